@@ -1,0 +1,62 @@
+"""Who may touch a pass: the ``ApplePass`` header against the pass's own token.
+
+A wrong token, another pass's token and an unknown serial must look alike and cost alike, so the caller always brings
+an expected token: for an unknown serial one derived from a salt that belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+MINIMUM_TOKEN_LENGTH = 16
+"""Apple: an authentication token has 16 characters or more."""
+
+WELL_KNOWN_TOKENS = frozenset({"vxwxd7J8AlNNFPS8k0a0FfUFtq0ewzFdc", "vxwxd7J8AlNNFPS8k0a0FfUFtq0ewzFd"})
+"""Tokens printed in Apple's samples and copied into public repositories since."""
+
+
+def presented_token(header: str | None) -> str | None:
+    """The token in ``Authorization: ApplePass TOKEN``; ``None`` when there is none.
+
+    Apple writes the scheme as ``ApplePass``; schemes are case-insensitive by RFC 9110, so we are too.
+    """
+    if header is None:
+        return None
+    scheme, _, token = header.strip().partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "applepass" and token else None
+
+
+def accepts(header: str | None, expected: str, *, known: bool) -> bool:
+    """Whether the header carries the expected token of a known pass, in time that tells nothing."""
+    token = presented_token(header) or ""
+    same = hmac.compare_digest(token.encode("utf-8", "surrogateescape"), expected.encode())
+    return same and known
+
+
+def derive_token(key: bytes, tenant: str, pass_type: str, serial: str, salt: bytes) -> str:
+    """A pass's token: 256 bits, 43 characters, never stored.
+
+    The parts are length-prefixed, so that no two passes share an input.
+    """
+    parts = (b"livepass token v1", tenant.encode(), pass_type.encode(), serial.encode(), salt)
+    message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")).rstrip(b"=").decode()
+
+
+def weakness(token: str) -> str | None:
+    """Why an imported token may not be kept; ``None`` when it may."""
+    if len(token) < MINIMUM_TOKEN_LENGTH:
+        return f"has {len(token)} characters; Wallet needs {MINIMUM_TOKEN_LENGTH} or more"
+    if token in WELL_KNOWN_TOKENS:
+        return "is the one printed in Apple's sample code, which anybody can send"
+    if len(set(token)) < 6:
+        return "can be guessed: it uses fewer than six different characters"
+    return None
+
+
+def fingerprint(push_token: str) -> str:
+    """How a push token appears in timelines and lists: enough to match by, useless to push with."""
+    return hashlib.sha256(push_token.encode()).hexdigest()[:12]

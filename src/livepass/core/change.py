@@ -1,0 +1,106 @@
+"""What counts as a change, and the version id it gets.
+
+A change is a manifest that differs: pass.json or any file. An identical manifest moves nothing, because a phone
+compares manifests and complains when it is called for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def moves(stored_manifest_sha: str | None, manifest_sha: str) -> bool:
+    """Whether a pass with this manifest is a new version. ``None``: the pass does not exist yet."""
+    return stored_manifest_sha != manifest_sha
+
+
+def next_last_modified(previous: int | None, now: int) -> int:
+    """The version id of a change at ``now`` (ms), in whole seconds, strictly later than ``previous``.
+
+    The header has one-second grain: without the step, the second change of a second would be answered 304.
+    """
+    second = now // 1000
+    return second if previous is None else max(second, previous + 1)
+
+
+def http_date(seconds: int) -> str:
+    """``Last-Modified`` as RFC 9110 wants it (IMF-fixdate), independent of the locale."""
+    days, rest = divmod(seconds, 86400)
+    year, month, day = _civil(days)
+    hour, minute, second = rest // 3600, rest // 60 % 60, rest % 60
+    weekday = _DAYS[(days + 3) % 7]
+    return f"{weekday}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+def _civil(days: int) -> tuple[int, int, int]:
+    """Days since 1970-01-01 as (year, month, day), proleptic Gregorian; eras of 400 years start on 1 March."""
+    shifted = days + 719468
+    era, day_of_era = divmod(shifted, 146097)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month_index = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * month_index + 2) // 5 + 1
+    month = month_index + 3 if month_index < 10 else month_index - 9
+    year = year_of_era + era * 400 + (1 if month <= 2 else 0)
+    return year, month, day
+
+
+_STYLES = ("boardingPass", "coupon", "eventTicket", "generic", "storeCard", "posterGeneric")
+_GROUPS = (
+    "headerFields",
+    "primaryFields",
+    "secondaryFields",
+    "auxiliaryFields",
+    "backFields",
+    "footerFields",
+    "additionalInfoFields",
+)
+
+
+def changed_fields(before: Mapping[str, object] | None, after: Mapping[str, object]) -> list[dict[str, object]]:
+    """The fields whose value differs between two pass.json documents, matched by ``key`` as Wallet matches them.
+
+    Each is ``{"key", "before", "after", "message"}``; ``message`` is the new document's ``changeMessage`` or ``None``.
+    """
+    old = _fields(before) if before is not None else {}
+    new = _fields(after)
+    changes: list[dict[str, object]] = []
+    for key in [*new, *(key for key in old if key not in new)]:
+        was, now = old.get(key, {}).get("value"), new.get(key, {}).get("value")
+        if was != now:
+            message = new.get(key, {}).get("changeMessage")
+            changes.append({"key": key, "before": was, "after": now, "message": message})
+    return changes
+
+
+def lock_screen_text(changes: Sequence[Mapping[str, object]]) -> str | None:
+    """What the lock screen would say of these changes: one message, a general line for several, or nothing.
+
+    Apple documents the single message; that several become one general line is what vendors report.
+    """
+    messages = [(change["message"], change["after"]) for change in changes if isinstance(change["message"], str)]
+    if not messages:
+        return None
+    if len(messages) > 1:
+        return "(several fields with a changeMessage changed: Wallet shows one general line)"
+    text, value = messages[0]
+    return str(text).replace("%@", str(value), 1).replace("%%", "%")
+
+
+def _fields(document: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+    found: dict[str, Mapping[str, object]] = {}
+    for style in _STYLES:
+        groups = document.get(style)
+        if isinstance(groups, Mapping):
+            for group in _GROUPS:
+                _collect(groups.get(group), found)
+    return found
+
+
+def _collect(fields: object, found: dict[str, Mapping[str, object]]) -> None:
+    for field in fields if isinstance(fields, list) else ():
+        if isinstance(field, Mapping) and isinstance(field.get("key"), str):
+            found.setdefault(str(field["key"]), field)

@@ -1,0 +1,139 @@
+"""Decisions as values: what to answer, what to write down, what was observed.
+
+A rule returns a ``Decision``; the shell applies its writes and events in one transaction. The writes say *what*
+became true, never *how* to store it, and each may be applied twice without harm: watermarks only rise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from livepass.core.model import Pass
+from livepass.core.timeline import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the phone gets. ``body`` is empty where Apple ignores it."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDevice:
+    """This phone's newest push token, registered at ``at`` (bumped by every registration, also a known one)."""
+
+    pass_type: str
+    device_id: str
+    push_token: str = field(repr=False)
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A pass starts to be followed by a phone. Joining takes a number of its own, and wants a push from ``push_at``."""
+
+    pass_type: str
+    device_id: str
+    serial: str
+    at: int
+    push_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retarget:
+    """A phone's token changed: pushes it is still owed move to the new one."""
+
+    pass_type: str
+    device_id: str
+    old_token: str = field(repr=False)
+    new_token: str = field(repr=False)
+    push_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """A token we believed dead has been heard from."""
+
+    pass_type: str
+    push_token: str = field(repr=False)
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """DELETE was heard. The registration stays listed and pushable until the tombstone ends."""
+
+    pass_type: str
+    device_id: str
+    serial: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resurrect:
+    """A phone that had left fetches what it was told of: the DELETE was a late one."""
+
+    pass_type: str
+    device_id: str
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAsked:
+    """A phone handed back ``asked`` (0: nothing we may count) and was given ``told``, naming some serials.
+
+    ``named`` pairs each serial with the instant to tell it again without evidence of delivery (``None``: never).
+    """
+
+    pass_type: str
+    device_id: str
+    push_token: str = field(repr=False)
+    asked: int
+    told: int
+    named: tuple[tuple[str, int | None], ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseServed:
+    """Version ``seq`` was handed over. ``confirmed`` when there is no doubt which phone took it."""
+
+    pass_type: str
+    device_id: str
+    serial: str
+    seq: int
+    at: int
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewEpoch:
+    """History went back: what phones hold in ``old_epoch`` no longer means anything."""
+
+    pass_type: str
+    old_epoch: str
+    epoch: str
+
+
+Write = SaveDevice | Join | Retarget | Revive | Leave | Resurrect | RaiseAsked | RaiseServed | NewEpoch
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rule decided. ``events`` are what was seen, and are written whether or not anything changes."""
+
+    reply: Reply
+    writes: tuple[Write, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PassVersion:
+    """A new version of a pass, or the same version with other bookkeeping (``moves`` false)."""
+
+    row: Pass
+    moves: bool
+    event: Event

@@ -1,0 +1,205 @@
+"""The rows a rule looks at. Frozen, and without decisions.
+
+Instants (``*_at``) are milliseconds since the Unix epoch. ``seq`` and the watermarks are change numbers of one pass
+type, comparable only within it. ``last_modified`` is in whole seconds: it is a version id that looks like a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DEFAULT_TENANT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The order of one pass type: the newest number, and the history (``epoch``) it belongs to."""
+
+    pass_type: str
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What a phone hands back: 'I have heard everything up to ``seq`` of ``epoch``'."""
+
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where a pass's authentication token comes from: derived under a named key, or kept sealed when imported."""
+
+    key_id: str
+    salt: bytes
+    sealed: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A pass as it is now. ``document`` is canonical pass.json without the authentication token."""
+
+    pass_type: str
+    serial: str
+    seq: int
+    edit: int
+    last_modified: int
+    manifest_sha: str
+    document: bytes = field(repr=False)
+    template: str
+    revision: str
+    pinned: bool
+    data: bytes = field(repr=False)
+    content: bytes = field(repr=False)
+    token: TokenSource
+    voided: bool
+    created_at: int
+    changed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassHead:
+    """The part of a pass that a device request needs before it is known to be allowed anything."""
+
+    seq: int
+    last_modified: int
+    token: TokenSource
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One phone's record for one pass type. The id is random per record and says nothing about a person."""
+
+    pass_type: str
+    device_id: str
+    push_token: str = field(repr=False)
+    token_registered_at: int
+    asked: int
+    told: int
+    asked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One pass on one phone. ``left_at`` is set by DELETE; the row stays as a tombstone."""
+
+    pass_type: str
+    serial: str
+    device_id: str
+    seq: int
+    registered_at: int
+    left_at: int | None
+    served: int
+    served_at: int | None
+    confirmed: int
+    retold: int
+    retell_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watermarks:
+    """Change numbers, each observed on a wire and each only ever raised. 0 means 'never observed'."""
+
+    changed: int
+    pushed: int = 0
+    asked: int = 0
+    told: int = 0
+    served: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A registration with everything known of it: what the API shows and ``why`` reasons about."""
+
+    registration: Registration
+    device: Device
+    watermarks: Watermarks
+    target: str
+    pushed_at: int | None
+    dead_at: int | None
+    dead_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A due push: (push token, pass type). ``wanted`` above ``acked`` means due; only an ask acknowledges."""
+
+    pass_type: str
+    push_token: str = field(repr=False)
+    token_registered_at: int
+    wanted: int
+    acked: int
+    pushed: int
+    urgent: int
+    sending: int
+    attempts: int
+    next_at: int
+    lease: str | None
+    score: float
+    last_push_at: int | None
+    passes: int
+    dead_at: int | None
+    dead_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A Pass Type ID certificate as stored. The key is sealed; the facts are public."""
+
+    id: str
+    pass_type: str
+    team: str
+    common_name: str
+    organization: str
+    issuer: str
+    serial_number: str
+    not_before: int
+    not_after: int
+    intermediate_not_after: int
+    nfc: bool
+    chain_pem: bytes = field(repr=False)
+    key_sealed: bytes = field(repr=False)
+    created_at: int
+    proven_at: int | None
+    retired_at: int | None
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PassType:
+    """A pass type: whose it is, its team, and which certificate is live (``None``: none yet)."""
+
+    pass_type: str
+    tenant: str
+    team: str
+    certificate_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTemplate:
+    """One revision of a template: its files as a zip, and the facts shown in lists."""
+
+    name: str
+    revision: str
+    files: bytes = field(repr=False)
+    variables: Mapping[str, str]
+    created_at: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An issuer API key. Only the hash of the secret is kept."""
+
+    id: str
+    tenant: str
+    name: str
+    secret_hash: str = field(repr=False)
+    scopes: tuple[str, ...]
+    pass_types: tuple[str, ...] | None
+    created_at: int
+    last_used_at: int | None
+    revoked_at: int | None

@@ -1,0 +1,187 @@
+"""The events we write down, and what they add up to.
+
+Every event is an observation on a wire or an act of the issuer, never an intention. ``fold`` turns the events of one
+registration into its watermarks; the stored watermarks are the same numbers kept by the transaction that wrote the
+event, and tests hold the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from livepass.core.model import Watermarks
+
+TAKEN = -1
+"""Stands in ``Event.seq`` for the number that the same transaction takes."""
+
+
+class Trip(StrEnum):
+    """The round trips, and the two things that belong to none."""
+
+    REGISTER = "register"
+    PUSH = "push"
+    ASK = "ask"
+    FETCH = "fetch"
+    TESTIMONY = "testimony"
+    CHANGE = "change"
+    CERTIFICATE = "certificate"
+
+
+class Kind(StrEnum):
+    """What happened. The value is what the API, the CLI and the database show."""
+
+    ISSUED = "issued"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    VOIDED = "voided"
+    NEW_EPOCH = "new_epoch"
+    REGISTERED = "registered"
+    REGISTRATION_REFRESHED = "registration_refreshed"
+    TOKEN_CHANGED = "token_changed"
+    REGISTRATION_REFUSED = "registration_refused"
+    UNREGISTERED = "unregistered"
+    UNREGISTER_REFUSED = "unregister_refused"
+    RESURRECTED = "resurrected"
+    PUSH_ACCEPTED = "push_accepted"
+    PUSH_REJECTED = "push_rejected"
+    PUSH_FAILED = "push_failed"
+    PUSH_HELD = "push_held"
+    TOKEN_DEAD = "token_dead"
+    RETOLD = "retold"
+    ASKED = "asked"
+    ASKED_UNKNOWN = "asked_unknown"
+    FETCHED = "fetched"
+    FETCH_REFUSED = "fetch_refused"
+    FETCH_FAILED = "fetch_failed"
+    TESTIFIED = "testified"
+    UNKNOWN_DEVICE_MESSAGE = "unknown_device_message"
+    CERTIFICATE_IMPORTED = "certificate_imported"
+    CIRCUIT_OPENED = "circuit_opened"
+    TEMPLATE_PUBLISHED = "template_published"
+    TEMPLATE_REFUSED = "template_refused"
+
+
+TRIP_OF: Mapping[Kind, Trip] = {
+    Kind.ISSUED: Trip.CHANGE,
+    Kind.CHANGED: Trip.CHANGE,
+    Kind.UNCHANGED: Trip.CHANGE,
+    Kind.VOIDED: Trip.CHANGE,
+    Kind.NEW_EPOCH: Trip.ASK,
+    Kind.REGISTERED: Trip.REGISTER,
+    Kind.REGISTRATION_REFRESHED: Trip.REGISTER,
+    Kind.TOKEN_CHANGED: Trip.REGISTER,
+    Kind.REGISTRATION_REFUSED: Trip.REGISTER,
+    Kind.UNREGISTERED: Trip.REGISTER,
+    Kind.UNREGISTER_REFUSED: Trip.REGISTER,
+    Kind.RESURRECTED: Trip.REGISTER,
+    Kind.PUSH_ACCEPTED: Trip.PUSH,
+    Kind.PUSH_REJECTED: Trip.PUSH,
+    Kind.PUSH_FAILED: Trip.PUSH,
+    Kind.PUSH_HELD: Trip.PUSH,
+    Kind.TOKEN_DEAD: Trip.PUSH,
+    Kind.RETOLD: Trip.PUSH,
+    Kind.ASKED: Trip.ASK,
+    Kind.ASKED_UNKNOWN: Trip.ASK,
+    Kind.FETCHED: Trip.FETCH,
+    Kind.FETCH_REFUSED: Trip.FETCH,
+    Kind.FETCH_FAILED: Trip.FETCH,
+    Kind.TESTIFIED: Trip.TESTIMONY,
+    Kind.UNKNOWN_DEVICE_MESSAGE: Trip.TESTIMONY,
+    Kind.CERTIFICATE_IMPORTED: Trip.CERTIFICATE,
+    Kind.CIRCUIT_OPENED: Trip.PUSH,
+    Kind.TEMPLATE_PUBLISHED: Trip.CHANGE,
+    Kind.TEMPLATE_REFUSED: Trip.CHANGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a timeline.
+
+    ``seq`` is the change number concerned (0: none). ``target`` is a fingerprint of the push token, never the token.
+    ``detail`` holds JSON scalars and lists of them, and nothing secret.
+    """
+
+    kind: Kind
+    at: int
+    pass_type: str
+    serial: str | None = None
+    device_id: str | None = None
+    target: str | None = None
+    seq: int = 0
+    detail: Mapping[str, object] = field(default_factory=dict)
+    id: int = 0
+
+    @property
+    def trip(self) -> Trip:
+        return TRIP_OF[self.kind]
+
+
+_RAISES: Mapping[Kind, str] = {
+    Kind.ISSUED: "changed",
+    Kind.CHANGED: "changed",
+    Kind.VOIDED: "changed",
+    Kind.PUSH_ACCEPTED: "pushed",
+    Kind.FETCHED: "served",
+}
+
+
+def fold(events: Iterable[Event], *, serial: str, device_id: str, target: str) -> Watermarks:
+    """The watermarks of one registration: the highest number seen on each trip.
+
+    Events of other passes, phones and tokens are skipped, so a whole pass type's events may be given.
+    """
+    marks = {"changed": 0, "pushed": 0, "asked": 0, "told": 0, "served": 0}
+    for event in events:
+        if event.kind is Kind.ASKED and event.device_id == device_id:
+            marks["asked"] = max(marks["asked"], _number(event, "asked"))
+            marks["told"] = max(marks["told"], event.seq)
+        elif event.kind is Kind.REGISTERED and (event.serial, event.device_id) == (serial, device_id):
+            # A pass that was removed and added again is another copy: what the old one was served says nothing.
+            marks["served"] = 0
+        elif _concerns(event, serial, device_id, target):
+            mark = _RAISES[event.kind]
+            marks[mark] = max(marks[mark], event.seq)
+    return Watermarks(**marks)
+
+
+def _concerns(event: Event, serial: str, device_id: str, target: str) -> bool:
+    mark = _RAISES.get(event.kind)
+    if mark == "changed":
+        return event.serial == serial
+    if mark == "pushed":
+        return event.target == target
+    return mark == "served" and event.serial == serial and event.device_id == device_id
+
+
+def _number(event: Event, key: str) -> int:
+    value = event.detail.get(key, 0)
+    return value if isinstance(value, int) else 0
+
+
+class Stand(StrEnum):
+    """Where a registration stands: the first gap, read from the end."""
+
+    CURRENT = "current"
+    FETCH = "fetch"
+    ASK = "ask"
+    PUSH = "push"
+    REGISTER = "register"
+
+
+def first_gap(marks: Watermarks | None) -> Stand:
+    """The trip that is not closed yet; ``None`` (nobody registered) stands on the first trip.
+
+    Read from the end because a phone may come unasked: pull to refresh goes straight to the fetch.
+    """
+    if marks is None:
+        return Stand.REGISTER
+    if marks.served >= marks.changed:
+        return Stand.CURRENT
+    if marks.told >= marks.changed:
+        return Stand.FETCH
+    if marks.pushed >= marks.changed:
+        return Stand.ASK
+    return Stand.PUSH

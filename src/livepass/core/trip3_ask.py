@@ -1,0 +1,155 @@
+"""Trip 3a, ask: what a tag means, and 200 or 204.
+
+Apple, "Getting the list of updatable passes": the tag is ours, the phone returns it as it is; no tag means every pass.
+The list carries no credential. The rows and the counter must come from one statement, so that the tag covers nothing
+that the list could not see.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reply, Revive, Write
+from livepass.core.model import Counter, Device, Tag
+from livepass.core.snapshots import Listed
+from livepass.core.timeline import Event, Kind
+from livepass.core.trip1_register import followed
+
+_TAG = re.compile(r"v1\.([0-9A-Za-z_-]{1,16})\.(0|[1-9][0-9]{0,17})\.([0-9A-Za-z_-]{8})")
+_JSON = ((b"content-type", b"application/json"),)
+
+RETELL_FIRST_MS = 15 * 60_000
+"""A phone stores the tag before it downloads: without evidence of delivery by then, it is told again."""
+RETELL_LIMIT = 6
+"""Apple does not say when a phone gives up; we retell six times, doubling, so for about a day."""
+
+
+def write_tag(tag: Tag, pass_type: str, key: bytes) -> str:
+    """The tag on the wire: ``v1.<epoch>.<seq>.<mac>``, in an alphabet that phones do not escape."""
+    return f"v1.{tag.epoch}.{tag.seq}.{_mac(tag, pass_type, key)}"
+
+
+def read_tag(text: str | None, pass_type: str, key: bytes) -> Tag | None:
+    """The tag that ``text`` proves to be ours; ``None`` for no, empty, garbled or foreign ones."""
+    match = _TAG.fullmatch(text) if text else None
+    if match is None:
+        return None
+    tag = Tag(match[1], int(match[2]))
+    return tag if hmac.compare_digest(match[3], _mac(tag, pass_type, key)) else None
+
+
+def _mac(tag: Tag, pass_type: str, key: bytes) -> str:
+    message = f"{pass_type}\n{tag.epoch}\n{tag.seq}".encode()
+    return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")[:6]).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class AskFacts:
+    """One snapshot: the counter, the phone, its registrations. ``new_epoch`` is fresh randomness, used if needed."""
+
+    pass_type: str
+    device_id: str
+    tag_text: str | None
+    tag: Tag | None
+    counter: Counter | None
+    device: Device | None
+    listed: Sequence[Listed]
+    target_dead: bool
+    key: bytes
+    new_epoch: str
+    now: int
+
+
+def ask(facts: AskFacts) -> Decision:
+    """Decide ``GET …/registrations/{type}?passesUpdatedSince=TAG``.
+
+    An unknown phone gets 204, as one that is up to date: the call has no credential, so the two must look alike.
+    """
+    rows = [row for row in facts.listed if followed(row.registration, facts.now)]
+    if facts.counter is None or facts.device is None or not rows:
+        return _nothing_known(facts)
+    counter = facts.counter
+    writes: list[Write] = []
+    events: list[Event] = []
+    if facts.target_dead:
+        writes.append(Revive(facts.pass_type, facts.device.push_token, facts.now))
+    if _from_the_future(facts.tag, counter):
+        counter, renewal, alarm = _renew(facts, counter)
+        writes.append(renewal)
+        events.append(alarm)
+    since = heard(facts.tag, counter)
+    named = sorted((row for row in rows if since is None or row.newest > since), key=_serial)
+    serials = tuple(row.registration.serial for row in named)
+    seen = facts.tag.seq if facts.tag is not None and since is not None else 0
+    if serials or facts.device.told < counter.seq or facts.device.asked < seen:
+        writes.append(_raise(facts, facts.device, seen, counter.seq, named))
+    reply = _list(serials, Tag(counter.epoch, counter.seq), facts) if serials else Reply(204)
+    events.append(_asked(facts, reply.status, seen, counter.seq, serials))
+    return Decision(reply, tuple(writes), tuple(events))
+
+
+def heard(tag: Tag | None, counter: Counter) -> int | None:
+    """The number up to which the phone has been told; ``None``: tell it everything."""
+    if tag is None or tag.epoch != counter.epoch or tag.seq > counter.seq:
+        return None
+    return tag.seq
+
+
+def next_retelling(retold: int, now: int) -> int | None:
+    """When to tell a pass again that was told ``retold`` + 1 times without evidence; ``None``: no more."""
+    return None if retold >= RETELL_LIMIT else now + RETELL_FIRST_MS * 2**retold
+
+
+def _from_the_future(tag: Tag | None, counter: Counter) -> bool:
+    return tag is not None and tag.epoch == counter.epoch and tag.seq > counter.seq
+
+
+def _renew(facts: AskFacts, counter: Counter) -> tuple[Counter, Write, Event]:
+    """Our own signature under a number that we do not know of: the database went back in time."""
+    detail = {"reason": "tag_ahead", "counter": counter.seq, "tag": facts.tag.seq if facts.tag else 0}
+    return (
+        Counter(counter.pass_type, facts.new_epoch, counter.seq),
+        NewEpoch(facts.pass_type, counter.epoch, facts.new_epoch),
+        Event(Kind.NEW_EPOCH, facts.now, facts.pass_type, device_id=facts.device_id, detail=detail),
+    )
+
+
+def _raise(facts: AskFacts, device: Device, seen: int, told: int, named: Sequence[Listed]) -> Write:
+    retellings = tuple((row.registration.serial, next_retelling(row.registration.retold, facts.now)) for row in named)
+    return RaiseAsked(facts.pass_type, facts.device_id, device.push_token, seen, told, retellings, facts.now)
+
+
+def _serial(row: Listed) -> str:
+    return row.registration.serial
+
+
+def _list(serials: tuple[str, ...], tag: Tag, facts: AskFacts) -> Reply:
+    # > Both values are strings to the phone; a numeric lastUpdated makes it ask and never fetch.
+    body = {"lastUpdated": write_tag(tag, facts.pass_type, facts.key), "serialNumbers": serials}
+    return Reply(200, _JSON, json.dumps(body, separators=(",", ":")).encode())
+
+
+def _asked(facts: AskFacts, status: int, seen: int, told: int, serials: tuple[str, ...]) -> Event:
+    detail: dict[str, object] = {"status": status, "asked": seen, "tag": _shown(facts.tag_text)}
+    if serials:
+        detail["serials"] = list(serials[:50])
+        detail["count"] = len(serials)
+    return Event(Kind.ASKED, facts.now, facts.pass_type, device_id=facts.device_id, seq=told, detail=detail)
+
+
+def _nothing_known(facts: AskFacts) -> Decision:
+    """Asked about by a phone we do not know: usually a registration that was lost."""
+    if facts.counter is None:
+        return Decision(Reply(204))
+    detail = {"status": 204, "tag": _shown(facts.tag_text), "ours": facts.tag is not None}
+    event = Event(Kind.ASKED_UNKNOWN, facts.now, facts.pass_type, device_id=facts.device_id, detail=detail)
+    return Decision(Reply(204), (), (event,))
+
+
+def _shown(text: str | None) -> str | None:
+    return text if text is None else text[:80]

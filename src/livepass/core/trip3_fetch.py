@@ -1,0 +1,151 @@
+"""Trip 3b, fetch: 401, then 304, then 200, in that order of checks.
+
+Apple, "Getting the latest version of a pass"; the archived reference adds ``Last-Modified`` and 304, and phones
+complain without them. A fetch names no device, so who took a version is worked out from evidence, and marked as sure
+only when there is no other reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from livepass.core.authorization import accepts
+from livepass.core.change import http_date
+from livepass.core.decision import Decision, RaiseServed, Reply, Resurrect, Write
+from livepass.core.model import Device, PassHead, Registration
+from livepass.core.timeline import Event, Kind
+from livepass.core.trip1_register import followed
+
+JUST_ASKED_MS = 5 * 60_000
+"""How long after an ask a fetch is taken for its consequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFacts:
+    """What a fetch is decided on. ``expected_token`` is never ``None``: see ``authorization``."""
+
+    pass_type: str
+    serial: str
+    authorization: str | None
+    if_modified_since: str | None
+    expected_token: str
+    head: PassHead | None
+    now: int
+
+
+class Verdict(StrEnum):
+    """What the shell does next: refuse, say 'not modified', or build and send."""
+
+    REFUSE = "refuse"
+    NOT_MODIFIED = "not_modified"
+    SEND = "send"
+
+
+def fetch(facts: FetchFacts) -> tuple[Verdict, Decision]:
+    """Decide ``GET /v1/passes/{type}/{serial}`` before any building. A 200's body is added by the shell.
+
+    (1) the token, (2) the condition, (3) the version.
+    """
+    # (1) before the condition, or a stranger learns that a pass exists and when it changed.
+    if not accepts(facts.authorization, facts.expected_token, known=facts.head is not None) or facts.head is None:
+        return Verdict.REFUSE, _refuse(facts)
+    last_modified = http_date(facts.head.last_modified)
+    headers = ((b"last-modified", last_modified.encode()),)
+    # (2) textual equality only: the header is a version id. Comparing as times answers 304 wrongly after a restore.
+    if facts.if_modified_since == last_modified:
+        return Verdict.NOT_MODIFIED, Decision(Reply(304, headers))
+    # (3)
+    return Verdict.SEND, Decision(Reply(200, ((b"content-type", b"application/vnd.apple.pkpass"), *headers)))
+
+
+def _refuse(facts: FetchFacts) -> Decision:
+    if facts.head is None:
+        return Decision(Reply(401))
+    event = Event(Kind.FETCH_REFUSED, facts.now, facts.pass_type, facts.serial, detail={"status": 401})
+    return Decision(Reply(401), (), (event,))
+
+
+class Evidence(StrEnum):
+    """How we know which phone fetched."""
+
+    ONLY_ONE = "only one phone has it"
+    SAME_CONNECTION = "same connection as its ask"
+    JUST_TOLD = "just told"
+    NONE = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A phone that may have fetched. ``same_connection``: its last ask came over the connection of this fetch."""
+
+    registration: Registration
+    device: Device
+    same_connection: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFacts:
+    """A fetch that was answered 200 and written out, or 304: version ``seq`` is in somebody's hands."""
+
+    pass_type: str
+    serial: str
+    seq: int
+    status: int
+    conditional: bool
+    size: int
+    candidates: Sequence[Candidate]
+    now: int
+
+
+def served(facts: ServedFacts) -> tuple[tuple[Write, ...], Event]:
+    """Whose ``served`` rises, and the event to write."""
+    candidate, evidence = attribute(facts.candidates, facts.seq, facts.now)
+    writes: list[Write] = []
+    if candidate is not None:
+        registration = candidate.registration
+        sure = evidence in (Evidence.ONLY_ONE, Evidence.SAME_CONNECTION)
+        writes.append(RaiseServed(facts.pass_type, registration.device_id, facts.serial, facts.seq, facts.now, sure))
+        if _came_back(candidate):
+            writes.append(Resurrect(facts.pass_type, registration.device_id, facts.serial))
+    detail = {
+        "status": facts.status,
+        "conditional": facts.conditional,
+        "bytes": facts.size,
+        "evidence": evidence.value,
+    }
+    device_id = candidate.registration.device_id if candidate is not None else None
+    event = Event(Kind.FETCHED, facts.now, facts.pass_type, facts.serial, device_id, None, facts.seq, detail)
+    return tuple(writes), event
+
+
+def attribute(candidates: Sequence[Candidate], seq: int, now: int) -> tuple[Candidate | None, Evidence]:
+    """The phone that most likely fetched version ``seq``, and on what evidence."""
+    here = [c for c in candidates if followed(c.registration, now)]
+    if len(here) == 1:
+        return here[0], Evidence.ONLY_ONE
+    connected = [c for c in here if c.same_connection]
+    if len(connected) == 1:
+        return connected[0], Evidence.SAME_CONNECTION
+    waiting = [c for c in here if _waiting(c, seq, now)]
+    if waiting:
+        return max(waiting, key=_last_asked), Evidence.JUST_TOLD
+    return None, Evidence.NONE
+
+
+def _waiting(candidate: Candidate, seq: int, now: int) -> bool:
+    """Told of this version, not yet seen to take it, and heard from lately."""
+    asked_at = candidate.device.asked_at
+    lately = asked_at is not None and now - asked_at < JUST_ASKED_MS
+    return lately and candidate.device.told >= seq and candidate.registration.served < seq
+
+
+def _last_asked(candidate: Candidate) -> tuple[int, str]:
+    return candidate.device.asked_at or 0, candidate.registration.device_id
+
+
+def _came_back(candidate: Candidate) -> bool:
+    """It asked after it 'left' and takes what it was told of: that DELETE was a late one."""
+    left_at, asked_at = candidate.registration.left_at, candidate.device.asked_at
+    return left_at is not None and asked_at is not None and asked_at > left_at and candidate.same_connection
