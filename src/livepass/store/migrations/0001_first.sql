@@ -1,0 +1,175 @@
+-- Every table that grows leads with the pass type, so that a database that shards by key can spread it.
+-- Instants are milliseconds since the Unix epoch; last_modified is in whole seconds. Nothing stores a status.
+
+CREATE TABLE installation (
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  uuid       TEXT    NOT NULL,
+  created_at BIGINT  NOT NULL
+);
+
+-- Whose a pass type is, and which certificate signs for it: the pointer that a promotion moves.
+CREATE TABLE pass_type (
+  pass_type      TEXT   NOT NULL PRIMARY KEY,
+  tenant         TEXT   NOT NULL,
+  team           TEXT   NOT NULL,
+  certificate_id TEXT,
+  created_at     BIGINT NOT NULL
+);
+
+-- The order of a pass type: one row, updated last in a transaction and locked until it commits.
+CREATE TABLE counter (
+  pass_type TEXT   NOT NULL PRIMARY KEY,
+  epoch     TEXT   NOT NULL,
+  seq       BIGINT NOT NULL
+);
+
+CREATE TABLE pass (
+  pass_type        TEXT    NOT NULL,
+  serial           TEXT    NOT NULL,
+  seq              BIGINT  NOT NULL,           -- watermark: changed
+  edit             BIGINT  NOT NULL,           -- rises with every write, also one that changes no byte of the pass
+  last_modified    BIGINT  NOT NULL,
+  manifest_sha     TEXT    NOT NULL,
+  document         BLOB    NOT NULL,           -- canonical pass.json, without the authentication token
+  template         TEXT    NOT NULL,
+  revision         TEXT    NOT NULL,
+  pinned           INTEGER NOT NULL,
+  refused_revision TEXT,                       -- newest revision this pass could not be built from
+  data             BLOB    NOT NULL,
+  content          BLOB    NOT NULL,
+  token_key        TEXT    NOT NULL,
+  token_salt       BLOB    NOT NULL,
+  token_sealed     BLOB,
+  voided           INTEGER NOT NULL,
+  created_at       BIGINT  NOT NULL,
+  changed_at       BIGINT  NOT NULL,
+  PRIMARY KEY (pass_type, serial)
+);
+CREATE INDEX pass_follows ON pass (template, revision) WHERE pinned = 0;
+
+-- One phone's record for one pass type. The push token is not unique: one phone may hold several records.
+CREATE TABLE device (
+  pass_type           TEXT   NOT NULL,
+  device_id           TEXT   NOT NULL,
+  push_token          TEXT   NOT NULL,
+  token_registered_at BIGINT NOT NULL,
+  asked               BIGINT NOT NULL,         -- watermark
+  told                BIGINT NOT NULL,         -- watermark
+  asked_at            BIGINT,
+  PRIMARY KEY (pass_type, device_id)
+);
+CREATE INDEX device_by_token ON device (pass_type, push_token);
+
+CREATE TABLE registration (
+  pass_type     TEXT    NOT NULL,
+  device_id     TEXT    NOT NULL,
+  serial        TEXT    NOT NULL,
+  seq           BIGINT  NOT NULL,              -- the number it joined with, or was last told again with
+  registered_at BIGINT  NOT NULL,
+  left_at       BIGINT,                        -- tombstone
+  served        BIGINT  NOT NULL,              -- watermark, by the best evidence
+  served_at     BIGINT,
+  confirmed     BIGINT  NOT NULL,              -- the part of it that is beyond doubt
+  retold        INTEGER NOT NULL,
+  retell_at     BIGINT,
+  PRIMARY KEY (pass_type, device_id, serial)
+);
+CREATE INDEX registration_by_pass ON registration (pass_type, serial);
+CREATE INDEX registration_to_retell ON registration (retell_at) WHERE retell_at IS NOT NULL;
+
+-- A due push: wanted above acked. Only an ask raises acked; APNs' 200 raises pushed.
+CREATE TABLE push_target (
+  pass_type           TEXT    NOT NULL,
+  push_token          TEXT    NOT NULL,
+  token_registered_at BIGINT  NOT NULL,
+  wanted              BIGINT  NOT NULL,
+  acked               BIGINT  NOT NULL,
+  pushed              BIGINT  NOT NULL,        -- watermark
+  urgent              BIGINT  NOT NULL,        -- up to this number the phone's budget is not waited for
+  sending             BIGINT  NOT NULL,
+  attempts            INTEGER NOT NULL,
+  next_at             BIGINT  NOT NULL,
+  hold_until          BIGINT  NOT NULL,        -- APNs asked for patience: a newer change does not shorten it
+  lease               TEXT,
+  lease_until         BIGINT,
+  score               DOUBLE PRECISION NOT NULL,
+  last_push_at        BIGINT,
+  dead_at             BIGINT,
+  dead_reason         TEXT,
+  PRIMARY KEY (pass_type, push_token)
+);
+CREATE INDEX push_target_due ON push_target (next_at) WHERE wanted > acked AND dead_at IS NULL;
+
+-- A credential that APNs refused: nothing of the pass type is sent until then.
+CREATE TABLE circuit (
+  pass_type  TEXT   NOT NULL PRIMARY KEY,
+  open_until BIGINT NOT NULL,
+  reason     TEXT   NOT NULL,
+  opened_at  BIGINT NOT NULL
+);
+
+CREATE TABLE template (
+  tenant   TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  revision TEXT NOT NULL,                      -- the current one
+  PRIMARY KEY (tenant, name)
+);
+
+-- Immutable: the revision is the hash of the files.
+CREATE TABLE template_revision (
+  tenant     TEXT   NOT NULL,
+  name       TEXT   NOT NULL,
+  revision   TEXT   NOT NULL,
+  files      BLOB   NOT NULL,
+  variables  TEXT   NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (tenant, name, revision)
+);
+
+CREATE TABLE certificate (
+  pass_type              TEXT    NOT NULL,
+  id                     TEXT    NOT NULL PRIMARY KEY,
+  team                   TEXT    NOT NULL,
+  common_name            TEXT    NOT NULL,
+  organization           TEXT    NOT NULL,
+  issuer                 TEXT    NOT NULL,
+  serial_number          TEXT    NOT NULL,
+  not_before             BIGINT  NOT NULL,
+  not_after              BIGINT  NOT NULL,
+  intermediate_not_after BIGINT  NOT NULL,
+  nfc                    INTEGER NOT NULL,
+  chain_pem              BLOB    NOT NULL,
+  key_sealed             BLOB    NOT NULL,
+  created_at             BIGINT  NOT NULL,
+  proven_at              BIGINT,
+  retired_at             BIGINT
+);
+CREATE INDEX certificate_by_type ON certificate (pass_type);
+
+CREATE TABLE api_key (
+  id           TEXT   NOT NULL PRIMARY KEY,
+  tenant       TEXT   NOT NULL,
+  name         TEXT   NOT NULL,
+  secret_hash  TEXT   NOT NULL,
+  scopes       TEXT   NOT NULL,
+  pass_types   TEXT,
+  created_at   BIGINT NOT NULL,
+  last_used_at BIGINT,
+  revoked_at   BIGINT
+);
+
+-- What was observed. target is a fingerprint of a push token; detail is JSON and holds nothing secret.
+CREATE TABLE event (
+  id        INTEGER PRIMARY KEY AUTOINCREMENT,
+  at        BIGINT NOT NULL,
+  kind      TEXT   NOT NULL,
+  pass_type TEXT   NOT NULL,
+  serial    TEXT,
+  device_id TEXT,
+  target    TEXT,
+  seq       BIGINT NOT NULL,
+  detail    TEXT   NOT NULL
+);
+CREATE INDEX event_by_pass ON event (pass_type, serial, id) WHERE serial IS NOT NULL;
+CREATE INDEX event_by_device ON event (pass_type, device_id, id) WHERE serial IS NULL AND device_id IS NOT NULL;
+CREATE INDEX event_by_target ON event (pass_type, target, id) WHERE serial IS NULL AND target IS NOT NULL;

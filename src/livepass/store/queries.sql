@@ -1,0 +1,466 @@
+-- Every statement, by name. Format: a line "-- name: N", a sentence, then the statement with :parameters.
+-- Sections carry the words of the round trips. Numbers only rise: hence the max() everywhere.
+
+-- ─────────────────────────────────────────────── change
+
+-- name: counter
+-- The newest number of a pass type and the history it belongs to.
+SELECT pass_type, epoch, seq FROM counter WHERE pass_type = :pass_type;
+
+-- name: next_number
+-- Takes a number. Last lock of a transaction, held until it commits: commit order is number order, without gaps.
+UPDATE counter SET seq = seq + 1 WHERE pass_type = :pass_type RETURNING seq;
+
+-- name: ensure_counter
+INSERT INTO counter (pass_type, epoch, seq) VALUES (:pass_type, :epoch, 0) ON CONFLICT (pass_type) DO NOTHING;
+
+-- name: ensure_pass_type
+-- The team is adopted once, from the first certificate or pass that names it.
+INSERT INTO pass_type (pass_type, tenant, team, certificate_id, created_at)
+VALUES (:pass_type, :tenant, :team, NULL, :now)
+ON CONFLICT (pass_type) DO UPDATE SET team = excluded.team WHERE pass_type.team = '' AND excluded.team <> '';
+
+-- name: pass_type
+SELECT pass_type, tenant, team, certificate_id FROM pass_type WHERE pass_type = :pass_type;
+
+-- name: pass_types
+SELECT pass_type, tenant, team, certificate_id FROM pass_type ORDER BY pass_type;
+
+-- name: pass
+SELECT pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned, data, content,
+       token_key, token_salt, token_sealed, voided, created_at, changed_at
+  FROM pass WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: passes
+SELECT pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned, data, content,
+       token_key, token_salt, token_sealed, voided, created_at, changed_at
+  FROM pass
+ WHERE (pass_type, serial) > (:after_type, :after_serial)
+   AND (:pass_type IS NULL OR pass_type = :pass_type)
+   AND (:template IS NULL OR template = :template)
+   AND (:prefix = '' OR substr(serial, 1, length(:prefix)) = :prefix)
+ ORDER BY pass_type, serial LIMIT :limit;
+
+-- name: put_pass
+INSERT INTO pass (pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned,
+                  refused_revision, data, content, token_key, token_salt, token_sealed, voided, created_at, changed_at)
+VALUES (:pass_type, :serial, :seq, :edit, :last_modified, :manifest_sha, :document, :template, :revision, :pinned,
+        NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at)
+ON CONFLICT (pass_type, serial) DO UPDATE SET
+  seq = excluded.seq, edit = excluded.edit, last_modified = excluded.last_modified,
+  manifest_sha = excluded.manifest_sha, document = excluded.document, template = excluded.template,
+  revision = excluded.revision, pinned = excluded.pinned, refused_revision = NULL, data = excluded.data,
+  content = excluded.content, voided = excluded.voided, changed_at = excluded.changed_at;
+
+-- name: forget_retelling
+-- A new version starts with a clean sheet: what was said of the old one is over.
+UPDATE registration SET retold = 0, retell_at = NULL
+ WHERE pass_type = :pass_type AND serial IN (SELECT value FROM json_each(:serials))
+   AND (retold > 0 OR retell_at IS NOT NULL);
+
+-- name: want_pushes
+-- Every phone that follows one of these passes is due a push, in the transaction that changed them.
+UPDATE push_target
+   SET wanted = :seq, attempts = 0, next_at = :push_at,
+       urgent = CASE WHEN :urgent = 1 THEN :seq ELSE urgent END
+ WHERE pass_type = :pass_type AND push_token IN (
+       SELECT d.push_token
+         FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+        WHERE r.pass_type = :pass_type AND r.serial IN (SELECT value FROM json_each(:serials))
+          AND (r.left_at IS NULL OR r.left_at > :tombstones_after))
+RETURNING dead_at IS NULL;
+
+-- name: want_push_of_device
+UPDATE push_target SET wanted = :seq, attempts = 0, next_at = :push_at
+ WHERE pass_type = :pass_type
+   AND push_token = (SELECT push_token FROM device WHERE pass_type = :pass_type AND device_id = :device_id);
+
+-- name: erase_pass
+DELETE FROM pass WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: erase_registrations
+DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: erase_events
+DELETE FROM event WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: refuse_revision
+UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: followers
+SELECT p.pass_type, p.serial, p.seq, p.edit, p.last_modified, p.manifest_sha, p.document, p.template, p.revision,
+       p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at, p.changed_at
+  FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
+ WHERE t.tenant = :tenant AND p.template = :template AND p.pinned = 0 AND p.revision <> :revision
+   AND (p.refused_revision IS NULL OR p.refused_revision <> :revision)
+   AND (p.pass_type, p.serial) > (:after_type, :after_serial)
+ ORDER BY p.pass_type, p.serial LIMIT :limit;
+
+-- name: templates_behind
+SELECT m.tenant, m.name, m.revision FROM template m
+ WHERE EXISTS (SELECT 1 FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
+                WHERE t.tenant = m.tenant AND p.template = m.name AND p.pinned = 0 AND p.revision <> m.revision
+                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision));
+
+-- name: template
+SELECT r.name, r.revision, r.files, r.variables, r.created_at, m.revision = r.revision
+  FROM template_revision r JOIN template m ON m.tenant = r.tenant AND m.name = r.name
+ WHERE r.tenant = :tenant AND r.name = :name AND r.revision = coalesce(:revision, m.revision);
+
+-- name: templates
+SELECT r.name, r.revision, r.files, r.variables, r.created_at, m.revision = r.revision
+  FROM template_revision r JOIN template m ON m.tenant = r.tenant AND m.name = r.name AND m.revision = r.revision
+ WHERE r.tenant = :tenant ORDER BY r.name;
+
+-- name: put_template_revision
+INSERT INTO template_revision (tenant, name, revision, files, variables, created_at)
+VALUES (:tenant, :name, :revision, :files, :variables, :created_at)
+ON CONFLICT (tenant, name, revision) DO NOTHING;
+
+-- name: point_template
+INSERT INTO template (tenant, name, revision) VALUES (:tenant, :name, :revision)
+ON CONFLICT (tenant, name) DO UPDATE SET revision = excluded.revision;
+
+-- ─────────────────────────────────────────────── trip 1
+
+-- name: register_snapshot
+SELECT p.token_key, p.token_salt, p.token_sealed, t.tenant,
+       d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
+       r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
+       g.dead_at
+  FROM (SELECT :pass_type AS pass_type, :serial AS serial, :device_id AS device_id) q
+  LEFT JOIN pass_type t ON t.pass_type = q.pass_type
+  LEFT JOIN pass p ON p.pass_type = q.pass_type AND p.serial = q.serial
+  LEFT JOIN device d ON d.pass_type = q.pass_type AND d.device_id = q.device_id
+  LEFT JOIN registration r ON r.pass_type = q.pass_type AND r.device_id = q.device_id AND r.serial = q.serial
+  LEFT JOIN push_target g ON g.pass_type = q.pass_type AND g.push_token = d.push_token;
+
+-- name: save_device
+-- The newest token wins, also on a registration that we knew: it may have changed while the rest did not.
+INSERT INTO device (pass_type, device_id, push_token, token_registered_at, asked, told, asked_at)
+VALUES (:pass_type, :device_id, :push_token, :at, 0, 0, NULL)
+ON CONFLICT (pass_type, device_id) DO UPDATE SET
+  push_token = excluded.push_token,
+  token_registered_at = max(device.token_registered_at, excluded.token_registered_at);
+
+-- name: touch_target
+-- Every registration is news about its token: it was alive at that instant.
+UPDATE push_target SET token_registered_at = max(token_registered_at, :at)
+ WHERE pass_type = :pass_type AND push_token = :push_token;
+
+-- name: join
+INSERT INTO registration (pass_type, device_id, serial, seq, registered_at, left_at, served, served_at, confirmed,
+                          retold, retell_at)
+VALUES (:pass_type, :device_id, :serial, :seq, :at, NULL, 0, NULL, 0, 0, NULL)
+ON CONFLICT (pass_type, device_id, serial) DO UPDATE SET
+  seq = excluded.seq, registered_at = excluded.registered_at, left_at = NULL, served = 0, served_at = NULL,
+  confirmed = 0, retold = 0, retell_at = NULL;
+
+-- name: want_join
+-- Joining is owed a push too, but later: the phone is about to ask by itself.
+INSERT INTO push_target (pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts,
+                         next_at, hold_until, lease, lease_until, score, last_push_at, dead_at, dead_reason)
+SELECT d.pass_type, d.push_token, :at, :seq, 0, 0, 0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
+  FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id
+ON CONFLICT (pass_type, push_token) DO UPDATE SET
+  next_at = CASE WHEN push_target.wanted > push_target.acked THEN min(push_target.next_at, excluded.next_at)
+                 ELSE excluded.next_at END,
+  wanted = max(push_target.wanted, excluded.wanted);
+
+-- name: retarget
+-- What the phone is still owed moves to its new token. Sharing a token with another record, it is owed to both.
+INSERT INTO push_target (pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts,
+                         next_at, hold_until, lease, lease_until, score, last_push_at, dead_at, dead_reason)
+SELECT d.pass_type, d.push_token, d.token_registered_at,
+       coalesce((SELECT max(max(p.seq, r.seq)) FROM registration r
+                   JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+                  WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL), 0),
+       d.told, 0, 0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
+  FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id
+ON CONFLICT (pass_type, push_token) DO UPDATE SET
+  wanted = max(push_target.wanted, excluded.wanted), acked = min(push_target.acked, excluded.acked),
+  next_at = min(push_target.next_at, excluded.next_at), attempts = 0, dead_at = NULL, dead_reason = NULL,
+  token_registered_at = max(push_target.token_registered_at, excluded.token_registered_at);
+
+-- name: drop_target
+-- A token that no record names any more is never pushed again.
+DELETE FROM push_target
+ WHERE pass_type = :pass_type AND push_token = :push_token
+   AND NOT EXISTS (SELECT 1 FROM device d WHERE d.pass_type = :pass_type AND d.push_token = :push_token);
+
+-- name: revive
+UPDATE push_target SET dead_at = NULL, dead_reason = NULL, attempts = 0, next_at = :at
+ WHERE pass_type = :pass_type AND push_token = :push_token AND dead_at IS NOT NULL;
+
+-- name: leave
+UPDATE registration SET left_at = :at, retell_at = NULL
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial AND left_at IS NULL;
+
+-- name: resurrect
+UPDATE registration SET left_at = NULL
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
+
+-- name: registrations
+SELECT pass_type, serial, device_id, seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at
+  FROM registration
+ WHERE (pass_type, device_id, serial) > (:after_type, :after_device, :after_serial)
+   AND (:pass_type IS NULL OR pass_type = :pass_type)
+   AND (:device_id IS NULL OR device_id = :device_id)
+ ORDER BY pass_type, device_id, serial LIMIT :limit;
+
+-- name: held
+-- Each registration of a pass with its phone and its push target: the watermarks side by side.
+SELECT r.serial, r.device_id, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
+       r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
+       p.seq, coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason
+  FROM registration r
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE r.pass_type = :pass_type AND r.serial = :serial
+ ORDER BY r.registered_at, r.device_id;
+
+-- ─────────────────────────────────────────────── trip 2
+
+-- name: claim_targets
+-- Leases due pushes. A lease that ran out belongs to a worker that died: taken over here, so there is no rescuer.
+UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wanted
+ WHERE (pass_type, push_token) IN (
+       SELECT g.pass_type, g.push_token FROM push_target g
+        WHERE g.wanted > g.acked AND g.dead_at IS NULL AND g.next_at <= :now AND g.hold_until <= :now
+          AND (g.lease_until IS NULL OR g.lease_until <= :now)
+          AND NOT EXISTS (SELECT 1 FROM circuit c WHERE c.pass_type = g.pass_type AND c.open_until > :now)
+        ORDER BY g.next_at LIMIT :limit)
+RETURNING pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts, next_at, lease,
+          score, last_push_at,
+          (SELECT count(*) FROM device d
+             JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
+            WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token),
+          dead_at, dead_reason;
+
+-- name: record_outcome
+-- Fenced by the lease: a worker that lost it changes nothing. A change that came while the push was under way keeps
+-- its own time; a registration that came meanwhile keeps the token alive.
+UPDATE push_target
+   SET pushed = max(pushed, :pushed), attempts = :attempts, hold_until = :hold_until,
+       next_at = CASE WHEN wanted > sending THEN next_at ELSE :next_at END,
+       dead_at = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
+                      THEN :now ELSE dead_at END,
+       dead_reason = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
+                          THEN :dead_reason ELSE dead_reason END,
+       score = :score, last_push_at = :last_push_at, lease = NULL, lease_until = NULL, sending = 0
+ WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;
+
+-- name: hold_target
+UPDATE push_target SET next_at = :next_at, lease = NULL, lease_until = NULL, sending = 0
+ WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;
+
+-- name: open_circuit
+INSERT INTO circuit (pass_type, open_until, reason, opened_at) VALUES (:pass_type, :until, :reason, :now)
+ON CONFLICT (pass_type) DO UPDATE SET open_until = excluded.open_until, reason = excluded.reason,
+  opened_at = excluded.opened_at;
+
+-- name: close_circuit
+DELETE FROM circuit WHERE pass_type = :pass_type;
+
+-- name: next_due
+SELECT min(max(g.next_at, g.hold_until, coalesce(g.lease_until, 0), coalesce(c.open_until, 0)))
+  FROM push_target g LEFT JOIN circuit c ON c.pass_type = g.pass_type
+ WHERE g.wanted > g.acked AND g.dead_at IS NULL;
+
+-- name: want_now
+UPDATE push_target SET next_at = :now, hold_until = 0, attempts = 0, urgent = wanted
+ WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL
+   AND (:serial IS NULL OR push_token IN (
+        SELECT d.push_token FROM registration r
+          JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+         WHERE r.pass_type = :pass_type AND r.serial = :serial))
+RETURNING 1;
+
+-- name: targets
+SELECT g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending, g.attempts,
+       max(g.next_at, g.hold_until), g.lease, g.score, g.last_push_at,
+       (SELECT count(*) FROM device d
+          JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
+         WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token),
+       g.dead_at, g.dead_reason
+  FROM push_target g
+ WHERE (g.pass_type, g.push_token) > (:after_type, :after_token)
+   AND (:pass_type IS NULL OR g.pass_type = :pass_type)
+   AND (:due_only = 0 OR (g.wanted > g.acked AND g.dead_at IS NULL))
+ ORDER BY g.pass_type, g.push_token LIMIT :limit;
+
+-- name: to_retell
+SELECT r.pass_type, r.device_id, r.serial, r.retold FROM registration r
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+ WHERE r.retell_at <= :now AND r.left_at IS NULL AND r.confirmed < p.seq
+ ORDER BY r.pass_type, r.retell_at LIMIT :limit;
+
+-- name: retell
+UPDATE registration SET seq = :seq, retold = retold + 1, retell_at = NULL
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
+
+-- ─────────────────────────────────────────────── trip 3 ask
+
+-- name: ask_snapshot
+-- The counter and the list in one statement, so that the tag covers nothing that the list could not see.
+SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at,
+       r.serial, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at, p.seq
+  FROM counter c
+  LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+  LEFT JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+  LEFT JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+ WHERE c.pass_type = :pass_type;
+
+-- name: raise_asked
+UPDATE device SET asked = max(asked, :asked), told = max(told, :told), asked_at = max(coalesce(asked_at, 0), :at)
+ WHERE pass_type = :pass_type AND device_id = :device_id;
+
+-- name: acknowledge
+-- An ask is what acknowledges a push. It also ends the waiting that a silent phone had earned.
+UPDATE push_target SET acked = max(acked, :told), attempts = 0
+ WHERE pass_type = :pass_type AND push_token = :push_token;
+
+-- name: name_serial
+UPDATE registration SET retell_at = :retell_at
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial AND retell_at IS NULL
+   AND confirmed < (SELECT p.seq FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial);
+
+-- name: new_epoch
+UPDATE counter SET epoch = :epoch WHERE pass_type = :pass_type AND epoch = :old_epoch;
+
+-- ─────────────────────────────────────────────── trip 3 fetch
+
+-- name: fetch_snapshot
+SELECT p.seq, p.last_modified, p.token_key, p.token_salt, p.token_sealed, t.tenant
+  FROM (SELECT :pass_type AS pass_type, :serial AS serial) q
+  LEFT JOIN pass_type t ON t.pass_type = q.pass_type
+  LEFT JOIN pass p ON p.pass_type = q.pass_type AND p.serial = q.serial;
+
+-- name: candidates
+SELECT r.serial, r.device_id, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
+       r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at
+  FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+ WHERE r.pass_type = :pass_type AND r.serial = :serial;
+
+-- name: raise_served
+UPDATE registration
+   SET served = max(served, :seq), served_at = max(coalesce(served_at, 0), :at),
+       confirmed = CASE WHEN :confirmed = 1 THEN max(confirmed, :seq) ELSE confirmed END
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
+
+-- name: stop_retelling
+UPDATE registration SET retold = 0, retell_at = NULL
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial
+   AND confirmed >= (SELECT p.seq FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial);
+
+-- ─────────────────────────────────────────────── timeline
+
+-- name: add_event
+INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
+VALUES (:at, :kind, :pass_type, :serial, :device_id, :target, :seq, :detail);
+
+-- name: timeline
+-- A pass's events, and those of its phones and their pushes that name no pass.
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial = :serial AND id > :after
+UNION
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial IS NULL AND id > :after
+   AND device_id IN (SELECT value FROM json_each(:devices))
+UNION
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial IS NULL AND id > :after
+   AND target IN (SELECT value FROM json_each(:targets))
+ ORDER BY id LIMIT :limit;
+
+-- name: events
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE id > :after AND (:pass_type IS NULL OR pass_type = :pass_type)
+   AND kind IN (SELECT value FROM json_each(:kinds))
+ ORDER BY id LIMIT :limit;
+
+-- name: timeline_devices
+SELECT r.device_id, d.push_token FROM registration r
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+ WHERE r.pass_type = :pass_type AND r.serial = :serial;
+
+-- name: prune_events
+DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < :before ORDER BY id LIMIT :limit);
+
+-- name: prune_tombstones
+DELETE FROM registration WHERE left_at IS NOT NULL AND left_at < :before;
+
+-- name: prune_dead
+DELETE FROM registration WHERE (pass_type, device_id) IN (
+  SELECT d.pass_type, d.device_id FROM device d
+    JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before);
+
+-- name: prune_devices
+DELETE FROM device WHERE NOT EXISTS (
+  SELECT 1 FROM registration r WHERE r.pass_type = device.pass_type AND r.device_id = device.device_id);
+
+-- name: prune_targets
+DELETE FROM push_target WHERE NOT EXISTS (
+  SELECT 1 FROM device d WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token);
+
+-- name: stats
+SELECT (SELECT count(*) FROM pass WHERE :pass_type IS NULL OR pass_type = :pass_type),
+       count(*),
+       sum(CASE WHEN r.served >= p.seq THEN 1 ELSE 0 END),
+       sum(CASE WHEN r.served < p.seq AND d.told >= p.seq THEN 1 ELSE 0 END),
+       sum(CASE WHEN r.served < p.seq AND d.told < p.seq AND coalesce(g.pushed, 0) >= p.seq THEN 1 ELSE 0 END),
+       sum(CASE WHEN r.served < p.seq AND d.told < p.seq AND coalesce(g.pushed, 0) < p.seq THEN 1 ELSE 0 END),
+       sum(CASE WHEN r.served = 0 THEN 1 ELSE 0 END)
+  FROM registration r
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE r.left_at IS NULL AND (:pass_type IS NULL OR r.pass_type = :pass_type);
+
+-- ─────────────────────────────────────────────── certificates and keys
+
+-- name: certificate
+SELECT c.id, c.pass_type, c.team, c.common_name, c.organization, c.issuer, c.serial_number, c.not_before, c.not_after,
+       c.intermediate_not_after, c.nfc, c.chain_pem, c.key_sealed, c.created_at, c.proven_at, c.retired_at,
+       coalesce(t.certificate_id = c.id, 0)
+  FROM certificate c LEFT JOIN pass_type t ON t.pass_type = c.pass_type WHERE c.id = :id;
+
+-- name: certificates
+SELECT c.id, c.pass_type, c.team, c.common_name, c.organization, c.issuer, c.serial_number, c.not_before, c.not_after,
+       c.intermediate_not_after, c.nfc, c.chain_pem, c.key_sealed, c.created_at, c.proven_at, c.retired_at,
+       coalesce(t.certificate_id = c.id, 0)
+  FROM certificate c LEFT JOIN pass_type t ON t.pass_type = c.pass_type
+ WHERE :pass_type IS NULL OR c.pass_type = :pass_type ORDER BY c.pass_type, c.not_after, c.id;
+
+-- name: live_certificate_id
+SELECT certificate_id FROM pass_type WHERE pass_type = :pass_type;
+
+-- name: put_certificate
+INSERT INTO certificate (pass_type, id, team, common_name, organization, issuer, serial_number, not_before, not_after,
+                         intermediate_not_after, nfc, chain_pem, key_sealed, created_at, proven_at, retired_at)
+VALUES (:pass_type, :id, :team, :common_name, :organization, :issuer, :serial_number, :not_before, :not_after,
+        :intermediate_not_after, :nfc, :chain_pem, :key_sealed, :created_at, :proven_at, :retired_at)
+ON CONFLICT (id) DO UPDATE SET key_sealed = excluded.key_sealed, chain_pem = excluded.chain_pem,
+  intermediate_not_after = excluded.intermediate_not_after, proven_at = excluded.proven_at, retired_at = NULL;
+
+-- name: promote_certificate
+-- The pointer moves last; every process follows it with its next build or batch.
+UPDATE pass_type SET certificate_id = :certificate_id, team = :team WHERE pass_type = :pass_type;
+
+-- name: api_key
+SELECT id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_at, revoked_at
+  FROM api_key WHERE id = :id;
+
+-- name: api_keys
+SELECT id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_at, revoked_at
+  FROM api_key ORDER BY created_at, id;
+
+-- name: put_api_key
+INSERT INTO api_key (id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_at, revoked_at)
+VALUES (:id, :tenant, :name, :secret_hash, :scopes, :pass_types, :created_at, NULL, NULL);
+
+-- name: revoke_api_key
+UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;

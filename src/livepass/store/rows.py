@@ -1,0 +1,150 @@
+"""Between tuples of the database and the frozen rows of ``core``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from livepass.core.authorization import fingerprint
+from livepass.core.model import (
+    Certificate,
+    Device,
+    Held,
+    Pass,
+    PassHead,
+    Registration,
+    Target,
+    TokenSource,
+    Watermarks,
+)
+from livepass.core.timeline import Event, Kind
+
+Row = Sequence[Any]
+
+
+def pass_(row: Row) -> Pass:
+    return Pass(
+        pass_type=row[0],
+        serial=row[1],
+        seq=row[2],
+        edit=row[3],
+        last_modified=row[4],
+        manifest_sha=row[5],
+        document=row[6],
+        template=row[7],
+        revision=row[8],
+        pinned=bool(row[9]),
+        data=row[10],
+        content=row[11],
+        token=TokenSource(row[12], row[13], row[14]),
+        voided=bool(row[15]),
+        created_at=row[16],
+        changed_at=row[17],
+    )
+
+
+def pass_parameters(row: Pass) -> Mapping[str, Any]:
+    return {
+        "pass_type": row.pass_type,
+        "serial": row.serial,
+        "seq": row.seq,
+        "edit": row.edit,
+        "last_modified": row.last_modified,
+        "manifest_sha": row.manifest_sha,
+        "document": row.document,
+        "template": row.template,
+        "revision": row.revision,
+        "pinned": int(row.pinned),
+        "data": row.data,
+        "content": row.content,
+        "token_key": row.token.key_id,
+        "token_salt": row.token.salt,
+        "token_sealed": row.token.sealed,
+        "voided": int(row.voided),
+        "created_at": row.created_at,
+        "changed_at": row.changed_at,
+    }
+
+
+def head(row: Row) -> PassHead | None:
+    return None if row[0] is None else PassHead(row[0], row[1], TokenSource(row[2], row[3], row[4]))
+
+
+def device(pass_type: str, device_id: str, row: Row) -> Device | None:
+    """From (push_token, token_registered_at, asked, told, asked_at)."""
+    return None if row[0] is None else Device(pass_type, device_id, row[0], row[1], row[2], row[3], row[4])
+
+
+def registration(pass_type: str, serial: str, device_id: str, row: Row) -> Registration | None:
+    """From (seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at)."""
+    return None if row[0] is None else Registration(pass_type, serial, device_id, *row)
+
+
+def held(pass_type: str, row: Row) -> Held:
+    followed = Registration(pass_type, row[0], row[1], *row[2:10])
+    phone = Device(pass_type, row[1], *row[10:15])
+    marks = Watermarks(changed=row[15], pushed=row[16], asked=phone.asked, told=phone.told, served=followed.served)
+    return Held(followed, phone, marks, fingerprint(phone.push_token), row[17], row[18], row[19])
+
+
+def target(row: Row) -> Target:
+    return Target(*row)
+
+
+def event(row: Row) -> Event:
+    return Event(
+        kind=Kind(row[2]),
+        at=row[1],
+        pass_type=row[3],
+        serial=row[4],
+        device_id=row[5],
+        target=row[6],
+        seq=row[7],
+        detail=json.loads(row[8]),
+        id=row[0],
+    )
+
+
+def event_parameters(row: Event, number: int) -> Mapping[str, Any]:
+    """``number`` replaces the stand-in of an event that waits for the transaction's own number."""
+    return {
+        "at": row.at,
+        "kind": row.kind.value,
+        "pass_type": row.pass_type,
+        "serial": row.serial,
+        "device_id": row.device_id,
+        "target": row.target,
+        "seq": number if row.seq < 0 else row.seq,
+        "detail": json.dumps(row.detail, separators=(",", ":"), ensure_ascii=False),
+    }
+
+
+def certificate(row: Row) -> Certificate:
+    return Certificate(
+        id=row[0],
+        pass_type=row[1],
+        team=row[2],
+        common_name=row[3],
+        organization=row[4],
+        issuer=row[5],
+        serial_number=row[6],
+        not_before=row[7],
+        not_after=row[8],
+        intermediate_not_after=row[9],
+        nfc=bool(row[10]),
+        chain_pem=row[11],
+        key_sealed=row[12],
+        created_at=row[13],
+        proven_at=row[14],
+        retired_at=row[15],
+        live=bool(row[16]),
+    )
+
+
+def certificate_parameters(row: Certificate) -> Mapping[str, Any]:
+    names = (
+        "pass_type id team common_name organization issuer serial_number not_before not_after intermediate_not_after"
+        " chain_pem key_sealed created_at proven_at retired_at"
+    )
+    return {name: getattr(row, name) for name in names.split()} | {"nfc": int(row.nfc)}

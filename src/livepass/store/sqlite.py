@@ -1,0 +1,243 @@
+"""SQLite: one file, write-ahead log, every acknowledged write on disk.
+
+Reads run inline on the caller's thread: a device call's statement takes tens of microseconds, a hop to another thread
+several times that. Writes go to one thread, which runs whatever is waiting in one transaction, each unit in a savepoint
+of its own, and answers all of them after one ``fsync``. Figures: docs/adr/0007.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from livepass.store.named import load, migrations
+from livepass.store.rows import Row
+from livepass.store.session import Parameters, Reading, Writing
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 10.0
+"""How long a writer waits for another process's transaction."""
+
+GROUP = 256
+"""The most units of work that share one commit: more would only make the first one wait."""
+
+
+class SchemaMismatch(Exception):
+    """The database is older or newer than this livepass. The hint says what to run."""
+
+    def __init__(self, found: int, known: int) -> None:
+        self.hint = (
+            "run: livepass db upgrade"
+            if found < known
+            else "this database was upgraded by a newer livepass; run that version, or restore a backup"
+        )
+        super().__init__(f"the database has schema {found}, this livepass needs {known}")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with the promises we make: durable commits, and no transaction that we did not open."""
+    db = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    db.execute("PRAGMA journal_mode = WAL")
+    # NORMAL would lose acknowledged registrations on power loss, and a phone does not register again by itself.
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+    return db
+
+
+def schema_version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def upgrade(path: Path, *, uuid: str, now: int) -> list[str]:
+    """Bring a database to the newest schema; answers the migrations that ran. Safe to run at every start."""
+    db = connect(path)
+    ran = []
+    try:
+        for number, name, statements in migrations():
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                if schema_version(db) < number:
+                    for statement in _statements(statements):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {number}")
+                    ran.append(f"{number:04}_{name}")
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+        db.execute("INSERT OR IGNORE INTO installation (id, uuid, created_at) VALUES (1, ?, ?)", (uuid, now))
+    finally:
+        db.close()
+    return ran
+
+
+def check_schema(path: Path) -> None:
+    """Raise ``SchemaMismatch`` unless the database has exactly the schema this code was written for."""
+    known = migrations()[-1][0]
+    found = 0
+    if path.exists():
+        db = connect(path)
+        try:
+            found = schema_version(db)
+        finally:
+            db.close()
+    if found != known:
+        raise SchemaMismatch(found, known)
+
+
+def _statements(script: str) -> list[str]:
+    """Single statements: ``executescript`` would commit before it starts, and so leave half a migration behind."""
+    found, pending = [], ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found
+
+
+class SqliteConnection:
+    """Runs named statements synchronously behind the async face that every engine has."""
+
+    def __init__(self, db: sqlite3.Connection, statements: dict[str, str]) -> None:
+        self._db = db
+        self._statements = statements
+
+    async def rows(self, name: str, parameters: Parameters) -> Sequence[Row]:
+        return self._db.execute(self._statements[name], parameters).fetchall()
+
+    async def run(self, name: str, parameters: Parameters) -> int:
+        return self._db.execute(self._statements[name], parameters).rowcount
+
+    async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
+        self._db.executemany(self._statements[name], parameters)
+
+
+@dataclass(slots=True)
+class _Unit:
+    work: Callable[[Writing], Awaitable[Any]]
+    done: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+
+    def answer(self) -> None:
+        """On the caller's loop. The caller may have gone away meanwhile; the work is done all the same."""
+        if self.done.done():
+            return
+        if self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.result)
+
+
+class SqliteStore(Reading):
+    """``service.seams.Store`` on one SQLite file. Make it on the loop that uses it; ``close`` it there."""
+
+    def __init__(self, path: Path) -> None:
+        check_schema(path)
+        statements = dict(load("queries.sql"))
+        self._reader = connect(path)
+        super().__init__(SqliteConnection(self._reader, statements))
+        self._writer_db = connect(path)
+        self._writing = Writing(SqliteConnection(self._writer_db, statements))
+        self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_forever, name="livepass-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Callable[[Writing], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        unit = _Unit(work, loop.create_future(), loop)
+        self._queue.put(unit)
+        result: T = await unit.done
+        return result
+
+    async def close(self) -> None:
+        self._queue.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self._reader.close()
+        self._writer_db.close()
+
+    # ── the writer thread
+
+    def _write_forever(self) -> None:
+        stopping = False
+        while not stopping:
+            units, stopping = self._waiting()
+            if units:
+                self._commit(units)
+                for loop, group in _by_loop(units):
+                    loop.call_soon_threadsafe(_answer_all, group)
+
+    def _waiting(self) -> tuple[list[_Unit], bool]:
+        """What is waiting, at least one; and whether to stop after it."""
+        units: list[_Unit] = []
+        item = self._queue.get()
+        while item is not None:
+            units.append(item)
+            if len(units) == GROUP:
+                return units, False
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return units, False
+        return units, True
+
+    def _commit(self, units: list[_Unit]) -> None:
+        """One transaction for all. It is IMMEDIATE because a transaction that starts by reading cannot wait its turn
+        to write: SQLite fails it at once.
+        """
+        try:
+            self._writer_db.execute("BEGIN IMMEDIATE")
+            for unit in units:
+                self._run(unit)
+            self._writer_db.execute("COMMIT")
+        except BaseException as error:
+            if self._writer_db.in_transaction:
+                self._writer_db.execute("ROLLBACK")
+            for unit in units:
+                unit.error = unit.error or error
+
+    def _run(self, unit: _Unit) -> None:
+        self._writer_db.execute("SAVEPOINT unit")
+        try:
+            unit.result = _drive(unit.work(self._writing))
+        except Exception as error:
+            unit.error = error
+            self._writer_db.execute("ROLLBACK TO unit")
+        self._writer_db.execute("RELEASE unit")
+
+
+def _answer_all(units: list[_Unit]) -> None:
+    for unit in units:
+        unit.answer()
+
+
+def _by_loop(units: list[_Unit]) -> list[tuple[asyncio.AbstractEventLoop, list[_Unit]]]:
+    groups: dict[int, tuple[asyncio.AbstractEventLoop, list[_Unit]]] = {}
+    for unit in units:
+        groups.setdefault(id(unit.loop), (unit.loop, []))[1].append(unit)
+    return [group for group in groups.values() if not group[0].is_closed()]
+
+
+def _drive(work: Awaitable[T]) -> T:
+    """Run a unit of work to its end here and now: on SQLite no statement ever suspends."""
+    assert isinstance(work, Coroutine)
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    work.close()
+    raise RuntimeError("a unit of work waited for something else than its transaction")
