@@ -1,0 +1,314 @@
+"""Answers phones: the five calls of Wallet's web service.
+
+Each call gathers one snapshot, lets ``core`` decide, and applies. What must be durable before the answer (a
+registration) is written before it; what was merely observed is written after it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from urllib.parse import unquote
+
+from livepass.core import testimony, trip1_register, trip3_ask, trip3_fetch
+from livepass.core.change import http_date
+from livepass.core.decision import Decision, NewEpoch, Reply
+from livepass.core.model import PassHead, TokenSource
+from livepass.core.timeline import Event, Kind
+from livepass.service.building import Builder, CannotBuild, Recent
+from livepass.service.observing import Recorder
+from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS = 20_000
+
+
+class FetchTimes:
+    """How long recent fetches took, in seconds: what a mass push is paced by."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=500)
+
+    def took(self, seconds: float) -> None:
+        self._recent.append(seconds)
+
+    def p95(self) -> float | None:
+        """The 95th percentile since the last call; ``None`` when nothing was fetched."""
+        if not self._recent:
+            return None
+        ordered = sorted(self._recent)
+        self._recent.clear()
+        return ordered[int(len(ordered) * 0.95)]
+
+
+class Answering:
+    """One object per process. ``connection`` names the TCP connection of a request, where that is known."""
+
+    def __init__(
+        self, store: Store, keys: KeyRing, builder: Builder, recorder: Recorder, clock: Clock, chance: Chance
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._builder = builder
+        self._recorder = recorder
+        self._clock = clock
+        self._chance = chance
+        self._asked_over: Recent[tuple[str, str], tuple[str, int]] = Recent(CONNECTIONS)
+        self.fetch_times = FetchTimes()
+
+    # ── trip 1
+
+    async def register(
+        self, pass_type: str, serial: str, device_id: str, authorization: str | None, body: bytes
+    ) -> Reply:
+        """``POST …/registrations/{type}/{serial}``. Durable when this returns 200 or 201."""
+        return await self._trip1(trip1_register.register, pass_type, serial, device_id, authorization, body)
+
+    async def unregister(self, pass_type: str, serial: str, device_id: str, authorization: str | None) -> Reply:
+        """``DELETE …/registrations/{type}/{serial}``."""
+        return await self._trip1(trip1_register.unregister, pass_type, serial, device_id, authorization, b"")
+
+    async def _trip1(
+        self,
+        rule: trip1_register.Rule,
+        pass_type: str,
+        serial: str,
+        device_id: str,
+        authorization: str | None,
+        body: bytes,
+    ) -> Reply:
+        serial = await self._known_serial(pass_type, serial)
+        now = self._clock.now()
+
+        async def decide(reader: Store | Tx) -> Decision:
+            snapshot = await reader.register_snapshot(pass_type, serial, device_id)
+            facts = trip1_register.RegisterFacts(
+                pass_type,
+                serial,
+                device_id,
+                authorization,
+                body,
+                self._expected(snapshot.tenant, pass_type, serial, snapshot.token),
+                snapshot.token is not None,
+                snapshot.device,
+                snapshot.registration,
+                snapshot.target_dead,
+                now,
+            )
+            return rule(facts)
+
+        # Strangers never reach the writer: what is refused on a plain read is refused there.
+        first = await decide(self._store)
+        if not first.writes:
+            self._recorder.note(first.writes, first.events)
+            return first.reply
+
+        async def work(tx: Tx) -> Reply:
+            decision = await decide(tx)
+            await tx.apply(decision.writes, decision.events)
+            return decision.reply
+
+        return await self._store.write(work)
+
+    # ── trip 3 ask
+
+    async def ask(self, pass_type: str, device_id: str, tag_text: str | None, connection: str | None) -> Reply:
+        """``GET …/registrations/{type}?passesUpdatedSince=``."""
+        decision = await self._decide_ask(pass_type, device_id, tag_text)
+        renewals = [write for write in decision.writes if isinstance(write, NewEpoch)]
+        if renewals:
+            alarms = [event for event in decision.events if event.kind is Kind.NEW_EPOCH]
+            log.error("tags of %s are ahead of the database: it went back in time; new epoch", pass_type)
+            await self._store.write(lambda tx: tx.apply(renewals, alarms))
+            decision = await self._decide_ask(pass_type, device_id, tag_text)
+        self._recorder.note(decision.writes, decision.events)
+        if connection is not None and decision.events:
+            self._asked_over.put((connection, pass_type), (device_id, self._clock.now()))
+        return decision.reply
+
+    async def _decide_ask(self, pass_type: str, device_id: str, tag_text: str | None) -> Decision:
+        snapshot = await self._store.ask_snapshot(pass_type, device_id)
+        key = self._keys.tag_key
+        return trip3_ask.ask(
+            trip3_ask.AskFacts(
+                pass_type,
+                device_id,
+                tag_text,
+                trip3_ask.read_tag(tag_text, pass_type, key),
+                snapshot.counter,
+                snapshot.device,
+                snapshot.listed,
+                snapshot.target_dead,
+                key,
+                new_epoch(self._chance),
+                self._clock.now(),
+            )
+        )
+
+    # ── trip 3 fetch
+
+    async def fetch(
+        self,
+        pass_type: str,
+        serial: str,
+        authorization: str | None,
+        if_modified_since: str | None,
+        connection: str | None,
+        *,
+        body: bool = True,
+    ) -> Fetched:
+        """``GET`` or (``body`` false) ``HEAD /v1/passes/{type}/{serial}``. Call ``written`` once it is all sent."""
+        serial = await self._known_serial(pass_type, serial)
+        started = self._clock.stopwatch()
+        snapshot = await self._store.fetch_snapshot(pass_type, serial)
+        head = snapshot.head
+        expected = self._expected(snapshot.tenant, pass_type, serial, head.token if head else None)
+        facts = trip3_fetch.FetchFacts(
+            pass_type, serial, authorization, if_modified_since, expected, head, self._clock.now()
+        )
+        verdict, decision = trip3_fetch.fetch(facts)
+        self._recorder.note(decision.writes, decision.events)
+        conditional = if_modified_since is not None
+        if head is None or verdict is trip3_fetch.Verdict.REFUSE or not body:
+            return Fetched(self, decision.reply)
+        if verdict is trip3_fetch.Verdict.NOT_MODIFIED:
+            return Fetched(self, decision.reply, pass_type, serial, head.seq, conditional, connection)
+        try:
+            reply, seq = await self._built(pass_type, serial, snapshot.tenant, head, decision.reply)
+        except CannotBuild as error:
+            log.error("cannot build %s/%s: %s (%s)", pass_type, serial, error, error.hint)
+            event = Event(Kind.FETCH_FAILED, facts.now, pass_type, serial, detail={"status": 503, "reason": str(error)})
+            self._recorder.note((), (event,))
+            return Fetched(self, Reply(503))
+        self.fetch_times.took(self._clock.stopwatch() - started)
+        return Fetched(self, reply, pass_type, serial, seq, conditional, connection)
+
+    async def _built(self, pass_type: str, serial: str, tenant: str, head: PassHead, reply: Reply) -> tuple[Reply, int]:
+        """Body and ``Last-Modified`` of one version: the one decided on, or a newer one that came meanwhile."""
+        certificate_id = await self._store.live_certificate_id(pass_type)
+        built = self._builder.remembered(pass_type, serial, head.seq, certificate_id or "")
+        if built is not None:
+            return Reply(reply.status, reply.headers, built), head.seq
+        row = await self._store.pass_(pass_type, serial)
+        if row is None:
+            raise CannotBuild("the pass was erased while it was being fetched", "nothing to do")
+        built = await self._builder.pkpass(row, tenant)
+        last_modified = (b"last-modified", http_date(row.last_modified).encode())
+        headers = (*(header for header in reply.headers if header[0] != b"last-modified"), last_modified)
+        return Reply(reply.status, headers, built), row.seq
+
+    def _served(self, fetched: Fetched) -> None:
+        """A version is in somebody's hands; whose is worked out where the registrations can be read."""
+        now = self._clock.now()
+        pass_type, serial = fetched.pass_type, fetched.serial
+
+        async def note(tx: Tx) -> None:
+            found = await tx.candidates(pass_type, serial)
+            candidates = [
+                trip3_fetch.Candidate(
+                    registration, device, self._same_connection(fetched.connection, pass_type, device.device_id, now)
+                )
+                for registration, device in found
+            ]
+            writes, event = trip3_fetch.served(
+                trip3_fetch.ServedFacts(
+                    pass_type,
+                    serial,
+                    fetched.seq,
+                    fetched.reply.status,
+                    fetched.conditional,
+                    len(fetched.reply.body),
+                    candidates,
+                    now,
+                )
+            )
+            await tx.apply(writes, (event,))
+
+        self._recorder.later(note)
+
+    def _same_connection(self, connection: str | None, pass_type: str, device_id: str, now: int) -> bool:
+        if connection is None:
+            return False
+        asked = self._asked_over.get((connection, pass_type))
+        return asked is not None and asked[0] == device_id and now - asked[1] < trip3_fetch.JUST_ASKED_MS
+
+    # ── testimony
+
+    def testify(self, body: bytes) -> Reply:
+        """``POST /v1/log``: 200 always; kept after the answer, for pass types that we have."""
+        now = self._clock.now()
+        events = [event for line in testimony.lines_of(body) if (event := testimony.testify(line, now))]
+        if events:
+
+            async def note(tx: Tx) -> None:
+                ours = {kept.pass_type for kept in await tx.pass_types()}
+                await tx.add_events([event for event in events if event.pass_type in ours])
+
+            self._recorder.later(note)
+        return Reply(200)
+
+    def unknown_message(self, path: str, body: bytes) -> Reply:
+        """Any other ``POST /v1/…``: 200 and a line in the diary, because Apple adds calls without telling."""
+        log.info("a device sent an unknown message to %.200s (%d bytes)", path, len(body))
+        parts = path.strip("/").split("/")
+        if len(parts) >= 4 and parts[1] == "passes":
+            event = Event(
+                Kind.UNKNOWN_DEVICE_MESSAGE,
+                self._clock.now(),
+                parts[2][:200],
+                parts[3][:200],
+                detail={"path": path[:200], "body": body[:500].decode("utf-8", "replace")},
+            )
+
+            async def note(tx: Tx) -> None:
+                if await tx.pass_(event.pass_type, event.serial or "") is not None:
+                    await tx.add_events([event])
+
+            self._recorder.later(note)
+        return Reply(200)
+
+    # ── shared
+
+    def _expected(self, tenant: str, pass_type: str, serial: str, source: TokenSource | None) -> str:
+        if source is None:
+            return self._keys.stranger_token(tenant, pass_type, serial)
+        return self._keys.token(tenant, pass_type, serial, source)
+
+    async def _known_serial(self, pass_type: str, serial: str) -> str:
+        """Phones are reported to encode a serial twice; decode once more when the first reading is nobody's."""
+        if "%" not in serial or (await self._store.fetch_snapshot(pass_type, serial)).head is not None:
+            return serial
+        return unquote(serial)
+
+
+class Fetched:
+    """An answer to a fetch, and what to note once its last byte is written."""
+
+    def __init__(
+        self,
+        answering: Answering,
+        reply: Reply,
+        pass_type: str = "",
+        serial: str = "",
+        seq: int = 0,
+        conditional: bool = False,
+        connection: str | None = None,
+    ) -> None:
+        self._answering = answering
+        self.reply = reply
+        self.pass_type = pass_type
+        self.serial = serial
+        self.seq = seq
+        self.conditional = conditional
+        self.connection = connection
+
+    def written(self) -> None:
+        """Everything was handed to the phone."""
+        if self.pass_type:
+            self._answering._served(self)
+
+
+def new_epoch(chance: Chance) -> str:
+    """48 random bits, in the alphabet that phones do not escape."""
+    return chance.token_bytes(6).hex()

@@ -1,0 +1,126 @@
+"""From a pass's row to its signed bytes: template, token, certificate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Hashable
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+import orjson
+
+from livepass.core.model import Pass
+from livepass.pkpass import StaticFiles, Template, build, canonical, manifest
+from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+BUILT_BYTES = 64 * 1024 * 1024
+TEMPLATES = 128
+
+
+class CannotBuild(Exception):
+    """A pass cannot be built now. ``hint`` says what to do about it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Recent(Generic[K, V]):
+    """The most recently used values, up to a total weight."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._weight = 0
+        self._items: OrderedDict[K, tuple[V, int]] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        item = self._items.get(key)
+        if item is None:
+            return None
+        self._items.move_to_end(key)
+        return item[0]
+
+    def put(self, key: K, value: V, weight: int = 1) -> None:
+        old = self._items.pop(key, None)
+        self._weight += weight - (old[1] if old else 0)
+        self._items[key] = (value, weight)
+        while self._weight > self._limit and len(self._items) > 1:
+            _, (_, dropped) = self._items.popitem(last=False)
+            self._weight -= dropped
+
+
+class Builder:
+    """Builds passes, and remembers what it built: phones come back in crowds for the same bytes."""
+
+    def __init__(self, store: Reader, keys: KeyRing, clock: Clock, scheduler: Scheduler) -> None:
+        self._store = store
+        self._keys = keys
+        self._clock = clock
+        self._scheduler = scheduler
+        self._templates: Recent[tuple[str, str, str], Template] = Recent(TEMPLATES)
+        self._built: Recent[tuple[str, str, int, str], bytes] = Recent(BUILT_BYTES)
+
+    async def identity(self, pass_type: str) -> Identity:
+        """The live certificate of a pass type, asked for anew each time: another process may have promoted one."""
+        certificate_id = await self._store.live_certificate_id(pass_type)
+        certificate = None if certificate_id is None else await self._store.certificate(certificate_id)
+        if certificate is None:
+            raise CannotBuild(
+                f"no certificate is live for {pass_type}",
+                "run: livepass cert import FILE.p12 --password-file F",
+            )
+        return self._keys.open(certificate)
+
+    async def template(self, tenant: str, name: str, revision: str | None) -> Template | None:
+        """A template's revision, ready to build from; ``None`` when there is none. No revision: the current one."""
+        if revision is not None:
+            known = self._templates.get((tenant, name, revision))
+            if known is not None:
+                return known
+        stored = await self._store.template(tenant, name, revision)
+        if stored is None:
+            return None
+        key = (tenant, name, stored.revision)
+        template = self._templates.get(key) or Template.from_zip(stored.files, name=name)
+        self._templates.put(key, template)
+        return template
+
+    def remembered(self, pass_type: str, serial: str, seq: int, certificate_id: str) -> bytes | None:
+        """The bytes of this version under this certificate, when they were built here before."""
+        return self._built.get((pass_type, serial, seq, certificate_id))
+
+    async def pkpass(self, row: Pass, tenant: str) -> bytes:
+        """The signed pass. Building runs off the loop: one signature is longer than many answers."""
+        certificate_id = await self._store.live_certificate_id(row.pass_type)
+        if certificate_id is not None:
+            known = self.remembered(row.pass_type, row.serial, row.seq, certificate_id)
+            if known is not None:
+                return known
+        identity = await self.identity(row.pass_type)
+        template = await self.template(tenant, row.template, row.revision)
+        if template is None:
+            raise CannotBuild(
+                f"revision {row.revision[:12]} of template {row.template} is not in the database",
+                f"import the template again: livepass template import {row.template}",
+            )
+        document = self.complete(row.document, tenant, row)
+        at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
+        built = await self._scheduler.off_loop(lambda: build(template.static, document, identity, at))
+        self._built.put((row.pass_type, row.serial, row.seq, identity.id), built, len(built))
+        return built
+
+    def complete(self, document: bytes, tenant: str, row: Pass) -> bytes:
+        """pass.json as the phone gets it: the stored document and the token, which is never stored."""
+        parsed = orjson.loads(document)
+        if "webServiceURL" in parsed:
+            parsed["authenticationToken"] = self._keys.token(tenant, row.pass_type, row.serial, row.token)
+        return canonical(parsed)
+
+
+def manifest_sha(static: StaticFiles, document: bytes) -> str:
+    """What identifies a version: the hash of the manifest, so of every file, and not of the signature."""
+    return hashlib.sha256(manifest(static, document)).hexdigest()

@@ -1,0 +1,545 @@
+"""The issuer's side: make a pass, change it, void it, forget it.
+
+Rendering, linting and hashing happen before the transaction; what they were based on is checked again inside it, and
+if somebody else was faster, all is done anew. A change is one transaction {number, pass, due pushes, event}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import orjson
+
+from livepass.core.change import changed_fields, lock_screen_text, moves, next_last_modified
+from livepass.core.decision import PassVersion
+from livepass.core.model import DEFAULT_TENANT, Held, Pass, PassType, Tag, TokenSource
+from livepass.core.timeline import TAKEN, Event, Kind
+from livepass.core.trip3_ask import write_tag
+from livepass.pkpass import Template, TemplateDataError, canonical, lint, merge_patch
+from livepass.service.answering import new_epoch
+from livepass.service.building import Builder, CannotBuild, manifest_sha
+from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
+from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
+
+PASS_TYPE = re.compile(r"pass\.[A-Za-z0-9.-]{1,150}")
+SERIAL = re.compile(r"[A-Za-z0-9._-]{1,100}")
+BATCH_LIMIT = 1000
+"""Passes that share one number, so one transaction: more would hold the others up."""
+ATTEMPTS = 8
+
+Push = Literal["auto", "now", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the issuer wants a pass to be. ``None`` keeps what is there; ``revision`` pins the pass to it."""
+
+    pass_type: str
+    serial: str
+    template: str | None = None
+    data: Mapping[str, Any] | None = None
+    content: Mapping[str, Any] | None = None
+    revision: str | None = None
+    patch: bool = False
+    void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What became of a wish. ``number`` is the pass's newest change number, ``tag`` the same as phones see it."""
+
+    pass_type: str
+    serial: str
+    created: bool
+    changed: bool
+    number: int
+    tag: str
+    last_modified: int
+    registrations: int
+    pushes_due: int
+    warnings: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a wish would change, without doing it."""
+
+    pass_type: str
+    serial: str
+    created: bool
+    changed: bool
+    fields: tuple[Mapping[str, Any], ...]
+    lock_screen: str | None
+    registrations: int
+    warnings: tuple[Fault, ...] = ()
+
+
+class Stale(Exception):
+    """Somebody else wrote first; render again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist."""
+
+    row: Pass
+    before: Pass | None
+    tenant: str
+    follows: tuple[str, str] | None
+    warnings: tuple[Fault, ...] = field(default=())
+
+    @property
+    def moves(self) -> bool:
+        return moves(self.before.manifest_sha if self.before else None, self.row.manifest_sha)
+
+
+class Issuing:
+    """One object per process. ``web_service_url`` goes into every pass and never changes for an installed one."""
+
+    def __init__(
+        self,
+        store: Store,
+        keys: KeyRing,
+        builder: Builder,
+        clock: Clock,
+        chance: Chance,
+        due: Signal,
+        web_service_url: str,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._builder = builder
+        self._clock = clock
+        self._chance = chance
+        self._due = due
+        self._url = web_service_url
+
+    # ── one pass
+
+    async def put(self, wish: Wish, push: Push = "auto") -> Issued:
+        """Make the pass what the wish says. Durable when this returns."""
+        [result] = await self._put_all([wish], push)
+        if isinstance(result, Refusal):
+            raise result
+        return result
+
+    async def preview(self, wish: Wish) -> Preview:
+        """What ``put`` would do: the dry run."""
+        draft = await self._draft(wish)
+        held = await self._store.held(wish.pass_type, wish.serial) if draft.before else ()
+        fields = _changes(draft.before, draft.row)
+        return Preview(
+            wish.pass_type,
+            wish.serial,
+            draft.before is None,
+            draft.moves,
+            tuple(fields),
+            lock_screen_text(fields) if draft.before else None,
+            _followed_by(held),
+            draft.warnings,
+        )
+
+    async def erase(self, pass_type: str, serial: str) -> None:
+        """Forget a pass, its registrations and its history. Phones that hold it will be refused from now on."""
+
+        async def work(tx: Tx) -> bool:
+            return await tx.erase_pass(pass_type, serial)
+
+        if not await self._store.write(work):
+            raise _no_pass(pass_type, serial)
+
+    async def push(self, pass_type: str, serial: str | None) -> int:
+        """Send what is due now, budget or not; answers how many pushes that makes due."""
+        if serial is not None and await self._store.pass_(pass_type, serial) is None:
+            raise _no_pass(pass_type, serial)
+        now = self._clock.now()
+        count = await self._store.write(lambda tx: tx.want_now(pass_type, serial, now))
+        self._due.set()
+        return count
+
+    async def pkpass(self, pass_type: str, serial: str) -> bytes:
+        """The signed pass as it is now."""
+        row = await self._store.pass_(pass_type, serial)
+        if row is None:
+            raise _no_pass(pass_type, serial)
+        try:
+            return await self._builder.pkpass(row, await self._tenant(pass_type))
+        except CannotBuild as error:
+            raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
+
+    async def tag(self, row: Pass) -> str:
+        """The pass's number as it would stand in a tag."""
+        counter = await self._store.counter(row.pass_type)
+        epoch = counter.epoch if counter else ""
+        return write_tag(Tag(epoch, row.seq), row.pass_type, self._keys.tag_key)
+
+    # ── many passes
+
+    async def put_many(self, wishes: Sequence[Wish], push: Push = "auto") -> list[Issued | Refusal]:
+        """One result per wish, in order. A wish that is refused does not hold up the others; those of one pass type
+        become visible together, under one number.
+        """
+        if len(wishes) > BATCH_LIMIT:
+            raise TooLarge(
+                f"{len(wishes)} passes in one call; the limit is {BATCH_LIMIT}",
+                hint=f"send them in calls of {BATCH_LIMIT} or fewer: each call takes one number and one transaction",
+            )
+        return await self._put_all(wishes, push)
+
+    async def _put_all(self, wishes: Sequence[Wish], push: Push) -> list[Issued | Refusal]:
+        results: dict[int, Issued | Refusal] = {}
+        by_type: dict[str, list[int]] = {}
+        seen: set[tuple[str, str]] = set()
+        for index, wish in enumerate(wishes):
+            if (wish.pass_type, wish.serial) in seen:
+                results[index] = Refusal(
+                    f"{wish.pass_type}/{wish.serial} stands twice in this call", hint="send each pass once a call"
+                )
+                continue
+            seen.add((wish.pass_type, wish.serial))
+            by_type.setdefault(wish.pass_type, []).append(index)
+        for indexes in by_type.values():
+            outcome = await self._put_type([wishes[index] for index in indexes], push)
+            results.update(zip(indexes, outcome, strict=True))
+        return [results[index] for index in range(len(wishes))]
+
+    async def _put_type(self, wishes: Sequence[Wish], push: Push) -> list[Issued | Refusal]:
+        """Wishes of one pass type. Drafts that went stale are drawn anew, the others kept."""
+        drafts: dict[int, Draft | Refusal] = {}
+        for _ in range(ATTEMPTS):
+            for index, wish in enumerate(wishes):
+                if index not in drafts:
+                    drafts[index] = await self._draft_or_refusal(wish)
+            ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
+            if not ready:
+                break
+            stored, stale = await self._store_drafts(ready, push)
+            if not stale:
+                if any(result.pushes_due for result in stored.values()):
+                    self._due.set()
+                return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
+            for index in stale:
+                del drafts[index]
+        if any(isinstance(draft, Draft) for draft in drafts.values()):
+            raise Refusal(
+                "this pass is being changed by others faster than it can be rendered",
+                hint="send the change again",
+                code="busy",
+            )
+        return [draft for draft in drafts.values() if isinstance(draft, Refusal)]
+
+    async def _draft_or_refusal(self, wish: Wish) -> Draft | Refusal:
+        try:
+            return await self._draft(wish)
+        except Refusal as refusal:
+            return refusal
+
+    # ── drafting: outside the transaction
+
+    async def _draft(self, wish: Wish) -> Draft:
+        _check_names(wish)
+        before = await self._store.pass_(wish.pass_type, wish.serial)
+        if before is None and (wish.patch or wish.void):
+            raise _no_pass(wish.pass_type, wish.serial)
+        tenant = await self._tenant(wish.pass_type)
+        name, pinned = _template_of(wish, before)
+        template = await self._builder.template(tenant, name, pinned)
+        if template is None:
+            raise await self._no_template(tenant, name, pinned)
+        data, content = _merged(wish, before)
+        return await self._render(wish, before, tenant, template, pinned is not None, data, content)
+
+    async def _render(
+        self,
+        wish: Wish,
+        before: Pass | None,
+        tenant: str,
+        template: Template,
+        pinned: bool,
+        data: Mapping[str, Any],
+        content: Mapping[str, Any],
+    ) -> Draft:
+        try:
+            rendered = template.render(data, content)
+        except TemplateDataError as error:
+            raise Refusal(
+                f"template {template.name} cannot be filled with this data",
+                hint=error.hint,
+                faults=[Fault(f"/data{p.pointer}", p.message, "", "template-data") for p in error.problems],
+                code="template_data",
+            ) from error
+        voided = wish.void or (before is not None and before.voided and wish.patch)
+        token = before.token if before else self._new_token()
+        document = await self._completed(rendered, wish, before, voided)
+        with_token = {**document, "authenticationToken": self._token(tenant, wish, token)}
+        warnings = await self._lint(with_token, template, wish.pass_type)
+        now = self._clock.now()
+        row = Pass(
+            pass_type=wish.pass_type,
+            serial=wish.serial,
+            seq=before.seq if before else 0,
+            edit=(before.edit if before else 0) + 1,
+            last_modified=before.last_modified if before else 0,
+            manifest_sha=manifest_sha(template.static, canonical(with_token)),
+            document=canonical(document),
+            template=template.name,
+            revision=template.revision,
+            pinned=pinned,
+            data=orjson.dumps(data, option=orjson.OPT_SORT_KEYS),
+            content=orjson.dumps(content, option=orjson.OPT_SORT_KEYS),
+            token=token,
+            voided=voided,
+            created_at=before.created_at if before else now,
+            changed_at=before.changed_at if before else now,
+        )
+        return Draft(row, before, tenant, None if pinned else (template.name, template.revision), warnings)
+
+    async def _completed(
+        self, rendered: dict[str, Any], wish: Wish, before: Pass | None, voided: bool
+    ) -> dict[str, Any]:
+        """The document with what only the service knows. The service URL of an installed pass never changes."""
+        type_ = await self._store.pass_type(wish.pass_type)
+        document = {"formatVersion": 1, **rendered}
+        for key, value in (("passTypeIdentifier", wish.pass_type), ("serialNumber", wish.serial)):
+            _agree(document, key, value)
+        if type_ is not None and type_.team:
+            _agree(document, "teamIdentifier", type_.team)
+        kept = orjson.loads(before.document).get("webServiceURL") if before else None
+        document["webServiceURL"] = kept or self._url
+        document.pop("authenticationToken", None)
+        if voided:
+            document["voided"] = True
+        return document
+
+    async def _lint(self, document: Mapping[str, Any], template: Template, pass_type: str) -> tuple[Fault, ...]:
+        try:
+            certificate = (await self._builder.identity(pass_type)).facts
+        except CannotBuild as error:
+            raise Refusal(str(error), hint=error.hint, code="no_certificate") from error
+        found = lint(document, template.static, certificate)
+        fatal = [problem for problem in found if problem.severity == "fatal"]
+        if fatal:
+            raise Refusal(
+                f"Wallet would refuse this pass: {fatal[0].message}",
+                faults=[Fault(p.pointer, p.message, p.remedy, p.rule) for p in fatal],
+                code="lint",
+            )
+        return tuple(Fault(p.pointer, p.message, p.remedy, p.rule) for p in found)
+
+    # ── storing: inside the transaction
+
+    async def _store_drafts(self, drafts: Mapping[int, Draft], push: Push) -> tuple[dict[int, Issued], list[int]]:
+        """Store all drafts of one pass type, or none and say which went stale."""
+        now = self._clock.now()
+        pass_type = next(iter(drafts.values())).row.pass_type
+
+        async def work(tx: Tx) -> tuple[dict[int, Issued], list[int]]:
+            stale = [index for index, draft in drafts.items() if await _went_stale(tx, draft)]
+            if stale:
+                return {}, stale
+            versions = [_version(draft, now) for draft in drafts.values()]
+            number, _ = await tx.put_passes(
+                pass_type, versions, now=now, push_at=None if push == "none" else now, urgent=push == "now"
+            )
+            counter = await tx.counter(pass_type)
+            results = {}
+            for index, (draft, version) in enumerate_drafts(drafts, versions):
+                seq = number if version.moves else version.row.seq
+                held = await tx.held(pass_type, version.row.serial) if draft.before else ()
+                results[index] = Issued(
+                    pass_type,
+                    version.row.serial,
+                    draft.before is None,
+                    version.moves,
+                    seq,
+                    write_tag(Tag(counter.epoch if counter else "", seq), pass_type, self._keys.tag_key),
+                    version.row.last_modified,
+                    _followed_by(held),
+                    _due_for(held) if version.moves and push != "none" else 0,
+                    draft.warnings,
+                )
+            return results, []
+
+        return await self._store.write(work)
+
+    # ── passes that follow a template
+
+    async def follow(self, tenant: str, name: str, *, limit: int = 500) -> int:
+        """Build up to ``limit`` passes anew that follow a template and do not have its newest revision; answers how
+        many were looked at. Passes whose bytes stay the same get the revision and nothing else.
+        """
+        template = await self._builder.template(tenant, name, None)
+        if template is None:
+            return 0
+        rows = await self._store.followers(tenant, name, template.revision, after=("", ""), limit=limit)
+        wishes: dict[str, list[Wish]] = {}
+        for row in rows:
+            wishes.setdefault(row.pass_type, []).append(Wish(row.pass_type, row.serial, patch=True))
+        for pass_type, group in wishes.items():
+            for wish, result in zip(group, await self._put_type(group, "auto"), strict=True):
+                if isinstance(result, Refusal):
+                    await self._refuse(pass_type, wish.serial, template, result)
+        return len(rows)
+
+    async def follow_all(self) -> int:
+        """Bring every pass to its template's newest revision: what a crash left undone is done here."""
+        count = 0
+        for tenant, name, _ in await self._store.templates_behind():
+            while followed := await self.follow(tenant, name):
+                count += followed
+        return count
+
+    async def _refuse(self, pass_type: str, serial: str, template: Template, refusal: Refusal) -> None:
+        """A pass that cannot be built from the new revision keeps its old one, and is not tried again."""
+        faults = [f"{fault.pointer}: {fault.message}" for fault in refusal.faults]
+        detail = {"revision": template.revision, "reason": refusal.title, "faults": faults[:10]}
+        event = Event(Kind.TEMPLATE_REFUSED, self._clock.now(), pass_type, serial, detail=detail)
+
+        async def work(tx: Tx) -> None:
+            await tx.refuse_revision(pass_type, serial, template.revision)
+            await tx.add_events([event])
+
+        await self._store.write(work)
+
+    # ── shared
+
+    async def _tenant(self, pass_type: str) -> str:
+        known: PassType | None = await self._store.pass_type(pass_type)
+        return known.tenant if known else DEFAULT_TENANT
+
+    def _new_token(self) -> TokenSource:
+        return TokenSource(self._keys.token_key_id, self._chance.token_bytes(16))
+
+    def _token(self, tenant: str, wish: Wish, source: TokenSource) -> str:
+        return self._keys.token(tenant, wish.pass_type, wish.serial, source)
+
+    async def _no_template(self, tenant: str, name: str, revision: str | None) -> Refusal:
+        names = [template.name for template in await self._store.templates(tenant)]
+        if revision is not None and name in names:
+            return NotFound(f"template {name} has no revision {revision[:12]}", code="no_revision")
+        close = get_close_matches(name, names, 1)
+        hint = f"did you mean {close[0]}?" if close else f"import it: livepass template import {name}"
+        return Refusal(f"there is no template {name}", hint=hint, code="no_template")
+
+
+def enumerate_drafts(
+    drafts: Mapping[int, Draft], versions: Sequence[PassVersion]
+) -> list[tuple[int, tuple[Draft, PassVersion]]]:
+    return [(index, (draft, version)) for (index, draft), version in zip(drafts.items(), versions, strict=True)]
+
+
+async def _went_stale(tx: Tx, draft: Draft) -> bool:
+    current = await tx.pass_(draft.row.pass_type, draft.row.serial)
+    if (current.edit if current else 0) != (draft.before.edit if draft.before else 0):
+        return True
+    if draft.follows is None:
+        return False
+    name, revision = draft.follows
+    template = await tx.template(draft.tenant, name, None)
+    return template is None or template.revision != revision
+
+
+def _version(draft: Draft, now: int) -> PassVersion:
+    before, row = draft.before, draft.row
+    if not draft.moves:
+        event = Event(Kind.UNCHANGED, now, row.pass_type, row.serial, seq=row.seq)
+        return PassVersion(row, False, event)
+    row = replace(row, last_modified=next_last_modified(before.last_modified if before else None, now), changed_at=now)
+    detail: dict[str, object]
+    if before is None:
+        kind, detail = Kind.ISSUED, {"template": row.template}
+    else:
+        kind = Kind.VOIDED if row.voided and not before.voided else Kind.CHANGED
+        fields = _changes(before, row)
+        detail = {"fields": fields[:20], "lock_screen": lock_screen_text(fields)}
+    return PassVersion(row, True, Event(kind, now, row.pass_type, row.serial, seq=TAKEN, detail=detail))
+
+
+def _changes(before: Pass | None, after: Pass) -> list[dict[str, object]]:
+    return changed_fields(orjson.loads(before.document) if before else None, orjson.loads(after.document))
+
+
+def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
+    if isinstance(draft, Refusal):
+        return draft
+    assert stored is not None
+    return stored
+
+
+def _check_names(wish: Wish) -> None:
+    if not PASS_TYPE.fullmatch(wish.pass_type):
+        raise Refusal(
+            f"{wish.pass_type!r} is not a pass type identifier",
+            hint="it starts with 'pass.', as in pass.com.example.membership",
+            faults=[Fault("/pass_type", "a pass type starts with 'pass.'")],
+        )
+    if not SERIAL.fullmatch(wish.serial):
+        raise Refusal(
+            f"{wish.serial!r} cannot be a serial number",
+            hint="use 1 to 100 of A-Z a-z 0-9 . _ -: phones escape everything else differently",
+            faults=[Fault("/serial", "1 to 100 characters of A-Z a-z 0-9 . _ -")],
+        )
+
+
+def _template_of(wish: Wish, before: Pass | None) -> tuple[str, str | None]:
+    """(template name, revision it is pinned to or ``None``). A pass keeps its template unless told otherwise."""
+    name = wish.template or (before.template if before else None)
+    if name is None:
+        raise Refusal(
+            "a new pass needs a template",
+            hint='add "template": "NAME"; livepass template list shows the names',
+            faults=[Fault("/template", "is missing")],
+        )
+    if wish.revision is not None:
+        return name, wish.revision
+    kept = before is not None and before.pinned and wish.patch and name == before.template
+    return name, before.revision if kept and before else None
+
+
+def _merged(wish: Wish, before: Pass | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    data, content = wish.data, wish.content
+    if before is None:
+        return data or {}, content or {}
+    if wish.patch or wish.void:
+        old_data, old_content = orjson.loads(before.data), orjson.loads(before.content)
+        return _patched(old_data, data), _patched(old_content, content)
+    return data or {}, content or {}
+
+
+def _patched(target: Mapping[str, Any], patch: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    merged = merge_patch(target, patch or {})
+    assert isinstance(merged, dict)
+    return merged
+
+
+def _agree(document: dict[str, Any], key: str, value: str) -> None:
+    """A template may leave out what the service knows, but it may not say otherwise."""
+    if document.setdefault(key, value) != value:
+        raise Refusal(
+            f"the template says {key} is {document[key]!r}, but this pass has {value!r}",
+            hint=f"remove {key} from the template's pass.json: livepass fills it in",
+            faults=[Fault(f"/{key}", f"is {document[key]!r}, expected {value!r}")],
+            code="identity",
+        )
+
+
+def _no_pass(pass_type: str, serial: str) -> NotFound:
+    return NotFound(f"there is no pass {pass_type}/{serial}", hint="livepass pass list shows what there is")
+
+
+def _followed_by(held: Sequence[Held]) -> int:
+    return sum(1 for one in held if one.registration.left_at is None)
+
+
+def _due_for(held: Sequence[Held]) -> int:
+    """Pushes owed for these registrations: one per push token, none to dead ones."""
+    return len({one.target for one in held if one.dead_at is None and one.registration.left_at is None})
+
+
+async def ensure_pass_type(tx: Tx, chance: Chance, pass_type: str, team: str, now: int) -> None:
+    """Set up a pass type: its row and its counter, in a fresh epoch."""
+    await tx.ensure_pass_type(pass_type, DEFAULT_TENANT, team, new_epoch(chance), now)

@@ -1,0 +1,74 @@
+"""Keeps house: tells again what shows no delivery, finishes template roll-outs, forgets what is old."""
+
+from __future__ import annotations
+
+import logging
+
+from livepass.service.issuing import Issuing
+from livepass.service.seams import Clock, Scheduler, Signal, Store
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 15.0
+DAY_MS = 86_400_000
+EVENTS_KEPT_MS = 90 * DAY_MS
+TOMBSTONES_KEPT_MS = DAY_MS
+DEAD_KEPT_MS = 90 * DAY_MS
+AT_ONCE = 500
+
+
+class Keeper:
+    """The chores of a process. Several processes may do them at once: each is one transaction and repeatable."""
+
+    def __init__(self, store: Store, issuing: Issuing, clock: Clock, scheduler: Scheduler, due: Signal) -> None:
+        self._store = store
+        self._issuing = issuing
+        self._clock = clock
+        self._scheduler = scheduler
+        self._due = due
+        self._wake = scheduler.signal()
+        self._stopping = False
+        self._stopped = scheduler.signal()
+
+    async def run(self) -> None:
+        """Work until ``stop``. A chore that fails is logged and tried again next round."""
+        try:
+            while not self._stopping:
+                try:
+                    await self.once()
+                except Exception:
+                    log.exception("a chore failed; it is tried again")
+                await self._wake.wait(ROUND_SECONDS)
+        finally:
+            self._stopped.set()
+
+    async def once(self) -> None:
+        """One round of every chore."""
+        await self.retell()
+        await self._issuing.follow_all()
+        await self.prune()
+
+    async def retell(self) -> int:
+        """Told is not delivered: list passes again that were told and not fetched, and wake their phones."""
+        now = self._clock.now()
+        count = await self._store.write(lambda tx: tx.retell(now, AT_ONCE))
+        if count:
+            self._due.set()
+        return count
+
+    async def prune(self) -> int:
+        """Bound what is kept: 90 days of events and dead tokens, a day of tombstones."""
+        now = self._clock.now()
+        return await self._store.write(
+            lambda tx: tx.prune(
+                events_before=now - EVENTS_KEPT_MS,
+                tombstones_before=now - TOMBSTONES_KEPT_MS,
+                dead_before=now - DEAD_KEPT_MS,
+                limit=5000,
+            )
+        )
+
+    async def stop(self, seconds: float = 20.0) -> None:
+        self._stopping = True
+        self._wake.set()
+        await self._stopped.wait(seconds)

@@ -1,0 +1,91 @@
+"""Writes down what was seen, after the phone has its answer.
+
+Recording never delays a phone. What a crash loses here costs at most one extra push: a watermark that was not raised
+makes us tell again, never less.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from livepass.core.decision import Write
+from livepass.core.timeline import Event
+from livepass.service.seams import Scheduler, Store, Tx
+
+log = logging.getLogger(__name__)
+
+Note = Callable[[Tx], Awaitable[None]]
+
+BATCH = 500
+BACKLOG = 20_000
+"""Notes waiting at most; beyond it the oldest are dropped and counted, because phones come before diaries."""
+
+
+class Recorder:
+    """A queue of notes and the task that writes them, a batch to a transaction."""
+
+    def __init__(self, store: Store, scheduler: Scheduler) -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._notes: deque[Note] = deque()
+        self._wake = scheduler.signal()
+        self._idle = scheduler.signal()
+        self._running = False
+        self.dropped = 0
+
+    def note(self, writes: Sequence[Write], events: Sequence[Event]) -> None:
+        """Apply a decision's writes and events soon."""
+        if writes or events:
+            self.later(_applying(writes, events))
+
+    def later(self, note: Note) -> None:
+        """Run ``note`` in a transaction soon. It may read there what it needs to decide."""
+        if len(self._notes) >= BACKLOG:
+            self._notes.popleft()
+            self.dropped += 1
+        self._notes.append(note)
+        if not self._running:
+            self._running = True
+            self._scheduler.spawn(self._drain(), "recorder")
+
+    async def settle(self) -> None:
+        """Return when everything noted so far is written."""
+        while self._running:
+            await self._idle.wait(0.05)
+
+    async def _drain(self) -> None:
+        try:
+            while self._notes:
+                batch = [self._notes.popleft() for _ in range(min(BATCH, len(self._notes)))]
+                await self._write(batch)
+        finally:
+            self._running = False
+            self._idle.set()
+
+    async def _write(self, batch: list[Note]) -> None:
+        try:
+            await self._store.write(_together(batch))
+        except Exception:
+            if len(batch) == 1:
+                self.dropped += 1
+                log.exception("an observation could not be written")
+                return
+            for note in batch:
+                await self._write([note])
+
+
+def _applying(writes: Sequence[Write], events: Sequence[Event]) -> Note:
+    async def note(tx: Tx) -> None:
+        await tx.apply(writes, events)
+
+    return note
+
+
+def _together(batch: Sequence[Note]) -> Callable[[Tx], Awaitable[None]]:
+    async def work(tx: Tx) -> None:
+        for note in batch:
+            await note(tx)
+
+    return work

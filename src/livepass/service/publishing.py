@@ -1,0 +1,59 @@
+"""Templates: a folder comes in, becomes an immutable revision, and the passes that follow it are built anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from livepass.core.model import DEFAULT_TENANT, StoredTemplate
+from livepass.pkpass import Template
+from livepass.service.issuing import Issuing
+from livepass.service.refusals import Refusal
+from livepass.service.seams import Clock, Scheduler, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A revision that is current now. ``new`` is false when it was already."""
+
+    name: str
+    revision: str
+    variables: dict[str, str]
+    new: bool
+
+
+class Publishing:
+    """One object per process."""
+
+    def __init__(self, store: Store, issuing: Issuing, clock: Clock, scheduler: Scheduler) -> None:
+        self._store = store
+        self._issuing = issuing
+        self._clock = clock
+        self._scheduler = scheduler
+
+    async def publish(self, template: Template, *, wait: bool = False) -> Published:
+        """Make a template's files its current revision. Passes follow in the background, or before this returns
+        (``wait``); what a crash leaves undone is finished by the next housekeeping round.
+        """
+        variables = {name: kind.value for name, kind in template.variables.items()}
+        before = await self._store.template(DEFAULT_TENANT, template.name, None)
+        new = before is None or before.revision != template.revision
+        stored = StoredTemplate(template.name, template.revision, template.to_zip(), variables, self._clock.now(), True)
+        await self._store.write(lambda tx: tx.put_template(DEFAULT_TENANT, stored))
+        if wait:
+            await self._follow(template.name)
+        elif new:
+            self._scheduler.spawn(self._follow(template.name), f"follow-{template.name}")
+        return Published(template.name, template.revision, variables, new)
+
+    async def _follow(self, name: str) -> None:
+        while await self._issuing.follow(DEFAULT_TENANT, name):
+            pass
+
+
+def checked_name(name: str) -> str:
+    """A template's name, which stands in addresses and on command lines."""
+    if not name or len(name) > 100 or not all(c.isalnum() or c in "._-" for c in name) or not name.isascii():
+        raise Refusal(
+            f"{name!r} cannot be a template's name", hint="use 1 to 100 of A-Z a-z 0-9 . _ -; the folder's name is it"
+        )
+    return name

@@ -1,0 +1,237 @@
+"""Sends due pushes: claim with a lease, decide, send, record what APNs said.
+
+Level-triggered: what is due stands in the database, so a signal is only a hint and a sweep is the guarantee. A crash
+between sending and recording costs one extra push; there is no state in which a push is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from livepass.core import budget, trip2_push
+from livepass.core.authorization import fingerprint
+from livepass.core.model import Target
+from livepass.core.timeline import Event, Kind
+from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, TokenErrors
+from livepass.service.answering import FetchTimes
+from livepass.service.building import Builder, CannotBuild
+from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tx
+
+log = logging.getLogger(__name__)
+
+CLAIM = 500
+LEASE_MS = 60_000
+"""Longer than a push may take with all its deadlines; a worker that died is replaced after it."""
+SWEEP_SECONDS = 30.0
+"""The longest sleep between two looks at the database."""
+RECORD_EVERY = 100
+
+
+class Dispatcher:
+    """The push worker of a process. ``due`` wakes it when this process made a push due."""
+
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        builder: Builder,
+        clock: Clock,
+        chance: Chance,
+        scheduler: Scheduler,
+        due: Signal,
+        fetch_times: FetchTimes | None = None,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._builder = builder
+        self._clock = clock
+        self._chance = chance
+        self._scheduler = scheduler
+        self._due = due
+        self._fetch_times = fetch_times
+        self._pace = budget.Pace()
+        self._token_errors: dict[str, TokenErrors] = {}
+        self._credentials: dict[str, str] = {}
+        self._stopping = False
+        self._stopped = scheduler.signal()
+        self.heard_at: int | None = None
+
+    async def run(self) -> None:
+        """Work until ``stop``. A fault of ours is logged and does not end the work."""
+        try:
+            while not self._stopping:
+                try:
+                    claimed = await self.work_once()
+                except Exception:
+                    log.exception("the push worker stumbled; it goes on")
+                    claimed = 0
+                    await self._due.wait(1.0)
+                if claimed == 0 and not self._stopping:
+                    await self._due.wait(await self._rest())
+        finally:
+            self._stopped.set()
+
+    async def stop(self, seconds: float = 20.0) -> None:
+        """Claim nothing more, let what is under way finish, and return."""
+        self._stopping = True
+        self._due.set()
+        await self._stopped.wait(seconds)
+
+    async def work_once(self) -> int:
+        """Claim one batch and see it through; answers how many targets it held."""
+        now = self._clock.now()
+        self.heard_at = now
+        lease = self._chance.token_bytes(8).hex()
+        targets = await self._store.write(
+            lambda tx: tx.claim_targets(lease=lease, now=now, lease_until=now + LEASE_MS, limit=self._batch())
+        )
+        if not targets:
+            return 0
+        batch = _Batch(self._store, lease, self._clock)
+        go = [target for target in targets if self._may_go(target, now, batch)]
+        await batch.flush_held()
+        started = self._clock.stopwatch()
+        for pass_type in sorted({target.pass_type for target in go}):
+            await self._send([target for target in go if target.pass_type == pass_type], batch)
+        await batch.record()
+        await self._keep_pace(len(go), started)
+        return len(targets)
+
+    # ── one batch
+
+    def _may_go(self, target: Target, now: int, batch: _Batch) -> bool:
+        """Within the phone's patience, or wanted now whatever it costs."""
+        if target.urgent >= target.sending:
+            return True
+        go_at = budget.go_at(target.score, target.last_push_at, target.passes, now)
+        if go_at > now:
+            batch.hold(target, go_at, now)
+        return go_at <= now
+
+    async def _send(self, targets: Sequence[Target], batch: _Batch) -> None:
+        pass_type = targets[0].pass_type
+        credential = await self._credential(pass_type, batch, targets)
+        if credential is None:
+            return
+        now = self._clock.now()
+        errors = self._token_errors.setdefault(credential.id, TokenErrors())
+        by_token = {target.push_token: target for target in targets}
+        messages = [trip2_push.message(target, _uuid(self._chance), now) for target in targets]
+
+        def answered(answer: PushAnswer) -> None:
+            errors.seen(answer.status, answer.reason)
+            jitter = 0.8 + 0.4 * self._chance.fraction()
+            target = by_token[answer.message.push_token]
+            batch.add(
+                trip2_push.read_answer(target, answer, self._clock.now(), jitter, trust_token_errors=errors.believable)
+            )
+
+        await self._sender.send(credential, messages, answered)
+
+    async def _credential(self, pass_type: str, batch: _Batch, targets: Sequence[Target]) -> PushCredential | None:
+        """The live certificate's. Without one the type waits, as after a refusal: no token is to blame."""
+        try:
+            credential = (await self._builder.identity(pass_type)).push_credential()
+        except CannotBuild as error:
+            log.error("cannot push %s: %s (%s)", pass_type, error, error.hint)
+            now = self._clock.now()
+            batch.stop(pass_type, now + trip2_push.CIRCUIT_MS, str(error))
+            for target in targets:
+                batch.hold(target, now + trip2_push.CIRCUIT_MS, None)
+            await batch.flush_held()
+            return None
+        old = self._credentials.get(pass_type)
+        if old is not None and old != credential.id:
+            self._scheduler.spawn(self._sender.retire(old), "retire-credential")
+        self._credentials[pass_type] = credential.id
+        return credential
+
+    # ── pace
+
+    def _batch(self) -> int:
+        return max(1, min(CLAIM, int(self._pace.rate)))
+
+    async def _keep_pace(self, sent: int, started: float) -> None:
+        """Every push brings an ask and a fetch: do not send faster than those can be answered."""
+        p95 = self._fetch_times.p95() if self._fetch_times else None
+        self._pace = self._pace.after(p95)
+        ahead = sent / self._pace.rate - (self._clock.stopwatch() - started)
+        if ahead > 0:
+            await self._scheduler.sleep(min(ahead, 1.0))
+
+    async def _rest(self) -> float:
+        """How long nothing will be due, in seconds."""
+        now = self._clock.now()
+        next_due = await self._store.next_due(now)
+        if next_due is None:
+            return SWEEP_SECONDS
+        return min(SWEEP_SECONDS, max(0.02, (next_due - now) / 1000))
+
+
+class _Batch:
+    """What is to be written of one claimed batch."""
+
+    def __init__(self, store: Store, lease: str, clock: Clock) -> None:
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._outcomes: list[Outcome] = []
+        self._held: list[tuple[Target, int]] = []
+        self._events: list[Event] = []
+        self._circuits: dict[str, tuple[int, str]] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        if outcome.stop_until is not None:
+            reason = str(outcome.event.detail.get("reason", outcome.event.detail["status"]))
+            self.stop(outcome.target.pass_type, outcome.stop_until, reason)
+
+    def hold(self, target: Target, until: int, noticed_at: int | None) -> None:
+        """Give a target back until an instant; the phone's patience is worth a line in the diary."""
+        self._held.append((target, until))
+        if noticed_at is not None:
+            detail = {"until": until, "score": round(target.score, 3)}
+            fingerprinted = fingerprint(target.push_token)
+            self._events.append(
+                Event(Kind.PUSH_HELD, noticed_at, target.pass_type, None, None, fingerprinted, target.sending, detail)
+            )
+
+    def stop(self, pass_type: str, until: int, reason: str) -> None:
+        self._circuits[pass_type] = (until, reason)
+
+    async def flush_held(self) -> None:
+        held, events = self._held, self._events
+        self._held, self._events = [], []
+        if held:
+
+            async def work(tx: Tx) -> None:
+                await tx.hold_targets(self._lease, held)
+                await tx.add_events(events)
+
+            await self._store.write(work)
+
+    async def record(self) -> None:
+        """One transaction: outcomes, their events, and the circuits they open."""
+        outcomes, circuits, now = self._outcomes, self._circuits, self._clock.now()
+        self._outcomes, self._circuits = [], {}
+        if not outcomes and not circuits:
+            return
+
+        async def work(tx: Tx) -> None:
+            await tx.record_outcomes(self._lease, outcomes, now)
+            for pass_type, (until, reason) in circuits.items():
+                await tx.open_circuit(pass_type, until, reason, now)
+                detail = {"until": until, "reason": reason}
+                await tx.add_events([Event(Kind.CIRCUIT_OPENED, now, pass_type, detail=detail)])
+
+        await self._store.write(work)
+
+
+def _uuid(chance: Chance) -> str:
+    """A random (version 4) UUID in its canonical form, as ``apns-id`` wants it."""
+    raw = bytearray(chance.token_bytes(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,259 @@
+"""What the use cases need of the world, and nothing more.
+
+The same use cases run over SQLite and real sockets, and under a seeded scheduler with virtual time; so nothing in this
+package touches a clock, randomness, asyncio or a socket except through these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from livepass.core.decision import PassVersion, Write
+from livepass.core.model import (
+    ApiKey,
+    Certificate,
+    Counter,
+    Device,
+    Held,
+    Pass,
+    PassType,
+    Registration,
+    StoredTemplate,
+    Target,
+    TokenSource,
+)
+from livepass.core.snapshots import AskSnapshot, FetchSnapshot, RegisterSnapshot
+from livepass.core.timeline import Event
+from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
+from livepass.pkpass import CertificateFacts
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Wall time, in milliseconds since the Unix epoch, and a stopwatch in seconds."""
+
+    def now(self) -> int: ...
+
+    def stopwatch(self) -> float: ...
+
+
+class Chance(Protocol):
+    """Randomness. ``fraction`` is in [0, 1)."""
+
+    def token_bytes(self, count: int) -> bytes: ...
+
+    def fraction(self) -> float: ...
+
+
+class Signal(Protocol):
+    """Wakes whoever waits; set twice before anybody waits, it wakes once."""
+
+    def set(self) -> None: ...
+
+    async def wait(self, seconds: float) -> bool:
+        """True when it was set, False when the time ran out. Clears itself."""
+
+
+class Scheduler(Protocol):
+    """Concurrency: tasks, sleeping, waiting."""
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None: ...
+
+    def signal(self) -> Signal: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    async def off_loop(self, work: Callable[[], T]) -> T:
+        """Run something that computes for long (building, signing) without holding up the others."""
+
+
+class Reader(Protocol):
+    """Reads. Each is one statement, so one snapshot."""
+
+    async def ask_snapshot(self, pass_type: str, device_id: str) -> AskSnapshot: ...
+
+    async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot: ...
+
+    async def register_snapshot(self, pass_type: str, serial: str, device_id: str) -> RegisterSnapshot: ...
+
+    async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]: ...
+
+    async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...
+
+    async def passes(
+        self, *, pass_type: str | None, template: str | None, prefix: str, after: tuple[str, str], limit: int
+    ) -> Sequence[Pass]: ...
+
+    async def held(self, pass_type: str, serial: str) -> Sequence[Held]: ...
+
+    async def registrations(
+        self, *, pass_type: str | None, device_id: str | None, after: tuple[str, str, str], limit: int
+    ) -> Sequence[Registration]: ...
+
+    async def targets(
+        self, *, pass_type: str | None, due_only: bool, after: tuple[str, str], limit: int
+    ) -> Sequence[Target]: ...
+
+    async def timeline(self, pass_type: str, serial: str, *, after: int, limit: int) -> Sequence[Event]: ...
+
+    async def events(
+        self, *, kinds: Sequence[str], pass_type: str | None, after: int, limit: int
+    ) -> Sequence[Event]: ...
+
+    async def counter(self, pass_type: str) -> Counter | None: ...
+
+    async def pass_type(self, pass_type: str) -> PassType | None: ...
+
+    async def pass_types(self) -> Sequence[PassType]: ...
+
+    async def certificate(self, certificate_id: str) -> Certificate | None: ...
+
+    async def certificates(self, pass_type: str | None) -> Sequence[Certificate]: ...
+
+    async def live_certificate_id(self, pass_type: str) -> str | None: ...
+
+    async def template(self, tenant: str, name: str, revision: str | None) -> StoredTemplate | None:
+        """``revision`` ``None`` means the current one."""
+
+    async def templates(self, tenant: str) -> Sequence[StoredTemplate]: ...
+
+    async def followers(
+        self, tenant: str, template: str, revision: str, *, after: tuple[str, str], limit: int
+    ) -> Sequence[Pass]:
+        """Passes that follow a template, not pinned, and not built from its current ``revision``."""
+
+    async def templates_behind(self) -> Sequence[tuple[str, str, str]]:
+        """(tenant, name, current revision) of templates with passes that do not have it yet."""
+
+    async def api_key(self, key_id: str) -> ApiKey | None: ...
+
+    async def api_keys(self) -> Sequence[ApiKey]: ...
+
+    async def next_due(self, now: int) -> int | None:
+        """When the next push is due (ms); ``None``: none is waiting."""
+
+    async def stats(self, pass_type: str | None) -> Mapping[str, int]: ...
+
+
+class Tx(Reader, Protocol):
+    """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
+
+    async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> int:
+        """Apply a decision. Answers the number it took (0: none), which stands in its events."""
+
+    async def put_passes(
+        self, pass_type: str, versions: Sequence[PassVersion], *, now: int, push_at: int | None, urgent: bool
+    ) -> tuple[int, int]:
+        """Store versions of passes of one type under one number; answers (number, pushes now due).
+
+        ``push_at`` ``None`` leaves pushes undue: phones hear of it when they ask by themselves.
+        """
+
+    async def erase_pass(self, pass_type: str, serial: str) -> bool: ...
+
+    async def ensure_pass_type(self, pass_type: str, tenant: str, team: str, epoch: str, now: int) -> None: ...
+
+    async def put_certificate(self, certificate: Certificate) -> None: ...
+
+    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str) -> None: ...
+
+    async def put_template(self, tenant: str, template: StoredTemplate) -> None: ...
+
+    async def refuse_revision(self, pass_type: str, serial: str, revision: str) -> None:
+        """Note that a pass cannot be built from a revision, so that it is not tried for ever."""
+
+    async def add_events(self, events: Sequence[Event]) -> None: ...
+
+    async def put_api_key(self, key: ApiKey) -> None: ...
+
+    async def revoke_api_key(self, key_id: str, now: int) -> bool: ...
+
+    async def claim_targets(self, *, lease: str, now: int, lease_until: int, limit: int) -> Sequence[Target]:
+        """Lease due targets whose pass type's circuit is closed. Takes over leases that ran out."""
+
+    async def record_outcomes(self, lease: str, outcomes: Sequence[Outcome], now: int) -> None:
+        """Store outcomes and their events; a target whose lease is not ours any more keeps its row."""
+
+    async def hold_targets(self, lease: str, held: Sequence[tuple[Target, int]]) -> None:
+        """Give targets back until an instant each, without having sent anything."""
+
+    async def open_circuit(self, pass_type: str, until: int, reason: str, now: int) -> None: ...
+
+    async def want_now(self, pass_type: str, serial: str | None, now: int) -> int:
+        """Make the pushes of a pass (or of a whole type) due now, budget or not; answers how many."""
+
+    async def retell(self, now: int, limit: int) -> int:
+        """Tell again what was told and shows no evidence of delivery; answers how many registrations."""
+
+    async def prune(self, *, events_before: int, tombstones_before: int, dead_before: int, limit: int) -> int: ...
+
+
+class Store(Reader, Protocol):
+    """The database. Reads are single statements; writes are whole units of work."""
+
+    async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run ``work`` in one transaction. When this returns, the work is durable; when it raises, nothing happened.
+
+        ``work`` may be run again after a conflict, so it must not act outside ``tx``; and it must be quick, because
+        others wait for it.
+        """
+
+    async def close(self) -> None: ...
+
+
+class Sender(Protocol):
+    """APNs. Never raises for a push: what goes wrong is an answer with status 0."""
+
+    async def send(
+        self,
+        credential: PushCredential,
+        messages: Sequence[PushMessage],
+        answered: Callable[[PushAnswer], None],
+    ) -> None:
+        """Returns when each message has had exactly one answer; calls ``answered`` as each arrives."""
+
+    async def retire(self, credential_id: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Identity(Protocol):
+    """An opened certificate: it signs passes and authenticates to APNs."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def facts(self) -> CertificateFacts: ...
+
+    def sign(self, manifest: bytes, at: datetime) -> bytes: ...
+
+    def push_credential(self) -> PushCredential: ...
+
+
+class KeyRing(Protocol):
+    """Keys. Nothing secret leaves it except into a signature, a sealed blob or a token of one pass."""
+
+    @property
+    def tag_key(self) -> bytes: ...
+
+    @property
+    def token_key_id(self) -> str:
+        """The key under which new passes' tokens are derived."""
+
+    def token(self, tenant: str, pass_type: str, serial: str, source: TokenSource) -> str: ...
+
+    def stranger_token(self, tenant: str, pass_type: str, serial: str) -> str:
+        """A token nobody has, at the cost of a real one: what an unknown serial is compared with."""
+
+    def seal(self, secret: bytes, purpose: str) -> bytes: ...
+
+    def open(self, certificate: Certificate) -> Identity:
+        """The certificate, opened; kept open, because opening a key is slow."""
+
+    def from_p12(self, data: bytes, password: str, now: int) -> Certificate: ...
+
+    def from_pem(self, certificate: bytes, key: bytes, intermediate: bytes, now: int) -> Certificate: ...
