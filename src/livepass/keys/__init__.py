@@ -1,0 +1,1 @@
+"""Certificates and private keys: sealed at rest, opened once, never logged."""

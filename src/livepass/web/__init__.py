@@ -1,0 +1,1 @@
+"""HTTP: Apple's endpoints (raw ASGI) and the issuer API."""

@@ -1,0 +1,205 @@
+"""Configuration: the environment over ``livepass.toml``. The only reader of the environment.
+
+An unknown key is an error with a hint, because a setting that is silently ignored is found out at the worst time.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PREFIX = "LIVEPASS_"
+PRODUCTION_APNS = "https://api.push.apple.com"
+
+
+class ConfigError(Exception):
+    """A setting is missing, unknown or unusable. Names the setting, and what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its environment name without the prefix, what it is, and whether it is secret."""
+
+    name: str
+    what: str
+    secret: bool = False
+
+
+SETTINGS = (
+    Setting("DATABASE_URL", "sqlite:///livepass.db (the default), or sqlite:////absolute/path.db", secret=True),
+    Setting("PUBLIC_URL", "https address under which phones reach this service, without a trailing slash"),
+    Setting("SECRET_KEY", "32 bytes as base64url; several separated by commas, the first seals", secret=True),
+    Setting("ADMIN_KEY", "an API key that may do everything: any string of 16 characters or more", secret=True),
+    Setting("APNS_URL", f"where pushes go (default {PRODUCTION_APNS})"),
+    Setting("APNS_CA_FILE", "PEM file of the authorities trusted for APNs (default: the system's)"),
+    Setting("HOST", "address to listen on (default 127.0.0.1)"),
+    Setting("PORT", "port to listen on (default 8420)"),
+)
+_NAMES = {setting.name for setting in SETTINGS}
+_READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY"}
+"""``LIVEPASS_PYTHON`` is the scripts', ``LIVEPASS_CONFIG`` names the file, the other two are the CLI's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings, checked. ``secret_key`` holds one or more keys, the first of which seals."""
+
+    database_url: str
+    public_url: str
+    secret_key: tuple[str, ...] = field(repr=False)
+    admin_key: str = field(repr=False)
+    apns_url: str = PRODUCTION_APNS
+    apns_ca_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8420
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The database file."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def web_service_url(self) -> str:
+        """What stands in every pass: phones add ``/v1/…`` to it."""
+        return f"{self.public_url}/wallet"
+
+
+def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Config:
+    """Read ``livepass.toml`` (or ``LIVEPASS_CONFIG``) and the environment, which wins. Raises ``ConfigError``."""
+    environ = os.environ if environ is None else environ
+    values = _from_file(environ, directory or Path.cwd()) | _from_environment(environ)
+    return Config(
+        database_url=_database(values.get("DATABASE_URL", "sqlite:///livepass.db"), directory),
+        public_url=_public_url(values.get("PUBLIC_URL", "")),
+        secret_key=_secret_keys(values.get("SECRET_KEY", "")),
+        admin_key=_admin_key(values.get("ADMIN_KEY", "")),
+        apns_url=_https("APNS_URL", values.get("APNS_URL", PRODUCTION_APNS)),
+        apns_ca_file=_file(values.get("APNS_CA_FILE")),
+        host=values.get("HOST", "127.0.0.1"),
+        port=_port(values.get("PORT", "8420")),
+    )
+
+
+def client_settings(environ: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
+    """``LIVEPASS_URL`` and ``LIVEPASS_KEY``: the remote service that the CLI talks to, if any."""
+    environ = os.environ if environ is None else environ
+    return environ.get("LIVEPASS_URL"), environ.get("LIVEPASS_KEY")
+
+
+def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
+    path = Path(environ.get("LIVEPASS_CONFIG") or directory / "livepass.toml")
+    if not path.exists():
+        return {}
+    try:
+        parsed = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    values = {}
+    for key, value in parsed.items():
+        name, from_file = _known(key.upper(), f"{key} in {path}")
+        values[name] = _content(Path(str(value))) if from_file else str(value)
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    values = {}
+    for variable, value in environ.items():
+        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in _READ_ELSEWHERE:
+            if variable.startswith(f"{PREFIX}TEST_") or not value:
+                continue
+            name, from_file = _known(variable.removeprefix(PREFIX), variable)
+            values[name] = _content(Path(value)) if from_file else value
+    return values
+
+
+def _known(name: str, shown: str) -> tuple[str, bool]:
+    """The setting's name, and whether the value is the name of a file that holds it (``*_FILE``)."""
+    if name in _NAMES:
+        return name, False
+    stem = name.removesuffix("_FILE")
+    if name.endswith("_FILE") and stem in _NAMES:
+        return stem, True
+    close = difflib.get_close_matches(name, sorted(_NAMES), 1, 0.5)
+    hint = f"did you mean {PREFIX}{close[0]}?" if close else f"settings: {', '.join(sorted(_NAMES))}"
+    raise ConfigError(f"{shown} is not a setting of livepass", hint)
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _database(url: str, directory: Path | None) -> str:
+    if not url.startswith("sqlite:///") or url == "sqlite:///":
+        shown = re.sub(r"//[^@/]*@", "//…@", url)
+        raise ConfigError(
+            f"LIVEPASS_DATABASE_URL is {shown!r}, which this version cannot open", "use sqlite:///livepass.db"
+        )
+    path = Path(url.removeprefix("sqlite:///"))
+    return url if path.is_absolute() or directory is None else f"sqlite:///{directory / path}"
+
+
+def _public_url(url: str) -> str:
+    if not url:
+        raise ConfigError(
+            "LIVEPASS_PUBLIC_URL is not set", "set it to the https address under which phones reach this service"
+        )
+    checked = _https("PUBLIC_URL", url.rstrip("/"))
+    parts = urlsplit(checked)
+    if parts.query or parts.fragment:
+        raise ConfigError("LIVEPASS_PUBLIC_URL has a query or fragment", "phones append text to it: leave them out")
+    if parts.path.endswith("/v1"):
+        raise ConfigError("LIVEPASS_PUBLIC_URL ends in /v1", "leave it out: phones add /v1 themselves")
+    return checked
+
+
+def _https(name: str, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ConfigError(
+            f"LIVEPASS_{name} is {url!r}, not an https address", "Wallet refuses a pass whose service is not https"
+        )
+    return url.rstrip("/")
+
+
+def _secret_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not keys:
+        raise ConfigError(
+            "LIVEPASS_SECRET_KEY is not set",
+            'make one, keep a copy, and set it: python3 -c "import secrets; print(secrets.token_urlsafe(32))"',
+        )
+    return keys
+
+
+def _admin_key(text: str) -> str:
+    if text and len(text) < 16:
+        raise ConfigError(f"LIVEPASS_ADMIN_KEY has {len(text)} characters", "use 16 or more")
+    return text
+
+
+def _file(name: str | None) -> Path | None:
+    if name is None:
+        return None
+    path = Path(name)
+    if not path.is_file():
+        raise ConfigError(f"LIVEPASS_APNS_CA_FILE names {name}, which is not a file")
+    return path
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) < 65536:
+        raise ConfigError(f"LIVEPASS_PORT is {text!r}, not a port number")
+    return int(text)

@@ -1,0 +1,68 @@
+"""One ASGI application: ``/wallet`` for phones, ``/api/v1`` for issuers, ``/livez`` and ``/readyz`` for operators."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from livepass.web.phone import PhoneApp, Receive, Scope, Send
+
+WALLET = "/wallet"
+API = "/api/v1"
+
+
+class Asgi(Protocol):
+    """An ASGI application."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class Ready(Protocol):
+    """Whether the service can do its work: name of each part and what is wrong with it (``""``: nothing)."""
+
+    async def __call__(self) -> dict[str, str]: ...
+
+
+class App:
+    """Sends each request to the part that answers it. The phone's path comes first: it is the hot one."""
+
+    def __init__(self, phone: PhoneApp, issuer: Asgi, ready: Ready) -> None:
+        self._phone = phone
+        self._issuer = issuer
+        self._ready = ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path.startswith(WALLET + "/"):
+            scope["root_path"] = scope.get("root_path", "") + WALLET
+            await self._phone(scope, receive, send)
+        elif path.startswith(API + "/"):
+            await self._issuer(scope, receive, send)
+        elif path == "/livez":
+            await _text(send, 200, "alive\n")
+        elif path == "/readyz":
+            wrong = {part: fault for part, fault in (await self._ready()).items() if fault}
+            text = "".join(f"{part}: {fault}\n" for part, fault in sorted(wrong.items()))
+            await _text(send, 503 if wrong else 200, text or "ready\n")
+        else:
+            await _text(send, 404, "not found: phones use /wallet, issuers /api/v1\n")
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Nothing to start here: the service runs beside its server, not inside it."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _text(send: Send, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

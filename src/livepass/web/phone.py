@@ -1,0 +1,212 @@
+"""Apple's endpoints as a raw ASGI application.
+
+No framework stands between a phone and its answer: phones accept a handful of status codes, and a framework's own
+422, 405 or redirect breaks passes without a word. Whatever arrives, the answer is one that a phone understands.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote_to_bytes
+
+from livepass.core.decision import Reply
+from livepass.service.answering import Answering, Fetched
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+MAX_BODY = 4 * 1024
+MAX_LOG_BODY = 64 * 1024
+MAX_HEADERS = 8 * 1024
+
+DEVICE_ID = re.compile(r"[0-9A-Za-z-]{1,128}")
+PASS_TYPE = re.compile(r"[A-Za-z0-9.-]{1,155}")
+
+_ALWAYS = (
+    # No cache between us and a phone may answer for us: it would know neither the token nor the change.
+    (b"cache-control", b"private, no-store"),
+    (b"vary", b"Authorization"),
+)
+_EMPTY = ((b"content-length", b"0"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A device request, read: header values as text, the connection's name where it is known."""
+
+    method: str
+    parts: tuple[str, ...]
+    query: bytes
+    authorization: str | None
+    if_modified_since: str | None
+    connection: str | None
+
+
+class PhoneApp:
+    """The device endpoints below ``webServiceURL``. Mount it anywhere: it needs no lifespan."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            request = read_request(scope)
+            if request is None:
+                await _send(send, Reply(400))
+            elif request.method in ("GET", "HEAD") and _is_fetch(request.parts):
+                await self._fetch(request, send)
+            else:
+                await _send(send, await self._answer(request, receive))
+        except _TooLarge:
+            await _send(send, Reply(413))
+        except _Gone:
+            return
+
+    async def _answer(self, request: Request, receive: Receive) -> Reply:
+        parts, method = request.parts, request.method
+        match parts:
+            case ("v1", "devices", device_id, "registrations", pass_type, serial):
+                return await self._registration(request, device_id, pass_type, serial, receive)
+            case ("v1", "devices", device_id, "registrations", pass_type) if method in ("GET", "HEAD"):
+                return await self._ask(request, device_id, pass_type)
+            case ("v1", "log") if method == "POST":
+                return await self._log(receive)
+            case ("v1", *_) if method == "POST":
+                body = await _body(receive, MAX_BODY)
+                return self._answering.unknown_message("/" + "/".join(parts), body)
+            case ("v1", "v1", *_):
+                log.warning("a pass carries a webServiceURL that ends in /v1: phones add /v1 themselves")
+        return Reply(404)
+
+    async def _registration(
+        self, request: Request, device_id: str, pass_type: str, serial: str, receive: Receive
+    ) -> Reply:
+        if not DEVICE_ID.fullmatch(device_id) or not PASS_TYPE.fullmatch(pass_type):
+            return Reply(400)
+        if request.method == "POST":
+            body = await _body(receive, MAX_BODY)
+            return await self._answering.register(pass_type, serial, device_id, request.authorization, body)
+        if request.method == "DELETE":
+            return await self._answering.unregister(pass_type, serial, device_id, request.authorization)
+        return Reply(404)
+
+    async def _ask(self, request: Request, device_id: str, pass_type: str) -> Reply:
+        """The list carries no credential: asking for one would stop every update without a word."""
+        if not DEVICE_ID.fullmatch(device_id) or not PASS_TYPE.fullmatch(pass_type):
+            return Reply(204)
+        tag = _tag(request.query)
+        reply = await self._answering.ask(pass_type, device_id, tag, request.connection)
+        return Reply(reply.status, reply.headers) if request.method == "HEAD" else reply
+
+    async def _fetch(self, request: Request, send: Send) -> None:
+        _, _, pass_type, serial = request.parts
+        fetched: Fetched = await self._answering.fetch(
+            pass_type,
+            serial,
+            request.authorization,
+            request.if_modified_since,
+            request.connection,
+            body=request.method == "GET",
+        )
+        await _send(send, fetched.reply, head=request.method == "HEAD")
+        fetched.written()
+
+    async def _log(self, receive: Receive) -> Reply:
+        """200 whatever it says: a phone repeats a log call that was not."""
+        try:
+            return self._answering.testify(await _body(receive, MAX_LOG_BODY))
+        except _TooLarge:
+            return Reply(200)
+
+
+def read_request(scope: Scope) -> Request | None:
+    """The request in our terms; ``None`` when it cannot be one of Wallet's.
+
+    The path is decoded once, here: servers decode ``path`` themselves and lose an escaped slash. Empty segments are
+    dropped, because some wallets glue ``webServiceURL/`` and ``/v1`` together.
+    """
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+    root = scope.get("root_path", "").encode("utf-8", "surrogateescape")
+    raw = raw.partition(b"?")[0]
+    if root and raw.startswith(root):
+        raw = raw[len(root) :]
+    try:
+        parts = tuple(unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/") if part)
+    except UnicodeDecodeError:
+        return None
+    if any("\x00" in part for part in parts) or len(raw) > 2048:
+        return None
+    headers = {b"authorization": None, b"if-modified-since": None}
+    size = 0
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+        if name in headers:
+            headers[name] = value.decode("latin-1")
+    if size > MAX_HEADERS:
+        return None
+    client = scope.get("client")
+    return Request(
+        scope["method"],
+        parts,
+        scope.get("query_string", b""),
+        headers[b"authorization"],
+        headers[b"if-modified-since"],
+        f"{client[0]}:{client[1]}" if client and client[1] else None,
+    )
+
+
+def _is_fetch(parts: tuple[str, ...]) -> bool:
+    return len(parts) == 4 and parts[:2] == ("v1", "passes")
+
+
+def _tag(query: bytes) -> str | None:
+    """The tag as sent. Ours needs no decoding; foreign ones do, and mean nothing to us anyway."""
+    if query.startswith(b"passesUpdatedSince=v1.") and b"&" not in query and b"%" not in query:
+        return query[19:].decode("latin-1")
+    values = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20) if query else {}
+    found = values.get("passesUpdatedSince")
+    return found[0] if found else None
+
+
+class _TooLarge(Exception):
+    """The body is larger than any that Wallet sends."""
+
+
+class _Gone(Exception):
+    """The client hung up before its request was whole."""
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _TooLarge
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _send(send: Send, reply: Reply, *, head: bool = False) -> None:
+    """Empty 204 and 304 carry no length; everything else says how long it is."""
+    length: tuple[tuple[bytes, bytes], ...] = ()
+    if reply.body:
+        length = ((b"content-length", str(len(reply.body)).encode()),)
+    elif not head and reply.status not in (204, 304):
+        length = _EMPTY
+    await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *_ALWAYS, *length]})
+    await send({"type": "http.response.body", "body": b"" if head else reply.body})
