@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LIMIT = 3.0
-"""The score up to which pushes go out as they come, one a minute at most."""
+"""The score up to which pushes go out as they come: the first few of a burst."""
 
-SPACING_MS = 60_000
+SPACING_MS = 5_000
+"""Changes that come closer together than this share a push."""
 ZERO_INTERVAL_MS = 1_800_000
 SHARED_INTERVAL_MS = 7_200_000
 

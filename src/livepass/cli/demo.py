@@ -1,0 +1,213 @@
+"""``livepass demo``: the whole loop on this machine. No Apple account, no phone, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import click
+
+from livepass._version import __version__
+
+EXIT_PROBLEM = 1
+EXIT_COULD_NOT_CHECK = 3
+
+
+@click.group("demo", invoke_without_command=True)
+@click.option("--once", is_flag=True, help="Play the whole tour, print each round trip, and exit.")
+@click.option("--keep", is_flag=True, help="Keep the directory with the database and the throwaway certificates.")
+@click.pass_context
+def demo(context: click.Context, once: bool, keep: bool) -> None:
+    """Run everything locally: service, APNs, phone, three sample passes.
+
+    Without --once it stays up until Ctrl-C; `livepass demo change` in a second terminal changes a pass.
+    """
+    if context.invoked_subcommand is None:
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
+        sys.exit(asyncio.run(_once(keep) if once else _stay(keep)))
+
+
+@demo.command()
+@click.argument("value", required=False)
+def change(value: str | None) -> None:
+    """Change the coffee card's points in the running demo, and follow the change to the phone."""
+    sys.exit(asyncio.run(_change(value)))
+
+
+@demo.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def status(as_json: bool) -> None:
+    """Show what each phone of the running demo was last seen to hold."""
+    sys.exit(asyncio.run(_status(as_json)))
+
+
+# ── the demo itself
+
+
+async def _once(keep: bool) -> int:
+    from livepass.cli.demo_tour import Tour
+    from livepass.cli.demo_world import running
+
+    started = time.monotonic()
+    async with running(lambda _name, _event: None, keep) as world:
+        _introduce(world, started)
+        well = await Tour(world, click.echo).play()
+    click.echo(f"\n{'every phone shows the current value' if well else 'something is stale: see ✗ above'}")
+    return 0 if well else EXIT_PROBLEM
+
+
+async def _stay(keep: bool) -> int:
+    from livepass.cli.demo_world import running, state_file
+
+    started = time.monotonic()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(_tell, keep) as world:
+        _introduce(world, started)
+        path = state_file()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(world.facts(), file)
+        click.echo("\n  Try    livepass demo change       in a second terminal")
+        click.echo("         livepass demo status")
+        click.echo(f"  API    {world.url}/api/v1         key {world.admin_key}")
+        click.echo("  Stop   Ctrl-C" + ("" if keep else ", which deletes everything"))
+        click.echo("")
+        try:
+            await stop.wait()
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    click.echo("\nstopped" + ("" if keep else "; everything is deleted"))
+    return 0
+
+
+def _introduce(world: Any, started: float) -> None:
+    from livepass.cli.demo_passes import SAMPLES
+    from livepass.cli.demo_world import PASS_TYPE, TEAM
+
+    took = time.monotonic() - started
+    lines = (
+        ("throwaway Apple-like CA", f"pass certificate {PASS_TYPE}, team {TEAM}"),
+        ("pass service", f"{world.url}/wallet"),
+        ("emulated APNs", f"{world.apns.url}  (HTTP/2, TLS, client certificate)"),
+        ("emulated phone", f"{', '.join(world.phones)}, rules of iOS 27, rate limiting off"),
+        (f"{len(SAMPLES)} sample passes", " · ".join(sample.title for sample in SAMPLES)),
+        ("installed", f"and registered {took:.1f} s after the start"),
+    )
+    click.echo(f"livepass {__version__} · demo: nothing here talks to Apple\n")
+    for what, text in lines:
+        click.echo(f"  ✓ {what:24} {text}")
+
+
+def _tell(name: str, event: Any) -> None:
+    if event.what in ("push", "answer", "failure", "banner", "alert", "complaint"):
+        click.echo(f"  {time.strftime('%H:%M:%S')}  {name}: {event.what:9} {event.text}")
+
+
+# ── the second terminal
+
+
+async def _change(value: str | None) -> int:
+    from livepass.cli.demo_passes import COFFEE
+
+    async with _connected() as (client, facts):
+        if client is None:
+            return EXIT_COULD_NOT_CHECK
+        address = f"/api/v1/passes/{facts['pass_type']}/{COFFEE.serial}"
+        before = (await client.get(address)).json()["data"][COFFEE.variable]
+        wanted = _number(value) if value is not None else before + 10
+        started = time.time()
+        body = {"data": {COFFEE.variable: wanted}}
+        response = await client.patch(address, params={"push": "now"}, json=body)
+        answer = response.json()
+        if response.status_code != 200:
+            click.echo(f"refused: {answer.get('title')}", err=True)
+            return EXIT_PROBLEM
+        click.echo(f"{facts['pass_type']}/{COFFEE.serial}   {COFFEE.variable} {before} → {wanted}\n")
+        if not answer["changed"]:
+            click.echo("  nothing changed: no number, no push")
+            return 0
+        return await _follow(client, address, answer["number"], started)
+
+
+async def _follow(client: Any, address: str, number: int, started: float) -> int:
+    """Print each trip as its event arrives, until every registration is current."""
+    after, end = 0, time.monotonic() + 30
+    while time.monotonic() < end:
+        page = (await client.get(f"{address}/timeline", params={"after": after, "limit": 500})).json()
+        for event in page["data"]:
+            after = max(after, event["id"])
+            if event["seq"] == number and event["trip"] in ("change", "push", "ask", "fetch"):
+                click.echo(f"  ✓ {event['kind']:15} {event['at']}  {event['detail'].get('status', '')}")
+        registrations = (await client.get(address)).json()["registrations"]
+        current = sum(1 for one in registrations if one["stands_on"] == "current")
+        if registrations and current == len(registrations):
+            took = (time.time() - started) * 1000
+            click.echo(f"\n{current} of {len(registrations)} registrations current after {took:.0f} ms")
+            return 0
+        await asyncio.sleep(0.05)
+    click.echo("the phone has not fetched it within 30 s", err=True)
+    return EXIT_PROBLEM
+
+
+async def _status(as_json: bool) -> int:
+    async with _connected() as (client, facts):
+        if client is None:
+            return EXIT_COULD_NOT_CHECK
+        passes = (await client.get("/api/v1/passes")).json()["data"]
+        found = []
+        for one in passes:
+            detail = (await client.get(f"/api/v1/passes/{one['pass_type']}/{one['serial']}")).json()
+            found.append({"serial": one["serial"], "number": detail["number"], "phones": detail["registrations"]})
+        if as_json:
+            click.echo(json.dumps({"demo": {k: v for k, v in facts.items() if k != "key"}, "passes": found}))
+            return 0
+        for one in found:
+            click.echo(f"{one['serial']}  number {one['number']}")
+            for phone in one["phones"]:
+                marks = "  ".join(f"{key} {value}" for key, value in phone["watermarks"].items())
+                click.echo(f"   {phone['device_id'][:8]}…  {phone['stands_on']:8} {marks}")
+        return 0
+
+
+@contextlib.asynccontextmanager
+async def _connected() -> Any:
+    """A client of the running demo, or ``None`` (said on stderr) when none runs."""
+    import ssl
+
+    import httpx2
+
+    from livepass.cli.demo_world import PASS_TYPE, state_file
+
+    try:
+        facts = json.loads(state_file().read_text()) | {"pass_type": PASS_TYPE}
+        context = ssl.create_default_context(cafile=facts["ca_file"])
+    except (OSError, ValueError):
+        click.echo("no demo is running\nhint: livepass demo", err=True)
+        yield None, {}
+        return
+    headers = {"Authorization": f"Bearer {facts['key']}"}
+    async with httpx2.AsyncClient(base_url=facts["url"], headers=headers, verify=context, trust_env=False) as client:
+        try:
+            await client.get("/livez")
+        except httpx2.TransportError:
+            click.echo("the demo that ran last is gone\nhint: livepass demo", err=True)
+            yield None, {}
+            return
+        yield client, facts
+
+
+def _number(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
