@@ -1,0 +1,60 @@
+"""What a phone would refuse or ignore, found before a phone sees it. Problems are values, never exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from livepass.pkpass.bundle import StaticFiles
+from livepass.pkpass.certificate import CertificateFacts
+from livepass.pkpass.lint import (
+    barcodes,
+    extras,
+    identity,
+    keys,
+    look,
+    package_files,
+    relevance,
+    style,
+    web_service,
+)
+from livepass.pkpass.lint.problem import RULES, Problem, Rule, problem
+from livepass.pkpass.strict_json import JsonProblem, parse_object
+
+__all__ = ["RULES", "Problem", "Rule", "lint", "lint_bytes"]
+
+
+def lint(
+    document: Mapping[str, object],
+    files: Mapping[str, bytes] | StaticFiles,
+    certificate: CertificateFacts | None = None,
+) -> list[Problem]:
+    """Every problem of a pass: ``document`` is its pass.json, ``files`` everything beside it (images, .lproj).
+
+    With ``certificate``, also whether it may sign this pass. Fatal problems come first; otherwise in reading order.
+    Never raises for anything that JSON can say.
+    """
+    static = files.files if isinstance(files, StaticFiles) else files
+    found = [
+        *keys.check(document),
+        *identity.check(document, certificate),
+        *web_service.check(document),
+        *style.check(document),
+        *look.check(document),
+        *barcodes.check(document),
+        *relevance.check(document),
+        *extras.check(document),
+        *package_files.check(static),
+    ]
+    return sorted(found, key=lambda each: each.severity != "fatal")
+
+
+def lint_bytes(
+    document: bytes, files: Mapping[str, bytes] | StaticFiles, certificate: CertificateFacts | None = None
+) -> list[Problem]:
+    """As ``lint``, from the text of a pass.json: finds duplicate keys and broken JSON too."""
+    try:
+        parsed = parse_object(document)
+    except JsonProblem as fault:
+        rule = "json-duplicate-key" if fault.kind == "duplicate" else "json-invalid"
+        return [problem(rule, "", f"pass.json: {fault}", "write it as UTF-8 JSON, each key once")]
+    return lint(parsed, files, certificate)

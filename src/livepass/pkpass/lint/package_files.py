@@ -1,0 +1,100 @@
+"""The files beside pass.json: the icon that must be there, images that must be images, and what should not be there."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+from livepass.pkpass.errors import InvalidPackage
+from livepass.pkpass.fields import IMAGES, LOCALIZED_TEXTS, OTHER_FILES, SCALES
+from livepass.pkpass.lint.problem import Problems, problem
+from livepass.pkpass.names import GENERATED, check_level, check_name, is_junk
+from livepass.pkpass.pointer import did_you_mean
+from livepass.pkpass.strict_json import JsonProblem, parse_object
+
+_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_SIDES = struct.Struct(">II")
+_LONGEST_SIDE = 4096  # pixels; the largest image Wallet shows is a third of that
+_IMAGE_FILES = frozenset(f"{name}{scale}.png" for name in IMAGES for scale in SCALES)
+_KNOWN = _IMAGE_FILES | {*OTHER_FILES, *LOCALIZED_TEXTS}
+
+
+def check(files: Mapping[str, bytes]) -> Problems:
+    """All static files of a pass."""
+    yield from _icon(files)
+    for name in sorted(files):
+        yield from _name(name)
+        base = name.rpartition("/")[2]
+        if base in _IMAGE_FILES:
+            yield from _image(name, files[name])
+            if base != name and base in files:
+                yield problem("image-shadowed", name, f"{base} at the top level hides {name}", "keep one of the two")
+        elif base in LOCALIZED_TEXTS:
+            yield from _strings(name, files[name])
+        elif base in OTHER_FILES:
+            yield from _json(name, files[name])
+
+
+def _icon(files: Mapping[str, bytes]) -> Problems:
+    if "icon.png" not in files:
+        yield problem("icon-missing", "icon.png", "the pass has no icon.png", "add icon.png, 38 by 38 pixels")
+    elif "icon@2x.png" not in files and "icon@3x.png" not in files:
+        yield problem(
+            "icon-scale", "icon.png", "the icon has one size only, and is blurred on every phone",
+            "add icon@2x.png and icon@3x.png, 76 and 114 pixels",
+        )  # fmt: skip
+
+
+def _name(name: str) -> Problems:
+    base = name.rpartition("/")[2]
+    if name.casefold() in GENERATED:
+        yield problem("reserved-name", name, f"{name} is made anew by every build", "leave it out of the files")
+    elif is_junk(name):
+        yield problem("stray-file", name, f"{name} was left behind by a desktop", "remove it")
+    elif fault := _fault(name):
+        yield problem("file-name", name, fault.reason, fault.hint)
+    elif base not in _KNOWN:
+        yield problem(
+            "unknown-file", name, f"Wallet knows no file {base!r}{did_you_mean(base, _KNOWN)}", "rename or remove it"
+        )
+
+
+def _fault(name: str) -> InvalidPackage | None:
+    try:
+        check_name(name)
+        check_level(name)
+    except InvalidPackage as error:
+        return error
+    return None
+
+
+def _image(name: str, data: bytes) -> Problems:
+    sides = _SIDES.unpack_from(data, len(_PNG)) if len(data) >= len(_PNG) + _SIDES.size else (0, 0)
+    if not data.startswith(_PNG) or 0 in sides:
+        yield problem(
+            "image",
+            name,
+            f"{name} is no PNG image",
+            "export it as PNG; renaming another format does not help",
+            "fatal" if name == "icon.png" else "warning",
+        )
+    elif max(sides) > _LONGEST_SIDE:
+        yield problem("image-size", name, f"{name} is {sides[0]} by {sides[1]} pixels", "scale it to what Wallet shows")
+
+
+def _strings(name: str, data: bytes) -> Problems:
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        data.decode("utf-16" if marked else "utf-8")
+    except UnicodeDecodeError:
+        yield problem(
+            "strings-encoding", name, f"{name} is neither UTF-16 with its mark nor UTF-8", "save it as UTF-16 or UTF-8"
+        )
+
+
+def _json(name: str, data: bytes) -> Problems:
+    try:
+        parse_object(data)
+    except JsonProblem as fault:
+        rule = "json-duplicate-key" if fault.kind == "duplicate" else "json-invalid"
+        yield problem(rule, name, f"{name}: {fault}", "write it as UTF-8 JSON, each key once")

@@ -1,0 +1,488 @@
+"""One valid pass, one thing spoiled, exactly one rule. ``CASES`` covers every rule of the table."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import struct
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livepass.emulators.authority import Authority
+from livepass.pkpass import RULES, Signer, StaticFiles, lint, lint_bytes
+from livepass.pkpass.fields import TOP_LEVEL
+
+REMOVE = object()
+P256 = ec.generate_private_key(ec.SECP256R1()).public_key()
+UNCOMPRESSED = P256.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+COMPRESSED = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200") + P256.public_bytes(
+    Encoding.X962, PublicFormat.CompressedPoint
+)
+P384 = ec.generate_private_key(ec.SECP384R1()).public_key()
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+NFC = {"message": "42", "encryptionPublicKey": b64(COMPRESSED), "requiresAuthentication": False}
+QR = {"format": "PKBarcodeFormatQR", "message": "42", "messageEncoding": "iso-8859-1"}
+
+
+def png_of(width: int, height: int) -> bytes:
+    return b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", width, height) + bytes(9)
+
+
+# rule, severity, where the problem is shown, {pointer: value to put there}
+CASES: list[tuple[str, str, str, dict[str, Any]]] = [
+    *(
+        ("required-key", "fatal", f"/{key}", {f"/{key}": value})
+        for key in ("formatVersion", "passTypeIdentifier", "serialNumber", "teamIdentifier", "organizationName")
+        for value in (REMOVE, None)
+    ),
+    ("required-key", "fatal", "/description", {"/description": " "}),
+    ("required-key", "fatal", "/authenticationToken", {"/authenticationToken": REMOVE}),
+    ("value-type", "fatal", "/serialNumber", {"/serialNumber": 42}),
+    ("value-type", "fatal", "/formatVersion", {"/formatVersion": "1"}),
+    ("value-type", "fatal", "/formatVersion", {"/formatVersion": True}),
+    ("value-type", "fatal", "/voided", {"/voided": 1}),
+    ("value-type", "fatal", "/locations", {"/locations": [1]}),
+    ("value-type", "fatal", "/logoText", {"/logoText": None}),
+    ("value-type", "fatal", "/associatedStoreIdentifiers", {"/associatedStoreIdentifiers": ["1"]}),
+    ("value-type", "fatal", "/storeCard", {"/storeCard": []}),
+    ("value-type", "fatal", "/storeCard/backFields", {"/storeCard/backFields": {}}),
+    ("value-type", "fatal", "/storeCard/headerFields/0/label", {"/storeCard/headerFields/0/label": 1}),
+    ("value-type", "warning", "/storeCard/backFields/0/label", {"/storeCard/backFields/0/label": 1}),
+    ("value-type", "fatal", "/barcode/altText", {"/barcode/altText": 1}),
+    ("unknown-key", "warning", "/logotext", {"/logotext": "x"}),
+    ("unknown-key", "warning", "/storeCard/frontFields", {"/storeCard/frontFields": []}),
+    ("unknown-key", "warning", "/storeCard/headerFields/0/lable", {"/storeCard/headerFields/0/lable": "x"}),
+    ("format-version", "fatal", "/formatVersion", {"/formatVersion": 2}),
+    ("pass-type-identifier", "fatal", "/passTypeIdentifier", {"/passTypeIdentifier": "com.example.card"}),
+    ("serial-alphabet", "fatal", "/serialNumber", {"/serialNumber": "a/b"}),
+    ("serial-alphabet", "fatal", "/serialNumber", {"/serialNumber": "ä"}),
+    ("serial-alphabet", "fatal", "/serialNumber", {"/serialNumber": "x" * 101}),
+    ("sharing", "fatal", "/sharing", {"/sharing": {}}),
+    ("grouping-identifier", "warning", "/groupingIdentifier", {"/groupingIdentifier": "g"}),
+    *(
+        ("web-service-url", "fatal", "/webServiceURL", {"/webServiceURL": url})
+        for url in (
+            "http://passes.example.com",
+            "passes.example.com",
+            "https://",
+            "https://user@passes.example.com",
+            "https://passes.example.com/?a=1",
+            "https://passes.example.com/?",
+            "https://passes.example.com/#a",
+            "https://passes.example.com/wallet/v1",
+            "https://passes.example.com/v1/",
+            "https://passes.example.com:port/",
+            "https://[::1",
+            "https://passes.example.com/a b",
+            "https://pässe.example.com",
+        )
+    ),
+    ("web-service-slash", "warning", "/webServiceURL", {"/webServiceURL": "https://passes.example.com/wallet/"}),
+    ("token-length", "fatal", "/authenticationToken", {"/authenticationToken": "x" * 15}),
+    ("token-sample", "fatal", "/authenticationToken", {"/authenticationToken": "vxwxd7J8AlNNFPS8k0a0FfUFtq0ewzFdc"}),
+    ("token-alphabet", "warning", "/authenticationToken", {"/authenticationToken": "x" * 16 + "\n"}),
+    ("style", "fatal", "", {"/storeCard": REMOVE}),
+    ("style", "fatal", "", {"/generic": {}}),
+    ("style-fallback", "warning", "/posterGeneric", {"/storeCard": REMOVE, "/posterGeneric": {}}),
+    ("style-scheme", "warning", "/preferredStyleSchemes/1", {"/preferredStyleSchemes": ["eventTicket", "poster"]}),
+    ("transit-type", "fatal", "/boardingPass/transitType", {"/storeCard": REMOVE, "/boardingPass": {}}),
+    (
+        "transit-type",
+        "fatal",
+        "/boardingPass/transitType",
+        {"/storeCard": REMOVE, "/boardingPass": {"transitType": ["PKTransitTypeAir"]}},
+    ),
+    ("transit-type", "warning", "/storeCard/transitType", {"/storeCard/transitType": "PKTransitTypeAir"}),
+    (
+        "poster-groups",
+        "warning",
+        "/posterGeneric/headerFields",
+        {"/posterGeneric": {"headerFields": [{"key": "x", "value": 1}, {"key": "y", "value": 1}]}},
+    ),
+    ("field-key", "fatal", "/storeCard/headerFields/0/key", {"/storeCard/headerFields/0/key": REMOVE}),
+    ("field-key", "fatal", "/storeCard/backFields/0/key", {"/storeCard/backFields/0/key": 7}),
+    ("field-key", "fatal", "/storeCard/backFields/0/key", {"/storeCard/backFields/0/key": ""}),
+    ("field-key-duplicate", "fatal", "/storeCard/backFields/0/key", {"/storeCard/backFields/0/key": "level"}),
+    (
+        "field-key-duplicate",
+        "warning",
+        "/storeCard/additionalInfoFields/0/key",
+        {"/storeCard/additionalInfoFields": [{"key": "terms", "value": 1}]},
+    ),
+    ("field-value", "fatal", "/storeCard/headerFields/0/value", {"/storeCard/headerFields/0/value": REMOVE}),
+    ("field-value", "warning", "/storeCard/backFields/0/value", {"/storeCard/backFields/0/value": None}),
+    ("field-value-type", "fatal", "/storeCard/backFields/0/value", {"/storeCard/backFields/0/value": True}),
+    (
+        "field-enum",
+        "fatal",
+        "/storeCard/secondaryFields/0/dateStyle",
+        {"/storeCard/secondaryFields/0/dateStyle": "PKDateStyleTiny"},
+    ),
+    (
+        "field-enum",
+        "fatal",
+        "/storeCard/auxiliaryFields/0/numberStyle",
+        {"/storeCard/auxiliaryFields/0/numberStyle": "PKNumberStyleRoman"},
+    ),
+    (
+        "field-enum",
+        "fatal",
+        "/storeCard/auxiliaryFields/0/textAlignment",
+        {"/storeCard/auxiliaryFields/0/textAlignment": "right"},
+    ),
+    ("field-date", "fatal", "/storeCard/secondaryFields/0", {"/storeCard/secondaryFields/0/value": "yesterday"}),
+    ("field-date", "warning", "/storeCard/backFields/0", {"/storeCard/backFields/0/timeStyle": "PKDateStyleLong"}),
+    ("field-number", "fatal", "/storeCard/primaryFields/0", {"/storeCard/primaryFields/0/value": "12.50"}),
+    (
+        "field-date-and-number",
+        "fatal",
+        "/storeCard/primaryFields/0",
+        {"/storeCard/primaryFields/0/dateStyle": "PKDateStyleLong"},
+    ),
+    (
+        "field-number-style-and-currency",
+        "fatal",
+        "/storeCard/primaryFields/0",
+        {"/storeCard/primaryFields/0/numberStyle": "PKNumberStyleDecimal"},
+    ),
+    (
+        "field-currency",
+        "fatal",
+        "/storeCard/primaryFields/0/currencyCode",
+        {"/storeCard/primaryFields/0/currencyCode": "€"},
+    ),
+    ("field-row", "fatal", "/storeCard/auxiliaryFields/0/row", {"/storeCard/auxiliaryFields/0/row": 2}),
+    ("field-row", "warning", "/storeCard/headerFields/0/row", {"/storeCard/headerFields/0/row": 0}),
+    *(
+        (
+            "field-alignment",
+            "warning",
+            f"/storeCard/{group}/0/textAlignment",
+            {f"/storeCard/{group}/0/textAlignment": "PKTextAlignmentLeft"},
+        )
+        for group in ("primaryFields", "backFields")
+    ),
+    (
+        "field-detectors",
+        "warning",
+        "/storeCard/backFields/0/dataDetectorTypes",
+        {"/storeCard/backFields/0/dataDetectorTypes": ["PKDataDetectorTypeFax"]},
+    ),
+    (
+        "field-detectors",
+        "warning",
+        "/storeCard/headerFields/0/dataDetectorTypes",
+        {"/storeCard/headerFields/0/dataDetectorTypes": []},
+    ),
+    (
+        "field-attributed",
+        "warning",
+        "/storeCard/backFields/0/attributedValue",
+        {"/storeCard/backFields/0/attributedValue": "<b>Bold</b>"},
+    ),
+    (
+        "change-message",
+        "warning",
+        "/storeCard/primaryFields/0/changeMessage",
+        {"/storeCard/primaryFields/0/changeMessage": "Changed"},
+    ),
+    *(
+        ("color", "fatal", "/labelColor", {"/labelColor": value})
+        for value in ("red", "rgb(1,2)", "rgb(1,2,256)", "rgba(1,2,3,4)", "#12345", "rgb(1 2 3)", "rgb(1,2,٣)")
+    ),
+    ("color-hex", "warning", "/labelColor", {"/labelColor": "#FFaa00"}),
+    *(("barcode-key", "fatal", f"/barcode/{key}", {f"/barcode/{key}": REMOVE}) for key in QR),
+    *(("barcode-key", "warning", f"/barcodes/0/{key}", {f"/barcodes/0/{key}": 1}) for key in QR),
+    ("barcode-format", "fatal", "/barcode/format", {"/barcode/format": "PKBarcodeFormatCode128"}),
+    ("barcode-format", "warning", "/barcodes/0/format", {"/barcodes/0/format": "QR"}),
+    *(
+        (
+            "barcode-encoding",
+            "fatal" if where == "/barcode" else "warning",
+            f"{where}/messageEncoding",
+            {f"{where}/messageEncoding": "rot13"},
+        )
+        for where in ("/barcode", "/barcodes/0")
+    ),
+    *(
+        (
+            "barcode-message",
+            "fatal" if where == "/barcode" else "warning",
+            f"{where}/message",
+            {f"{where}/message": "5 €"},
+        )
+        for where in ("/barcode", "/barcodes/0")
+    ),
+    *(
+        ("date", "fatal", f"/{key}", {f"/{key}": value})
+        for key in ("expirationDate", "relevantDate")
+        for value in ("2026-11-23", "2026-11-23T10:00:00", "2026-11-23T10:00:00.5Z", "2026-02-30T10:00Z", "tomorrow")
+    ),
+    ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-11-23T10:00:00+0100"}),
+    ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-11-23T24:00Z"}),
+    ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-11-23T10:00z"}),
+    ("date", "warning", "/relevantDates/0/date", {"/relevantDates": [{"date": "soon"}]}),
+    ("relevant-date", "warning", "/relevantDates/0", {"/relevantDates": [{}]}),
+    ("relevant-date", "warning", "/relevantDates/0", {"/relevantDates": [{"startDate": "2026-01-01T00:00Z"}]}),
+    (
+        "relevant-date",
+        "warning",
+        "/relevantDates/0",
+        {"/relevantDates": [{"startDate": "2026-01-02T00:00Z", "endDate": "2026-01-01T00:00Z"}]},
+    ),
+    ("location", "fatal", "/locations/0/latitude", {"/locations/0/latitude": 90.1}),
+    ("location", "fatal", "/locations/0/longitude", {"/locations/0/longitude": REMOVE}),
+    ("location", "fatal", "/locations/0/longitude", {"/locations/0/longitude": "11"}),
+    ("location-count", "warning", "/locations", {"/locations": [{"latitude": 1, "longitude": 1}] * 11}),
+    ("max-distance", "fatal", "/maxDistance", {"/maxDistance": 0}),
+    ("max-distance", "fatal", "/maxDistance", {"/maxDistance": -1}),
+    ("beacon", "warning", "/beacons/0/proximityUUID", {"/beacons/0/proximityUUID": "f8f589e9"}),
+    ("beacon", "warning", "/beacons/0/major", {"/beacons/0/major": 65536}),
+    ("beacon", "warning", "/beacons/0/minor", {"/beacons/0/minor": "1"}),
+    ("app-launch-url", "fatal", "/appLaunchURL", {"/appLaunchURL": "club://open"}),
+    (
+        "app-launch-url",
+        "fatal",
+        "/appLaunchURL",
+        {"/appLaunchURL": "club://open", "/associatedStoreIdentifiers": []},
+    ),
+    ("nfc", "fatal", "/nfc/message", {"/nfc": {**NFC, "message": ""}}),
+    ("nfc", "fatal", "/nfc/encryptionPublicKey", {"/nfc": {"message": "42"}}),
+    *(
+        ("nfc-key", "fatal", "/nfc/encryptionPublicKey", {"/nfc": {**NFC, "encryptionPublicKey": key}})
+        for key in (
+            "no base64",
+            b64(b"no key"),
+            b64(COMPRESSED[:-1]),
+            b64(P384.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
+        )
+    ),
+    (
+        "nfc-key-form",
+        "warning",
+        "/nfc/encryptionPublicKey",
+        {"/nfc": {**NFC, "encryptionPublicKey": b64(UNCOMPRESSED)}},
+    ),
+    ("nfc-message", "warning", "/nfc/message", {"/nfc": {**NFC, "message": "ü" * 33}}),
+    ("semantic-amount", "warning", "/semantics/balance", {"/semantics/balance/amount": 12.5}),
+    ("semantic-amount", "warning", "/semantics/totalPrice", {"/semantics/totalPrice": {"amount": "1"}}),
+    (
+        "semantic-amount",
+        "warning",
+        "/storeCard/headerFields/0/semantics/balance",
+        {"/storeCard/headerFields/0/semantics": {"balance": "12"}},
+    ),
+    ("featured-action", "warning", "/featuredActions/0/type", {"/featuredActions": [{"type": "dance"}]}),
+    ("featured-action", "warning", "/featuredActions", {"/featuredActions": [{"type": "shop"}] * 3}),
+]
+
+# rule, severity, file name shown, {file: bytes to put there}
+FILE_CASES: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("icon-missing", "fatal", "icon.png", {"icon.png": REMOVE}),
+    ("icon-scale", "warning", "icon.png", {"icon@2x.png": REMOVE}),
+    ("image", "fatal", "icon.png", {"icon.png": b"\xff\xd8\xff JPEG"}),
+    ("image", "fatal", "icon.png", {"icon.png": b"\x89PNG"}),
+    ("image", "fatal", "icon.png", {"icon.png": png_of(0, 5)}),
+    ("image", "warning", "logo.png", {"logo.png": b"GIF89a"}),
+    ("image-size", "warning", "logo.png", {"logo.png": png_of(4097, 1)}),
+    ("image-shadowed", "warning", "en.lproj/logo.png", {"en.lproj/logo.png": png_of(1, 1)}),
+    ("strings-encoding", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": b"\xe4"}),
+    ("strings-encoding", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": b"\xff\xfe\x00"}),
+    ("reserved-name", "fatal", "pass.json", {"pass.json": b"{}"}),
+    ("reserved-name", "fatal", "Manifest.json", {"Manifest.json": b"{}"}),
+    ("reserved-name", "fatal", "signature", {"signature": b""}),
+    ("file-name", "fatal", "images/logo.png", {"images/logo.png": png_of(1, 1), "logo.png": REMOVE}),
+    ("file-name", "fatal", "my logo.png", {"my logo.png": b""}),
+    ("stray-file", "warning", ".DS_Store", {".DS_Store": b""}),
+    ("stray-file", "warning", "__MACOSX/._x", {"__MACOSX/._x": b""}),
+    ("unknown-file", "warning", "Icon.png", {"Icon.png": b""}),
+    ("json-duplicate-key", "fatal", "personalization.json", {"personalization.json": b'{"a":1,"a":1}'}),
+    ("json-invalid", "fatal", "personalization.json", {"personalization.json": b"{"}),
+]
+
+
+def spoiled(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(document)
+    for pointer, value in changes.items():
+        *path, last = [int(part) if part.isdigit() else part for part in pointer.split("/")[1:]]
+        holder: Any = result
+        for part in path:
+            holder = holder[part]
+        if value is REMOVE:
+            del holder[last]
+        else:
+            holder[last] = value
+    return result
+
+
+def shown(found: list[Any]) -> list[tuple[str, str, str]]:
+    return [(each.rule, each.severity, each.pointer) for each in found]
+
+
+def test_a_valid_pass_has_no_problem(
+    document: dict[str, Any], files: dict[str, bytes], signer: Signer, static: StaticFiles
+) -> None:
+    assert lint(document, files, signer.facts) == []
+    assert lint(document, static) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"/nfc": NFC},
+        {"/featuredActions": [{"identifier": "a", "type": "shop", "url": "https://example.com"}] * 2},
+        {"/appLaunchURL": "club://open", "/associatedStoreIdentifiers": [123456789]},
+        {"/barcode": {**QR, "messageEncoding": "UTF-8", "message": "5 € 🙂"}},
+        {"/relevantDates": [{"startDate": "2026-01-01T00:00Z", "endDate": "2026-01-02T00:00+05:30"}]},
+        {"/storeCard": REMOVE, "/boardingPass": {"transitType": "PKTransitTypeAir"}, "/groupingIdentifier": "g"},
+        {"/posterGeneric": {"headerFields": [{"key": "p", "value": 1}], "footerFields": []}},
+        {"/webServiceURL": REMOVE, "/authenticationToken": REMOVE},
+        {"/webServiceURL": REMOVE, "/authenticationToken": "short"},
+        {"/webServiceURL": "https://passes.example.com"},
+        {"/webServiceURL": "https://passes.example.com/v10"},
+        {"/passTypeIdentifier": "pass.com.apple.x", "/sharing": {}},
+        {"/preferredStyleSchemes": ["posterEventTicket", "eventTicket"]},
+    ],
+)
+def test_these_are_fine_too(document: dict[str, Any], files: dict[str, bytes], changes: dict[str, Any]) -> None:
+    assert lint(spoiled(document, changes), files) == []
+
+
+@pytest.mark.parametrize(("rule", "severity", "where", "changes"), CASES)
+def test_one_thing_wrong_is_one_problem(
+    document: dict[str, Any], files: dict[str, bytes], rule: str, severity: str, where: str, changes: dict[str, Any]
+) -> None:
+    found = lint(spoiled(document, changes), files)
+    assert shown(found) == [(rule, severity, where)]
+    assert found[0].message
+    assert found[0].remedy
+
+
+@pytest.mark.parametrize(("rule", "severity", "where", "changes"), FILE_CASES)
+def test_one_file_wrong_is_one_problem(
+    document: dict[str, Any], files: dict[str, bytes], rule: str, severity: str, where: str, changes: dict[str, Any]
+) -> None:
+    for name, data in changes.items():
+        if data is REMOVE:
+            del files[name]
+        else:
+            files[name] = data
+    assert shown(lint(document, files)) == [(rule, severity, where)]
+
+
+CERTIFICATE_CASES = [
+    ("certificate-pass-type", "/passTypeIdentifier", {"/passTypeIdentifier": "pass.other"}),
+    ("certificate-team", "/teamIdentifier", {"/teamIdentifier": "OTHER12345"}),
+    ("certificate-nfc", "/nfc", {"/nfc": NFC}),
+]
+
+
+@pytest.mark.parametrize(("rule", "where", "changes"), CERTIFICATE_CASES)
+def test_the_certificate_must_fit(
+    document: dict[str, Any], files: dict[str, bytes], signer: Signer, rule: str, where: str, changes: dict[str, Any]
+) -> None:
+    wrong = spoiled(document, changes)
+    assert shown(lint(wrong, files, signer.facts)) == [(rule, "fatal", where)]
+    assert lint(wrong, files) == []
+
+
+def test_an_nfc_certificate_allows_nfc(document: dict[str, Any], files: dict[str, bytes], authority: Authority) -> None:
+    issued = authority.pass_certificate("pass.test.livepass", "TEAM123456", nfc=True)
+    facts = Signer.from_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem).facts
+    assert lint({**document, "nfc": NFC}, files, facts) == []
+
+
+BYTES_CASES = [
+    ("json-invalid", b"{"),
+    ("json-invalid", b"[" * 40 + b"]" * 40),
+    ("json-duplicate-key", b'{"formatVersion":1,"formatVersion":1}'),
+]
+
+
+@pytest.mark.parametrize(("rule", "data"), BYTES_CASES)
+def test_the_text_of_a_pass_is_checked_too(rule: str, data: bytes) -> None:
+    assert shown(lint_bytes(data, {})) == [(rule, "fatal", "")]
+
+
+def test_a_good_text_is_linted_as_its_document(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    from livepass.pkpass import canonical
+
+    assert lint_bytes(canonical(document), files) == []
+    assert shown(lint_bytes(canonical({**document, "formatVersion": 2}), files)) == [
+        ("format-version", "fatal", "/formatVersion")
+    ]
+
+
+def test_every_rule_is_tested() -> None:
+    tested = {case[0] for cases in (CASES, FILE_CASES, CERTIFICATE_CASES, BYTES_CASES) for case in cases}
+    assert tested == set(RULES)
+
+
+def test_the_table_is_complete() -> None:
+    for rule, line in RULES.items():
+        assert rule == rule.lower()
+        assert line.demand
+        assert line.source
+
+
+def test_unknown_keys_get_a_suggestion(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    for wrong, right in (("logotext", "logoText"), ("expirationDat", "expirationDate")):
+        (found,) = lint({**document, wrong: "x"}, files)
+        assert f"did you mean {right!r}?" in found.message
+    (found,) = lint({**document, "zzzzzz": "x"}, files)
+    assert "did you mean" not in found.message
+
+
+def test_fatal_problems_come_first(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    found = lint({**document, "aaa": 1, "serialNumber": "a/b", "labelColor": "#fff", "maxDistance": 0}, files)
+    assert [each.severity for each in found] == ["fatal", "fatal", "warning", "warning"]
+
+
+def test_an_empty_document_is_reported_not_raised() -> None:
+    assert {each.rule for each in lint({}, {})} == {"required-key", "style", "icon-missing"}
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES = [
+    *(f"/{key}" for key in TOP_LEVEL),
+    *(f"/storeCard/headerFields/0/{key}" for key in ("key", "value", "row", "dateStyle", "semantics", "changeMessage")),
+    *("/storeCard/primaryFields", "/storeCard/backFields/0/dataDetectorTypes", "/storeCard/transitType"),
+    *("/barcode/format", "/barcode/message", "/barcode/messageEncoding", "/barcodes/0", "/locations/0", "/beacons/0"),
+    *("/locations/0/latitude", "/beacons/0/major", "/relevantDates/0/date", "/relevantDates/0", "/semantics/balance"),
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_lint_never_raises(data: st.DataObject) -> None:
+    base: dict[str, Any] = {
+        "storeCard": {"headerFields": [{}], "backFields": [{}]},
+        "barcode": {},
+        "barcodes": [{}],
+        "locations": [{}],
+        "beacons": [{}],
+        "relevantDates": [{}],
+        "semantics": {},
+    }
+    place = data.draw(st.sampled_from(PLACES))
+    lint(spoiled(base, {place: data.draw(anything)}), {"icon.png": data.draw(st.binary(max_size=30))})
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(TOP_LEVEL)) | st.text(max_size=4), anything, max_size=5))
+def test_lint_never_raises_on_any_object(document: dict[str, Any]) -> None:
+    lint(document, {})
