@@ -1,0 +1,340 @@
+"""The sentences of a phone's own log. Samples are made up of the families that protocol.md §3 lists."""
+
+from __future__ import annotations
+
+import json
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livepass.core import testimony
+from livepass.core.testimony import MAX_LINE, MAX_LINES, SENTENCES, lines_of, read_line, shape
+from livepass.core.timeline import Kind, Trip
+
+TYPE, SERIAL = "pass.com.example.club", "membership.42"
+PHONE = "d41d8cd98f00b204e9800998ecf8427e"
+URL = "https://passes.example.com:8443/wallet"
+DATE = "Mon, 07 Sep 2026 10:11:12 GMT"
+NOW = 1_790_000_000_000
+
+REGISTER = f"for device {PHONE}, pass type {TYPE}, serial number {SERIAL}; with web service url {URL}"
+ASK = f"for device {PHONE}, pass type {TYPE}, last updated (null); with web service url {URL}"
+FETCH = f"pass type {TYPE}, serial number {SERIAL}, if-modified-since {DATE}; with web service url {URL}"
+FIRST_FETCH = FETCH.replace(DATE, "(null)")
+
+STAMPS = [
+    "",
+    "[2026-09-07 10:11:12 +0200] ",
+    "[2026-09-07 10:11:12 AM +0200] ",
+    "[2026-09-07 10:11:12 PM -0730] ",
+    "[] ",
+]
+
+
+def task(name: str, context: str, text: str, level: str = "error") -> str:
+    return f"{name} task ({context}) encountered {level}: {text}"
+
+
+def service(text: str) -> str:
+    return f"Web service error for {TYPE} ({URL}): {text}"
+
+
+SAMPLES = [
+    # line, code, trip, serial, device
+    (task("Register", REGISTER, "Authentication failure"), "T0", Trip.REGISTER, SERIAL, PHONE),
+    (task("Unregister", REGISTER, "Authentication failure"), "T0", Trip.REGISTER, SERIAL, PHONE),
+    (task("Get pass", FETCH, "Authentication failure"), "T0", Trip.FETCH, SERIAL, None),
+    (task("Get serial #s", ASK, "Unexpected response code 401"), "T1", Trip.ASK, None, PHONE),
+    (task("Get pass", FIRST_FETCH, "Unexpected response code 500"), "T1", Trip.FETCH, SERIAL, None),
+    (task("Personalize pass", FETCH, "Unexpected response code 404"), "T1", Trip.TESTIMONY, SERIAL, None),
+    (
+        task("Get serial #s", ASK, "Server response was malformed (The data couldn’t be read.)"),
+        "T3",
+        Trip.ASK,
+        None,
+        PHONE,
+    ),
+    (
+        task("Get pass", FETCH, "Received invalid pass data (Ungültiger Pass)"),
+        "T4",
+        Trip.FETCH,
+        SERIAL,
+        None,
+    ),
+    (task("Get pass", FETCH, "Received invalid pass data (??????? ?? ?????)"), "T4", Trip.FETCH, SERIAL, None),
+    (
+        task("Get pass", FETCH, "Requested serial number A-1, received serial number B-2"),
+        "T5",
+        Trip.FETCH,
+        SERIAL,
+        None,
+    ),
+    (
+        task("Get pass", FETCH, f"Requested pass of type {TYPE}, received pass of type pass.other"),
+        "T5b",
+        Trip.FETCH,
+        SERIAL,
+        None,
+    ),
+    (
+        task("Personalize pass", FETCH, "Received invalid personalizaiton token signature", "warning"),
+        "W0",
+        Trip.TESTIMONY,
+        SERIAL,
+        None,
+    ),
+    (
+        task("Personalize pass", FETCH, "Received invalid personalization token signature", "warning"),
+        "W0",
+        Trip.TESTIMONY,
+        SERIAL,
+        None,
+    ),
+    (
+        service(f"Server requested update to serial number '{SERIAL}', but the pass was unchanged."),
+        "S0",
+        Trip.FETCH,
+        SERIAL,
+        None,
+    ),
+    (
+        service(f"Personalization request was issued for serial number '{SERIAL}', but the pass was unchanged."),
+        "S0b",
+        Trip.FETCH,
+        SERIAL,
+        None,
+    ),
+    (
+        service(
+            f"Server returned the pass data for serial number '{SERIAL}' but did not provide a 'last-modified' header."
+        ),
+        "S1",
+        Trip.FETCH,
+        SERIAL,
+        None,
+    ),
+    (
+        service(
+            f"Server ignored the 'if-modified-since' header ({DATE}) and returned the full unchanged pass data for"
+            f" serial number '{SERIAL}'."
+        ),
+        "S2",
+        Trip.FETCH,
+        SERIAL,
+        None,
+    ),
+    (
+        service(
+            "Device received spurious push. Request for passesUpdatedSince 'v1.0123.7.abcdefgh' returned no serial"
+            f" numbers. (Device = {PHONE})"
+        ),
+        "S3",
+        Trip.ASK,
+        None,
+        PHONE,
+    ),
+    (
+        service("Device received spurious push. Request for passesUpdatedSince '(null)' returned no serial numbers"),
+        "S3",
+        Trip.ASK,
+        None,
+        None,
+    ),
+    (service(f"Update requested for unregistered serial number {SERIAL}"), "S4", Trip.ASK, SERIAL, None),
+    (
+        service("Response to 'What changed?' request included 3 serial numbers but omitted a lastUpdated tag."),
+        "S5",
+        Trip.ASK,
+        None,
+        None,
+    ),
+    (
+        service(
+            "Response to 'What changed?' request included 3 serial numbers but the lastUpdated tag (2026-09-07)"
+            " remained the same."
+        ),
+        "S6",
+        Trip.ASK,
+        None,
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize("stamp", STAMPS)
+@pytest.mark.parametrize(("line", "code", "trip", "serial", "device"), SAMPLES, ids=lambda value: str(value)[:40])
+def test_every_sentence_is_recognised_with_or_without_a_timestamp(
+    stamp: str, line: str, code: str, trip: Trip, serial: str | None, device: str | None
+) -> None:
+    read = read_line(stamp + line)
+    assert (read.code, read.trip) == (code, trip)
+    assert (read.pass_type, read.serial, read.device_id, read.url) == (TYPE, serial, device, URL)
+    assert read.meaning.endswith(".")
+    assert read.shape == read_line(line).shape
+
+
+def test_every_row_of_the_table_has_a_sample() -> None:
+    assert {sample[1] for sample in SAMPLES} == {sentence.code for sentence in SENTENCES}
+
+
+@pytest.mark.parametrize(("word", "level"), [("error", "error"), ("warning", "warning"), ("warnings", "warning")])
+def test_warnings_come_over_the_same_channel(word: str, level: str) -> None:
+    read = read_line(task("Get pass", FETCH, "duplicate field key 'terms'", word))
+    assert (read.level, read.code, read.serial, read.trip) == (level, "?", SERIAL, Trip.FETCH)
+
+
+def test_the_envelope_wins_over_what_the_sentence_names() -> None:
+    read = read_line(task("Get pass", FETCH, "Requested serial number A-1, received serial number B-2"))
+    assert read.serial == SERIAL
+    assert read_line("Requested serial number A-1, received serial number B-2").serial == "A-1"
+
+
+@pytest.mark.parametrize("tail", [f"with web service url {URL}", f"web service url {URL}"])
+@pytest.mark.parametrize("separator", ["; ", ", ", ";"])
+def test_spellings_of_the_envelope(separator: str, tail: str) -> None:
+    read = read_line(task("Get pass", f"pass type {TYPE}, serial number {SERIAL}{separator}{tail}", "Whatever"))
+    assert (read.pass_type, read.serial, read.url) == (TYPE, SERIAL, URL)
+
+
+@pytest.mark.parametrize("line", ["", " ", "[", "[2026", "[x] y", "hello", "Get pass task ()", "Web service error for"])
+def test_a_sentence_we_do_not_know_is_kept(line: str) -> None:
+    read = read_line(line)
+    assert (read.code, read.trip, read.line) == ("?", Trip.TESTIMONY, line)
+    assert (read.pass_type, read.serial, read.device_id, read.url) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        "\x00",
+        "\n",
+        "\x1b",
+        "\x7f",
+        "\x9b",
+        "\u2028",
+        "\u061c",
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\ufeff",
+        "\ud800",
+        "\U000e0041",
+    ],
+    ids=ascii,
+)
+def test_control_bidirectional_and_invisible_characters_become_spaces(control: str) -> None:
+    read = read_line(f"a{control}b{control}")
+    assert read.line == "a b "
+    assert read.shape == "a b"
+
+
+PIECES = st.one_of(
+    st.text(st.characters(codec=None, categories=None), max_size=20),
+    st.sampled_from([word for line, *_ in SAMPLES for word in line.split(" ")]),
+    st.sampled_from([line for line, *_ in SAMPLES]),
+)
+
+
+@given(st.lists(PIECES, max_size=30).map(" ".join))
+def test_any_text_is_read_and_nothing_unprintable_comes_out(text: str) -> None:
+    read = read_line(text)
+    for value in (read.line, read.shape, read.pass_type, read.serial, read.device_id, read.url):
+        assert all(unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") for c in value or "")
+        (value or "").encode()
+    assert len(read.line) <= MAX_LINE
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "Mon, 1" * 400,
+        "Get pass task (" + ", web service url x" * 120,
+        "Get pass task (" + ";web service url )" * 110,
+        "'" * MAX_LINE,
+        "[" * MAX_LINE,
+        "Requested serial number " + ", received serial number" * 90,
+        "serial number x " * 200,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_no_line_is_slow_to_read(hostile: str) -> None:
+    started = time.process_time()
+    for _ in range(10):
+        read_line(hostile)
+    assert time.process_time() - started < 0.5
+
+
+# ── the call
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        (b'{"logs": ["a", "b"]}', ("a", "b")),
+        (b'{"logs": ["a", 1, null, ["x"], "b"], "more": 1}', ("a", "b")),
+        (b'{"logs": []}', ()),
+        (b'{"logs": "a"}', ()),
+        (b'{"log": ["a"]}', ()),
+        (b'["a"]', ()),
+        (b"", ()),
+        (b"\xff", ()),
+        (b"{", ()),
+        (b"[" * 100_000, ()),
+        (json.dumps({"logs": ["x"] * 60}).encode(), ("x",) * MAX_LINES),
+        (json.dumps({"logs": ["x" * 9_000]}).encode(), ("x" * MAX_LINE,)),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_log_call_is_never_an_error(body: bytes, lines: tuple[str, ...]) -> None:
+    assert lines_of(body) == lines
+
+
+def test_a_line_becomes_an_event_of_its_pass() -> None:
+    event = testimony.testify(SAMPLES[0][0], NOW)
+    assert event is not None
+    assert (event.kind, event.at, event.pass_type) == (Kind.TESTIFIED, NOW, TYPE)
+    assert (event.serial, event.device_id, event.seq) == (SERIAL, PHONE, 0)
+    assert {key: event.detail[key] for key in ("code", "about", "level")} == {
+        "code": "T0",
+        "about": "register",
+        "level": "error",
+    }
+    assert event.detail["line"] == SAMPLES[0][0]
+
+
+def test_a_line_that_names_no_pass_type_has_no_timeline() -> None:
+    assert testimony.testify("The sky is falling", NOW) is None
+
+
+# ── grouping
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (f"see {URL} now", "see <url> now"),
+        ("at 2026-09-07 10:11:12 +0200", "at <time>"),
+        ("at 2026-09-07T10:11:12Z", "at <time>"),
+        ("at 2026-09-07 10:11:12 PM +0200", "at <time>"),
+        (f"since {DATE}", "since <time>"),
+        ("serial number 'a b'", "serial number …"),
+        ("the key 'a b' twice", "the key '…' twice"),
+        (f"device {PHONE}, pass type {TYPE}", "device …, pass type …"),
+        (PHONE, "<id>"),
+        ("tag v1.0123.7.abcdefgh", "tag <tag>"),
+        ("Unexpected response code 500", "Unexpected response code 500"),
+        ("x" * 400, "x" * 300),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_varies_is_masked(text: str, masked: str) -> None:
+    assert shape(text) == masked
+
+
+def test_two_phones_with_one_complaint_have_one_shape() -> None:
+    line = task("Register", REGISTER, "Unexpected response code 500")
+    other = line.replace(PHONE, "0" * 32).replace(SERIAL, "membership.43")
+    assert read_line(line).shape == read_line(other).shape
