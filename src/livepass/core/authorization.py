@@ -32,8 +32,8 @@ def presented_token(header: str | None) -> str | None:
 def accepts(header: str | None, expected: str, *, known: bool) -> bool:
     """Whether the header carries the expected token of a known pass, in time that tells nothing."""
     token = presented_token(header) or ""
-    same = hmac.compare_digest(token.encode("utf-8", "surrogateescape"), expected.encode())
-    return same and known
+    same = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected.encode())
+    return same and known and token != ""
 
 
 def derive_token(key: bytes, tenant: str, pass_type: str, serial: str, salt: bytes) -> str:
@@ -50,6 +50,8 @@ def weakness(token: str) -> str | None:
     """Why an imported token may not be kept; ``None`` when it may."""
     if len(token) < MINIMUM_TOKEN_LENGTH:
         return f"has {len(token)} characters; Wallet needs {MINIMUM_TOKEN_LENGTH} or more"
+    if not all("!" <= character <= "~" for character in token):
+        return "has characters that cannot stand in a header; Wallet could never send it"
     if token in WELL_KNOWN_TOKENS:
         return "is the one printed in Apple's sample code, which anybody can send"
     if len(set(token)) < 6:

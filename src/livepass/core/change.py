@@ -87,7 +87,8 @@ def lock_screen_text(changes: Sequence[Mapping[str, object]]) -> str | None:
     if len(messages) > 1:
         return "(several fields with a changeMessage changed: Wallet shows one general line)"
     text, value = messages[0]
-    return str(text).replace("%@", str(value), 1).replace("%%", "%")
+    # "%%" is a literal percent, also before an "@"; what the value contains is not a placeholder.
+    return "%".join(part.replace("%@", str(value), 1) for part in str(text).split("%%"))
 
 
 def _fields(document: Mapping[str, object]) -> dict[str, Mapping[str, object]]:

@@ -6,13 +6,14 @@ became true, never *how* to store it, and each may be applied twice without harm
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from livepass.core.frozen import frozen
 from livepass.core.model import Pass
 from livepass.core.timeline import Event
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """What the phone gets. ``body`` is empty where Apple ignores it."""
 
@@ -21,7 +22,7 @@ class Reply:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveDevice:
     """This phone's newest push token, registered at ``at`` (bumped by every registration, also a known one)."""
 
@@ -31,7 +32,7 @@ class SaveDevice:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Join:
     """A pass starts to be followed by a phone. Joining takes a number of its own, and wants a push from ``push_at``."""
 
@@ -42,7 +43,7 @@ class Join:
     push_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retarget:
     """A phone's token changed: pushes it is still owed move to the new one."""
 
@@ -53,7 +54,7 @@ class Retarget:
     push_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Revive:
     """A token we believed dead has been heard from."""
 
@@ -62,7 +63,7 @@ class Revive:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leave:
     """DELETE was heard. The registration stays listed and pushable until the tombstone ends."""
 
@@ -72,7 +73,7 @@ class Leave:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resurrect:
     """A phone that had left fetches what it was told of: the DELETE was a late one."""
 
@@ -81,7 +82,7 @@ class Resurrect:
     serial: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RaiseAsked:
     """A phone handed back ``asked`` (0: nothing we may count) and was given ``told``, naming some serials.
 
@@ -97,7 +98,7 @@ class RaiseAsked:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RaiseServed:
     """Version ``seq`` was handed over. ``confirmed`` when there is no doubt which phone took it."""
 
@@ -109,7 +110,7 @@ class RaiseServed:
     confirmed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewEpoch:
     """History went back: what phones hold in ``old_epoch`` no longer means anything."""
 
@@ -121,7 +122,7 @@ class NewEpoch:
 Write = SaveDevice | Join | Retarget | Revive | Leave | Resurrect | RaiseAsked | RaiseServed | NewEpoch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What a rule decided. ``events`` are what was seen, and are written whether or not anything changes."""
 
@@ -130,7 +131,7 @@ class Decision:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PassVersion:
     """A new version of a pass, or the same version with other bookkeeping (``moves`` false)."""
 

@@ -7,12 +7,14 @@ type, comparable only within it. ``last_modified`` is in whole seconds: it is a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from livepass.core.frozen import frozen
 
 DEFAULT_TENANT = "default"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counter:
     """The order of one pass type: the newest number, and the history (``epoch``) it belongs to."""
 
@@ -21,7 +23,7 @@ class Counter:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tag:
     """What a phone hands back: 'I have heard everything up to ``seq`` of ``epoch``'."""
 
@@ -29,7 +31,7 @@ class Tag:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenSource:
     """Where a pass's authentication token comes from: derived under a named key, or kept sealed when imported."""
 
@@ -38,7 +40,7 @@ class TokenSource:
     sealed: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pass:
     """A pass as it is now. ``document`` is canonical pass.json without the authentication token."""
 
@@ -60,7 +62,7 @@ class Pass:
     changed_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PassHead:
     """The part of a pass that a device request needs before it is known to be allowed anything."""
 
@@ -69,7 +71,7 @@ class PassHead:
     token: TokenSource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Device:
     """One phone's record for one pass type. The id is random per record and says nothing about a person."""
 
@@ -82,13 +84,17 @@ class Device:
     asked_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registration:
-    """One pass on one phone. ``left_at`` is set by DELETE; the row stays as a tombstone."""
+    """One pass on one phone. ``left_at`` is set by DELETE; the row stays as a tombstone.
+
+    ``joined`` is the number it joined with; ``seq`` is the same until the pass is told again, which takes a new one.
+    """
 
     pass_type: str
     serial: str
     device_id: str
+    joined: int
     seq: int
     registered_at: int
     left_at: int | None
@@ -99,7 +105,7 @@ class Registration:
     retell_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watermarks:
     """Change numbers, each observed on a wire and each only ever raised. 0 means 'never observed'."""
 
@@ -110,7 +116,7 @@ class Watermarks:
     served: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """A registration with everything known of it: what the API shows and ``why`` reasons about."""
 
@@ -123,7 +129,7 @@ class Held:
     dead_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A due push: (push token, pass type). ``wanted`` above ``acked`` means due; only an ask acknowledges."""
 
@@ -145,7 +151,7 @@ class Target:
     dead_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificate:
     """A Pass Type ID certificate as stored. The key is sealed; the facts are public."""
 
@@ -168,7 +174,7 @@ class Certificate:
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PassType:
     """A pass type: whose it is, its team, and which certificate is live (``None``: none yet)."""
 
@@ -178,7 +184,7 @@ class PassType:
     certificate_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredTemplate:
     """One revision of a template: its files as a zip, and the facts shown in lists."""
 
@@ -190,7 +196,7 @@ class StoredTemplate:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApiKey:
     """An issuer API key. Only the hash of the secret is kept."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from livepass.core.frozen import frozen
 from livepass.core.model import Counter, Device, PassHead, Registration, TokenSource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listed:
     """One registration of the asking phone, with the newest number that concerns it."""
 
@@ -16,7 +16,7 @@ class Listed:
     newest: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskSnapshot:
     """Everything an ask is decided on, read by one statement."""
 
@@ -24,9 +24,10 @@ class AskSnapshot:
     device: Device | None
     listed: Sequence[Listed]
     target_dead: bool
+    push_due: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FetchSnapshot:
     """The head of a pass and the phones that may have fetched it."""
 
@@ -34,7 +35,7 @@ class FetchSnapshot:
     tenant: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegisterSnapshot:
     """What a registration is decided on, read inside the transaction that decides it."""
 

@@ -21,7 +21,7 @@ _ENVELOPE = re.compile(r"\s*(?:\[(?P<at>[^\]]{0,64})\]\s*)?(?P<body>.*)", re.DOT
 _TASK = re.compile(
     r"(?P<task>Register|Unregister|Get serial #s|Get pass|Personalize pass) task "
     r"\((?P<context>.*?)[;,] ?(?:with )?web service url (?P<url>\S*?)\) "
-    r"encountered (?P<level>error|warning): (?P<text>.*)",
+    r"encountered (?P<level>error|warning)s?: (?P<text>.*)",
     re.DOTALL,
 )
 _SERVICE = re.compile(r"Web service error for (?P<pass_type>\S+) \((?P<url>[^)]*)\):\s*(?P<text>.*)", re.DOTALL)
@@ -247,9 +247,15 @@ def _recognise(text: str) -> tuple[Sentence | None, dict[str, str]]:
     return None, {}
 
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 
 
 def _printable(text: str) -> str:
-    """Log lines are attacker-controlled: control, bidirectional and invisible characters become spaces."""
+    """Log lines are attacker-controlled: control, bidirectional and invisible characters become spaces.
+
+    So do lone surrogates, which neither a database nor a JSON encoder takes.
+    """
     return _UNPRINTABLE.sub(" ", text)

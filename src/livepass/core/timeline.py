@@ -8,9 +8,10 @@ event, and tests hold the two equal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from livepass.core.frozen import frozen
 from livepass.core.model import Watermarks
 
 TAKEN = -1
@@ -96,7 +97,7 @@ TRIP_OF: Mapping[Kind, Trip] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One line of a timeline.
 
@@ -139,8 +140,8 @@ def fold(events: Iterable[Event], *, serial: str, device_id: str, target: str) -
             marks["asked"] = max(marks["asked"], _number(event, "asked"))
             marks["told"] = max(marks["told"], event.seq)
         elif event.kind is Kind.REGISTERED and (event.serial, event.device_id) == (serial, device_id):
-            # A pass that was removed and added again is another copy: what the old one was served says nothing.
-            marks["served"] = 0
+            # What this phone was told before it had this copy, or another copy of it was served, says nothing of it.
+            marks["told"] = marks["served"] = 0
         elif _concerns(event, serial, device_id, target):
             mark = _RAISES[event.kind]
             marks[mark] = max(marks[mark], event.seq)

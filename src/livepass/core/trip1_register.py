@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from livepass.core.authorization import accepts, fingerprint
 from livepass.core.decision import Decision, Join, Leave, Reply, Retarget, Revive, SaveDevice, Write
+from livepass.core.frozen import frozen
 from livepass.core.model import Device, Registration
 from livepass.core.timeline import TAKEN, Event, Kind
 
@@ -26,7 +26,7 @@ PUSH_TOKEN = re.compile(r"[0-9A-Fa-f]{2,512}")
 """Apple promises no length; 64 hex characters today."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegisterFacts:
     """What a registration is decided on. ``expected_token`` is never ``None``: see ``authorization``."""
 
@@ -60,7 +60,8 @@ def register(facts: RegisterFacts) -> Decision:
         writes.append(
             Retarget(facts.pass_type, facts.device_id, facts.device.push_token, push_token, facts.now + ASK_GRACE_MS)
         )
-    if facts.target_dead:
+    # A phone that is new to us may bring a token that we buried under another record of it.
+    if facts.target_dead or facts.device is None:
         writes.append(Revive(facts.pass_type, push_token, facts.now))
     return Decision(
         Reply(201 if joined else 200), tuple(writes), (_registered(facts, push_token, joined, changed_token),)

@@ -180,7 +180,7 @@ def read_answer(target: Target, answer: PushAnswer, now: int, jitter: float, *, 
         wait = _step(UNASKED_LADDER, target.attempts, jitter)
         return _outcome(target, answer, now, Kind.PUSH_ACCEPTED, attempts, now + wait, pushed=target.sending)
     if action is Next.TOKEN_DEAD:
-        return _dead_or_raced(target, answer, now, attempts)
+        return _dead_or_raced(target, answer, now, attempts, jitter)
     if action is Next.QUARANTINE:
         if trust_token_errors:
             return _outcome(target, answer, now, Kind.TOKEN_DEAD, attempts, now, dead_reason=answer.reason)
@@ -191,13 +191,13 @@ def read_answer(target: Target, answer: PushAnswer, now: int, jitter: float, *, 
         return _outcome(target, answer, now, Kind.PUSH_REJECTED, target.attempts, stop_until, stop_until=stop_until)
     if action is Next.OUR_BUG:
         return _outcome(target, answer, now, Kind.PUSH_REJECTED, attempts, now + int(DAY * jitter))
-    floor = 15 * MINUTE if action is Next.MUCH_LATER else 0
+    floor = int(15 * MINUTE * max(jitter, 1.0)) if action is Next.MUCH_LATER else 0
     wait = max(floor, _step(FAILED_LADDER, target.attempts, jitter))
     kind = Kind.PUSH_FAILED if answer.status == 0 else Kind.PUSH_REJECTED
     return _outcome(target, answer, now, kind, attempts, now + wait)
 
 
-def _dead_or_raced(target: Target, answer: PushAnswer, now: int, attempts: int) -> Outcome:
+def _dead_or_raced(target: Target, answer: PushAnswer, now: int, attempts: int, jitter: float) -> Outcome:
     """A 410 says since when the token is dead; a registration after that instant is newer news.
 
     Apple: stop *unless* the token was registered again. Without a timestamp the answer is taken as of now.
@@ -207,7 +207,7 @@ def _dead_or_raced(target: Target, answer: PushAnswer, now: int, attempts: int) 
     settled = now - target.token_registered_at > RACE_OVER_MS
     if after_registration > RACE_MARGIN_MS or (settled and after_registration >= 0):
         return _outcome(target, answer, now, Kind.TOKEN_DEAD, attempts, now, dead_reason=answer.reason or "410")
-    return _outcome(target, answer, now, Kind.PUSH_REJECTED, attempts, now + RACE_RETRY_MS)
+    return _outcome(target, answer, now, Kind.PUSH_REJECTED, attempts, now + int(RACE_RETRY_MS * jitter))
 
 
 def _step(ladder: tuple[int, ...], attempts: int, jitter: float) -> int:

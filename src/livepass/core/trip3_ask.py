@@ -12,15 +12,17 @@ import hmac
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 
 from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reply, Revive, Write
+from livepass.core.frozen import frozen
 from livepass.core.model import Counter, Device, Tag
 from livepass.core.snapshots import Listed
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import followed
 
 _TAG = re.compile(r"v1\.([0-9A-Za-z_-]{1,16})\.(0|[1-9][0-9]{0,17})\.([0-9A-Za-z_-]{8})")
+_UNPRINTABLE = re.compile(r"[^ -~]")
 _JSON = ((b"content-type", b"application/json"),)
 
 RETELL_FIRST_MS = 15 * 60_000
@@ -31,7 +33,7 @@ RETELL_LIMIT = 6
 
 def write_tag(tag: Tag, pass_type: str, key: bytes) -> str:
     """The tag on the wire: ``v1.<epoch>.<seq>.<mac>``, in an alphabet that phones do not escape."""
-    return f"v1.{tag.epoch}.{tag.seq}.{_mac(tag, pass_type, key)}"
+    return f"v1.{tag.epoch}.{tag.seq}.{_mac(tag.epoch, tag.seq, pass_type, key)}"
 
 
 def read_tag(text: str | None, pass_type: str, key: bytes) -> Tag | None:
@@ -40,15 +42,17 @@ def read_tag(text: str | None, pass_type: str, key: bytes) -> Tag | None:
     if match is None:
         return None
     tag = Tag(match[1], int(match[2]))
-    return tag if hmac.compare_digest(match[3], _mac(tag, pass_type, key)) else None
+    return tag if hmac.compare_digest(match[3], _mac(tag.epoch, tag.seq, pass_type, key)) else None
 
 
-def _mac(tag: Tag, pass_type: str, key: bytes) -> str:
-    message = f"{pass_type}\n{tag.epoch}\n{tag.seq}".encode()
+# Most phones hand back one of the newest few tags.
+@lru_cache(maxsize=4096)
+def _mac(epoch: str, seq: int, pass_type: str, key: bytes) -> str:
+    message = f"{pass_type}\n{epoch}\n{seq}".encode()
     return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")[:6]).decode()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskFacts:
     """One snapshot: the counter, the phone, its registrations. ``new_epoch`` is fresh randomness, used if needed."""
 
@@ -60,6 +64,7 @@ class AskFacts:
     device: Device | None
     listed: Sequence[Listed]
     target_dead: bool
+    push_due: bool
     key: bytes
     new_epoch: str
     now: int
@@ -86,7 +91,7 @@ def ask(facts: AskFacts) -> Decision:
     named = sorted((row for row in rows if since is None or row.newest > since), key=_serial)
     serials = tuple(row.registration.serial for row in named)
     seen = facts.tag.seq if facts.tag is not None and since is not None else 0
-    if serials or facts.device.told < counter.seq or facts.device.asked < seen:
+    if serials or facts.push_due or facts.device.told < counter.seq or facts.device.asked < seen:
         writes.append(_raise(facts, facts.device, seen, counter.seq, named))
     reply = _list(serials, Tag(counter.epoch, counter.seq), facts) if serials else Reply(204)
     events.append(_asked(facts, reply.status, seen, counter.seq, serials))
@@ -152,4 +157,5 @@ def _nothing_known(facts: AskFacts) -> Decision:
 
 
 def _shown(text: str | None) -> str | None:
-    return text if text is None else text[:80]
+    """As sent, for the timeline; anybody can send it, so only what prints."""
+    return text if text is None else _UNPRINTABLE.sub("?", text[:80])

@@ -8,12 +8,12 @@ only when there is no other reading.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from livepass.core.authorization import accepts
 from livepass.core.change import http_date
 from livepass.core.decision import Decision, RaiseServed, Reply, Resurrect, Write
+from livepass.core.frozen import frozen
 from livepass.core.model import Device, PassHead, Registration
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import followed
@@ -22,7 +22,7 @@ JUST_ASKED_MS = 5 * 60_000
 """How long after an ask a fetch is taken for its consequence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FetchFacts:
     """What a fetch is decided on. ``expected_token`` is never ``None``: see ``authorization``."""
 
@@ -76,7 +76,7 @@ class Evidence(StrEnum):
     NONE = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A phone that may have fetched. ``same_connection``: its last ask came over the connection of this fetch."""
 
@@ -85,7 +85,7 @@ class Candidate:
     same_connection: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServedFacts:
     """A fetch that was answered 200 and written out, or 304: version ``seq`` is in somebody's hands."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from livepass.core import testimony, trip1_register, trip3_ask, trip3_fetch
@@ -22,6 +23,8 @@ from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 20_000
+STRANGERS = 10_000
+STRANGER_MS = 600_000
 
 
 class FetchTimes:
@@ -55,6 +58,8 @@ class Answering:
         self._clock = clock
         self._chance = chance
         self._asked_over: Recent[tuple[str, str], tuple[str, int]] = Recent(CONNECTIONS)
+        self._strangers: Recent[tuple[str, str], int] = Recent(STRANGERS)
+        self._spare_epoch = new_epoch(chance)
         self.fetch_times = FetchTimes()
 
     # ── trip 1
@@ -120,12 +125,25 @@ class Answering:
         if renewals:
             alarms = [event for event in decision.events if event.kind is Kind.NEW_EPOCH]
             log.error("tags of %s are ahead of the database: it went back in time; new epoch", pass_type)
+            self._spare_epoch = new_epoch(self._chance)
             await self._store.write(lambda tx: tx.apply(renewals, alarms))
             decision = await self._decide_ask(pass_type, device_id, tag_text)
-        self._recorder.note(decision.writes, decision.events)
+        if self._worth_noting(decision, pass_type, device_id):
+            self._recorder.note(decision.writes, decision.events)
         if connection is not None and decision.events:
             self._asked_over.put((connection, pass_type), (device_id, self._clock.now()))
         return decision.reply
+
+    def _worth_noting(self, decision: Decision, pass_type: str, device_id: str) -> bool:
+        """Anybody can ask for a phone that does not exist: each such id is written down once in ten minutes."""
+        if not any(event.kind is Kind.ASKED_UNKNOWN for event in decision.events):
+            return True
+        now, key = self._clock.now(), (pass_type, device_id)
+        noted = self._strangers.get(key)
+        if noted is not None and now - noted < STRANGER_MS:
+            return False
+        self._strangers.put(key, now)
+        return True
 
     async def _decide_ask(self, pass_type: str, device_id: str, tag_text: str | None) -> Decision:
         snapshot = await self._store.ask_snapshot(pass_type, device_id)
@@ -140,8 +158,9 @@ class Answering:
                 snapshot.device,
                 snapshot.listed,
                 snapshot.target_dead,
+                snapshot.push_due,
                 key,
-                new_epoch(self._chance),
+                self._spare_epoch,
                 self._clock.now(),
             )
         )
@@ -203,7 +222,7 @@ class Answering:
         now = self._clock.now()
         pass_type, serial = fetched.pass_type, fetched.serial
 
-        async def note(tx: Tx) -> None:
+        async def note(tx: Tx) -> Sequence[Event]:
             found = await tx.candidates(pass_type, serial)
             candidates = [
                 trip3_fetch.Candidate(
@@ -223,7 +242,8 @@ class Answering:
                     now,
                 )
             )
-            await tx.apply(writes, (event,))
+            await tx.apply(writes, ())
+            return (event,)
 
         self._recorder.later(note)
 
@@ -241,9 +261,9 @@ class Answering:
         events = [event for line in testimony.lines_of(body) if (event := testimony.testify(line, now))]
         if events:
 
-            async def note(tx: Tx) -> None:
+            async def note(tx: Tx) -> Sequence[Event]:
                 ours = {kept.pass_type for kept in await tx.pass_types()}
-                await tx.add_events([event for event in events if event.pass_type in ours])
+                return [event for event in events if event.pass_type in ours]
 
             self._recorder.later(note)
         return Reply(200)
@@ -261,9 +281,9 @@ class Answering:
                 detail={"path": path[:200], "body": body[:500].decode("utf-8", "replace")},
             )
 
-            async def note(tx: Tx) -> None:
-                if await tx.pass_(event.pass_type, event.serial or "") is not None:
-                    await tx.add_events([event])
+            async def note(tx: Tx) -> Sequence[Event]:
+                known = await tx.pass_(event.pass_type, event.serial or "") is not None
+                return (event,) if known else ()
 
             self._recorder.later(note)
         return Reply(200)

@@ -19,10 +19,10 @@ from livepass.core.decision import PassVersion
 from livepass.core.model import DEFAULT_TENANT, Held, Pass, PassType, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
-from livepass.pkpass import Template, TemplateDataError, canonical, lint, merge_patch
+from livepass.pkpass import InvalidDocument, Template, TemplateDataError, canonical, lint, merge_patch
 from livepass.service.answering import new_epoch
 from livepass.service.building import Builder, CannotBuild, manifest_sha
-from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
+from livepass.service.refusals import Conflict, Fault, NotFound, Refusal, TooLarge, no_pass
 from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
 
 PASS_TYPE = re.compile(r"pass\.[A-Za-z0-9.-]{1,150}")
@@ -150,12 +150,12 @@ class Issuing:
             return await tx.erase_pass(pass_type, serial)
 
         if not await self._store.write(work):
-            raise _no_pass(pass_type, serial)
+            raise no_pass(pass_type, serial)
 
     async def push(self, pass_type: str, serial: str | None) -> int:
         """Send what is due now, budget or not; answers how many pushes that makes due."""
         if serial is not None and await self._store.pass_(pass_type, serial) is None:
-            raise _no_pass(pass_type, serial)
+            raise no_pass(pass_type, serial)
         now = self._clock.now()
         count = await self._store.write(lambda tx: tx.want_now(pass_type, serial, now))
         self._due.set()
@@ -165,7 +165,7 @@ class Issuing:
         """The signed pass as it is now."""
         row = await self._store.pass_(pass_type, serial)
         if row is None:
-            raise _no_pass(pass_type, serial)
+            raise no_pass(pass_type, serial)
         try:
             return await self._builder.pkpass(row, await self._tenant(pass_type))
         except CannotBuild as error:
@@ -224,13 +224,7 @@ class Issuing:
                 return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
             for index in stale:
                 del drafts[index]
-        if any(isinstance(draft, Draft) for draft in drafts.values()):
-            raise Refusal(
-                "this pass is being changed by others faster than it can be rendered",
-                hint="send the change again",
-                code="busy",
-            )
-        return [draft for draft in drafts.values() if isinstance(draft, Refusal)]
+        return [_refused(drafts.get(index)) for index in range(len(wishes))]
 
     async def _draft_or_refusal(self, wish: Wish) -> Draft | Refusal:
         try:
@@ -244,14 +238,17 @@ class Issuing:
         _check_names(wish)
         before = await self._store.pass_(wish.pass_type, wish.serial)
         if before is None and (wish.patch or wish.void):
-            raise _no_pass(wish.pass_type, wish.serial)
+            raise no_pass(wish.pass_type, wish.serial)
         tenant = await self._tenant(wish.pass_type)
         name, pinned = _template_of(wish, before)
         template = await self._builder.template(tenant, name, pinned)
         if template is None:
             raise await self._no_template(tenant, name, pinned)
-        data, content = _merged(wish, before)
-        return await self._render(wish, before, tenant, template, pinned is not None, data, content)
+        try:
+            data, content = _merged(wish, before)
+            return await self._render(wish, before, tenant, template, pinned is not None, data, content)
+        except InvalidDocument as error:
+            raise Refusal(str(error), hint=error.hint, code="document") from error
 
     async def _render(
         self,
@@ -289,8 +286,8 @@ class Issuing:
             template=template.name,
             revision=template.revision,
             pinned=pinned,
-            data=orjson.dumps(data, option=orjson.OPT_SORT_KEYS),
-            content=orjson.dumps(content, option=orjson.OPT_SORT_KEYS),
+            data=canonical(data),
+            content=canonical(content),
             token=token,
             voided=voided,
             created_at=before.created_at if before else now,
@@ -470,6 +467,17 @@ def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
     return stored
 
 
+def _refused(draft: Draft | Refusal | None) -> Refusal:
+    """What a wish gets when its pass type could not be stored: its own refusal, or that others were faster."""
+    if isinstance(draft, Refusal):
+        return draft
+    return Conflict(
+        "this pass is being changed by others faster than it can be rendered",
+        hint="send the change again",
+        code="busy",
+    )
+
+
 def _check_names(wish: Wish) -> None:
     if not PASS_TYPE.fullmatch(wish.pass_type):
         raise Refusal(
@@ -525,10 +533,6 @@ def _agree(document: dict[str, Any], key: str, value: str) -> None:
             faults=[Fault(f"/{key}", f"is {document[key]!r}, expected {value!r}")],
             code="identity",
         )
-
-
-def _no_pass(pass_type: str, serial: str) -> NotFound:
-    return NotFound(f"there is no pass {pass_type}/{serial}", hint="livepass pass list shows what there is")
 
 
 def _followed_by(held: Sequence[Held]) -> int:

@@ -25,7 +25,6 @@ LEASE_MS = 60_000
 """Longer than a push may take with all its deadlines; a worker that died is replaced after it."""
 SWEEP_SECONDS = 30.0
 """The longest sleep between two looks at the database."""
-RECORD_EVERY = 100
 
 
 class Dispatcher:
@@ -59,18 +58,22 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until ``stop``. A fault of ours is logged and does not end the work."""
+        self._store.on_commit(self._due.set)
         try:
             while not self._stopping:
-                try:
-                    claimed = await self.work_once()
-                except Exception:
-                    log.exception("the push worker stumbled; it goes on")
-                    claimed = 0
-                    await self._due.wait(1.0)
-                if claimed == 0 and not self._stopping:
-                    await self._due.wait(await self._rest())
+                await self._due.wait(await self._one_round())
         finally:
             self._stopped.set()
+
+    async def _one_round(self) -> float:
+        """Send what is due; answers for how many seconds there will be nothing to do."""
+        try:
+            if await self.work_once():
+                return 0.0
+            return await self._rest()
+        except Exception:
+            log.exception("the push worker stumbled; it goes on")
+            return 1.0
 
     async def stop(self, seconds: float = 20.0) -> None:
         """Claim nothing more, let what is under way finish, and return."""
@@ -79,21 +82,31 @@ class Dispatcher:
         await self._stopped.wait(seconds)
 
     async def work_once(self) -> int:
-        """Claim one batch and see it through; answers how many targets it held."""
+        """Claim one batch of every pass type that is due and see it through; answers how many targets that were."""
+        now = self.heard_at = self._clock.now()
+        due = [pass_type for pass_type, due_at in await self._store.due() if due_at <= now]
+        worked = 0
+        for pass_type in due:
+            worked += await self._work_type(pass_type)
+        return worked
+
+    async def _work_type(self, pass_type: str) -> int:
         now = self._clock.now()
-        self.heard_at = now
         lease = self._chance.token_bytes(8).hex()
+        limit = max(1, min(CLAIM, int(self._pace.rate)))
         targets = await self._store.write(
-            lambda tx: tx.claim_targets(lease=lease, now=now, lease_until=now + LEASE_MS, limit=self._batch())
+            lambda tx: tx.claim_targets(pass_type, lease=lease, now=now, lease_until=now + LEASE_MS, limit=limit)
         )
-        if not targets:
+        if not targets or self._stopping:
+            # Claimed at the very end: given back at once, rather than after the lease.
+            await self._store.write(lambda tx: tx.hold_targets(lease, [(target, now) for target in targets]))
             return 0
         batch = _Batch(self._store, lease, self._clock)
         go = [target for target in targets if self._may_go(target, now, batch)]
         await batch.flush_held()
         started = self._clock.stopwatch()
-        for pass_type in sorted({target.pass_type for target in go}):
-            await self._send([target for target in go if target.pass_type == pass_type], batch)
+        if go:
+            await self._send(go, batch)
         await batch.record()
         await self._keep_pace(len(go), started)
         return len(targets)
@@ -149,9 +162,6 @@ class Dispatcher:
 
     # ── pace
 
-    def _batch(self) -> int:
-        return max(1, min(CLAIM, int(self._pace.rate)))
-
     async def _keep_pace(self, sent: int, started: float) -> None:
         """Every push brings an ask and a fetch: do not send faster than those can be answered."""
         p95 = self._fetch_times.p95() if self._fetch_times else None
@@ -161,12 +171,11 @@ class Dispatcher:
             await self._scheduler.sleep(min(ahead, 1.0))
 
     async def _rest(self) -> float:
-        """How long nothing will be due, in seconds."""
-        now = self._clock.now()
-        next_due = await self._store.next_due(now)
-        if next_due is None:
+        """How long nothing will be due, in seconds. A lease that is not ours to take is looked at again soon."""
+        due = [due_at for _, due_at in await self._store.due()]
+        if not due:
             return SWEEP_SECONDS
-        return min(SWEEP_SECONDS, max(0.02, (next_due - now) / 1000))
+        return min(SWEEP_SECONDS, max(0.05, (min(due) - self._clock.now()) / 1000))
 
 
 class _Batch:

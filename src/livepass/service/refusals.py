@@ -31,11 +31,23 @@ class Refusal(Exception):
             self.code = code
 
 
+class Forbidden(Refusal):
+    """The caller may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
 class NotFound(Refusal):
     """What was named does not exist."""
 
     status = 404
     code = "not_found"
+
+
+def no_pass(pass_type: str, serial: str) -> NotFound:
+    """One answer for a pass that does not exist and for one that the caller may not know of."""
+    return NotFound(f"there is no pass {pass_type}/{serial}", hint="livepass pass list shows what there is")
 
 
 class Conflict(Refusal):

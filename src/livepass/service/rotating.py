@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from livepass.core.model import Certificate
 from livepass.core.timeline import Event, Kind
 from livepass.pkpass import CertificateNotValid, CertificateRefused, InvalidSignature, verify_signature
 from livepass.service.issuing import ensure_pass_type
-from livepass.service.refusals import Fault, NotFound, Refusal
+from livepass.service.refusals import Fault, Forbidden, NotFound, Refusal
 from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
 
 log = logging.getLogger(__name__)
@@ -36,17 +36,28 @@ class Rotating:
         self._clock = clock
         self._chance = chance
 
-    async def import_p12(self, data: bytes, password: str) -> Imported:
-        """Take in a certificate with its key and intermediate, as Keychain exports them."""
+    async def import_p12(self, data: bytes, password: str, *, within: Collection[str] | None = None) -> Imported:
+        """Take in a certificate with its key and intermediate, as Keychain exports them; only for pass types
+        ``within``, where that is given.
+        """
         now = self._clock.now()
-        return await self._import(_refusing(lambda: self._keys.from_p12(data, password, now)), now)
+        return await self._import(_refusing(lambda: self._keys.from_p12(data, password, now)), now, within)
 
-    async def import_pem(self, certificate: bytes, key: bytes, intermediate: bytes) -> Imported:
-        """Take in a certificate, its key and its intermediate as PEM."""
+    async def import_pem(
+        self, certificate: bytes, key: bytes, intermediate: bytes, *, within: Collection[str] | None = None
+    ) -> Imported:
+        """Take in a certificate, its key and its intermediate as PEM; ``within`` as above."""
         now = self._clock.now()
-        return await self._import(_refusing(lambda: self._keys.from_pem(certificate, key, intermediate, now)), now)
+        taken = _refusing(lambda: self._keys.from_pem(certificate, key, intermediate, now))
+        return await self._import(taken, now, within)
 
-    async def _import(self, certificate: Certificate, now: int) -> Imported:
+    async def _import(self, certificate: Certificate, now: int, within: Collection[str] | None) -> Imported:
+        if within is not None and certificate.pass_type not in within:
+            raise Forbidden(
+                f"this API key is not for {certificate.pass_type}",
+                hint="use a key for that pass type, or one for all",
+                code="foreign_pass_type",
+            )
         known = await self._store.pass_type(certificate.pass_type)
         if known is not None and known.team and known.team != certificate.team:
             raise Refusal(

@@ -71,7 +71,10 @@ class Scheduler(Protocol):
 
 
 class Reader(Protocol):
-    """Reads. Each is one statement, so one snapshot."""
+    """Reads. Each is one statement, so one snapshot.
+
+    ``within`` keeps a list to these pass types (``None``: all): what a caller may not see is never read.
+    """
 
     async def ask_snapshot(self, pass_type: str, device_id: str) -> AskSnapshot: ...
 
@@ -84,24 +87,55 @@ class Reader(Protocol):
     async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...
 
     async def passes(
-        self, *, pass_type: str | None, template: str | None, prefix: str, after: tuple[str, str], limit: int
+        self,
+        *,
+        pass_type: str | None,
+        template: str | None,
+        prefix: str,
+        after: tuple[str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
     ) -> Sequence[Pass]: ...
 
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]: ...
 
     async def registrations(
-        self, *, pass_type: str | None, device_id: str | None, after: tuple[str, str, str], limit: int
+        self,
+        *,
+        pass_type: str | None,
+        device_id: str | None,
+        after: tuple[str, str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
     ) -> Sequence[Registration]: ...
 
     async def targets(
-        self, *, pass_type: str | None, due_only: bool, after: tuple[str, str], limit: int
-    ) -> Sequence[Target]: ...
+        self,
+        *,
+        pass_type: str | None,
+        due_only: bool,
+        after: tuple[str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[tuple[str, Target]]:
+        """Push targets by (pass type, first device that has the token), each with that device."""
 
     async def timeline(self, pass_type: str, serial: str, *, after: int, limit: int) -> Sequence[Event]: ...
 
     async def events(
         self, *, kinds: Sequence[str], pass_type: str | None, after: int, limit: int
     ) -> Sequence[Event]: ...
+
+    async def testimony(
+        self,
+        *,
+        pass_type: str | None,
+        code: str | None,
+        before: int,
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[Event]:
+        """What phones said, newest first."""
 
     async def counter(self, pass_type: str) -> Counter | None: ...
 
@@ -111,7 +145,9 @@ class Reader(Protocol):
 
     async def certificate(self, certificate_id: str) -> Certificate | None: ...
 
-    async def certificates(self, pass_type: str | None) -> Sequence[Certificate]: ...
+    async def certificates(
+        self, pass_type: str | None, within: Sequence[str] | None = None
+    ) -> Sequence[Certificate]: ...
 
     async def live_certificate_id(self, pass_type: str) -> str | None: ...
 
@@ -132,10 +168,10 @@ class Reader(Protocol):
 
     async def api_keys(self) -> Sequence[ApiKey]: ...
 
-    async def next_due(self, now: int) -> int | None:
-        """When the next push is due (ms); ``None``: none is waiting."""
+    async def due(self) -> Sequence[tuple[str, int]]:
+        """(pass type, instant) for each pass type that has pushes waiting: when its first one may go."""
 
-    async def stats(self, pass_type: str | None) -> Mapping[str, int]: ...
+    async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]: ...
 
 
 class Tx(Reader, Protocol):
@@ -169,10 +205,14 @@ class Tx(Reader, Protocol):
 
     async def put_api_key(self, key: ApiKey) -> None: ...
 
+    async def touch_api_key(self, key_id: str, now: int) -> None: ...
+
     async def revoke_api_key(self, key_id: str, now: int) -> bool: ...
 
-    async def claim_targets(self, *, lease: str, now: int, lease_until: int, limit: int) -> Sequence[Target]:
-        """Lease due targets whose pass type's circuit is closed. Takes over leases that ran out."""
+    async def claim_targets(
+        self, pass_type: str, *, lease: str, now: int, lease_until: int, limit: int
+    ) -> Sequence[Target]:
+        """Lease due targets of a pass type. Takes over leases that ran out."""
 
     async def record_outcomes(self, lease: str, outcomes: Sequence[Outcome], now: int) -> None:
         """Store outcomes and their events; a target whose lease is not ours any more keeps its row."""
@@ -200,6 +240,9 @@ class Store(Reader, Protocol):
         ``work`` may be run again after a conflict, so it must not act outside ``tx``; and it must be quick, because
         others wait for it.
         """
+
+    def on_commit(self, notice: Callable[[], None]) -> None:
+        """Call ``notice`` soon after anybody commits, also another process. A hint: some commits may share one."""
 
     async def close(self) -> None: ...
 

@@ -37,6 +37,7 @@ SELECT pass_type, serial, seq, edit, last_modified, manifest_sha, document, temp
   FROM pass
  WHERE (pass_type, serial) > (:after_type, :after_serial)
    AND (:pass_type IS NULL OR pass_type = :pass_type)
+   AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
    AND (:template IS NULL OR template = :template)
    AND (:prefix = '' OR substr(serial, 1, length(:prefix)) = :prefix)
  ORDER BY pass_type, serial LIMIT :limit;
@@ -61,7 +62,7 @@ UPDATE registration SET retold = 0, retell_at = NULL
 -- name: want_pushes
 -- Every phone that follows one of these passes is due a push, in the transaction that changed them.
 UPDATE push_target
-   SET wanted = :seq, attempts = 0, next_at = :push_at,
+   SET wanted = :seq, attempts = 0, next_at = max(:push_at, hold_until),
        urgent = CASE WHEN :urgent = 1 THEN :seq ELSE urgent END
  WHERE pass_type = :pass_type AND push_token IN (
        SELECT d.push_token
@@ -71,7 +72,7 @@ UPDATE push_target
 RETURNING dead_at IS NULL;
 
 -- name: want_push_of_device
-UPDATE push_target SET wanted = :seq, attempts = 0, next_at = :push_at
+UPDATE push_target SET wanted = :seq, attempts = 0, next_at = max(:push_at, hold_until)
  WHERE pass_type = :pass_type
    AND push_token = (SELECT push_token FROM device WHERE pass_type = :pass_type AND device_id = :device_id);
 
@@ -126,7 +127,7 @@ ON CONFLICT (tenant, name) DO UPDATE SET revision = excluded.revision;
 -- name: register_snapshot
 SELECT p.token_key, p.token_salt, p.token_sealed, t.tenant,
        d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
-       r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
+       r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
        g.dead_at
   FROM (SELECT :pass_type AS pass_type, :serial AS serial, :device_id AS device_id) q
   LEFT JOIN pass_type t ON t.pass_type = q.pass_type
@@ -149,11 +150,11 @@ UPDATE push_target SET token_registered_at = max(token_registered_at, :at)
  WHERE pass_type = :pass_type AND push_token = :push_token;
 
 -- name: join
-INSERT INTO registration (pass_type, device_id, serial, seq, registered_at, left_at, served, served_at, confirmed,
-                          retold, retell_at)
-VALUES (:pass_type, :device_id, :serial, :seq, :at, NULL, 0, NULL, 0, 0, NULL)
+INSERT INTO registration (pass_type, device_id, serial, joined, seq, registered_at, left_at, served, served_at,
+                          confirmed, retold, retell_at)
+VALUES (:pass_type, :device_id, :serial, :seq, :seq, :at, NULL, 0, NULL, 0, 0, NULL)
 ON CONFLICT (pass_type, device_id, serial) DO UPDATE SET
-  seq = excluded.seq, registered_at = excluded.registered_at, left_at = NULL, served = 0, served_at = NULL,
+  joined = excluded.joined, seq = excluded.seq, registered_at = excluded.registered_at, left_at = NULL, served = 0, served_at = NULL,
   confirmed = 0, retold = 0, retell_at = NULL;
 
 -- name: want_join
@@ -189,7 +190,7 @@ DELETE FROM push_target
    AND NOT EXISTS (SELECT 1 FROM device d WHERE d.pass_type = :pass_type AND d.push_token = :push_token);
 
 -- name: revive
-UPDATE push_target SET dead_at = NULL, dead_reason = NULL, attempts = 0, next_at = :at
+UPDATE push_target SET dead_at = NULL, dead_reason = NULL, attempts = 0, next_at = max(next_at, :at)
  WHERE pass_type = :pass_type AND push_token = :push_token AND dead_at IS NOT NULL;
 
 -- name: leave
@@ -201,16 +202,17 @@ UPDATE registration SET left_at = NULL
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
 
 -- name: registrations
-SELECT pass_type, serial, device_id, seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at
+SELECT pass_type, serial, device_id, joined, seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at
   FROM registration
  WHERE (pass_type, device_id, serial) > (:after_type, :after_device, :after_serial)
    AND (:pass_type IS NULL OR pass_type = :pass_type)
+   AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
    AND (:device_id IS NULL OR device_id = :device_id)
  ORDER BY pass_type, device_id, serial LIMIT :limit;
 
 -- name: held
 -- Each registration of a pass with its phone and its push target: the watermarks side by side.
-SELECT r.serial, r.device_id, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
+SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
        r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
        p.seq, coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason
   FROM registration r
@@ -222,14 +224,23 @@ SELECT r.serial, r.device_id, r.seq, r.registered_at, r.left_at, r.served, r.ser
 
 -- ─────────────────────────────────────────────── trip 2
 
+-- name: due
+-- When each pass type has something to push: its earliest target, or the end of its circuit when that is later.
+SELECT t.pass_type,
+       max((SELECT g.next_at FROM push_target g
+             WHERE g.pass_type = t.pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
+             ORDER BY g.next_at LIMIT 1),
+           coalesce(c.open_until, 0))
+  FROM pass_type t LEFT JOIN circuit c ON c.pass_type = t.pass_type;
+
 -- name: claim_targets
--- Leases due pushes. A lease that ran out belongs to a worker that died: taken over here, so there is no rescuer.
-UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wanted
- WHERE (pass_type, push_token) IN (
-       SELECT g.pass_type, g.push_token FROM push_target g
-        WHERE g.wanted > g.acked AND g.dead_at IS NULL AND g.next_at <= :now AND g.hold_until <= :now
+-- Leases due pushes of a pass type. A lease that ran out belongs to a worker that died: taken over here, so there is
+-- no rescuer. A leased target moves out of the way until its lease ends.
+UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wanted, next_at = :lease_until
+ WHERE pass_type = :pass_type AND push_token IN (
+       SELECT g.push_token FROM push_target g
+        WHERE g.pass_type = :pass_type AND g.wanted > g.acked AND g.dead_at IS NULL AND g.next_at <= :now
           AND (g.lease_until IS NULL OR g.lease_until <= :now)
-          AND NOT EXISTS (SELECT 1 FROM circuit c WHERE c.pass_type = g.pass_type AND c.open_until > :now)
         ORDER BY g.next_at LIMIT :limit)
 RETURNING pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts, next_at, lease,
           score, last_push_at,
@@ -243,7 +254,7 @@ RETURNING pass_type, push_token, token_registered_at, wanted, acked, pushed, urg
 -- its own time; a registration that came meanwhile keeps the token alive.
 UPDATE push_target
    SET pushed = max(pushed, :pushed), attempts = :attempts, hold_until = :hold_until,
-       next_at = CASE WHEN wanted > sending THEN next_at ELSE :next_at END,
+       next_at = CASE WHEN wanted > sending THEN max(next_at, :hold_until) ELSE :next_at END,
        dead_at = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
                       THEN :now ELSE dead_at END,
        dead_reason = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
@@ -252,7 +263,10 @@ UPDATE push_target
  WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;
 
 -- name: hold_target
-UPDATE push_target SET next_at = :next_at, lease = NULL, lease_until = NULL, sending = 0
+-- What was brought forward while it was leased keeps its new time: it is wanted now, budget or not.
+UPDATE push_target
+   SET next_at = CASE WHEN wanted > sending OR next_at <> lease_until THEN next_at ELSE :next_at END,
+       lease = NULL, lease_until = NULL, sending = 0
  WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;
 
 -- name: open_circuit
@@ -262,11 +276,6 @@ ON CONFLICT (pass_type) DO UPDATE SET open_until = excluded.open_until, reason =
 
 -- name: close_circuit
 DELETE FROM circuit WHERE pass_type = :pass_type;
-
--- name: next_due
-SELECT min(max(g.next_at, g.hold_until, coalesce(g.lease_until, 0), coalesce(c.open_until, 0)))
-  FROM push_target g LEFT JOIN circuit c ON c.pass_type = g.pass_type
- WHERE g.wanted > g.acked AND g.dead_at IS NULL;
 
 -- name: want_now
 UPDATE push_target SET next_at = :now, hold_until = 0, attempts = 0, urgent = wanted
@@ -278,23 +287,27 @@ UPDATE push_target SET next_at = :now, hold_until = 0, attempts = 0, urgent = wa
 RETURNING 1;
 
 -- name: targets
-SELECT g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending, g.attempts,
-       max(g.next_at, g.hold_until), g.lease, g.score, g.last_push_at,
-       (SELECT count(*) FROM device d
-          JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
-         WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token),
+-- Paged by the first phone that has the token, because the place in a list is shown to people and a token is not.
+SELECT d.device_id, g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending, g.attempts,
+       g.next_at, g.lease, g.score, g.last_push_at,
+       (SELECT count(*) FROM device x
+          JOIN registration r ON r.pass_type = x.pass_type AND r.device_id = x.device_id AND r.left_at IS NULL
+         WHERE x.pass_type = g.pass_type AND x.push_token = g.push_token),
        g.dead_at, g.dead_reason
-  FROM push_target g
- WHERE (g.pass_type, g.push_token) > (:after_type, :after_token)
-   AND (:pass_type IS NULL OR g.pass_type = :pass_type)
+  FROM device d JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE (d.pass_type, d.device_id) > (:after_type, :after_device)
+   AND d.device_id = (SELECT min(x.device_id) FROM device x
+                       WHERE x.pass_type = d.pass_type AND x.push_token = d.push_token)
+   AND (:pass_type IS NULL OR d.pass_type = :pass_type)
+   AND (:within IS NULL OR d.pass_type IN (SELECT value FROM json_each(:within)))
    AND (:due_only = 0 OR (g.wanted > g.acked AND g.dead_at IS NULL))
- ORDER BY g.pass_type, g.push_token LIMIT :limit;
+ ORDER BY d.pass_type, d.device_id LIMIT :limit;
 
 -- name: to_retell
 SELECT r.pass_type, r.device_id, r.serial, r.retold FROM registration r
   JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
  WHERE r.retell_at <= :now AND r.left_at IS NULL AND r.confirmed < p.seq
- ORDER BY r.pass_type, r.retell_at LIMIT :limit;
+ ORDER BY r.retell_at LIMIT :limit;
 
 -- name: retell
 UPDATE registration SET seq = :seq, retold = retold + 1, retell_at = NULL
@@ -304,8 +317,8 @@ UPDATE registration SET seq = :seq, retold = retold + 1, retell_at = NULL
 
 -- name: ask_snapshot
 -- The counter and the list in one statement, so that the tag covers nothing that the list could not see.
-SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at,
-       r.serial, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at, p.seq
+SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked,
+       r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at, p.seq
   FROM counter c
   LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
@@ -339,7 +352,7 @@ SELECT p.seq, p.last_modified, p.token_key, p.token_salt, p.token_sealed, t.tena
   LEFT JOIN pass p ON p.pass_type = q.pass_type AND p.serial = q.serial;
 
 -- name: candidates
-SELECT r.serial, r.device_id, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
+SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
        r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at
   FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
  WHERE r.pass_type = :pass_type AND r.serial = :serial;
@@ -357,9 +370,13 @@ UPDATE registration SET retold = 0, retell_at = NULL
 
 -- ─────────────────────────────────────────────── timeline
 
--- name: add_event
+-- name: add_events
+-- All events of a transaction in one statement: a JSON array of arrays, in the order of the columns.
 INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
-VALUES (:at, :kind, :pass_type, :serial, :device_id, :target, :seq, :detail);
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+       json_extract(value, '$[6]'), json_extract(value, '$[7]')
+  FROM json_each(:events) ORDER BY key;
 
 -- name: timeline
 -- A pass's events, and those of its phones and their pushes that name no pass.
@@ -380,6 +397,15 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
  WHERE id > :after AND (:pass_type IS NULL OR pass_type = :pass_type)
    AND kind IN (SELECT value FROM json_each(:kinds))
  ORDER BY id LIMIT :limit;
+
+-- name: testimony
+-- What phones said, newest first.
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE kind = 'testified' AND id < :before
+   AND (:pass_type IS NULL OR pass_type = :pass_type)
+   AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
+   AND (:code IS NULL OR json_extract(detail, '$.code') = :code)
+ ORDER BY id DESC LIMIT :limit;
 
 -- name: timeline_devices
 SELECT r.device_id, d.push_token FROM registration r
@@ -407,18 +433,21 @@ DELETE FROM push_target WHERE NOT EXISTS (
   SELECT 1 FROM device d WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token);
 
 -- name: stats
-SELECT (SELECT count(*) FROM pass WHERE :pass_type IS NULL OR pass_type = :pass_type),
+SELECT (SELECT count(*) FROM pass
+         WHERE (:pass_type IS NULL OR pass_type = :pass_type)
+           AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))),
        count(*),
        sum(CASE WHEN r.served >= p.seq THEN 1 ELSE 0 END),
-       sum(CASE WHEN r.served < p.seq AND d.told >= p.seq THEN 1 ELSE 0 END),
-       sum(CASE WHEN r.served < p.seq AND d.told < p.seq AND coalesce(g.pushed, 0) >= p.seq THEN 1 ELSE 0 END),
-       sum(CASE WHEN r.served < p.seq AND d.told < p.seq AND coalesce(g.pushed, 0) < p.seq THEN 1 ELSE 0 END),
+       sum(CASE WHEN r.served < p.seq AND d.told >= max(p.seq, r.joined) THEN 1 ELSE 0 END),
+       sum(CASE WHEN r.served < p.seq AND d.told < max(p.seq, r.joined) AND coalesce(g.pushed, 0) >= p.seq THEN 1 ELSE 0 END),
+       sum(CASE WHEN r.served < p.seq AND d.told < max(p.seq, r.joined) AND coalesce(g.pushed, 0) < p.seq THEN 1 ELSE 0 END),
        sum(CASE WHEN r.served = 0 THEN 1 ELSE 0 END)
   FROM registration r
   JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
   JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
- WHERE r.left_at IS NULL AND (:pass_type IS NULL OR r.pass_type = :pass_type);
+ WHERE r.left_at IS NULL AND (:pass_type IS NULL OR r.pass_type = :pass_type)
+   AND (:within IS NULL OR r.pass_type IN (SELECT value FROM json_each(:within)));
 
 -- ─────────────────────────────────────────────── certificates and keys
 
@@ -433,7 +462,9 @@ SELECT c.id, c.pass_type, c.team, c.common_name, c.organization, c.issuer, c.ser
        c.intermediate_not_after, c.nfc, c.chain_pem, c.key_sealed, c.created_at, c.proven_at, c.retired_at,
        coalesce(t.certificate_id = c.id, 0)
   FROM certificate c LEFT JOIN pass_type t ON t.pass_type = c.pass_type
- WHERE :pass_type IS NULL OR c.pass_type = :pass_type ORDER BY c.pass_type, c.not_after, c.id;
+ WHERE (:pass_type IS NULL OR c.pass_type = :pass_type)
+   AND (:within IS NULL OR c.pass_type IN (SELECT value FROM json_each(:within)))
+ ORDER BY c.pass_type, c.not_after, c.id;
 
 -- name: live_certificate_id
 SELECT certificate_id FROM pass_type WHERE pass_type = :pass_type;
@@ -461,6 +492,9 @@ SELECT id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_
 -- name: put_api_key
 INSERT INTO api_key (id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_at, revoked_at)
 VALUES (:id, :tenant, :name, :secret_hash, :scopes, :pass_types, :created_at, NULL, NULL);
+
+-- name: touch_api_key
+UPDATE api_key SET last_used_at = :now WHERE id = :id;
 
 -- name: revoke_api_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from livepass.core.authorization import fingerprint
 from livepass.core.model import (
@@ -77,15 +78,17 @@ def device(pass_type: str, device_id: str, row: Row) -> Device | None:
 
 
 def registration(pass_type: str, serial: str, device_id: str, row: Row) -> Registration | None:
-    """From (seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at)."""
+    """From (joined, seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at)."""
     return None if row[0] is None else Registration(pass_type, serial, device_id, *row)
 
 
 def held(pass_type: str, row: Row) -> Held:
-    followed = Registration(pass_type, row[0], row[1], *row[2:10])
-    phone = Device(pass_type, row[1], *row[10:15])
-    marks = Watermarks(changed=row[15], pushed=row[16], asked=phone.asked, told=phone.told, served=followed.served)
-    return Held(followed, phone, marks, fingerprint(phone.push_token), row[17], row[18], row[19])
+    followed = Registration(pass_type, row[0], row[1], *row[2:11])
+    phone = Device(pass_type, row[1], *row[11:16])
+    # A phone is told of a pass only by asks that came after it joined.
+    told = phone.told if phone.told >= followed.joined else 0
+    marks = Watermarks(changed=row[16], pushed=row[17], asked=phone.asked, told=told, served=followed.served)
+    return Held(followed, phone, marks, fingerprint(phone.push_token), row[18], row[19], row[20])
 
 
 def target(row: Row) -> Target:
@@ -101,23 +104,25 @@ def event(row: Row) -> Event:
         device_id=row[5],
         target=row[6],
         seq=row[7],
-        detail=json.loads(row[8]),
+        detail=orjson.loads(row[8]),
         id=row[0],
     )
 
 
-def event_parameters(row: Event, number: int) -> Mapping[str, Any]:
-    """``number`` replaces the stand-in of an event that waits for the transaction's own number."""
-    return {
-        "at": row.at,
-        "kind": row.kind.value,
-        "pass_type": row.pass_type,
-        "serial": row.serial,
-        "device_id": row.device_id,
-        "target": row.target,
-        "seq": number if row.seq < 0 else row.seq,
-        "detail": json.dumps(row.detail, separators=(",", ":"), ensure_ascii=False),
-    }
+def event_columns(row: Event, number: int) -> list[Any]:
+    """In the order of the table. ``number`` replaces the stand-in of an event that waits for the transaction's own."""
+    seq = number if row.seq < 0 else row.seq
+    detail = _encode(row.detail)
+    return [row.at, row.kind.value, row.pass_type, row.serial, row.device_id, row.target, seq, detail]
+
+
+def events_json(events: Sequence[Event], number: int) -> str:
+    """What ``add_events`` takes."""
+    return _encode([event_columns(event, number) for event in events])
+
+
+def _encode(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
 def certificate(row: Row) -> Certificate:

@@ -64,17 +64,24 @@ class Reading:
             token=None if row[0] is None else TokenSource(row[0], row[1], row[2]),
             tenant=row[3] or "",
             device=rows.device(pass_type, device_id, row[4:9]),
-            registration=rows.registration(pass_type, serial, device_id, row[9:17]),
-            target_dead=row[17] is not None,
+            registration=rows.registration(pass_type, serial, device_id, row[9:18]),
+            target_dead=row[18] is not None,
         )
 
     async def registrations(
-        self, *, pass_type: str | None, device_id: str | None, after: tuple[str, str, str], limit: int
+        self,
+        *,
+        pass_type: str | None,
+        device_id: str | None,
+        after: tuple[str, str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
     ) -> Sequence[Registration]:
         found = await self._db.rows(
             "registrations",
             {
                 "pass_type": pass_type,
+                "within": _json_list(within),
                 "device_id": device_id,
                 "after_type": after[0],
                 "after_device": after[1],
@@ -91,41 +98,48 @@ class Reading:
     # ── trip 2
 
     async def targets(
-        self, *, pass_type: str | None, due_only: bool, after: tuple[str, str], limit: int
-    ) -> Sequence[Target]:
+        self,
+        *,
+        pass_type: str | None,
+        due_only: bool,
+        after: tuple[str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[tuple[str, Target]]:
         found = await self._db.rows(
             "targets",
             {
                 "pass_type": pass_type,
+                "within": _json_list(within),
                 "due_only": int(due_only),
                 "after_type": after[0],
-                "after_token": after[1],
+                "after_device": after[1],
                 "limit": limit,
             },
         )
-        return [rows.target(row) for row in found]
+        return [(row[0], rows.target(row[1:])) for row in found]
 
-    async def next_due(self, now: int) -> int | None:
-        row = await self._one("next_due")
-        return None if row is None else row[0]
+    async def due(self) -> Sequence[tuple[str, int]]:
+        return [(row[0], row[1]) for row in await self._db.rows("due", {}) if row[1] is not None]
 
     # ── trip 3
 
     async def ask_snapshot(self, pass_type: str, device_id: str) -> AskSnapshot:
         found = await self._db.rows("ask_snapshot", {"pass_type": pass_type, "device_id": device_id})
         if not found:
-            return AskSnapshot(None, None, (), False)
+            return AskSnapshot(None, None, (), False, False)
         first = found[0]
         listed = [
-            Listed(Registration(pass_type, row[8], device_id, *row[9:17]), max(row[9], row[17]))
+            Listed(Registration(pass_type, row[9], device_id, *row[10:19]), max(row[11], row[19]))
             for row in found
-            if row[8] is not None and row[17] is not None
+            if row[9] is not None and row[19] is not None
         ]
         return AskSnapshot(
             Counter(pass_type, first[0], first[1]),
             rows.device(pass_type, device_id, first[2:7]),
             listed,
             first[7] is not None,
+            bool(first[8]),
         )
 
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot:
@@ -136,7 +150,7 @@ class Reading:
     async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]:
         found = await self._db.rows("candidates", {"pass_type": pass_type, "serial": serial})
         return [
-            (Registration(pass_type, row[0], row[1], *row[2:10]), Device(pass_type, row[1], *row[10:15]))
+            (Registration(pass_type, row[0], row[1], *row[2:11]), Device(pass_type, row[1], *row[11:16]))
             for row in found
         ]
 
@@ -158,12 +172,20 @@ class Reading:
         return None if row is None else rows.pass_(row)
 
     async def passes(
-        self, *, pass_type: str | None, template: str | None, prefix: str, after: tuple[str, str], limit: int
+        self,
+        *,
+        pass_type: str | None,
+        template: str | None,
+        prefix: str,
+        after: tuple[str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
     ) -> Sequence[Pass]:
         found = await self._db.rows(
             "passes",
             {
                 "pass_type": pass_type,
+                "within": _json_list(within),
                 "template": template,
                 "prefix": prefix,
                 "after_type": after[0],
@@ -222,8 +244,27 @@ class Reading:
         )
         return [rows.event(row) for row in found]
 
-    async def stats(self, pass_type: str | None) -> Mapping[str, int]:
-        row = await self._one("stats", pass_type=pass_type)
+    # ── testimony
+
+    async def testimony(
+        self,
+        *,
+        pass_type: str | None,
+        code: str | None,
+        before: int,
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[Event]:
+        found = await self._db.rows(
+            "testimony",
+            {"pass_type": pass_type, "within": _json_list(within), "code": code, "before": before, "limit": limit},
+        )
+        return [rows.event(row) for row in found]
+
+    # ── counts
+
+    async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]:
+        row = await self._one("stats", pass_type=pass_type, within=_json_list(within))
         assert row is not None
         names = ("passes", "registrations", "current", "fetch", "ask", "push", "unverified")
         return {name: value or 0 for name, value in zip(names, row, strict=True)}
@@ -234,8 +275,9 @@ class Reading:
         row = await self._one("certificate", id=certificate_id)
         return None if row is None else rows.certificate(row)
 
-    async def certificates(self, pass_type: str | None) -> Sequence[Certificate]:
-        return [rows.certificate(row) for row in await self._db.rows("certificates", {"pass_type": pass_type})]
+    async def certificates(self, pass_type: str | None, within: Sequence[str] | None = None) -> Sequence[Certificate]:
+        found = await self._db.rows("certificates", {"pass_type": pass_type, "within": _json_list(within)})
+        return [rows.certificate(row) for row in found]
 
     async def live_certificate_id(self, pass_type: str) -> str | None:
         row = await self._one("live_certificate_id", pass_type=pass_type)
@@ -261,7 +303,7 @@ class Writing(Reading):
 
     async def _add_events(self, events: Sequence[Event], number: int = 0) -> None:
         if events:
-            await self._db.run_many("add_event", [rows.event_parameters(event, number) for event in events])
+            await self._db.run("add_events", {"events": rows.events_json(events, number)})
 
     async def _next_number(self, pass_type: str) -> int:
         row = await self._one("next_number", pass_type=pass_type)
@@ -454,9 +496,12 @@ class Writing(Reading):
 
     # ── trip 2
 
-    async def claim_targets(self, *, lease: str, now: int, lease_until: int, limit: int) -> Sequence[Target]:
+    async def claim_targets(
+        self, pass_type: str, *, lease: str, now: int, lease_until: int, limit: int
+    ) -> Sequence[Target]:
         found = await self._db.rows(
-            "claim_targets", {"lease": lease, "now": now, "lease_until": lease_until, "limit": limit}
+            "claim_targets",
+            {"pass_type": pass_type, "lease": lease, "now": now, "lease_until": lease_until, "limit": limit},
         )
         return [rows.target(row) for row in found]
 
@@ -563,6 +608,9 @@ class Writing(Reading):
             },
         )
 
+    async def touch_api_key(self, key_id: str, now: int) -> None:
+        await self._db.run("touch_api_key", {"id": key_id, "now": now})
+
     async def revoke_api_key(self, key_id: str, now: int) -> bool:
         return await self._db.run("revoke_api_key", {"id": key_id, "now": now}) > 0
 
@@ -578,6 +626,11 @@ _APPLY: Mapping[type, Any] = {
     d.RaiseServed: Writing._raise_served,
     d.NewEpoch: Writing._new_epoch,
 }
+
+
+def _json_list(values: Sequence[str] | None) -> str | None:
+    """A list as one parameter; ``None``: no limit."""
+    return None if values is None else json.dumps(list(values))
 
 
 def _template(row: rows.Row) -> StoredTemplate:

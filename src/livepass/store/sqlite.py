@@ -25,6 +25,9 @@ T = TypeVar("T")
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process's transaction."""
 
+WATCH_SECONDS = 0.25
+"""How often to look whether another process committed: microseconds of work each time."""
+
 GROUP = 256
 """The most units of work that share one commit: more would only make the first one wait."""
 
@@ -152,6 +155,8 @@ class SqliteStore(Reading):
         super().__init__(SqliteConnection(self._reader, statements))
         self._writer_db = connect(path)
         self._writing = Writing(SqliteConnection(self._writer_db, statements))
+        self._watchers: list[Callable[[], None]] = []
+        self._watching: asyncio.Task[None] | None = None
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_forever, name="livepass-writer", daemon=True)
         self._thread.start()
@@ -163,7 +168,25 @@ class SqliteStore(Reading):
         result: T = await unit.done
         return result
 
+    def on_commit(self, notice: Callable[[], None]) -> None:
+        self._watchers.append(notice)
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch(), name="sqlite-watch")
+
+    async def _watch(self) -> None:
+        """SQLite tells nobody of a commit, but counts those of other connections."""
+        seen = None
+        while True:
+            version = self._reader.execute("PRAGMA data_version").fetchone()[0]
+            if version != seen:
+                seen = version
+                for notice in self._watchers:
+                    notice()
+            await asyncio.sleep(WATCH_SECONDS)
+
     async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         self._queue.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         self._reader.close()

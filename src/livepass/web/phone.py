@@ -26,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_BODY = 4 * 1024
 MAX_LOG_BODY = 64 * 1024
 MAX_HEADERS = 8 * 1024
+MAX_PATH = 2048
 
 DEVICE_ID = re.compile(r"[0-9A-Za-z-]{1,128}")
 PASS_TYPE = re.compile(r"[A-Za-z0-9.-]{1,155}")
@@ -140,11 +141,8 @@ def read_request(scope: Scope) -> Request | None:
     raw = raw.partition(b"?")[0]
     if root and raw.startswith(root):
         raw = raw[len(root) :]
-    try:
-        parts = tuple(unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/") if part)
-    except UnicodeDecodeError:
-        return None
-    if any("\x00" in part for part in parts) or len(raw) > 2048:
+    parts = _parts(raw)
+    if parts is None:
         return None
     headers = {b"authorization": None, b"if-modified-since": None}
     size = 0
@@ -163,6 +161,19 @@ def read_request(scope: Scope) -> Request | None:
         headers[b"if-modified-since"],
         f"{client[0]}:{client[1]}" if client and client[1] else None,
     )
+
+
+def _parts(raw: bytes) -> tuple[str, ...] | None:
+    """The decoded segments of a path; ``None`` for one that no phone sends."""
+    if len(raw) > MAX_PATH:
+        return None
+    try:
+        if b"%" not in raw:
+            return tuple(part for part in raw.decode("utf-8").split("/") if part)
+        parts = tuple(unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/") if part)
+    except UnicodeDecodeError:
+        return None
+    return None if any("\x00" in part for part in parts) else parts
 
 
 def _is_fetch(parts: tuple[str, ...]) -> bool:

@@ -1,4 +1,5 @@
 -- Every table that grows leads with the pass type, so that a database that shards by key can spread it.
+-- Small rows that are found by key live in the key (WITHOUT ROWID): one descent instead of two.
 -- Instants are milliseconds since the Unix epoch; last_modified is in whole seconds. Nothing stores a status.
 
 CREATE TABLE installation (
@@ -14,14 +15,14 @@ CREATE TABLE pass_type (
   team           TEXT   NOT NULL,
   certificate_id TEXT,
   created_at     BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 
 -- The order of a pass type: one row, updated last in a transaction and locked until it commits.
 CREATE TABLE counter (
   pass_type TEXT   NOT NULL PRIMARY KEY,
   epoch     TEXT   NOT NULL,
   seq       BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE pass (
   pass_type        TEXT    NOT NULL,
@@ -57,14 +58,15 @@ CREATE TABLE device (
   told                BIGINT NOT NULL,         -- watermark
   asked_at            BIGINT,
   PRIMARY KEY (pass_type, device_id)
-);
+) WITHOUT ROWID;
 CREATE INDEX device_by_token ON device (pass_type, push_token);
 
 CREATE TABLE registration (
   pass_type     TEXT    NOT NULL,
   device_id     TEXT    NOT NULL,
   serial        TEXT    NOT NULL,
-  seq           BIGINT  NOT NULL,              -- the number it joined with, or was last told again with
+  joined        BIGINT  NOT NULL,              -- the number it joined with
+  seq           BIGINT  NOT NULL,              -- the same, or the number it was last told again with
   registered_at BIGINT  NOT NULL,
   left_at       BIGINT,                        -- tombstone
   served        BIGINT  NOT NULL,              -- watermark, by the best evidence
@@ -73,7 +75,7 @@ CREATE TABLE registration (
   retold        INTEGER NOT NULL,
   retell_at     BIGINT,
   PRIMARY KEY (pass_type, device_id, serial)
-);
+) WITHOUT ROWID;
 CREATE INDEX registration_by_pass ON registration (pass_type, serial);
 CREATE INDEX registration_to_retell ON registration (retell_at) WHERE retell_at IS NOT NULL;
 
@@ -89,7 +91,7 @@ CREATE TABLE push_target (
   sending             BIGINT  NOT NULL,
   attempts            INTEGER NOT NULL,
   next_at             BIGINT  NOT NULL,
-  hold_until          BIGINT  NOT NULL,        -- APNs asked for patience: a newer change does not shorten it
+  hold_until          BIGINT  NOT NULL,        -- APNs asked for patience: next_at is never earlier, whatever changes
   lease               TEXT,
   lease_until         BIGINT,
   score               DOUBLE PRECISION NOT NULL,
@@ -97,8 +99,8 @@ CREATE TABLE push_target (
   dead_at             BIGINT,
   dead_reason         TEXT,
   PRIMARY KEY (pass_type, push_token)
-);
-CREATE INDEX push_target_due ON push_target (next_at) WHERE wanted > acked AND dead_at IS NULL;
+) WITHOUT ROWID;
+CREATE INDEX push_target_due ON push_target (pass_type, next_at) WHERE wanted > acked AND dead_at IS NULL;
 
 -- A credential that APNs refused: nothing of the pass type is sent until then.
 CREATE TABLE circuit (
@@ -106,7 +108,7 @@ CREATE TABLE circuit (
   open_until BIGINT NOT NULL,
   reason     TEXT   NOT NULL,
   opened_at  BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE template (
   tenant   TEXT NOT NULL,
