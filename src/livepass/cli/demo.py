@@ -15,9 +15,10 @@ from typing import Any
 import click
 
 from livepass._version import __version__
+from livepass.cli.faults import Exit
 
-EXIT_PROBLEM = 1
-EXIT_COULD_NOT_CHECK = 3
+TOLD = ("push", "answer", "failure", "banner", "alert", "complaint")
+"""What a phone does that is worth a line on the terminal."""
 
 
 @click.group("demo", invoke_without_command=True)
@@ -60,7 +61,7 @@ async def _once(keep: bool) -> int:
         _introduce(world, started)
         well = await Tour(world, click.echo).play()
     click.echo(f"\n{'every phone shows the current value' if well else 'something is stale: see ✗ above'}")
-    return 0 if well else EXIT_PROBLEM
+    return 0 if well else Exit.PROBLEM
 
 
 async def _stay(keep: bool) -> int:
@@ -70,8 +71,15 @@ async def _stay(keep: bool) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(_tell, keep) as world:
+    introduced = False
+
+    def tell(name: str, event: Any) -> None:
+        if introduced and event.what in TOLD:
+            click.echo(f"  {time.strftime('%H:%M:%S')}  {name}: {event.what:9} {event.text}")
+
+    async with running(tell, keep) as world:
         _introduce(world, started)
+        introduced = True
         path = state_file()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -108,11 +116,6 @@ def _introduce(world: Any, started: float) -> None:
         click.echo(f"  ✓ {what:24} {text}")
 
 
-def _tell(name: str, event: Any) -> None:
-    if event.what in ("push", "answer", "failure", "banner", "alert", "complaint"):
-        click.echo(f"  {time.strftime('%H:%M:%S')}  {name}: {event.what:9} {event.text}")
-
-
 # ── the second terminal
 
 
@@ -121,7 +124,7 @@ async def _change(value: str | None) -> int:
 
     async with _connected() as (client, facts):
         if client is None:
-            return EXIT_COULD_NOT_CHECK
+            return Exit.UNCHECKED
         address = f"/api/v1/passes/{facts['pass_type']}/{COFFEE.serial}"
         before = (await client.get(address)).json()["data"][COFFEE.variable]
         wanted = _number(value) if value is not None else before + 10
@@ -131,7 +134,7 @@ async def _change(value: str | None) -> int:
         answer = response.json()
         if response.status_code != 200:
             click.echo(f"refused: {answer.get('title')}", err=True)
-            return EXIT_PROBLEM
+            return Exit.PROBLEM
         click.echo(f"{facts['pass_type']}/{COFFEE.serial}   {COFFEE.variable} {before} → {wanted}\n")
         if not answer["changed"]:
             click.echo("  nothing changed: no number, no push")
@@ -156,13 +159,13 @@ async def _follow(client: Any, address: str, number: int, started: float) -> int
             return 0
         await asyncio.sleep(0.05)
     click.echo("the phone has not fetched it within 30 s", err=True)
-    return EXIT_PROBLEM
+    return Exit.PROBLEM
 
 
 async def _status(as_json: bool) -> int:
     async with _connected() as (client, facts):
         if client is None:
-            return EXIT_COULD_NOT_CHECK
+            return Exit.UNCHECKED
         passes = (await client.get("/api/v1/passes")).json()["data"]
         found = []
         for one in passes:

@@ -1,0 +1,135 @@
+"""Looks at a package or a template on this machine, with nothing but the file: verify and lint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from livepass.cli.faults import Fault, usage
+from livepass.cli.names import read_bytes
+from livepass.pkpass import (
+    InvalidPackage,
+    InvalidSignature,
+    Package,
+    Problem,
+    Template,
+    TemplateDataError,
+    TemplateError,
+    Variable,
+    VariableType,
+    Verified,
+    lint,
+    read,
+    verify,
+)
+
+FILLED_IN: Mapping[str, object] = {
+    # What livepass adds to every pass, so a template may leave it out.
+    "formatVersion": 1,
+    "passTypeIdentifier": "pass.example.lint",
+    "teamIdentifier": "TEAM000000",
+    "serialNumber": "sample",
+    "webServiceURL": "https://example.com/wallet",
+    "authenticationToken": "2b7e151628aed2a6abf7158809cf4f3c",
+}
+
+SAMPLES: Mapping[VariableType, object] = {
+    VariableType.SCALAR: "Sample",
+    VariableType.TEXT: "Sample",
+    VariableType.STRING: "Sample",
+    VariableType.NUMBER: 1,
+    VariableType.INTEGER: 1,
+    VariableType.BOOLEAN: True,
+    VariableType.DATE: "2026-11-23T18:30:00+00:00",
+}
+
+
+def package(path: str) -> Package:
+    """A .pkpass file, opened."""
+    try:
+        return read(read_bytes(path))
+    except InvalidPackage as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="package") from error
+
+
+def verified(path: str, ca: Path | None) -> Verified:
+    """The package, if a phone would believe it."""
+    try:
+        return verify(package(path), roots=_roots(ca) if ca else None)
+    except InvalidPackage as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="package") from error
+    except InvalidSignature as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="signature") from error
+
+
+def verified_json(path: str, found: Verified) -> dict[str, Any]:
+    """What was verified, for ``--json``."""
+    certificate = found.certificate
+    return {
+        "file": path,
+        "pass_type": found.pass_type,
+        "serial": found.serial,
+        "team": found.team,
+        "organization": certificate.organization,
+        "signed_at": _rfc3339(found.signature.signed_at),
+        "certificate_not_after": _rfc3339(certificate.not_after),
+        "root": certificate.root,
+        "root_statement": certificate.root_statement,
+        "root_checked": found.root_checked,
+    }
+
+
+def linted(path: str, data: Mapping[str, Any]) -> list[Problem]:
+    """The problems of a package, or of a template folder filled with ``data`` and samples."""
+    if not Path(path).is_dir():
+        opened = package(path)
+        return lint(opened.document, opened.static_files())
+    try:
+        template = Template.from_folder(path)
+    except TemplateError as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
+    return _lint_template(template, data)
+
+
+def _lint_template(template: Template, data: Mapping[str, Any]) -> list[Problem]:
+    """A variable without a declared type is tried as text, and as a number where text does not fit."""
+    values = {**_samples(template.declarations.values()), **data}
+    found = lint(_document(template, values), template.static)
+    wrong = tuple(problem.pointer for problem in found if problem.severity == "fatal" and problem.pointer)
+    numbers = {
+        variable.name: 1
+        for variable in template.declarations.values()
+        if variable.type is VariableType.SCALAR
+        and variable.name not in data
+        and any(place.startswith(wrong) for place in variable.used_at)
+    }
+    return lint(_document(template, {**values, **numbers}), template.static) if numbers else found
+
+
+def _document(template: Template, values: Mapping[str, Any]) -> dict[str, object]:
+    try:
+        return {**FILLED_IN, **template.render(values)}
+    except TemplateDataError as error:
+        from livepass.cli.faults import Where
+
+        where = [Where(each.pointer, each.message) for each in error.problems]
+        raise Fault(f"template {template.name} cannot be filled", hint=error.hint, where=where) from error
+
+
+def _samples(variables: Sequence[Variable] | Any) -> dict[str, Any]:
+    return {variable.name: SAMPLES[variable.type] for variable in variables if variable.required}
+
+
+def _roots(ca: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(read_bytes(ca))
+    except ValueError as error:
+        raise usage(f"--ca {ca} holds no PEM certificate", "name a PEM file with one or more certificates") from error
+
+
+def _rfc3339(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,54 @@
+"""What a long-running command writes to stderr: lines for people on a terminal, JSON for everything else.
+
+Standard library logging only. Credentials are struck out here once more, whatever a message holds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+
+_SECRETS = re.compile(r"(?i)\b(ApplePass|Bearer)\s+\S+|\b(?:lp_[A-Za-z0-9_-]{16,}|[0-9a-f]{64,})\b")
+
+
+def struck(text: str) -> str:
+    """The text without tokens, keys and push tokens."""
+    return _SECRETS.sub(lambda found: f"{found[1]} (struck)" if found[1] else "(struck)", text)
+
+
+class JsonLines(logging.Formatter):
+    """One object a record: at, level, logger, message, and the exception if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": struck(record.getMessage()),
+        }
+        if record.exc_info:
+            line["exception"] = struck("".join(traceback.format_exception(*record.exc_info)))
+        return json.dumps(line, ensure_ascii=False)
+
+
+class Lines(logging.Formatter):
+    """Time, level and message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return struck(super().format(record))
+
+
+def configure(*, debug: bool = False) -> None:
+    """Log to stderr, from now on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines() if sys.stderr.isatty() else JsonLines())
+    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
+    for noisy in ("uvicorn", "httpx2", "httpcore2", "hpack", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,133 @@
+"""How things are named on the command line: passes as TYPE/SERIAL, values as key=value, files and ``-``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from livepass.cli.faults import Fault, Where, unchecked, usage
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PassName(NamedTuple):
+    """One pass."""
+
+    pass_type: str
+    serial: str
+
+    def __str__(self) -> str:
+        return f"{self.pass_type}/{self.serial}"
+
+
+class _PassNameType(click.ParamType[PassName]):
+    name = "TYPE/SERIAL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PassName:
+        if isinstance(value, PassName):
+            return value
+        pass_type, slash, serial = str(value).partition("/")
+        if not slash or not pass_type or not serial:
+            self.fail(f"{value!r} names no pass; write TYPE/SERIAL, as in pass.com.example.gym/1001", param, ctx)
+        return PassName(pass_type, serial)
+
+
+PASS = _PassNameType()
+
+
+def pass_argument(name: str = "name") -> Callable[[F], F]:
+    """The argument TYPE/SERIAL, as a ``PassName``."""
+    return click.argument(name, type=PASS, metavar="TYPE/SERIAL")
+
+
+def values(words: Sequence[str]) -> dict[str, Any]:
+    """``points=130 name=Ada`` as an object.
+
+    A value that is a JSON number, true, false, null or a string in quotes is that; anything else is text as it stands.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise usage(f"{word!r} is not key=value", f"write {word}=VALUE" if word and not equals else "name a key")
+        if key in found:
+            raise usage(f"{key} is given twice", "give each key once")
+        found[key] = value(text)
+    return found
+
+
+def value(text: str) -> Any:
+    """One value: see ``values``."""
+    try:
+        found = json.loads(text, parse_constant=_never)
+    except ValueError:
+        return text
+    return text if isinstance(found, dict | list) else found
+
+
+def _never(constant: str) -> Any:
+    raise ValueError(constant)  # NaN and Infinity are not JSON
+
+
+def read_object(path: str) -> dict[str, Any]:
+    """The JSON object in a file, or on standard input (``-``)."""
+    data = read_bytes(path)
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise Fault(f"{shown(path)} is not JSON", where=[Where("", str(error))], hint="check the file") from error
+    if not isinstance(found, dict):
+        raise Fault(f"{shown(path)} holds no JSON object", hint='write {"key": value, …}')
+    return found
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """A file, or standard input (``-``)."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise unchecked(f"{path} cannot be read: {error.strerror or error}", "check the name of the file") from error
+
+
+def write_bytes(path: str | Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file, whole or not at all; ``-`` is standard output."""
+    if str(path) == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise unchecked(f"{path} cannot be written: {error.strerror or error}", "name another file") from error
+
+
+def shown(path: str) -> str:
+    """A file's name as it is said in a message."""
+    return "standard input" if path == "-" else path
+
+
+def confirm(question: str, word: str, *, yes: bool, as_json: bool) -> None:
+    """Go on only if a person types ``word``, or said ``--yes``. Otherwise refused."""
+    from livepass.cli.faults import refused
+
+    if yes:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise refused(question, "say --yes if you mean it")
+    sys.stderr.write(f"{question}\ntype {word} to go on: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != word:
+        raise refused("nothing was done: the answer was another one", f"type exactly {word}, or say --yes")

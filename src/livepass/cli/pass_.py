@@ -1,0 +1,493 @@
+"""``livepass pass``: issue, change, look at, build and check passes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, cast
+
+import click
+
+from livepass.cli import names
+from livepass.cli.faults import Exit, Fault, Where, usage
+from livepass.cli.names import PassName, pass_argument
+from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, text_of, warn
+from livepass.cli.root import noun
+from livepass.cli.session import Session, run
+
+Push = Literal["auto", "now", "none"]
+
+BATCH = 1000
+"""The most passes that one call may hold: they share one number and one transaction."""
+FOLLOW_SECONDS = 1.0
+MOST_EVENTS = 10_000
+
+push_option = click.option(
+    "--push",
+    type=click.Choice(["auto", "now", "none"]),
+    default="auto",
+    help="auto (default): within the phones' patience; now: at once; none: phones hear of it with the next push.",
+)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would change.")
+limit_option = click.option("--limit", type=click.IntRange(1), default=100, help="At most so many (default 100).")
+
+
+@noun("pass")
+def pass_() -> None:
+    """Issue, change, look at, build and check passes."""
+
+
+# ── change
+
+
+@pass_.command()
+@pass_argument()
+@click.option("--template", help="The template it is made from; needed for a new pass.")
+@click.argument("data", nargs=-1, metavar="[key=value …]")
+@click.option("--data", "data_file", metavar="FILE", help="JSON object for the template's variables; - is stdin.")
+@click.option("--content", metavar="FILE", help="JSON object merged over the template's pass.json; - is stdin.")
+@push_option
+@dry_run_option
+@click.pass_obj
+def issue(
+    session: Session,
+    name: PassName,
+    template: str | None,
+    data: tuple[str, ...],
+    data_file: str | None,
+    content: str | None,
+    push: Push,
+    dry_run: bool,
+) -> None:
+    """Make a pass what these values say.
+
+    A value is JSON if it is a number, true, false, null or a string in quotes: points=130 member_no='"0042"'.
+    Anything else is text. Issuing a pass that exists replaces all its values; livepass pass set changes some.
+    """
+    body: dict[str, Any] = {}
+    if template:
+        body["template"] = template
+    if data_file == "-" and content == "-":
+        raise usage("--data and --content cannot both be standard input", "put one of them into a file")
+    given = {**(names.read_object(data_file) if data_file else {}), **names.values(data)}
+    if given or data_file:
+        body["data"] = given
+    if content:
+        body["content"] = names.read_object(content)
+    run(_change(session, name, "PUT", body, push, dry_run))
+
+
+@pass_.command("set")
+@pass_argument()
+@click.argument("data", nargs=-1, required=True, metavar="key=value …")
+@push_option
+@dry_run_option
+@click.pass_obj
+def set_(session: Session, name: PassName, data: tuple[str, ...], push: Push, dry_run: bool) -> None:
+    """Change some values of a pass, and tell its phones.
+
+    Values are read as in livepass pass issue; key=null takes the default again.
+    """
+    run(_change(session, name, "PATCH", {"data": names.values(data)}, push, dry_run))
+
+
+@pass_.command()
+@pass_argument()
+@push_option
+@dry_run_option
+@click.pass_obj
+def void(session: Session, name: PassName, push: Push, dry_run: bool) -> None:
+    """Mark a pass as no longer valid, and tell its phones. They keep it, greyed out."""
+    run(_change(session, name, "DELETE", None, push, dry_run))
+
+
+@pass_.command()
+@pass_argument()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(session: Session, name: PassName, yes: bool) -> None:
+    """Forget a pass, its registrations and its history.
+
+    Phones that hold it are refused from then on and never learn why: void it first if they should know.
+    """
+    question = f"{name} will be forgotten: its phones can never be reached again"
+    names.confirm(question, name.serial, yes=yes, as_json=session.as_json)
+
+    async def work() -> None:
+        from livepass.cli.client import address, connected
+
+        async with connected(session) as client:
+            await client.request("DELETE", address("passes", *name), query={"erase": 1})
+
+    run(work())
+    document = {"pass_type": name.pass_type, "serial": name.serial, "erased": True}
+    session.out.show(document, lambda page: page.line(good(f"{name} is forgotten")))
+
+
+async def _change(
+    session: Session, name: PassName, method: str, body: Mapping[str, Any] | None, push: Push, dry_run: bool
+) -> None:
+    """Ask what would change, say it, do it."""
+    from livepass.cli.client import address, connected
+
+    path = address("passes", *name)
+    async with connected(session) as client:
+        try:
+            preview = (await client.request(method, path, query={"dry_run": 1, "push": push}, json=body)).json()
+        except Fault as fault:
+            raise _told_to_quote(fault, (body or {}).get("data") or {}) from fault
+        session.out.draw(lambda page: _draw_preview(page, name, preview, dry_run=dry_run))
+        if dry_run:
+            if session.as_json:
+                session.out.show(preview, lambda _: None)
+            return
+        done = (await client.request(method, path, query={"push": push}, json=body)).json()
+    session.out.show({**preview, **done}, lambda page: _draw_reach(page, done))
+
+
+def _told_to_quote(fault: Fault, data: Mapping[str, Any]) -> Fault:
+    """``member_no=1001`` is a number to us; if the template wants text, say how to write that."""
+    for each in fault.where:
+        key = each.pointer.removeprefix("/data/")
+        if each.message == "must be a string" and key in data:
+            fault.hint = f"in quotes it is text: {key}='{json.dumps(text_of(data[key]))}'"
+    return fault
+
+
+def _draw_preview(page: Page, name: PassName, preview: Mapping[str, Any], *, dry_run: bool) -> None:
+    if preview.get("created"):
+        page.line(good(f"{name} would be new") if dry_run else good(f"{name} is new"))
+    elif not preview.get("changed"):
+        page.line(dim(f"{name}: nothing changes on a phone"))
+    else:
+        page.line(Mark(str(name), "name"), "would change" if dry_run else "")
+        text = preview.get("lock_screen")
+        page.facts(
+            *_fields(preview.get("fields") or ()),
+            ("lock screen", f"“{text}”" if text else dim("silent: no changed field has a changeMessage")),
+        )
+    for each in preview.get("warnings") or ():
+        page.line(warn(f"{each.get('pointer') or 'pass'}: {each.get('message')}"))
+    if dry_run:
+        page.facts(("phones", str(preview.get("registrations", 0))))
+
+
+def _fields(fields: Any) -> Iterator[tuple[str, Cell]]:
+    for each in fields:
+        yield str(each["key"]), _moved(each)
+
+
+def _moved(field: Mapping[str, Any]) -> str:
+    return f"{text_of(field['before'])} → {text_of(field['after'])}"
+
+
+def _draw_reach(page: Page, done: Mapping[str, Any]) -> None:
+    page.facts(
+        ("phones", text_of(done.get("registrations", 0))),
+        ("pushes due", text_of(done.get("pushes_due", 0))),
+        ("tag", text_of(done["tag"]) if done.get("tag") else None),
+    )
+
+
+# ── look
+
+
+@pass_.command()
+@pass_argument()
+@click.pass_obj
+def show(session: Session, name: PassName) -> None:
+    """A pass, and how far each of its phones has come."""
+
+    async def work() -> dict[str, Any]:
+        from livepass.cli.client import address, connected
+
+        async with connected(session) as client:
+            return await client.get(address("passes", *name))
+
+    found = run(work())
+    session.out.show(found, lambda page: _draw_pass(page, name, found))
+
+
+def _draw_pass(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
+    page.line(Mark(str(name), "name"), bad("void") if found.get("voided") else "")
+    page.facts(
+        ("template", text_of(found.get("template"))),
+        ("changed", instant(found.get("changed_at"))),
+        ("tag", text_of(found.get("tag"))),
+        *((key, text_of(value)) for key, value in (found.get("data") or {}).items()),
+    )
+    columns: list[Column] = [
+        ("PHONE", "device_id"),
+        ("STANDS", _stand),
+        ("CHANGED", "changed"),
+        ("PUSHED", "pushed"),
+        ("ASKED", "asked"),
+        ("TOLD", "told"),
+        ("SERVED", "served"),
+    ]
+    rows = found.get("registrations") or []
+    if isinstance(rows, list):
+        page.table(columns, [{**row, **(row.get("watermarks") or {})} for row in rows], "no phone follows it")
+
+
+def _stand(row: Mapping[str, Any]) -> Cell:
+    if row.get("left_at"):
+        return dim("left")
+    stand = str(row.get("stands_on"))
+    if stand == "current":
+        return good(stand)
+    return bad(f"{stand}: token dead") if row.get("dead_reason") else warn(stand)
+
+
+@pass_.command("list")
+@click.option("--type", "pass_type", metavar="TYPE", help="Only of this pass type.")
+@click.option("--template", help="Only made from this template.")
+@click.option("--prefix", help="Only serials that begin with this.")
+@limit_option
+@click.pass_obj
+def list_(session: Session, pass_type: str | None, template: str | None, prefix: str | None, limit: int) -> None:
+    """The passes there are."""
+
+    async def work() -> list[dict[str, Any]]:
+        from livepass.cli.client import connected
+
+        async with connected(session) as client:
+            return await client.rows(
+                "/passes", limit=limit, pass_type=pass_type, template=template, serial_prefix=prefix
+            )
+
+    columns: list[Column] = [
+        ("PASS", lambda row: f"{row.get('pass_type')}/{row.get('serial')}"),
+        ("TEMPLATE", "template"),
+        ("CHANGED", lambda row: instant(row.get("changed_at"))),
+        ("", lambda row: bad("void") if row.get("voided") else ""),
+    ]
+    session.out.rows(run(work()), columns, "no passes: livepass pass issue TYPE/SERIAL --template NAME")
+
+
+@pass_.command()
+@pass_argument()
+@click.option("--follow", is_flag=True, help="Go on as things happen, until Ctrl-C.")
+@limit_option
+@click.pass_obj
+def timeline(session: Session, name: PassName, follow: bool, limit: int) -> None:
+    """What happened to a pass: changes, and every round trip of its phones."""
+
+    async def work() -> None:
+        from livepass.cli.client import address, connected
+
+        path = address("passes", *name, "timeline")
+        async with connected(session) as client:
+            seen = await client.rows(path, limit=MOST_EVENTS)
+            session.out.rows(seen[-limit:], EVENTS, "nothing yet")
+            newest = _newest(seen)
+            while follow:
+                await asyncio.sleep(FOLLOW_SECONDS)
+                if fresh := await client.rows(path, limit=MOST_EVENTS, after=newest):
+                    session.out.rows(fresh, EVENTS)
+                    newest = _newest(fresh)
+
+    run(work())
+
+
+def _newest(rows: list[dict[str, Any]]) -> int:
+    return max((int(row.get("id", 0)) for row in rows), default=0)
+
+
+def _detail(row: Mapping[str, Any]) -> Cell:
+    detail = cast("Mapping[str, Any]", row.get("detail") or {})
+    return ", ".join(
+        [*(f"{name} {moved}" for name, moved in _fields(detail.get("fields") or ()))]
+        + [f"{key} {_short(text_of(value))}" for key, value in detail.items() if key != "fields" and value is not None]
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+EVENTS: list[Column] = [
+    ("AT", lambda row: dim(instant(row.get("at")))),
+    ("TRIP", "trip"),
+    ("EVENT", "kind"),
+    ("N", lambda row: text_of(row.get("seq") or "")),
+    ("PHONE", lambda row: str(row.get("device_id") or row.get("target") or "")[:8]),
+    ("", _detail),
+]
+
+
+# ── the file
+
+
+@pass_.command()
+@pass_argument()
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to write the .pkpass; - is stdout.")
+@click.pass_obj
+def build(session: Session, name: PassName, output: str) -> None:
+    """Write the signed .pkpass, as phones get it."""
+    if output == "-" and session.as_json:
+        raise usage("-o - and --json both want standard output", "name a file")
+
+    async def work() -> bytes:
+        from livepass.cli.client import address, connected
+
+        async with connected(session) as client:
+            return (await client.request("GET", address("passes", *name, "pkpass"))).body
+
+    data = run(work())
+    names.write_bytes(output, data)
+    if output != "-":
+        document = {"pass_type": name.pass_type, "serial": name.serial, "file": output, "bytes": len(data)}
+        session.out.show(document, lambda page: page.line(good(f"{output}: {name}, {len(data)} bytes")))
+
+
+@pass_.command("verify")
+@click.argument("file", metavar="FILE.pkpass")
+@click.pass_obj
+def verify_(session: Session, file: str) -> None:
+    """Would a phone believe this file? Hashes, signature, chain and identity; needs no service.
+
+    Real phones follow the chain to Apple's root; --ca FILE follows it to the roots in that file.
+    """
+    from livepass.cli import checking
+
+    found = checking.verified(file, session.ca)
+    facts = checking.verified_json(file, found)
+
+    def draw(page: Page) -> None:
+        page.line(good(f"{file}: {found.pass_type}/{found.serial}"))
+        page.facts(
+            ("team", f"{found.team} ({facts['organization']})"),
+            ("signed", instant(facts["signed_at"])),
+            ("certificate", f"valid to {instant(facts['certificate_not_after'])}"),
+            ("root", facts["root_statement"] if facts["root"] == "apple" else warn(facts["root_statement"])),
+            ("chain", f"followed to a root in {session.ca}" if found.root_checked else None),
+        )
+
+    session.out.show(facts, draw)
+
+
+@pass_.command("lint")
+@click.argument("path", metavar="FILE.pkpass|TEMPLATE_DIR")
+@click.argument("data", nargs=-1, metavar="[key=value …]")
+@click.pass_obj
+def lint_(session: Session, path: str, data: tuple[str, ...]) -> None:
+    """What a phone would refuse or ignore; needs no service. Exit 1 when it would refuse.
+
+    A template is filled with these values, and with samples where none is given.
+    """
+    from livepass.cli import checking
+
+    found = checking.linted(path, names.values(data))
+    fatal = sum(problem.severity == "fatal" for problem in found)
+    document = {
+        "path": path,
+        "fatal": fatal,
+        "problems": [
+            {
+                "rule": each.rule,
+                "severity": each.severity,
+                "pointer": each.pointer,
+                "message": each.message,
+                "remedy": each.remedy,
+            }
+            for each in found
+        ],
+    }
+
+    def draw(page: Page) -> None:
+        for each in found:
+            mark = bad(each.pointer or "pass") if each.severity == "fatal" else warn(each.pointer or "pass")
+            page.line(mark, each.message, dim(f"({each.remedy})") if each.remedy else "", dim(f"[{each.rule}]"))
+        if not found:
+            page.line(good(f"{path}: nothing to complain about"))
+        elif not fatal:
+            page.line(good(f"{path}: phones take it"))
+
+    session.out.show(document, draw)
+    if fatal:
+        raise click.exceptions.Exit(Exit.PROBLEM)
+
+
+# ── many
+
+
+@pass_.command("push")
+@click.argument("target", metavar="TYPE/SERIAL|TYPE")
+@click.option("--yes", is_flag=True, help="Do not ask before pushing to every phone of a type.")
+@click.pass_obj
+def push_(session: Session, target: str, yes: bool) -> None:
+    """Send what is due now, whatever the phones' patience. A whole TYPE asks first."""
+    pass_type, _, serial = target.partition("/")
+    if not serial:
+        question = f"every phone of {pass_type} that has something to fetch will be pushed at once"
+        names.confirm(question, pass_type, yes=yes, as_json=session.as_json)
+
+    async def work() -> dict[str, Any]:
+        from livepass.cli.client import connected
+
+        body = {"pass_type": pass_type, **({"serial": serial} if serial else {})}
+        async with connected(session) as client:
+            return (await client.request("POST", "/pushes", json=body)).json()
+
+    done = run(work())
+    count = done.get("pushes_due", 0)
+    session.out.show(
+        done, lambda page: page.line(good(f"{count} pushes are due now") if count else dim("no push is due"))
+    )
+
+
+@pass_.command()
+@click.argument("file", metavar="FILE.ndjson|-")
+@push_option
+@click.pass_obj
+def batch(session: Session, file: str, push: Push) -> None:
+    """Issue many passes: one JSON object a line, with pass_type, serial and what livepass pass issue takes.
+
+    A line that is refused does not hold up the others; exit 1 tells that there was one.
+    """
+    lines = [each for each in enumerate(names.read_bytes(file).split(b"\n"), 1) if each[1].strip()]
+    if not lines:
+        session.out.note(f"{names.shown(file)} holds no passes")
+        return
+    done, wrong = run(_batch(session, lines, push))
+    session.out.draw(lambda page: page.line(good(f"{done} passes done") if done else dim("no pass done")))
+    if wrong:
+        raise Fault(
+            f"{len(wrong)} of {len(lines)} lines were refused",
+            hint="mend those lines and send the file again: what is done already changes nothing",
+            where=wrong[:20],
+            code="batch",
+        )
+
+
+async def _batch(session: Session, lines: list[tuple[int, bytes]], push: Push) -> tuple[int, list[Where]]:
+    """Send the lines in calls of ``BATCH``; answers how many were done, and what was wrong with the others."""
+    from livepass.cli.client import connected
+
+    done, wrong = 0, []
+    async with connected(session) as client:
+        for start in range(0, len(lines), BATCH):
+            answer = await client.request(
+                "POST",
+                "/passes:batch",
+                query={"push": push},
+                body=b"\n".join(line for _, line in lines[start : start + BATCH]) + b"\n",
+                content_type="application/x-ndjson",
+            )
+            for line in answer.body.splitlines():
+                result = json.loads(line)
+                result["line"] = lines[start + result["line"] - 1][0]
+                if session.as_json:
+                    session.out.show(result, lambda _: None)
+                if result["ok"]:
+                    done += 1
+                else:
+                    wrong.append(Where(f"line {result['line']}", _said(result["problem"])))
+    return done, wrong
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    places = "; ".join(f"{each['pointer']}: {each['message']}" for each in problem["errors"])
+    return str(problem["detail"] or problem["title"]) + (f" ({places})" if places else "")

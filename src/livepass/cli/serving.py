@@ -1,0 +1,178 @@
+"""Runs the service inside an event loop that already runs: the application, the push worker, and a clean end.
+
+    async with wiring.opened(config) as services:
+        await serve(services, host="127.0.0.1", port=8420, ready=print)
+
+The end, in this order: stop accepting, finish what is being answered, drain the push worker (20 seconds at most), write
+what was observed. The database is closed by whoever opened it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from livepass.cli.faults import unchecked, usage
+from livepass.service.access import Access
+from livepass.web.app import App
+from livepass.web.issuer import IssuerApp
+from livepass.web.phone import PhoneApp
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from livepass.wiring import Services
+
+DRAIN_SECONDS = 20
+KEEP_ALIVE_SECONDS = 30
+"""A phone's ask and its fetches come within seconds of each other: they should find the same connection."""
+BACKLOG = 2048
+
+
+def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
+    """The issuer API over these services; each of ``admin_keys`` may do everything."""
+    access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
+    return IssuerApp(services.store, access, services.issuing, services.publishing, services.rotating, services.clock)
+
+
+def application(services: Services) -> App:
+    """Everything this process answers, as one ASGI application."""
+    return App(PhoneApp(services.answering), issuer(services, [services.config.admin_key]), services.ready)
+
+
+async def serve(
+    services: Services,
+    *,
+    host: str,
+    port: int,
+    worker: bool = True,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    ready: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; or, with ``stop``, until that is set, and signals are left alone.
+
+    ``ready`` is called with the address once it is listened to (``port`` 0: any free one). Cancelling drains too.
+    """
+    listener = _listener(host, port)
+    address = _address(host, listener, tls=tls_cert is not None)
+    server = _server(application(services), tls_cert, tls_key, lambda: ready(address) if ready else None)
+    async with _work(services) if worker else contextlib.nullcontext():
+        ending = stop or asyncio.Event()
+        with _signals(ending) if stop is None else contextlib.nullcontext():
+            await _run(server, listener, ending)
+    await services.recorder.settle()
+
+
+async def work(
+    services: Services, *, ready: Callable[[], None] | None = None, stop: asyncio.Event | None = None
+) -> None:
+    """Push and keep house, without answering anybody, until SIGTERM or SIGINT (or ``stop``)."""
+    async with _work(services):
+        ending = stop or asyncio.Event()
+        with _signals(ending) if stop is None else contextlib.nullcontext():
+            if ready is not None:
+                ready()
+            await ending.wait()
+    await services.recorder.settle()
+
+
+async def _run(server: uvicorn.Server, listener: socket.socket, ending: asyncio.Event) -> None:
+    serving = asyncio.create_task(server.serve([listener]), name="serve")
+    waiting = asyncio.create_task(ending.wait(), name="until-stopped")
+    try:
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        server.should_exit = True
+        # Shielded: a caller that gives up on us still gets its requests finished.
+        await asyncio.shield(serving)
+
+
+def _server(app: App, tls_cert: Path | None, tls_key: Path | None, listening: Callable[[], None]) -> uvicorn.Server:
+    import ssl
+
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Leaves signals to us: uvicorn would raise them again after the drain, and end the process by them."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            listening()
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        ssl_certfile=tls_cert,
+        ssl_keyfile=tls_key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise usage(
+            f"the TLS certificate cannot be used: {error}", "give --tls-cert and --tls-key, both PEM"
+        ) from error
+    return Server(config)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """The socket, bound here: a port that is taken is a fault of ours to explain, not a reason to exit somewhere."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, or asyncio leaves Nagle's algorithm on for what it accepts: 40 ms on every answer with a body.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        hint = "is another livepass running? name another port: livepass serve --port 8421"
+        raise unchecked(f"cannot listen on {host} port {port}: {error.strerror or error}", hint) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _address(host: str, listener: socket.socket, *, tls: bool) -> str:
+    port = listener.getsockname()[1]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def _work(services: Services) -> AsyncIterator[None]:
+    try:
+        async with services.working():
+            yield
+    except OSError as error:
+        raise unchecked(f"the push worker cannot start: {error}", "check LIVEPASS_APNS_CA_FILE") from error
+
+
+@contextlib.contextmanager
+def _signals(ending: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set ``ending``; afterwards they mean what they meant."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, ending.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

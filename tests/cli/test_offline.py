@@ -1,0 +1,117 @@
+"""Commands that need neither a database nor a service."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from livepass.cli import names
+from livepass.cli.apns import WHAT_NEXT
+from livepass.cli.faults import Fault
+from livepass.core.trip2_push import Next
+
+SAID = (
+    "[2026-11-23 12:00:00 +0000] Get pass task (pass type pass.x, serial number 7, if-modified-since (null); with "
+    "web service url https://e.example) encountered error: Unexpected response code 500"
+)
+
+
+def test_log_explain(livepass):
+    ran = livepass("log", "explain", SAID)
+    assert "The service answered with a status Wallet does not accept." in ran.out and "fetch" in ran.out
+    assert livepass("log", "explain", SAID, "--json").json["code"] == "T1"
+
+
+def test_log_explain_of_an_unknown_sentence_is_a_problem_found(livepass):
+    assert livepass("log", "explain", "All is well", "--json", exit_=1).json["code"] == "?"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "reason", "next_"),
+    [
+        ("BadDeviceToken", 400, "BadDeviceToken", "quarantine"),
+        ("baddevicetoken", 400, "BadDeviceToken", "quarantine"),
+        ("410", 410, None, "token_dead"),
+        ("410 Unregistered", 410, "Unregistered", "token_dead"),
+        ("429", 429, None, "later"),
+        ("200", 200, None, "accepted"),
+        ("Unreachable", 0, "Unreachable", "later"),
+        ("PayloadTooLarge", 413, "PayloadTooLarge", "our_bug"),
+    ],
+)
+def test_apns_explain(livepass, asked, status, reason, next_):
+    found = livepass("apns", "explain", asked, "--json").json
+    assert (found["status"], found["reason"], found["next"]) == (status, reason, next_)
+
+
+def test_apns_explain_knows_what_was_nearly_typed(livepass):
+    ran = livepass("apns", "explain", "BadDeviceTokn", exit_=1)
+    assert "did you mean BadDeviceToken?" in ran.err
+    livepass("apns", "explain", "999", exit_=1)
+
+
+def test_every_action_has_its_sentence():
+    assert set(WHAT_NEXT) == {each.value for each in Next}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("130", 130),
+        ("1.5", 1.5),
+        ("true", True),
+        ("null", None),
+        ('"0042"', "0042"),
+        ("0042", "0042"),
+        ("Ada", "Ada"),
+        ("", ""),
+        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
+        ("[1]", "[1]"),
+        ('{"a": 1}', '{"a": 1}'),
+        ("a=b", "a=b"),
+    ],
+)
+def test_values(text, value):
+    assert names.values([f"key={text}"]) == {"key": value}
+
+
+@pytest.mark.parametrize("words", [["points"], ["=1"], ["a=1", "a=2"]])
+def test_values_that_make_no_sense(words):
+    with pytest.raises(Fault):
+        names.values(words)
+
+
+def test_phone_quirks_without_a_phone(livepass, tmp_path):
+    rows = livepass("phone", "quirks", "--json").rows
+    assert {"name", "choice", "choices", "what", "confidence"} <= set(rows[0])
+    assert not list(tmp_path.iterdir()), "looking makes no phone"
+
+
+def test_a_phone_that_is_not_there(livepass):
+    assert "livepass phone add" in livepass("phone", "list", exit_=3).err
+
+
+def test_lint_of_a_template_says_what_is_wrong(livepass, tmp_path):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    document = {
+        "description": "x",
+        "organizationName": "y",
+        "generic": {"primaryFields": [{"key": "points", "value": "${points}", "numberStyle": "PKNumberStyleDecimal"}]},
+    }
+    (folder / "pass.json").write_text(json.dumps(document))
+    ran = livepass("pass", "lint", "bad", exit_=1)
+    assert "icon" in ran.out
+    found = livepass("pass", "lint", "bad", "--json", exit_=1).json
+    assert found["fatal"] == 1, "points is tried as a number where text does not fit"
+
+
+def test_files_that_are_no_passes(livepass, tmp_path):
+    (tmp_path / "x.pkpass").write_bytes(b"not a zip")
+    assert livepass("pass", "verify", "x.pkpass", exit_=1).err.startswith("livepass: x.pkpass: ")
+    livepass("pass", "lint", "x.pkpass", exit_=1)
+    assert livepass("pass", "verify", "nowhere.pkpass", exit_=3).err.startswith(
+        "livepass: nowhere.pkpass cannot be read"
+    )

@@ -1,0 +1,91 @@
+"""``serving.serve`` inside a loop that runs already, as the demo uses it; and what it writes to the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+
+import httpx2
+import pytest
+
+from livepass import config, wiring
+from livepass.cli import logs, serving
+from livepass.cli.faults import Exit, Fault
+
+
+@pytest.fixture
+def settings(livepass):
+    livepass("init")
+    livepass("db", "upgrade")
+    return config.load()
+
+
+def test_serve_in_a_running_loop_until_it_is_told_to_stop(settings):
+    async def work() -> list[int]:
+        stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+        async with wiring.opened(settings) as services:
+            serving_ = asyncio.create_task(
+                serving.serve(services, host="127.0.0.1", port=0, ready=address.set_result, stop=stop)
+            )
+            async with httpx2.AsyncClient(base_url=await address) as http:
+                answers = [(await http.get(path)).status_code for path in ("/livez", "/readyz", "/api/v1/passes")]
+                stop.set()
+                await asyncio.wait_for(serving_, 10)
+                with pytest.raises(httpx2.ConnectError):
+                    await http.get("/livez")
+        return answers
+
+    handler = signal.getsignal(signal.SIGTERM)
+    assert asyncio.run(work()) == [200, 200, 401]
+    assert signal.getsignal(signal.SIGTERM) is handler, "signals belong to the caller"
+
+
+def test_cancelling_finishes_what_is_being_answered(settings):
+    async def work() -> bytes:
+        address = asyncio.get_running_loop().create_future()
+        async with wiring.opened(settings) as services:
+            serving_ = asyncio.create_task(
+                serving.serve(services, host="127.0.0.1", port=0, worker=False, ready=address.set_result)
+            )
+            host, _, port = (await address).removeprefix("http://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"POST /wallet/v1/log HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+            serving_.cancel()
+            await asyncio.sleep(0.1)
+            writer.write(b'{"logs":[]}')
+            answer = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            with pytest.raises(asyncio.CancelledError):
+                await serving_
+        return answer
+
+    assert asyncio.run(work()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_port_that_is_taken_is_a_fault_not_an_exit(settings):
+    async def work() -> None:
+        async with wiring.opened(settings) as services:
+            busy = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+            async with busy:
+                await serving.serve(services, host="127.0.0.1", port=busy.sockets[0].getsockname()[1])
+
+    with pytest.raises(Fault) as caught:
+        asyncio.run(work())
+    assert caught.value.exit is Exit.UNCHECKED
+
+
+def test_logs_are_json_without_credentials():
+    try:
+        raise ValueError("Bearer lp_0123456789ab_abcdefghijklmnop")
+    except ValueError:
+        record = logging.LogRecord(
+            "livepass", logging.ERROR, "x.py", 1, "ApplePass %s of %s", ("s3cret/token", "ab" * 32), sys.exc_info()
+        )
+    line = json.loads(logs.JsonLines().format(record))
+    assert line["level"] == "error" and line["message"] == "ApplePass (struck) of (struck)"
+    assert "abcdefghijklmnop" not in line["exception"] and "ValueError" in line["exception"]
