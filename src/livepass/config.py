@@ -107,8 +107,15 @@ def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
     values = {}
     for key, value in parsed.items():
         name, from_file = _known(key.upper(), f"{key} in {path}")
-        values[name] = _content(Path(str(value))) if from_file else str(value)
+        values[name] = _content(path.parent / str(value)) if from_file else _beside(path, name, str(value))
     return values
+
+
+def _beside(path: Path, name: str, value: str) -> str:
+    """What names a file in a settings file is meant beside it, wherever livepass was started."""
+    if name == "DATABASE_URL" and value.startswith("sqlite:///"):
+        return f"sqlite:///{path.parent.absolute() / value.removeprefix('sqlite:///')}"
+    return str(path.parent / value) if name == "APNS_CA_FILE" else value
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -133,8 +133,8 @@ class Decision:
 
 @frozen
 class PassVersion:
-    """A new version of a pass, or the same version with other bookkeeping (``moves`` false)."""
+    """A new version of a pass, or the same version with other bookkeeping (``moves`` false, perhaps no event)."""
 
     row: Pass
     moves: bool
-    event: Event
+    event: Event | None

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from livepass.pkpass import PkpassError
+
 KEY_BYTES = 32
 _VERSION = b"\x01"
 
@@ -27,12 +29,14 @@ class BadSecretKey(Exception):
         super().__init__(message)
 
 
-class CannotUnseal(Exception):
+class CannotUnseal(PkpassError):
     """Something stored was sealed with a key that is not here, or was altered."""
 
     def __init__(self, key_id: str) -> None:
-        self.hint = "LIVEPASS_SECRET_KEY must hold the key that sealed it too: several are separated by commas"
-        super().__init__(f"sealed with secret key {key_id}, which is not configured, or altered since")
+        super().__init__(
+            f"sealed with secret key {key_id}, which is not configured, or altered since",
+            "LIVEPASS_SECRET_KEY must hold the key that sealed it too: several are separated by commas",
+        )
 
 
 class Secrets:

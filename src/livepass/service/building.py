@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import orjson
 
 from livepass.core.model import Pass
-from livepass.pkpass import StaticFiles, Template, build, canonical, manifest
+from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
 from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
 
 K = TypeVar("K", bound=Hashable)
@@ -62,7 +62,7 @@ class Builder:
         self._clock = clock
         self._scheduler = scheduler
         self._templates: Recent[tuple[str, str, str], Template] = Recent(TEMPLATES)
-        self._built: Recent[tuple[str, str, int, str], bytes] = Recent(BUILT_BYTES)
+        self._built: Recent[tuple[str, str, int, int, str], bytes] = Recent(BUILT_BYTES)
 
     async def identity(self, pass_type: str) -> Identity:
         """The live certificate of a pass type, asked for anew each time: another process may have promoted one."""
@@ -71,9 +71,12 @@ class Builder:
         if certificate is None:
             raise CannotBuild(
                 f"no certificate is live for {pass_type}",
-                "run: livepass cert import FILE.p12 --password-file F",
+                "livepass cert import FILE.p12 --password-file F",
             )
-        return self._keys.open(certificate)
+        try:
+            return self._keys.open(certificate)
+        except PkpassError as error:
+            raise CannotBuild(error.reason, error.hint) from error
 
     async def template(self, tenant: str, name: str, revision: str | None) -> Template | None:
         """A template's revision, ready to build from; ``None`` when there is none. No revision: the current one."""
@@ -89,15 +92,20 @@ class Builder:
         self._templates.put(key, template)
         return template
 
-    def remembered(self, pass_type: str, serial: str, seq: int, certificate_id: str) -> bytes | None:
-        """The bytes of this version under this certificate, when they were built here before."""
-        return self._built.get((pass_type, serial, seq, certificate_id))
+    def remembered(
+        self, pass_type: str, serial: str, seq: int, last_modified: int, certificate_id: str
+    ) -> bytes | None:
+        """The bytes of this version under this certificate, when they were built here before.
+
+        A number alone does not name a version: after a restore the same numbers are given out again.
+        """
+        return self._built.get((pass_type, serial, seq, last_modified, certificate_id))
 
     async def pkpass(self, row: Pass, tenant: str) -> bytes:
         """The signed pass. Building runs off the loop: one signature is longer than many answers."""
         certificate_id = await self._store.live_certificate_id(row.pass_type)
         if certificate_id is not None:
-            known = self.remembered(row.pass_type, row.serial, row.seq, certificate_id)
+            known = self.remembered(row.pass_type, row.serial, row.seq, row.last_modified, certificate_id)
             if known is not None:
                 return known
         identity = await self.identity(row.pass_type)
@@ -109,8 +117,11 @@ class Builder:
             )
         document = self.complete(row.document, tenant, row)
         at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
-        built = await self._scheduler.off_loop(lambda: build(template.static, document, identity, at))
-        self._built.put((row.pass_type, row.serial, row.seq, identity.id), built, len(built))
+        try:
+            built = await self._scheduler.off_loop(lambda: build(template.static, document, identity, at))
+        except PkpassError as error:  # above all: the certificate has lapsed
+            raise CannotBuild(str(error), error.hint) from error
+        self._built.put((row.pass_type, row.serial, row.seq, row.last_modified, identity.id), built, len(built))
         return built
 
     def complete(self, document: bytes, tenant: str, row: Pass) -> bytes:

@@ -36,7 +36,10 @@ Push = Literal["auto", "now", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the issuer wants a pass to be. ``None`` keeps what is there; ``revision`` pins the pass to it."""
+    """What the issuer wants a pass to be. ``None`` keeps what is there; ``revision`` pins the pass to it.
+
+    ``following``: nobody asked, the pass follows its template; where that changes nothing, nothing is noted.
+    """
 
     pass_type: str
     serial: str
@@ -46,6 +49,7 @@ class Wish:
     revision: str | None = None
     patch: bool = False
     void: bool = False
+    following: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class Draft:
     before: Pass | None
     tenant: str
     follows: tuple[str, str] | None
+    noted: bool
     warnings: tuple[Fault, ...] = field(default=())
 
     @property
@@ -293,7 +298,9 @@ class Issuing:
             created_at=before.created_at if before else now,
             changed_at=before.changed_at if before else now,
         )
-        return Draft(row, before, tenant, None if pinned else (template.name, template.revision), warnings)
+        return Draft(
+            row, before, tenant, None if pinned else (template.name, template.revision), not wish.following, warnings
+        )
 
     async def _completed(
         self, rendered: dict[str, Any], wish: Wish, before: Pass | None, voided: bool
@@ -375,7 +382,7 @@ class Issuing:
         rows = await self._store.followers(tenant, name, template.revision, after=("", ""), limit=limit)
         wishes: dict[str, list[Wish]] = {}
         for row in rows:
-            wishes.setdefault(row.pass_type, []).append(Wish(row.pass_type, row.serial, patch=True))
+            wishes.setdefault(row.pass_type, []).append(Wish(row.pass_type, row.serial, patch=True, following=True))
         for pass_type, group in wishes.items():
             for wish, result in zip(group, await self._put_type(group, "auto"), strict=True):
                 if isinstance(result, Refusal):
@@ -444,7 +451,7 @@ def _version(draft: Draft, now: int) -> PassVersion:
     before, row = draft.before, draft.row
     if not draft.moves:
         event = Event(Kind.UNCHANGED, now, row.pass_type, row.serial, seq=row.seq)
-        return PassVersion(row, False, event)
+        return PassVersion(row, False, event if draft.noted else None)
     row = replace(row, last_modified=next_last_modified(before.last_modified if before else None, now), changed_at=now)
     detail: dict[str, object]
     if before is None:

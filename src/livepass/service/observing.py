@@ -20,7 +20,7 @@ Note = Callable[[Tx], Awaitable[Sequence[Event]]]
 """Writes what follows from something seen, and answers the events to keep of it."""
 
 BATCH = 500
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.02
 """How long to gather before writing: a transaction of one costs nearly as much as one of a hundred."""
 BACKLOG = 20_000
 """Notes waiting at most; beyond it the oldest are dropped and counted, because phones come before diaries."""

@@ -60,7 +60,8 @@ UPDATE registration SET retold = 0, retell_at = NULL
    AND (retold > 0 OR retell_at IS NOT NULL);
 
 -- name: want_pushes
--- Every phone that follows one of these passes is due a push, in the transaction that changed them.
+-- Every phone that follows one of these passes is due a push, in the transaction that changed them. Answers a row each;
+-- the null is tested by the caller, because SQLite 3.40 says "dead_at IS NULL" is false of a null in RETURNING.
 UPDATE push_target
    SET wanted = :seq, attempts = 0, next_at = max(:push_at, hold_until),
        urgent = CASE WHEN :urgent = 1 THEN :seq ELSE urgent END
@@ -69,7 +70,7 @@ UPDATE push_target
          FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
         WHERE r.pass_type = :pass_type AND r.serial IN (SELECT value FROM json_each(:serials))
           AND (r.left_at IS NULL OR r.left_at > :tombstones_after))
-RETURNING dead_at IS NULL;
+RETURNING dead_at;
 
 -- name: want_push_of_device
 UPDATE push_target SET wanted = :seq, attempts = 0, next_at = max(:push_at, hold_until)
@@ -84,6 +85,16 @@ DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: erase_events
 DELETE FROM event WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: erase_mentions
+-- An ask names serials in its detail: this one goes, the others stay.
+UPDATE event
+   SET detail = json_set(detail, '$.serials', json((SELECT json_group_array(value)
+                                                      FROM json_each(event.detail, '$.serials')
+                                                     WHERE value <> :serial)))
+ WHERE pass_type = :pass_type AND serial IS NULL
+   AND device_id IN (SELECT device_id FROM registration WHERE pass_type = :pass_type AND serial = :serial)
+   AND EXISTS (SELECT 1 FROM json_each(event.detail, '$.serials') WHERE value = :serial);
 
 -- name: refuse_revision
 UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND serial = :serial;

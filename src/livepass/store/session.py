@@ -438,7 +438,7 @@ class Writing(Reading):
                 parameters["seq"] = number
             stored.append(parameters)
         await self._db.run_many("put_pass", stored)
-        await self._add_events([version.event for version in versions], number)
+        await self._add_events([version.event for version in versions if version.event is not None], number)
         if not moved:
             return 0, 0
         serials = json.dumps([version.row.serial for version in moved])
@@ -461,10 +461,11 @@ class Writing(Reading):
                 "tombstones_after": now - TOMBSTONE_MS,
             },
         )
-        return sum(1 for row in wanted if row[0])
+        return sum(1 for row in wanted if row[0] is None)
 
     async def erase_pass(self, pass_type: str, serial: str) -> bool:
         key = {"pass_type": pass_type, "serial": serial}
+        await self._db.run("erase_mentions", key)
         await self._db.run("erase_registrations", key)
         await self._db.run("erase_events", key)
         erased = await self._db.run("erase_pass", key)

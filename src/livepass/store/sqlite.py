@@ -37,7 +37,7 @@ class SchemaMismatch(Exception):
 
     def __init__(self, found: int, known: int) -> None:
         self.hint = (
-            "run: livepass db upgrade"
+            "livepass db upgrade"
             if found < known
             else "this database was upgraded by a newer livepass; run that version, or restore a backup"
         )
@@ -157,11 +157,14 @@ class SqliteStore(Reading):
         self._writing = Writing(SqliteConnection(self._writer_db, statements))
         self._watchers: list[Callable[[], None]] = []
         self._watching: asyncio.Task[None] | None = None
+        self._closed = False
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_forever, name="livepass-writer", daemon=True)
         self._thread.start()
 
     async def write(self, work: Callable[[Writing], Awaitable[T]]) -> T:
+        if self._closed:
+            raise RuntimeError("the store is closed")
         loop = asyncio.get_running_loop()
         unit = _Unit(work, loop.create_future(), loop)
         self._queue.put(unit)
@@ -187,6 +190,7 @@ class SqliteStore(Reading):
     async def close(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
+        self._closed = True
         self._queue.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         self._reader.close()
