@@ -54,7 +54,10 @@ def _mac(epoch: str, seq: int, pass_type: str, key: bytes) -> str:
 
 @frozen
 class AskFacts:
-    """One snapshot: the counter, the phone, its registrations. ``new_epoch`` is fresh randomness, used if needed."""
+    """One snapshot: the counter, the phone, its registrations. ``new_epoch`` is fresh randomness, used if needed.
+
+    ``listed`` may be left empty for a phone that has heard the newest number: nothing can be above it.
+    """
 
     pass_type: str
     device_id: str
@@ -76,9 +79,9 @@ def ask(facts: AskFacts) -> Decision:
     An unknown phone gets 204, as one that is up to date: the call has no credential, so the two must look alike.
     """
     rows = [row for row in facts.listed if followed(row.registration, facts.now)]
-    if facts.counter is None or facts.device is None or not rows:
-        return _nothing_known(facts)
     counter = facts.counter
+    if counter is None or facts.device is None or not (rows or heard(facts.tag, counter) == counter.seq):
+        return _nothing_known(facts)
     writes: list[Write] = []
     events: list[Event] = []
     if facts.target_dead:

@@ -146,14 +146,15 @@ class Answering:
         return True
 
     async def _decide_ask(self, pass_type: str, device_id: str, tag_text: str | None) -> Decision:
-        snapshot = await self._store.ask_snapshot(pass_type, device_id)
         key = self._keys.tag_key
+        tag = trip3_ask.read_tag(tag_text, pass_type, key)
+        snapshot = await self._store.ask_snapshot(pass_type, device_id, tag)
         return trip3_ask.ask(
             trip3_ask.AskFacts(
                 pass_type,
                 device_id,
                 tag_text,
-                trip3_ask.read_tag(tag_text, pass_type, key),
+                tag,
                 snapshot.counter,
                 snapshot.device,
                 snapshot.listed,

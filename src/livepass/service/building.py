@@ -92,6 +92,10 @@ class Builder:
         self._templates.put(key, template)
         return template
 
+    async def breathe(self) -> None:
+        """Let others run in the middle of something long."""
+        await self._scheduler.sleep(0)
+
     def remembered(
         self, pass_type: str, serial: str, seq: int, last_modified: int, certificate_id: str
     ) -> bytes | None:

@@ -21,6 +21,7 @@ from livepass.core.model import (
     PassType,
     Registration,
     StoredTemplate,
+    Tag,
     Target,
     TokenSource,
 )
@@ -76,7 +77,8 @@ class Reader(Protocol):
     ``within`` keeps a list to these pass types (``None``: all): what a caller may not see is never read.
     """
 
-    async def ask_snapshot(self, pass_type: str, device_id: str) -> AskSnapshot: ...
+    async def ask_snapshot(self, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
+        """Registrations are left out for a tag that names the newest number: none can be newer."""
 
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot: ...
 

@@ -112,17 +112,12 @@ def event(row: Row) -> Event:
 def event_columns(row: Event, number: int) -> list[Any]:
     """In the order of the table. ``number`` replaces the stand-in of an event that waits for the transaction's own."""
     seq = number if row.seq < 0 else row.seq
-    detail = _encode(row.detail)
-    return [row.at, row.kind.value, row.pass_type, row.serial, row.device_id, row.target, seq, detail]
+    return [row.at, row.kind.value, row.pass_type, row.serial, row.device_id, row.target, seq, row.detail]
 
 
 def events_json(events: Sequence[Event], number: int) -> str:
     """What ``add_events`` takes."""
-    return _encode([event_columns(event, number) for event in events])
-
-
-def _encode(value: object) -> str:
-    return orjson.dumps(value).decode()
+    return orjson.dumps([event_columns(event, number) for event in events]).decode()
 
 
 def certificate(row: Row) -> Certificate:

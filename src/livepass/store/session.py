@@ -22,6 +22,7 @@ from livepass.core.model import (
     PassType,
     Registration,
     StoredTemplate,
+    Tag,
     Target,
     TokenSource,
 )
@@ -124,8 +125,11 @@ class Reading:
 
     # ── trip 3
 
-    async def ask_snapshot(self, pass_type: str, device_id: str) -> AskSnapshot:
-        found = await self._db.rows("ask_snapshot", {"pass_type": pass_type, "device_id": device_id})
+    async def ask_snapshot(self, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
+        epoch, seq = (tag.epoch, tag.seq) if tag is not None else ("", -1)
+        found = await self._db.rows(
+            "ask_snapshot", {"pass_type": pass_type, "device_id": device_id, "epoch": epoch, "seq": seq}
+        )
         if not found:
             return AskSnapshot(None, None, (), False, False)
         first = found[0]

@@ -6,6 +6,7 @@ No framework stands between a phone and its answer: phones accept a handful of s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -72,6 +73,11 @@ class PhoneApp:
             await _send(send, Reply(413))
         except _Gone:
             return
+        except Exception:
+            # A fault of ours. 503 is what a phone tries again after; whatever was acknowledged before stands.
+            log.exception("a device request could not be answered")
+            with contextlib.suppress(Exception):
+                await _send(send, Reply(503))
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         parts, method = request.parts, request.method

@@ -174,4 +174,5 @@ CREATE TABLE event (
 );
 CREATE INDEX event_by_pass ON event (pass_type, serial, id) WHERE serial IS NOT NULL;
 CREATE INDEX event_by_device ON event (pass_type, device_id, id) WHERE serial IS NULL AND device_id IS NOT NULL;
+CREATE INDEX event_testified ON event (id) WHERE kind = 'testified';
 CREATE INDEX event_by_target ON event (pass_type, target, id) WHERE serial IS NULL AND target IS NOT NULL;

@@ -1,0 +1,142 @@
+"""The issuer API under ``/api/v1``: who calls, what they may do, what they sent; then the operation; then the answer.
+
+Whatever goes wrong is answered as a problem, with an id that also stands in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Mapping
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from livepass.pkpass import PkpassError
+from livepass.service.access import Access, Caller
+from livepass.service.issuing import Issuing
+from livepass.service.publishing import Publishing
+from livepass.service.refusals import Refusal
+from livepass.service.rotating import Rotating
+from livepass.service.seams import Clock, Store
+from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes, openapi, problems
+from livepass.web.bodies import body_of, query_of, segments_of
+from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
+from livepass.web.phone import Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+NOBODY = Caller("nobody", "", frozenset(), ())
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PREFIX = tuple(BASE.strip("/").split("/"))
+_ALWAYS = {
+    # Answers hold people's data and, once, a key: nothing between here and the caller may keep them.
+    "cache-control": "private, no-store",
+    "x-content-type-options": "nosniff",
+}
+
+
+async def describe(call: Call) -> Answer:
+    """This document."""
+    return Answer(200, DOCUMENT)
+
+
+_DESCRIBE = Operation(
+    "GET", "/openapi.json", "getOpenapi", "This API as OpenAPI 3.1", describe, (), {200: JSON}, group="meta"
+)
+OPERATIONS = (
+    *issuer_passes.OPERATIONS,
+    *issuer_batch.OPERATIONS,
+    *issuer_lists.OPERATIONS,
+    *issuer_admin.OPERATIONS,
+    _DESCRIBE,
+)
+DOCUMENT = openapi.document(OPERATIONS)
+
+
+class IssuerApp:
+    """An ASGI application; it needs no lifespan. Paths begin with ``/api/v1``."""
+
+    def __init__(
+        self,
+        store: Store,
+        access: Access,
+        issuing: Issuing,
+        publishing: Publishing,
+        rotating: Rotating,
+        clock: Clock,
+    ) -> None:
+        self._services = Services(store, access, issuing, publishing, rotating, clock)
+        self._routes = Routes(OPERATIONS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        request_id = _request_id(request)
+        try:
+            answer = await self._answered(request, request_id)
+        except ClientDisconnect:
+            return
+        await _response(request, answer, request_id)(scope, receive, send)
+
+    async def _answered(self, request: Request, request_id: str) -> Answer:
+        try:
+            return await self._answer(request, request_id)
+        except ClientDisconnect:
+            raise
+        except Refusal as refusal:
+            return _problem(refusal, request_id)
+        except PkpassError as error:
+            return _problem(problems.of_package(error), request_id)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            return _problem(problems.internal(), request_id)
+
+    async def _answer(self, request: Request, request_id: str) -> Answer:
+        segments = segments_of(request.scope)
+        if segments[: len(_PREFIX)] != _PREFIX:
+            raise problems.NoRoute("there is nothing at this address", hint=f"the API is under {BASE}")
+        operation, path = self._routes.find(request.method, segments[len(_PREFIX) :])
+        caller = await self._caller(request, operation)
+        query = query_of(request.scope.get("query_string", b""), operation.query)
+        body = None if operation.body is None else await body_of(request, operation.body)
+        return await operation.handler(Call(self._services, caller, path, query, body, request, request_id))
+
+    async def _caller(self, request: Request, operation: Operation) -> Caller:
+        if not operation.scopes:
+            return NOBODY
+        caller = await self._services.access.authenticate(request.headers.get("authorization"))
+        if caller is None:
+            raise problems.Unauthenticated(
+                "this request carries no API key that we know",
+                hint="send Authorization: Bearer KEY; livepass key create makes one",
+            )
+        caller.require(*operation.scopes)
+        return caller
+
+
+def _request_id(request: Request) -> str:
+    """The caller's own id where it is harmless, so that one id names a request from end to end."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+
+
+def _problem(refusal: Refusal, request_id: str) -> Answer:
+    body = problems.problem(refusal, request_id)
+    return Answer(refusal.status, body, problems.MEDIA_TYPE, problems.headers_of(refusal))
+
+
+def _response(request: Request, answer: Answer, request_id: str) -> Response:
+    headers: Mapping[str, str] = {**_ALWAYS, **answer.headers, "x-request-id": request_id}
+    if answer.body is None:
+        return Response(None, answer.status, headers)
+    data = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
+    if request.method == "HEAD":
+        return Response(
+            None, answer.status, {**headers, "content-type": answer.media, "content-length": str(len(data))}
+        )
+    return Response(data, answer.status, {**headers, "content-type": answer.media})

@@ -1,0 +1,248 @@
+"""Passes as callers get them, made from the rows of ``core``. Times are RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from livepass.core.model import Held, Pass
+from livepass.core.timeline import Event, first_gap
+from livepass.service.issuing import Issued, Preview
+from livepass.service.refusals import Fault
+from livepass.web.problems import Problem, ProblemError, error_of
+
+StandsOn = Literal["current", "fetch", "ask", "push", "register"]
+Instant = Annotated[datetime, Meta(tz=True)]
+Json = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+
+
+def at(ms: int) -> datetime:
+    """An instant, in whole seconds where nothing is finer."""
+    return datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
+
+
+def maybe_at(ms: int | None) -> datetime | None:
+    return None if ms is None else at(ms)
+
+
+def faults(found: Sequence[Fault]) -> list[ProblemError]:
+    return [error_of(fault) for fault in found]
+
+
+class PassResult(Struct, frozen=True):
+    """What became of a change. `number` is the pass's newest change number; `tag` is it as phones see it."""
+
+    pass_type: str
+    serial: str
+    tag: str
+    number: int
+    changed: bool
+    last_modified: Instant
+    registrations: int
+    pushes_due: int
+    warnings: list[ProblemError]
+
+    @classmethod
+    def of(cls, issued: Issued) -> PassResult:
+        return cls(
+            issued.pass_type,
+            issued.serial,
+            issued.tag,
+            issued.number,
+            issued.changed,
+            at(issued.last_modified * 1000),
+            issued.registrations,
+            issued.pushes_due,
+            faults(issued.warnings),
+        )
+
+
+class FieldChange(Struct, frozen=True):
+    """A field whose value differs, matched by its `key`."""
+
+    key: str
+    before: Any
+    after: Any
+    message: str | None
+
+
+class PassPreview(Struct, frozen=True):
+    """What a change would do; nothing was done. `lock_screen` is what Wallet would show of it."""
+
+    dry_run: Literal[True]
+    pass_type: str
+    serial: str
+    created: bool
+    changed: bool
+    fields: list[FieldChange]
+    lock_screen: str | None
+    registrations: int
+    warnings: list[ProblemError]
+
+    @classmethod
+    def of(cls, preview: Preview) -> PassPreview:
+        return cls(
+            True,
+            preview.pass_type,
+            preview.serial,
+            preview.created,
+            preview.changed,
+            [FieldChange(c["key"], c["before"], c["after"], _text(c["message"])) for c in preview.fields],
+            preview.lock_screen,
+            preview.registrations,
+            faults(preview.warnings),
+        )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+class BatchResult(PassResult, frozen=True, kw_only=True):
+    """A line that was carried out."""
+
+    line: int
+    ok: Literal[True] = True
+
+
+class BatchProblem(Struct, frozen=True):
+    """A line that was refused; the others are not held up."""
+
+    line: int
+    ok: Literal[False]
+    problem: Problem
+
+
+class Marks(Struct, frozen=True):
+    """Change numbers, each seen on a wire. `served` 0: the phone has fetched nothing that we saw."""
+
+    changed: int
+    pushed: int
+    asked: int
+    told: int
+    served: int
+
+
+class PassRegistration(Struct, frozen=True):
+    """The pass on one phone. `stands_on` names the round trip that is not closed yet."""
+
+    device_id: str
+    registered_at: Instant
+    left_at: Instant | None
+    watermarks: Marks
+    stands_on: StandsOn
+    unverified: bool
+    asked_at: Instant | None
+    served_at: Instant | None
+    pushed_at: Instant | None
+    dead_reason: str | None
+
+    @classmethod
+    def of(cls, held: Held) -> PassRegistration:
+        marks = held.watermarks
+        return cls(
+            held.registration.device_id,
+            at(held.registration.registered_at),
+            maybe_at(held.registration.left_at),
+            Marks(marks.changed, marks.pushed, marks.asked, marks.told, marks.served),
+            first_gap(marks).value,
+            marks.served == 0,
+            maybe_at(held.device.asked_at),
+            maybe_at(held.registration.served_at),
+            maybe_at(held.pushed_at),
+            held.dead_reason,
+        )
+
+
+class PassSummary(Struct, frozen=True):
+    """A pass in a list."""
+
+    pass_type: str
+    serial: str
+    template: str
+    revision: str
+    pinned: bool
+    number: int
+    last_modified: Instant
+    voided: bool
+    created_at: Instant
+    changed_at: Instant
+
+    @classmethod
+    def of(cls, row: Pass) -> PassSummary:
+        return cls(*_summary(row))
+
+
+def _summary(row: Pass) -> tuple[Any, ...]:
+    return (
+        row.pass_type,
+        row.serial,
+        row.template,
+        row.revision,
+        row.pinned,
+        row.seq,
+        at(row.last_modified * 1000),
+        row.voided,
+        at(row.created_at),
+        at(row.changed_at),
+    )
+
+
+class PassDetail(PassSummary, frozen=True):
+    """A pass as it is. `document` is its pass.json without the token, which only the pass itself holds."""
+
+    tag: str
+    data: Json
+    content: Json
+    document: Json
+    registrations: list[PassRegistration]
+
+    @classmethod
+    def detailed(cls, row: Pass, tag: str, held: Sequence[Held]) -> PassDetail:
+        phones = [PassRegistration.of(one) for one in held]
+        return cls(*(*_summary(row), tag, Raw(row.data), Raw(row.content), Raw(row.document), phones))
+
+
+class EventRow(Struct, frozen=True):
+    """One line of a timeline. `target` is a fingerprint of a push token; `seq` 0: no change number concerned."""
+
+    id: int
+    at: Instant
+    trip: str
+    kind: str
+    seq: int
+    serial: str | None
+    device_id: str | None
+    target: str | None
+    detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Event) -> EventRow:
+        return cls(
+            event.id,
+            at(event.at),
+            event.trip.value,
+            event.kind.value,
+            event.seq,
+            event.serial,
+            event.device_id,
+            event.target,
+            dict(event.detail),
+        )
+
+
+class PassPage(Struct, frozen=True):
+    """A page of passes."""
+
+    data: list[PassSummary]
+    next_cursor: str | None
+
+
+class EventPage(Struct, frozen=True):
+    """A page of a timeline, oldest first."""
+
+    data: list[EventRow]
+    next_cursor: str | None

@@ -1,0 +1,179 @@
+"""What callers send: bodies and queries. The same types check requests and describe them in the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from livepass.service.access import Scope
+from livepass.service.issuing import Push
+
+LARGEST_PAGE = 500
+LARGEST_INTEGER = 2**63 - 1
+
+_NO_NUL = r"^[^\u0000]*$"
+"""Neither database takes a NUL in text."""
+
+Name = Annotated[str, Meta(max_length=200, pattern=_NO_NUL)]
+PassType = Annotated[str, Meta(max_length=200, pattern=_NO_NUL, description="Pass type identifier, `pass.…`")]
+Serial = Annotated[str, Meta(max_length=400, pattern=_NO_NUL, description="Serial number")]
+Limit = Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="Rows at most")]
+CursorText = Annotated[str, Meta(max_length=2000, description="`next_cursor` of the page before")]
+Pushing = Annotated[
+    Push, Meta(description="`auto`: within the phone's budget; `now`: at once; `none`: phones hear of it when they ask")
+]
+Data = Annotated[dict[str, Any], Meta(description="Values for the template's variables")]
+Content = Annotated[dict[str, Any], Meta(description="Merged over the template's pass.json (RFC 7396)")]
+TemplateName = Annotated[str, Meta(max_length=200, pattern=_NO_NUL, description="Name of a template")]
+Revision = Annotated[
+    str,
+    Meta(max_length=200, pattern=_NO_NUL, description="Stay at this revision of the template instead of following it"),
+]
+EventId = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
+
+# ── bodies
+
+
+class PassPut(Struct, forbid_unknown_fields=True, frozen=True):
+    """What a pass shall be. A new pass needs a template; an existing one keeps its own when none is named."""
+
+    template: TemplateName | UnsetType = UNSET
+    data: Data | UnsetType = UNSET
+    content: Content | UnsetType = UNSET
+    revision: Revision | None = None
+
+
+class PassPatch(Struct, forbid_unknown_fields=True, frozen=True):
+    """A merge patch (RFC 7396) of `PassPut`: what is left out stays, `null` inside `data` or `content` removes."""
+
+    template: TemplateName | UnsetType = UNSET
+    data: Data | UnsetType = UNSET
+    content: Content | UnsetType = UNSET
+    revision: Revision | UnsetType = UNSET
+
+
+class BatchLine(Struct, forbid_unknown_fields=True, frozen=True):
+    """One line of a batch: a pass and what it shall be, as in `PassPut`."""
+
+    pass_type: PassType
+    serial: Serial
+    template: TemplateName | UnsetType = UNSET
+    data: Data | UnsetType = UNSET
+    content: Content | UnsetType = UNSET
+    revision: Revision | None = None
+
+
+class PushRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """Which due pushes to send at once: those of a pass, or of a whole pass type."""
+
+    pass_type: PassType
+    serial: Serial | None = None
+
+
+class CertificateImport(Struct, forbid_unknown_fields=True, frozen=True):
+    """A certificate with its key: either `p12` and its `password`, or the three PEM texts."""
+
+    p12: Annotated[bytes, Meta(description="The .p12 file, base64")] | None = None
+    password: str | None = None
+    certificate_pem: str | None = None
+    private_key_pem: str | None = None
+    intermediate_pem: str | None = None
+
+
+class KeyCreate(Struct, forbid_unknown_fields=True, frozen=True):
+    """A new API key. `pass_types` null: for all of them."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=_NO_NUL)]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=50)]
+    pass_types: Annotated[list[PassType], Meta(min_length=1, max_length=1000)] | None = None
+
+
+# ── queries
+
+
+class NoQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """No parameters."""
+
+
+class PutQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """How to carry out a change."""
+
+    push: Pushing = "auto"
+    dry_run: Annotated[bool, Meta(description="Say what would change, and change nothing")] = False
+
+
+class DeleteQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """How to end a pass."""
+
+    push: Pushing = "auto"
+    dry_run: Annotated[bool, Meta(description="Say what would change, and change nothing")] = False
+    erase: Annotated[bool, Meta(description="Forget the pass, its registrations and its history")] = False
+
+
+class BatchQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """How to carry out a batch."""
+
+    push: Pushing = "auto"
+
+
+class PageQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """A page of a list."""
+
+    limit: Limit = 50
+    cursor: CursorText | None = None
+
+
+class PassesQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
+    """Which passes."""
+
+    pass_type: PassType | None = None
+    template: TemplateName | None = None
+    serial_prefix: Annotated[str, Meta(max_length=400, description="Serials that begin with this")] = ""
+
+
+class RegistrationsQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
+    """Which registrations."""
+
+    pass_type: PassType | None = None
+    device_id: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class PushesQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
+    """Which push targets."""
+
+    pass_type: PassType | None = None
+    due: Annotated[bool, Meta(description="Only those that a push is due to")] = False
+
+
+class LogsQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
+    """Which lines."""
+
+    pass_type: PassType | None = None
+    code: Annotated[str, Meta(max_length=20, description="Code of a known sentence; `?`: of none")] | None = None
+
+
+class TypeQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
+    """Of which pass type."""
+
+    pass_type: PassType | None = None
+
+
+class StatsQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """Of which pass type."""
+
+    pass_type: PassType | None = None
+
+
+class TimelineQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
+    """From where on."""
+
+    after: Annotated[int, Meta(ge=0, le=LARGEST_INTEGER, description="Events after the one with this id")] = 0
+
+
+class TemplateQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """Whose template."""
+
+    name: Annotated[str, Meta(max_length=200, description="Its name; else the zip's only folder names it")] | None = (
+        None
+    )

@@ -1,0 +1,201 @@
+"""The OpenAPI 3.1 document, made from the operations and the types they check requests with: nothing is said twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from livepass.service.access import SCOPES
+from livepass.web.operations import BASE, JSON, NDJSON, Carried, Lines, Operation
+from livepass.web.problems import MEDIA_TYPE, Problem
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_PATH_PARAMETERS = {
+    "type": "Pass type identifier, such as pass.com.example.membership",
+    "serial": "Serial number",
+    "id": "Id, as lists show it",
+    "name": "Name of the template",
+}
+_INTRODUCTION = (
+    "The issuer's side of livepass. Authenticate with `Authorization: Bearer KEY`. Times are RFC 3339 in UTC. Unknown "
+    "fields and query parameters are refused. Errors are RFC 9457 problems with a `code`, a `hint` and, where a part "
+    "of the request is at fault, its JSON pointer."
+)
+
+
+def document(operations: Sequence[Operation]) -> bytes:
+    """The document as JSON."""
+    schemas, components = _schemas(operations)
+    paths: Json = {}
+    for operation in operations:
+        paths.setdefault(BASE + operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "livepass issuer API", "version": "1", "description": _INTRODUCTION},
+            "servers": [{"url": "/"}],
+            "security": [{"key": []}],
+            "tags": [{"name": group} for group in sorted({operation.group for operation in operations})],
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "responses": {"Problem": _response("What went wrong", {MEDIA_TYPE: _ref(Problem)})},
+                "securitySchemes": {
+                    "key": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "An API key. Scopes: "
+                        + "; ".join(f"`{scope}`: {what}" for scope, what in SCOPES.items()),
+                    }
+                },
+            },
+        }
+    )
+
+
+def _schemas(operations: Iterable[Operation]) -> tuple[dict[type, Json], Json]:
+    """The schema of each type that an operation names, and the shared ones that those refer to."""
+    shown: list[type] = [Problem]
+    queries: list[type] = []
+    for operation in operations:
+        queries.append(operation.query)
+        if operation.body is not None and operation.body.struct is not None:
+            shown.append(operation.body.struct)
+        for answer in operation.answers.values():
+            shown.extend(_structs(answer))
+    _, components = msgspec.json.schema_components(shown, ref_template=_REF)
+    queries = list(dict.fromkeys(queries))
+    _, described = msgspec.json.schema_components(queries, ref_template=_REF)
+    return {query: described[query.__name__] for query in queries}, components
+
+
+def _operation(operation: Operation, queries: dict[type, Json]) -> Json:
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": _description(operation),
+        "tags": [operation.group],
+        "parameters": [*_path_parameters(operation), *_query_parameters(queries[operation.query])],
+        "responses": _responses(operation),
+    }
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": _body(operation)}
+    if not operation.scopes:
+        described["security"] = []
+    return described
+
+
+def _description(operation: Operation) -> str:
+    said = (operation.handler.__doc__ or operation.summary).strip()
+    if not operation.scopes:
+        return f"{said}\n\nNeeds no key."
+    return f"{said}\n\nScope: {' or '.join(f'`{scope}`' for scope in operation.scopes)}."
+
+
+def _path_parameters(operation: Operation) -> list[Json]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATH_PARAMETERS[name],
+            "schema": {"type": "string"},
+        }
+        for name in _PARAMETER.findall(operation.path)
+    ]
+
+
+def _query_parameters(schema: Json) -> list[Json]:
+    found = []
+    for name, kind in schema["properties"].items():
+        kind = dict(kind)
+        if "anyOf" in kind:
+            # A query has no null: a parameter is there or it is not.
+            kind = dict(next(each for each in kind["anyOf"] if each != {"type": "null"}))
+        parameter: Json = {"name": name, "in": "query", "required": False}
+        if description := kind.pop("description", None):
+            parameter["description"] = description
+        found.append({**parameter, "schema": kind})
+    return found
+
+
+def _body(operation: Operation) -> Json:
+    body = operation.body
+    assert body is not None
+    if body.struct is None:
+        return {media: _binary() for media in body.media}
+    if body.stream:
+        return {body.media[0]: _lines(_any_of((body.struct,)))}
+    return {media: _ref(body.struct) for media in body.media}
+
+
+def _responses(operation: Operation) -> Json:
+    found: Json = {}
+    for status, answer in operation.answers.items():
+        found[str(status)] = _response(HTTPStatus(status).phrase, _content(answer))
+        if "limit" in operation.query.__struct_fields__:
+            found[str(status)]["headers"] = {
+                "Link": {"description": 'The next page, `rel="next"`, if there is one', "schema": {"type": "string"}}
+            }
+    for status in _problems(operation):
+        found[str(status)] = {"$ref": "#/components/responses/Problem"}
+    return found
+
+
+def _problems(operation: Operation) -> list[int]:
+    """The statuses of what may be wrong: with the key, the address, the body, or what it says."""
+    found = [400, 422, 500]
+    if operation.scopes:
+        found += [401, 403]
+    if "{" in operation.path or operation.name == "push":
+        found.append(404)
+    if operation.method in ("PUT", "PATCH", "DELETE"):
+        found.append(409)
+    if operation.body is not None:
+        found += [413, 415]
+    return sorted(found)
+
+
+def _structs(answer: Carried) -> tuple[type[msgspec.Struct], ...]:
+    if isinstance(answer, Lines):
+        return answer.structs
+    return answer if isinstance(answer, tuple) else ()
+
+
+def _content(answer: Carried) -> Json | None:
+    if answer is None:
+        return None
+    if isinstance(answer, str):
+        return {answer: {"schema": {"type": "object"}} if answer == JSON else _binary()}
+    if isinstance(answer, Lines):
+        return {NDJSON: _lines(_any_of(answer.structs))}
+    return {JSON: {"schema": _any_of(answer)}}
+
+
+def _any_of(structs: Sequence[type[msgspec.Struct]]) -> Json:
+    schemas = [{"$ref": _REF.format(name=struct.__name__)} for struct in structs]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _lines(schema: Json) -> Json:
+    """OpenAPI 3.1 has no word for a body of lines; what a line is stands beside it."""
+    return {"schema": {"type": "string", "description": "One JSON object a line"}, "x-line": schema}
+
+
+def _response(description: str, content: Json | None) -> Json:
+    return {"description": description} if content is None else {"description": description, "content": content}
+
+
+def _ref(struct: type[msgspec.Struct]) -> Json:
+    return {"schema": {"$ref": _REF.format(name=struct.__name__)}}
+
+
+def _binary() -> Json:
+    return {"schema": {"type": "string", "format": "binary"}}

@@ -1,0 +1,160 @@
+"""What an operation of the issuer API is: one row that routing, checking and the OpenAPI document are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from livepass.service.access import Access, Caller, Scope
+from livepass.service.issuing import Issuing
+from livepass.service.publishing import Publishing
+from livepass.service.refusals import no_pass
+from livepass.service.rotating import Rotating
+from livepass.service.seams import Clock, Store
+from livepass.web.issuer_requests import NoQuery
+from livepass.web.problems import MethodNotAllowed, NoRoute
+
+BASE = "/api/v1"
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+PKPASS = "application/vnd.apple.pkpass"
+ZIP = "application/zip"
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the operations work with."""
+
+    store: Store
+    access: Access
+    issuing: Issuing
+    publishing: Publishing
+    rotating: Rotating
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that may be carried out: its caller is known, its query and body are of the operation's types."""
+
+    services: Services
+    caller: Caller
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    request: Request
+    request_id: str
+
+    def named_pass(self) -> tuple[str, str]:
+        """The pass of the path; one that the caller may not see is answered like one that is not there."""
+        pass_type, serial = self.path["type"], self.path["serial"]
+        if not self.caller.sees(pass_type):
+            raise no_pass(pass_type, serial)
+        return pass_type, serial
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a body: a struct (JSON), bytes of some kind, or nothing."""
+
+    status: int
+    body: msgspec.Struct | bytes | None = None
+    media: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What an operation takes: the media types, the bound in bytes, and the type it is decoded to.
+
+    Without a ``struct`` the handler gets bytes; ``stream`` leaves the reading, and the bound, to the handler.
+    """
+
+    media: tuple[str, ...]
+    limit: int
+    struct: type[msgspec.Struct] | None = None
+    stream: bool = False
+    too_large: str = "send less at once"
+    decoder: msgspec.json.Decoder[Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoder", msgspec.json.Decoder(self.struct or Any))
+
+
+def json_body(struct: type[msgspec.Struct], limit: int = MIB, also: Sequence[str] = ()) -> Body:
+    """A JSON body of one type."""
+    return Body((JSON, *also), limit, struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """An answer of many lines, each one of these."""
+
+    structs: tuple[type[msgspec.Struct], ...]
+
+
+Carried = tuple[type[msgspec.Struct], ...] | Lines | str | None
+"""What an answer carries: one of these structs, lines, bytes of a media type, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method at one address. ``scopes``: any of them will do; none at all: no key is asked for."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    handler: Callable[[Call], Awaitable[Answer]]
+    scopes: tuple[Scope, ...]
+    answers: Mapping[int, Carried]
+    query: type[msgspec.Struct] = NoQuery
+    body: Body | None = None
+    group: str = "passes"
+
+
+Segments = tuple[str, ...]
+
+
+class Routes:
+    """Finds the operation of a request. Works on the segments of the path, so that an escaped slash stays inside."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._by_length: dict[int, list[tuple[Segments, Operation]]] = {}
+        for operation in operations:
+            pattern = tuple(operation.path.strip("/").split("/"))
+            self._by_length.setdefault(len(pattern), []).append((pattern, operation))
+
+    def find(self, method: str, segments: Segments) -> tuple[Operation, dict[str, str]]:
+        """The operation and what its path names. Raises ``NoRoute``, ``MethodNotAllowed``."""
+        allowed: set[str] = set()
+        for pattern, operation in self._by_length.get(len(segments), ()):
+            named = _match(pattern, segments)
+            if named is None:
+                continue
+            if operation.method == method or (method == "HEAD" and operation.method == "GET"):
+                return operation, named
+            allowed.update({"GET", "HEAD"} if operation.method == "GET" else {operation.method})
+        if allowed:
+            raise MethodNotAllowed(method, sorted(allowed))
+        raise NoRoute("there is nothing at this address", hint=f"{BASE}/openapi.json lists every address")
+
+
+def _match(pattern: Segments, segments: Segments) -> dict[str, str] | None:
+    named: dict[str, str] = {}
+    for expected, given in zip(pattern, segments, strict=True):
+        if not expected.startswith("{"):
+            if expected != given:
+                return None
+            continue
+        name, _, suffix = expected[1:].partition("}")
+        if not given.endswith(suffix) or len(given) == len(suffix):
+            return None
+        named[name] = given.removesuffix(suffix)
+    return named

@@ -1,0 +1,66 @@
+"""Cursors: where a list goes on. Opaque to callers, and checked when they come back.
+
+A cursor holds the key of the last row shown, so that rows which come and go meanwhile neither repeat nor hide others.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from livepass.service.refusals import Fault, Refusal
+
+R = TypeVar("R")
+K = TypeVar("K")
+
+
+class Cursor:
+    """The cursors of one list: its name, and the type of its key."""
+
+    def __init__(self, name: str, key: Any) -> None:
+        self._name = name
+        self._decoder = msgspec.json.Decoder(tuple[str, key])
+
+    def write(self, key: object) -> str:
+        """The cursor after the row with this key."""
+        return base64.urlsafe_b64encode(msgspec.json.encode((self._name, key))).rstrip(b"=").decode()
+
+    def read(self, text: str | None, start: K) -> K:
+        """The key to go on after; ``start`` without a cursor. Raises ``Refusal`` for what we did not write."""
+        if text is None:
+            return start
+        try:
+            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars="-_", validate=True)
+            name, key = self._decoder.decode(data)
+        except (ValueError, msgspec.DecodeError, RecursionError) as error:
+            raise _garbled() from error
+        if name != self._name or _holds_nul(key):
+            raise _garbled()
+        found: K = key
+        return found
+
+
+def page(rows: Sequence[R], limit: int, cursor: Cursor, key: Callable[[R], object]) -> tuple[Sequence[R], str | None]:
+    """The rows to show of ``limit + 1`` that were read, and the cursor of the next page, if there is one."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], cursor.write(key(rows[limit - 1]))
+
+
+def _holds_nul(key: object) -> bool:
+    """Neither database takes a NUL in text."""
+    if isinstance(key, tuple):
+        return any(map(_holds_nul, key))
+    return isinstance(key, str) and "\x00" in key
+
+
+def _garbled() -> Refusal:
+    return Refusal(
+        "this cursor is not one that this list gave out",
+        hint="start without cursor, and send next_cursor back as it is",
+        faults=[Fault("?cursor", "is garbled, or of another list", "start without it", "cursor")],
+        code="cursor",
+    )

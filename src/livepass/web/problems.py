@@ -1,0 +1,206 @@
+"""Errors as RFC 9457 problems: what happened, where in the request, and what to do about it.
+
+``title`` says what kind of thing went wrong and is always the same for a code; ``detail`` is about this request.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from http import HTTPStatus
+
+import msgspec
+
+from livepass.pkpass import PkpassError
+from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
+
+MEDIA_TYPE = "application/problem+json"
+
+TITLES: Mapping[str, str] = {
+    "busy": "Others are changing the same thing",
+    "cannot_build": "This pass cannot be built now",
+    "certificate_refused": "This certificate cannot sign passes",
+    "conflict": "This clashes with what is there",
+    "cursor": "This cursor is not one of ours",
+    "document": "This cannot be written as a pass.json",
+    "forbidden": "This API key may not do that",
+    "foreign_pass_type": "This API key is for other pass types",
+    "identity": "The template names another pass",
+    "internal": "livepass failed; this is not your request's fault",
+    "invalid": "The request is not valid",
+    "lint": "Wallet would refuse this pass",
+    "malformed": "The request cannot be read",
+    "method_not_allowed": "This address does not do that",
+    "missing_scope": "This API key lacks a scope",
+    "no_certificate": "No certificate is live for this pass type",
+    "no_revision": "There is no such revision",
+    "no_route": "There is nothing at this address",
+    "no_template": "There is no such template",
+    "not_found": "There is no such thing",
+    "package": "The file cannot be used",
+    "template": "This is not a usable template",
+    "template_data": "The data does not fit the template",
+    "too_large": "That is more than one call may hold",
+    "unauthenticated": "An API key is needed",
+    "unknown_field": "The request has a field that we do not know",
+    "unproven": "This certificate could not sign a sample",
+    "unsupported_media_type": "The body is of another kind than this call takes",
+    "wrong_team": "This certificate belongs to another team",
+}
+
+
+class ProblemError(msgspec.Struct, frozen=True):
+    """One thing wrong. `pointer` is a JSON pointer into the body, or `?name` for a query parameter."""
+
+    pointer: str
+    message: str
+    remedy: str
+    rule: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+    errors: list[ProblemError]
+    request_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Malformed(Refusal):
+    """Bytes that are not what they claim to be."""
+
+    status = 400
+    code = "malformed"
+
+
+class Unauthenticated(Refusal):
+    """No key, an unknown one, or one that was revoked."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class UnsupportedMedia(Refusal):
+    """A body of a kind that the operation does not take."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class NoRoute(NotFound):
+    """An address that nothing answers at."""
+
+    code = "no_route"
+
+
+class MethodNotAllowed(Refusal):
+    """An address that answers other methods."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{method} is not possible here", hint=f"this address answers {', '.join(allowed)}")
+        self.allowed = tuple(allowed)
+
+
+def too_large(limit: int, hint: str) -> TooLarge:
+    """A body over its bound."""
+    return TooLarge(f"the body is larger than {limit // 1024} KiB", hint=hint)
+
+
+def problem(refusal: Refusal, request_id: str | msgspec.UnsetType = msgspec.UNSET) -> Problem:
+    """A refusal as the caller gets it."""
+    return Problem(
+        type=f"urn:livepass:problem:{refusal.code}",
+        title=TITLES.get(refusal.code) or HTTPStatus(refusal.status).phrase,
+        status=refusal.status,
+        code=refusal.code,
+        detail=refusal.title,
+        hint=refusal.hint,
+        errors=[error_of(fault) for fault in refusal.faults],
+        request_id=request_id,
+    )
+
+
+def error_of(fault: Fault) -> ProblemError:
+    return ProblemError(fault.pointer, fault.message, fault.remedy, fault.rule)
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """Headers that a status demands."""
+    if isinstance(refusal, Unauthenticated):
+        return {"www-authenticate": 'Bearer realm="livepass"'}
+    if isinstance(refusal, MethodNotAllowed):
+        return {"allow": ", ".join(refusal.allowed)}
+    return {}
+
+
+def internal() -> Refusal:
+    """Something broke in here. What, stands in the log under the request's id, and nowhere else."""
+    refusal = Refusal(
+        "something failed while answering", hint="look for request_id in the service's log", code="internal"
+    )
+    refusal.status = 500
+    return refusal
+
+
+def of_package(error: PkpassError) -> Refusal:
+    """What ``livepass.pkpass`` refused, where no use case put it into words."""
+    return Refusal(error.reason, hint=error.hint, code="package")
+
+
+# ── what msgspec says, in our words
+
+_MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
+
+
+def invalid(error: msgspec.ValidationError, struct: type[msgspec.Struct], *, query: bool = False) -> Refusal:
+    """A body (or query) that is readable and not of its type, with a pointer to the place."""
+    parts = _MESSAGE.fullmatch(str(error))
+    what, path = (parts["what"], parts["path"] or "") if parts else (str(error), "")
+    unknown = _UNKNOWN.fullmatch(what)
+    if unknown:
+        return _unknown_field(unknown["name"], struct, query)
+    steps = [step["name"] or step["index"] for step in _STEP.finditer(path)]
+    pointer = _pointer(steps, query)
+    fault = Fault(pointer, what, _allowed(struct, steps), "type")
+    where = f" at {pointer}" if pointer else ""
+    return Refusal(f"{what}{where}", hint=fault.remedy or "the API's fields: /api/v1/openapi.json", faults=[fault])
+
+
+def _unknown_field(name: str, struct: type[msgspec.Struct], query: bool) -> Refusal:
+    known = struct.__struct_fields__
+    close = get_close_matches(name, known, 1, 0.5)
+    hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known) or 'nothing'}"
+    kind = "query parameter" if query else "field"
+    fault = Fault(_pointer([name], query), f"is not a {kind} of this call", hint, "unknown-field")
+    return Refusal(f"{name[:100]!r} is not a {kind} of this call", hint=hint, faults=[fault], code="unknown_field")
+
+
+def _pointer(steps: Sequence[str], query: bool) -> str:
+    if query:
+        return f"?{steps[0]}" if steps else ""
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _allowed(struct: type[msgspec.Struct], steps: Sequence[str]) -> str:
+    """The values of a field that takes only some."""
+    field = typing.get_type_hints(struct).get(steps[0]) if steps else None
+    values = _literals(field)
+    return f"one of {', '.join(values)}" if values else ""
+
+
+def _literals(kind: object) -> list[str]:
+    if typing.get_origin(kind) is typing.Literal:
+        return [str(value) for value in typing.get_args(kind)]
+    return [value for each in typing.get_args(kind) for value in _literals(each)]

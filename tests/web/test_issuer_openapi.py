@@ -1,0 +1,123 @@
+"""The OpenAPI document: whole, resolvable, and true to the routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from livepass.web.issuer import OPERATIONS
+from livepass.web.operations import BASE
+from web.asgi import PASS_TYPE, Api, with_api
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a document."""
+    if isinstance(value, dict):
+        yield value
+        for each in value.values():
+            yield from nodes(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from nodes(each)
+
+
+def resolved(document: dict[str, Any], reference: str) -> Any:
+    assert reference.startswith("#/")
+    found: Any = document
+    for step in reference[2:].split("/"):
+        found = found[step]
+    return found
+
+
+@with_api
+async def test_the_document_is_whole(api: Api) -> None:
+    reply = await api.call("GET", "/openapi.json", key=None)
+    document = reply.json()
+    assert reply.headers["content-type"] == "application/json"
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["title"] and document["info"]["version"]
+    described = {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(described) == {(operation.method, BASE + operation.path) for operation in OPERATIONS}
+    names = [operation["operationId"] for operation in described.values()]
+    assert len(names) == len(set(names))
+    for (method, path), operation in described.items():
+        assert operation["summary"] and operation["description"] and operation["responses"], (method, path)
+        in_path = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+        assert in_path == set(re.findall(r"\{(\w+)\}", path))
+        assert all(each["schema"] for each in operation["parameters"])
+        assert ("requestBody" in operation) == (
+            method in ("PUT", "PATCH") or (method == "POST" and ":push" not in path)
+        )
+
+
+@with_api
+async def test_every_reference_leads_somewhere(api: Api) -> None:
+    document = await api.ok("GET", "/openapi.json", key=None)
+    references = [node["$ref"] for node in nodes(document) if "$ref" in node]
+    assert len(references) > 100
+    for reference in references:
+        assert resolved(document, reference)
+    used = {reference.rpartition("/")[2] for reference in references}
+    assert set(document["components"]["schemas"]) <= used
+
+
+@with_api
+async def test_security_is_said_per_operation(api: Api) -> None:
+    document = await api.ok("GET", "/openapi.json", key=None)
+    assert document["security"] == [{"key": []}]
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for operation in OPERATIONS:
+        described = document["paths"][BASE + operation.path][operation.method.lower()]
+        assert described.get("security") == (None if operation.scopes else [])
+        assert all(f"`{scope}`" in described["description"] for scope in operation.scopes)
+        assert ("401" in described["responses"]) == bool(operation.scopes)
+
+
+@with_api
+async def test_answers_have_the_fields_that_the_document_says(api: Api) -> None:
+    """Checked against the schema by hand: required fields are there, and there are no others."""
+    document = await api.ok("GET", "/openapi.json", key=None)
+    await api.issue("1")
+    await api.register("1", "phone-a")
+    for name, target in (
+        ("getPass", f"/passes/{PASS_TYPE}/1"),
+        ("listPasses", "/passes"),
+        ("getTimeline", f"/passes/{PASS_TYPE}/1/timeline"),
+        ("listRegistrations", "/registrations"),
+        ("listPushes", "/pushes"),
+        ("listCertificates", "/certificates"),
+        ("listTemplates", "/templates"),
+        ("getStats", "/stats"),
+    ):
+        [operation] = [each for each in OPERATIONS if each.name == name]
+        said = document["paths"][BASE + operation.path]["get"]["responses"]["200"]["content"]["application/json"]
+        conforms(document, said["schema"], await api.ok("GET", target))
+
+
+def conforms(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    if "$ref" in schema:
+        return conforms(document, resolved(document, schema["$ref"]), value)
+    if "anyOf" in schema:
+        if value is None:
+            assert {"type": "null"} in schema["anyOf"]
+            return None
+        return conforms(document, next(each for each in schema["anyOf"] if each != {"type": "null"}), value)
+    if "enum" in schema:
+        assert value in schema["enum"]
+    kinds = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+    if "type" in schema:
+        assert isinstance(value, kinds[schema["type"]]), (schema, value)
+    if schema.get("format") == "date-time":
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value)
+    for each in value if isinstance(value, list) else ():
+        conforms(document, schema["items"], each)
+    if "properties" in schema:
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"])
+        for name, each in value.items():
+            conforms(document, schema["properties"][name], each)
+    return None
