@@ -25,6 +25,10 @@ LEASE_MS = 60_000
 """Longer than a push may take with all its deadlines; a worker that died is replaced after it."""
 SWEEP_SECONDS = 30.0
 """The longest sleep between two looks at the database."""
+LEASED_SECONDS = 1.0
+STUMBLE_SECONDS = 1.0
+BATCHES = 8
+"""Batches under way at once in one process."""
 
 
 class Dispatcher:
@@ -52,28 +56,33 @@ class Dispatcher:
         self._pace = budget.Pace()
         self._token_errors: dict[str, TokenErrors] = {}
         self._credentials: dict[str, str] = {}
+        self._open_at = 0.0
+        self._under_way = 0
         self._stopping = False
         self._stopped = scheduler.signal()
         self.heard_at: int | None = None
 
     async def run(self) -> None:
-        """Work until ``stop``. A fault of ours is logged and does not end the work."""
+        """Work until ``stop``, then see what is under way through. A fault of ours is logged and ends nothing."""
         self._store.on_commit(self._due.set)
         try:
-            while not self._stopping:
+            while not self._stopping or self._under_way:
                 await self._due.wait(await self._one_round())
         finally:
             self._stopped.set()
 
     async def _one_round(self) -> float:
-        """Send what is due; answers for how many seconds there will be nothing to do."""
+        """Start what is due; answers for how many seconds there is nothing to do, unless a signal comes first."""
+        if self._stopping or self._under_way >= BATCHES:
+            return SWEEP_SECONDS
+        wait = self._open_at - self._clock.stopwatch()
+        if wait > 0:
+            return wait
         try:
-            if await self.work_once():
-                return 0.0
-            return await self._rest()
+            return await self._start_due()
         except Exception:
             log.exception("the push worker stumbled; it goes on")
-            return 1.0
+            return STUMBLE_SECONDS
 
     async def stop(self, seconds: float = 20.0) -> None:
         """Claim nothing more, let what is under way finish, and return."""
@@ -83,33 +92,72 @@ class Dispatcher:
 
     async def work_once(self) -> int:
         """Claim one batch of every pass type that is due and see it through; answers how many targets that were."""
-        now = self.heard_at = self._clock.now()
-        due = [pass_type for pass_type, due_at in await self._store.due() if due_at <= now]
         worked = 0
-        for pass_type in due:
-            worked += await self._work_type(pass_type)
+        for pass_type in (await self._due_types())[0]:
+            batch = await self._claim(pass_type)
+            if batch is not None:
+                worked += len(batch.targets)
+                await self._see_through(batch)
         return worked
 
-    async def _work_type(self, pass_type: str) -> int:
+    async def _start_due(self) -> float:
+        """Batches run side by side: one push that stalls holds up neither other phones nor other pass types."""
+        due, rest = await self._due_types()
+        started = False
+        for pass_type in due:
+            batch = await self._claim(pass_type)
+            if batch is not None:
+                started = True
+                self._under_way += 1
+                self._scheduler.spawn(self._run(batch), "push-batch")
+        if started:
+            return 0.0
+        # Due and yet not to be had: somebody else's lease. It is worth a look now and then.
+        return LEASED_SECONDS if due else rest
+
+    async def _run(self, batch: _Batch) -> None:
+        try:
+            await self._see_through(batch)
+        except Exception:
+            log.exception("a batch of pushes was not recorded; its leases run out and it is sent again")
+        finally:
+            self._under_way -= 1
+            self._due.set()
+
+    async def _due_types(self) -> tuple[list[str], float]:
+        """The pass types that are due now; and when none is, in how many seconds one will be."""
+        now = self.heard_at = self._clock.now()
+        waiting = await self._store.due()
+        due = [pass_type for pass_type, due_at in waiting if due_at <= now]
+        if not waiting:
+            return due, SWEEP_SECONDS
+        return due, min(SWEEP_SECONDS, max(0.02, (min(due_at for _, due_at in waiting) - now) / 1000))
+
+    async def _claim(self, pass_type: str) -> _Batch | None:
+        """A batch under a lease of its own; ``None`` when there is nothing to be had."""
         now = self._clock.now()
         lease = self._chance.token_bytes(8).hex()
         limit = max(1, min(CLAIM, int(self._pace.rate)))
         targets = await self._store.write(
             lambda tx: tx.claim_targets(pass_type, lease=lease, now=now, lease_until=now + LEASE_MS, limit=limit)
         )
-        if not targets or self._stopping:
-            # Claimed at the very end: given back at once, rather than after the lease.
-            await self._store.write(lambda tx: tx.hold_targets(lease, [(target, now) for target in targets]))
-            return 0
-        batch = _Batch(self._store, lease, self._clock)
-        go = [target for target in targets if self._may_go(target, now, batch)]
+        if not targets:
+            return None
+        self._keep_pace(len(targets))
+        return _Batch(self._store, lease, self._clock, targets)
+
+    async def _see_through(self, batch: _Batch) -> None:
+        now = self._clock.now()
+        go = [target for target in batch.targets if self._may_go(target, now, batch)]
         await batch.flush_held()
-        started = self._clock.stopwatch()
         if go:
             await self._send(go, batch)
         await batch.record()
-        await self._keep_pace(len(go), started)
-        return len(targets)
+
+    def _keep_pace(self, count: int) -> None:
+        """Every push brings an ask and a fetch: do not send faster than those can be answered."""
+        self._pace = self._pace.after(self._fetch_times.p95() if self._fetch_times else None)
+        self._open_at = max(self._open_at, self._clock.stopwatch()) + count / self._pace.rate
 
     # ── one batch
 
@@ -160,28 +208,12 @@ class Dispatcher:
         self._credentials[pass_type] = credential.id
         return credential
 
-    # ── pace
-
-    async def _keep_pace(self, sent: int, started: float) -> None:
-        """Every push brings an ask and a fetch: do not send faster than those can be answered."""
-        p95 = self._fetch_times.p95() if self._fetch_times else None
-        self._pace = self._pace.after(p95)
-        ahead = sent / self._pace.rate - (self._clock.stopwatch() - started)
-        if ahead > 0:
-            await self._scheduler.sleep(min(ahead, 1.0))
-
-    async def _rest(self) -> float:
-        """How long nothing will be due, in seconds. A lease that is not ours to take is looked at again soon."""
-        due = [due_at for _, due_at in await self._store.due()]
-        if not due:
-            return SWEEP_SECONDS
-        return min(SWEEP_SECONDS, max(0.05, (min(due) - self._clock.now()) / 1000))
-
 
 class _Batch:
-    """What is to be written of one claimed batch."""
+    """One claimed batch, and what is to be written of it."""
 
-    def __init__(self, store: Store, lease: str, clock: Clock) -> None:
+    def __init__(self, store: Store, lease: str, clock: Clock, targets: Sequence[Target]) -> None:
+        self.targets = targets
         self._store = store
         self._lease = lease
         self._clock = clock
