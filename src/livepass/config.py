@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,17 +97,24 @@ def client_settings(environ: Mapping[str, str] | None = None) -> tuple[str | Non
 
 
 def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
-    path = Path(environ.get("LIVEPASS_CONFIG") or directory / "livepass.toml")
+    named = environ.get("LIVEPASS_CONFIG")
+    path = Path(named or directory / "livepass.toml")
+    if named and (path.is_dir() or not path.exists()):
+        raise ConfigError(f"LIVEPASS_CONFIG names {named}, which is not a file", "correct it, or unset it")
     if not path.exists():
         return {}
     try:
         parsed = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    values = {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        hint = 'write one setting a line, as in public_url = "https://…"'
+        raise ConfigError(f"{path} is not TOML: {error}", hint) from error
+    values: dict[str, str] = {}
     for key, value in parsed.items():
-        name, from_file = _known(key.upper(), f"{key} in {path}")
-        values[name] = _content(path.parent / str(value)) if from_file else _beside(path, name, str(value))
+        shown = f"{key} in {path}"
+        name, from_file = _known(key.upper(), shown, values)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise ConfigError(f"{shown} is neither text nor a number", f'write {key} = "…"')
+        values[name] = _content(path.parent / str(value), shown) if from_file else _beside(path, name, str(value))
     return values
 
 
@@ -119,38 +126,40 @@ def _beside(path: Path, name: str, value: str) -> str:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    values = {}
+    values: dict[str, str] = {}
     for variable, value in environ.items():
         if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in _READ_ELSEWHERE:
             if variable.startswith(f"{PREFIX}TEST_") or not value:
                 continue
-            name, from_file = _known(variable.removeprefix(PREFIX), variable)
-            values[name] = _content(Path(value)) if from_file else value
+            name, from_file = _known(variable.removeprefix(PREFIX), variable, values)
+            values[name] = _content(Path(value), variable) if from_file else value
     return values
 
 
-def _known(name: str, shown: str) -> tuple[str, bool]:
+def _known(name: str, shown: str, taken: Collection[str]) -> tuple[str, bool]:
     """The setting's name, and whether the value is the name of a file that holds it (``*_FILE``)."""
-    if name in _NAMES:
-        return name, False
-    stem = name.removesuffix("_FILE")
-    if name.endswith("_FILE") and stem in _NAMES:
-        return stem, True
+    from_file = name not in _NAMES and name.endswith("_FILE")
+    stem = name.removesuffix("_FILE") if from_file else name
+    if stem in taken:
+        raise ConfigError(f"{shown} sets {stem} a second time", f"keep either {PREFIX}{stem} or {PREFIX}{stem}_FILE")
+    if stem in _NAMES:
+        return stem, from_file
     close = difflib.get_close_matches(name, sorted(_NAMES), 1, 0.5)
     hint = f"did you mean {PREFIX}{close[0]}?" if close else f"settings: {', '.join(sorted(_NAMES))}"
     raise ConfigError(f"{shown} is not a setting of livepass", hint)
 
 
-def _content(path: Path) -> str:
+def _content(path: Path, shown: str) -> str:
     try:
         return path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        hint = "name a text file that this user may read"
+        raise ConfigError(f"{shown} names {path}, which cannot be read: {error}", hint) from error
 
 
 def _database(url: str, directory: Path | None) -> str:
     if not url.startswith("sqlite:///") or url == "sqlite:///":
-        shown = re.sub(r"//[^@/]*@", "//…@", url)
+        shown = re.sub(r"//.*@", "//…@", url)
         raise ConfigError(
             f"LIVEPASS_DATABASE_URL is {shown!r}, which this version cannot open", "use sqlite:///livepass.db"
         )
@@ -172,12 +181,20 @@ def _public_url(url: str) -> str:
     return checked
 
 
+_WHY_HTTPS = {
+    "PUBLIC_URL": "Wallet refuses a pass whose service is not https",
+    "APNS_URL": f"leave it out for Apple's own, {PRODUCTION_APNS}",
+}
+
+
 def _https(name: str, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise ConfigError(
-            f"LIVEPASS_{name} is {url!r}, not an https address", "Wallet refuses a pass whose service is not https"
-        )
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"LIVEPASS_{name} is {url!r}, not an https address", _WHY_HTTPS[name])
     return url.rstrip("/")
 
 
@@ -202,11 +219,12 @@ def _file(name: str | None) -> Path | None:
         return None
     path = Path(name)
     if not path.is_file():
-        raise ConfigError(f"LIVEPASS_APNS_CA_FILE names {name}, which is not a file")
+        hint = "name a PEM file, or leave it out to trust the system's authorities"
+        raise ConfigError(f"LIVEPASS_APNS_CA_FILE names {name}, which is not a file", hint)
     return path
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or not 0 <= int(text) < 65536:
-        raise ConfigError(f"LIVEPASS_PORT is {text!r}, not a port number")
+    if re.fullmatch(r"[0-9]{1,5}", text) is None or int(text) > 65535:
+        raise ConfigError(f"LIVEPASS_PORT is {text!r}, not a port number", "use 1 to 65535, or 0 for any free one")
     return int(text)

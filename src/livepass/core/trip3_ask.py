@@ -78,24 +78,26 @@ def ask(facts: AskFacts) -> Decision:
 
     An unknown phone gets 204, as one that is up to date: the call has no credential, so the two must look alike.
     """
+    counter, device = facts.counter, facts.device
+    if counter is None or device is None:
+        return _nothing_known(facts)
+    since = heard(facts.tag, counter)
     rows = [row for row in facts.listed if followed(row.registration, facts.now)]
-    counter = facts.counter
-    if counter is None or facts.device is None or not (rows or heard(facts.tag, counter) == counter.seq):
+    if not rows and since != counter.seq:
         return _nothing_known(facts)
     writes: list[Write] = []
     events: list[Event] = []
     if facts.target_dead:
-        writes.append(Revive(facts.pass_type, facts.device.push_token, facts.now))
-    if _from_the_future(facts.tag, counter):
+        writes.append(Revive(facts.pass_type, device.push_token, facts.now))
+    if since is None and _from_the_future(facts.tag, counter):
         counter, renewal, alarm = _renew(facts, counter)
         writes.append(renewal)
         events.append(alarm)
-    since = heard(facts.tag, counter)
-    named = sorted((row for row in rows if since is None or row.newest > since), key=_serial)
+    named = sorted((row for row in rows if since is None or row.newest > since), key=_serial) if rows else []
     serials = tuple(row.registration.serial for row in named)
-    seen = facts.tag.seq if facts.tag is not None and since is not None else 0
-    if serials or facts.push_due or facts.device.told < counter.seq or facts.device.asked < seen:
-        writes.append(_raise(facts, facts.device, seen, counter.seq, named))
+    seen = since or 0
+    if serials or facts.push_due or device.told < counter.seq or device.asked < seen:
+        writes.append(_raise(facts, device, seen, counter.seq, named))
     reply = _list(serials, Tag(counter.epoch, counter.seq), facts) if serials else Reply(204)
     events.append(_asked(facts, reply.status, seen, counter.seq, serials))
     return Decision(reply, tuple(writes), tuple(events))
@@ -143,7 +145,8 @@ def _list(serials: tuple[str, ...], tag: Tag, facts: AskFacts) -> Reply:
 
 
 def _asked(facts: AskFacts, status: int, seen: int, told: int, serials: tuple[str, ...]) -> Event:
-    detail: dict[str, object] = {"status": status, "asked": seen, "tag": _shown(facts.tag_text)}
+    shown = facts.tag_text if facts.tag is not None else _shown(facts.tag_text)
+    detail: dict[str, object] = {"status": status, "asked": seen, "tag": shown}
     if serials:
         detail["serials"] = list(serials[:50])
         detail["count"] = len(serials)

@@ -118,25 +118,36 @@ class Answering:
 
     # ── trip 3 ask
 
-    async def ask(self, pass_type: str, device_id: str, tag_text: str | None, connection: str | None) -> Reply:
-        """``GET …/registrations/{type}?passesUpdatedSince=``."""
+    async def ask(
+        self, pass_type: str, device_id: str, tag_text: str | None, connection: str | None, *, body: bool = True
+    ) -> Reply:
+        """``GET …/registrations/{type}?passesUpdatedSince=``. A ``HEAD`` (``body`` false) tells nobody anything, so
+        nothing is noted of it.
+        """
         decision = await self._decide_ask(pass_type, device_id, tag_text)
-        renewals = [write for write in decision.writes if isinstance(write, NewEpoch)]
-        if renewals:
-            alarms = [event for event in decision.events if event.kind is Kind.NEW_EPOCH]
-            log.error("tags of %s are ahead of the database: it went back in time; new epoch", pass_type)
-            self._spare_epoch = new_epoch(self._chance)
-            await self._store.write(lambda tx: tx.apply(renewals, alarms))
+        if decision.writes and any(isinstance(write, NewEpoch) for write in decision.writes):
+            await self._begin_epoch(pass_type, decision)
             decision = await self._decide_ask(pass_type, device_id, tag_text)
+        reply = decision.reply
+        if not body:
+            return reply
         if self._worth_noting(decision, pass_type, device_id):
             self._recorder.note(decision.writes, decision.events)
-        if connection is not None and decision.events:
+        if connection is not None and reply.status == 200:
             self._asked_over.put((connection, pass_type), (device_id, self._clock.now()))
-        return decision.reply
+        return reply
+
+    async def _begin_epoch(self, pass_type: str, decision: Decision) -> None:
+        """Durable before any tag of the new epoch leaves."""
+        renewals = [write for write in decision.writes if isinstance(write, NewEpoch)]
+        alarms = [event for event in decision.events if event.kind is Kind.NEW_EPOCH]
+        log.error("tags of %s are ahead of the database: it went back in time; new epoch", pass_type)
+        self._spare_epoch = new_epoch(self._chance)
+        await self._store.write(lambda tx: tx.apply(renewals, alarms))
 
     def _worth_noting(self, decision: Decision, pass_type: str, device_id: str) -> bool:
         """Anybody can ask for a phone that does not exist: each such id is written down once in ten minutes."""
-        if not any(event.kind is Kind.ASKED_UNKNOWN for event in decision.events):
+        if not decision.events or decision.events[0].kind is not Kind.ASKED_UNKNOWN:
             return True
         now, key = self._clock.now(), (pass_type, device_id)
         noted = self._strangers.get(key)

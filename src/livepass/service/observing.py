@@ -17,10 +17,12 @@ from livepass.service.seams import Scheduler, Store, Tx
 log = logging.getLogger(__name__)
 
 Note = Callable[[Tx], Awaitable[Sequence[Event]]]
-"""Writes what follows from something seen, and answers the events to keep of it."""
+"""Writes what follows from something seen, and answers the events to keep of it. Where nothing follows, the events
+themselves stand for it.
+"""
 
 BATCH = 500
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.1
 """How long to gather before writing: a transaction of one costs nearly as much as one of a hundred."""
 BACKLOG = 20_000
 """Notes waiting at most; beyond it the oldest are dropped and counted, because phones come before diaries."""
@@ -32,7 +34,7 @@ class Recorder:
     def __init__(self, store: Store, scheduler: Scheduler) -> None:
         self._store = store
         self._scheduler = scheduler
-        self._notes: deque[Note] = deque()
+        self._notes: deque[Note | Sequence[Event]] = deque()
         self._wake = scheduler.signal()
         self._idle = scheduler.signal()
         self._running = False
@@ -40,11 +42,16 @@ class Recorder:
 
     def note(self, writes: Sequence[Write], events: Sequence[Event]) -> None:
         """Apply a decision's writes and events soon."""
-        if writes or events:
+        if writes:
             self.later(_applying(writes, events))
+        elif events:
+            self._keep(events)
 
     def later(self, note: Note) -> None:
         """Run ``note`` in a transaction soon. It may read there what it needs to decide; its events are kept."""
+        self._keep(note)
+
+    def _keep(self, note: Note | Sequence[Event]) -> None:
         if len(self._notes) >= BACKLOG:
             self._notes.popleft()
             self.dropped += 1
@@ -68,7 +75,7 @@ class Recorder:
             self._running = False
             self._idle.set()
 
-    async def _write(self, batch: list[Note]) -> None:
+    async def _write(self, batch: list[Note | Sequence[Event]]) -> None:
         try:
             await self._store.write(_together(batch))
         except Exception:
@@ -89,11 +96,11 @@ def _applying(writes: Sequence[Write], events: Sequence[Event]) -> Note:
     return note
 
 
-def _together(batch: Sequence[Note]) -> Callable[[Tx], Awaitable[None]]:
+def _together(batch: Sequence[Note | Sequence[Event]]) -> Callable[[Tx], Awaitable[None]]:
     async def work(tx: Tx) -> None:
         events: list[Event] = []
         for note in batch:
-            events.extend(await note(tx))
+            events.extend(await note(tx) if callable(note) else note)
         await tx.add_events(events)
 
     return work

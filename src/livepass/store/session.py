@@ -133,11 +133,13 @@ class Reading:
         if not found:
             return AskSnapshot(None, None, (), False, False)
         first = found[0]
-        listed = [
-            Listed(Registration(pass_type, row[9], device_id, *row[10:19]), max(row[11], row[19]))
-            for row in found
-            if row[9] is not None and row[19] is not None
-        ]
+        listed: Sequence[Listed] = ()
+        if first[9] is not None:
+            listed = [
+                Listed(Registration(pass_type, row[9], device_id, *row[10:19]), max(row[11], row[19]))
+                for row in found
+                if row[19] is not None
+            ]
         return AskSnapshot(
             Counter(pass_type, first[0], first[1]),
             rows.device(pass_type, device_id, first[2:7]),

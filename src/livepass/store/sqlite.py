@@ -11,6 +11,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +50,26 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )
-    db.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(db)
     # NORMAL would lose acknowledged registrations on power loss, and a phone does not register again by itself.
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA mmap_size = 268435456")
     db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     return db
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Switching a new file over does not wait its turn as other statements do: SQLite fails it at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def schema_version(db: sqlite3.Connection) -> int:

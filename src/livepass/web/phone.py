@@ -64,11 +64,11 @@ class PhoneApp:
         try:
             request = read_request(scope)
             if request is None:
-                await _send(send, Reply(400))
+                await _send(send, Reply(200 if _is_log(scope) else 400))
             elif request.method in ("GET", "HEAD") and _is_fetch(request.parts):
                 await self._fetch(request, send)
             else:
-                await _send(send, await self._answer(request, receive))
+                await _send(send, await self._answer(request, receive), head=request.method == "HEAD")
         except _TooLarge:
             await _send(send, Reply(413))
         except _Gone:
@@ -81,6 +81,8 @@ class PhoneApp:
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         parts, method = request.parts, request.method
+        if parts[:2] == ("v1", "v1"):
+            log.warning("a pass carries a webServiceURL that ends in /v1: phones add /v1 themselves")
         match parts:
             case ("v1", "devices", device_id, "registrations", pass_type, serial):
                 return await self._registration(request, device_id, pass_type, serial, receive)
@@ -91,8 +93,6 @@ class PhoneApp:
             case ("v1", *_) if method == "POST":
                 body = await _body(receive, MAX_BODY)
                 return self._answering.unknown_message("/" + "/".join(parts), body)
-            case ("v1", "v1", *_):
-                log.warning("a pass carries a webServiceURL that ends in /v1: phones add /v1 themselves")
         return Reply(404)
 
     async def _registration(
@@ -112,8 +112,7 @@ class PhoneApp:
         if not DEVICE_ID.fullmatch(device_id) or not PASS_TYPE.fullmatch(pass_type):
             return Reply(204)
         tag = _tag(request.query)
-        reply = await self._answering.ask(pass_type, device_id, tag, request.connection)
-        return Reply(reply.status, reply.headers) if request.method == "HEAD" else reply
+        return await self._answering.ask(pass_type, device_id, tag, request.connection, body=request.method == "GET")
 
     async def _fetch(self, request: Request, send: Send) -> None:
         _, _, pass_type, serial = request.parts
@@ -174,12 +173,17 @@ def _parts(raw: bytes) -> tuple[str, ...] | None:
     if len(raw) > MAX_PATH:
         return None
     try:
-        if b"%" not in raw:
+        if b"%" not in raw and b"\x00" not in raw:
             return tuple(part for part in raw.decode("utf-8").split("/") if part)
         parts = tuple(unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/") if part)
     except UnicodeDecodeError:
         return None
     return None if any("\x00" in part for part in parts) else parts
+
+
+def _is_log(scope: Scope) -> bool:
+    """Whether a request that cannot be read is a log call, which is answered 200 whatever it carries."""
+    return bool(scope["method"] == "POST" and scope["path"].endswith("/v1/log"))
 
 
 def _is_fetch(parts: tuple[str, ...]) -> bool:
@@ -190,7 +194,10 @@ def _tag(query: bytes) -> str | None:
     """The tag as sent. Ours needs no decoding; foreign ones do, and mean nothing to us anyway."""
     if query.startswith(b"passesUpdatedSince=v1.") and b"&" not in query and b"%" not in query:
         return query[19:].decode("latin-1")
-    values = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20) if query else {}
+    try:
+        values = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20) if query else {}
+    except ValueError:
+        return None
     found = values.get("passesUpdatedSince")
     return found[0] if found else None
 
