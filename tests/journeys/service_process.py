@@ -1,0 +1,85 @@
+"""The service as processes of its own, started by the command line that operators use, so that they can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Self
+
+from journeys.world import World
+
+
+class Process:
+    """One ``livepass`` command that runs until it is ended. Leaving the context kills it."""
+
+    def __init__(self, world: World, *arguments: str) -> None:
+        self._arguments = arguments
+        self._environment = _environment(world)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> Self:
+        """Start it, and wait for the line that says it is ready."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "livepass", *self._arguments, "--json"),
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), 30)
+        assert line, f"livepass {' '.join(self._arguments)} ended at once"
+        assert json.loads(line)["ready"] is True
+        return self
+
+    async def kill(self) -> None:
+        """kill -9: no drain, no goodbye."""
+        assert self._process is not None
+        self._process.kill()
+        assert await self._process.wait() == -signal.SIGKILL
+
+    async def stop(self) -> None:
+        """SIGTERM: finish what is under way, and end well."""
+        assert self._process is not None
+        self._process.terminate()
+        assert await asyncio.wait_for(self._process.wait(), 30) == 0
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+def serve(world: World, *more: str) -> Process:
+    """``livepass serve`` at the address that stands in the passes of that world."""
+    certificate, key = world.tls_files()
+    where = ("--host", "127.0.0.1", "--port", str(world.port))
+    return Process(world, "serve", *where, "--tls-cert", str(certificate), "--tls-key", str(key), *more)
+
+
+def worker(world: World) -> Process:
+    """``livepass worker``."""
+    return Process(world, "worker")
+
+
+def _environment(world: World) -> Mapping[str, str]:
+    config = world.config
+    settings: dict[str, Any] = {
+        "DATABASE_URL": config.database_url,
+        "PUBLIC_URL": config.public_url,
+        "SECRET_KEY": ",".join(config.secret_key),
+        "ADMIN_KEY": config.admin_key,
+        "APNS_URL": config.apns_url,
+        "APNS_CA_FILE": config.apns_ca_file,
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
+    return inherited | {f"LIVEPASS_{name}": str(value) for name, value in settings.items()}

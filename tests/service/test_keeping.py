@@ -1,0 +1,137 @@
+"""The chores: telling again, finishing roll-outs, forgetting what is old, and going on when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from livepass.core.trip3_ask import RETELL_FIRST_MS, RETELL_LIMIT
+from livepass.emulators.authority import Issued
+from livepass.service.keeping import DEAD_KEPT_MS, EVENTS_KEPT_MS, TOMBSTONES_KEPT_MS
+from service.rig import DAY, TYPE, rig, template, until
+
+
+def test_told_is_not_delivered(tmp_path: Path, pass_certificate: Issued) -> None:
+    """A phone that took the tag and never the pass is told again, whatever its tag, and woken for it."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            _, tag = await service.ask()
+            waits = []
+            for _ in range(RETELL_LIMIT):
+                wait = RETELL_FIRST_MS * 2 ** len(waits)
+                service.clock.pass_(wait - 1)
+                assert await service.keeper.retell() == 0
+                service.clock.pass_(1)
+                assert await service.keeper.retell() == 1
+                waits.append(wait)
+                assert await service.due.wait(0), "the worker is woken"
+                [(_, due_at)] = await service.store.due()
+                service.clock.pass_(max(0, due_at - service.clock.now()))
+                await service.dispatcher.work_once()
+                service.sender.taken()
+                serials, newer = await service.ask(tag=tag)
+                assert (serials, newer != tag) == (["1"], True)
+                tag = newer
+            service.clock.pass_(30 * DAY)
+            assert await service.keeper.retell() == 0, "bounded"
+            assert await service.ask(tag=tag) == ([], tag)
+            await service.fetch("1")
+            assert (await service.kinds("1")).count("retold") == RETELL_LIMIT
+
+    asyncio.run(main())
+
+
+def test_what_was_delivered_is_not_told_again(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            await service.ask()
+            await service.fetch("1")
+            service.clock.pass_(DAY)
+            assert await service.keeper.retell() == 0
+            assert not await service.due.wait(0)
+
+    asyncio.run(main())
+
+
+def test_a_roll_out_that_a_crash_cut_off_is_finished(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            newer = template(description="Newer")
+            stored = await service.store.template("default", "membership", None)
+            assert stored is not None
+            await service.publishing.publish(newer)
+            await service.scheduler.close()  # the process dies before the passes followed
+            clock = service.clock
+        async with rig(tmp_path, None, clock=clock, publish=False) as successor:
+            await successor.keeper.once()
+            assert (await successor.document("1"))["description"] == "Newer"
+
+    asyncio.run(main())
+
+
+def test_what_is_old_is_forgotten_within_its_bounds(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            for device, token in (("left", "aa"), ("dead", "bb"), ("here", "cc")):
+                await service.register("1", device, token)
+            await service.answering.unregister(TYPE, "1", "left", await service.allowed("1"))
+            service.sender.answers["bb"] = (400, "BadDeviceToken")
+            await service.issuing.push(TYPE, None)
+            await service.dispatcher.work_once()
+
+            def devices() -> set[str]:
+                return {row[0] for row in service.elsewhere("SELECT device_id FROM registration")}
+
+            start = service.clock.now()
+            service.clock.at = start + TOMBSTONES_KEPT_MS
+            await service.keeper.prune()
+            assert devices() == {"left", "dead", "here"}
+            service.clock.pass_(1)
+            await service.keeper.prune()
+            assert devices() == {"dead", "here"}
+            service.clock.at = start + DEAD_KEPT_MS
+            await service.keeper.prune()
+            assert devices() == {"dead", "here"}
+            assert service.elsewhere("SELECT count(*) > 0 FROM event") == [(1,)]
+            service.clock.at = start + max(DEAD_KEPT_MS, EVENTS_KEPT_MS) + 1
+            await service.keeper.prune()
+            assert devices() == {"here"}
+            assert service.elsewhere("SELECT count(*) FROM event") == [(0,)]
+            assert await service.document("1"), "passes are not history"
+
+    asyncio.run(main())
+
+
+def test_the_keeper_goes_on_after_a_chore_failed_and_stops_when_told(
+    tmp_path: Path, pass_certificate: Issued, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            rounds = []
+
+            async def failing() -> int:
+                rounds.append(1)
+                raise ValueError("a chore")
+
+            monkeypatch.setattr(service.keeper, "retell", failing)
+            running = asyncio.create_task(service.keeper.run())
+            await until(lambda: rounds)
+            assert not running.done()
+            service.keeper._wake.set()
+            await until(lambda: len(rounds) > 1)
+            await service.keeper.stop()
+            await asyncio.wait_for(running, 5)
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(main())
+    assert "a chore failed" in caplog.text

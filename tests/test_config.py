@@ -1,0 +1,243 @@
+"""Settings: the environment over the file, nothing ignored, and every refusal names the setting and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livepass.config import PRODUCTION_APNS, SETTINGS, Config, ConfigError, client_settings, load
+
+KEY = "s3cr3t" + "A" * 37
+NEEDED = {"LIVEPASS_PUBLIC_URL": "https://passes.example.com", "LIVEPASS_SECRET_KEY": KEY}
+
+
+def loaded(directory: Path, **changes: str) -> Config:
+    return load(NEEDED | {f"LIVEPASS_{name}": value for name, value in changes.items()}, directory)
+
+
+def refused(directory: Path, **changes: str) -> ConfigError:
+    with pytest.raises(ConfigError) as error:
+        loaded(directory, **changes)
+    assert error.value.hint, "every refusal says what to do"
+    assert KEY not in str(error.value) + error.value.hint
+    return error.value
+
+
+def toml(directory: Path, text: str) -> None:
+    (directory / "livepass.toml").write_text(text, "utf-8")
+
+
+# ── what is taken
+
+
+def test_defaults(tmp_path: Path) -> None:
+    config = loaded(tmp_path)
+    assert config.sqlite_path == tmp_path / "livepass.db"
+    assert config.web_service_url == "https://passes.example.com/wallet"
+    assert (config.apns_url, config.apns_ca_file) == (PRODUCTION_APNS, None)
+    assert (config.host, config.port, config.admin_key) == ("127.0.0.1", 8420, "")
+    assert config.secret_key == (KEY,)
+
+
+def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("pem")
+    config = loaded(
+        tmp_path,
+        DATABASE_URL="sqlite:////var/lib/x.db",
+        PUBLIC_URL="https://a.example:8443/base/",
+        SECRET_KEY=f"{KEY}, {KEY[::-1]},",
+        ADMIN_KEY="k" * 16,
+        APNS_URL="https://localhost:2197/",
+        APNS_CA_FILE=str(ca),
+        HOST="0.0.0.0",
+        PORT="0",
+    )
+    assert config == Config(
+        "sqlite:////var/lib/x.db",
+        "https://a.example:8443/base",
+        (KEY, KEY[::-1]),
+        "k" * 16,
+        "https://localhost:2197",
+        ca,
+        "0.0.0.0",
+        0,
+    )
+    assert len(SETTINGS) == 8, "a new setting is to be added above"
+
+
+def test_the_environment_wins_over_the_file_setting_by_setting(tmp_path: Path) -> None:
+    toml(tmp_path, 'host = "10.0.0.1"\nport = 9000\nadmin_key = "from the file, long"\n')
+    config = loaded(tmp_path, PORT="9001")
+    assert (config.host, config.port, config.admin_key) == ("10.0.0.1", 9001, "from the file, long")
+
+
+def test_the_file_may_stand_elsewhere_and_its_names_are_beside_it(tmp_path: Path) -> None:
+    there = tmp_path / "etc"
+    there.mkdir()
+    (there / "key").write_text(f"{KEY}\n")
+    (there / "my.toml").write_text('database_url = "sqlite:///here.db"\nsecret_key_file = "key"\n')
+    environ = {"LIVEPASS_PUBLIC_URL": NEEDED["LIVEPASS_PUBLIC_URL"], "LIVEPASS_CONFIG": str(there / "my.toml")}
+    config = load(environ, tmp_path)
+    assert config.sqlite_path == there / "here.db"
+    assert config.secret_key == (KEY,)
+
+
+@pytest.mark.parametrize("name", [setting.name for setting in SETTINGS if setting.secret])
+def test_every_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
+    values = {"SECRET_KEY": KEY, "ADMIN_KEY": "a" * 20, "DATABASE_URL": "sqlite:////from/file.db"}
+    path = tmp_path / "secret"
+    path.write_text(f"  {values[name]}\n")
+    environ = {key: value for key, value in NEEDED.items() if key != f"LIVEPASS_{name}"}
+    config = load(environ | {f"LIVEPASS_{name}_FILE": str(path)}, tmp_path)
+    taken: Any = getattr(config, name.lower())
+    assert taken in (values[name], (values[name],))
+
+
+def test_a_file_in_the_environment_wins_over_a_value_in_the_settings_file(tmp_path: Path) -> None:
+    toml(tmp_path, 'admin_key = "from the settings file"\n')
+    (tmp_path / "admin").write_text("from a file of its own")
+    assert loaded(tmp_path, ADMIN_KEY_FILE=str(tmp_path / "admin")).admin_key == "from a file of its own"
+
+
+def test_a_settings_file_may_be_switched_off(tmp_path: Path) -> None:
+    toml(tmp_path, "port = 9000")
+    assert loaded(tmp_path, CONFIG="/dev/null").port == 8420
+
+
+def test_what_is_set_to_nothing_is_not_set(tmp_path: Path) -> None:
+    assert loaded(tmp_path, PORT="", ADMIN_KEY="").port == 8420
+
+
+def test_what_others_read_and_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    others = {"LIVEPASS_URL": "https://x", "LIVEPASS_KEY": "k", "LIVEPASS_PYTHON": "3", "PATH": "/bin", "PORT": "x"}
+    load(NEEDED | others | {"LIVEPASS_TEST_ANYTHING": "1"}, tmp_path)
+    assert client_settings(others) == ("https://x", "k")
+    assert client_settings({}) == (None, None)
+
+
+def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LIVEPASS_URL", "https://remote")
+    assert load().sqlite_path.name == "livepass.db"
+    assert client_settings()[0] == "https://remote"
+
+
+# ── what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says", "hint"),
+    [
+        ("PUBLIC_URL", "", "LIVEPASS_PUBLIC_URL is not set", "https address"),
+        ("PUBLIC_URL", "http://a.example", "LIVEPASS_PUBLIC_URL is 'http://a.example', not an https", "Wallet refuses"),
+        ("PUBLIC_URL", "a.example", "LIVEPASS_PUBLIC_URL", "https"),
+        ("PUBLIC_URL", "https://", "LIVEPASS_PUBLIC_URL", "https"),
+        ("PUBLIC_URL", "https://[", "LIVEPASS_PUBLIC_URL", "https"),
+        ("PUBLIC_URL", "https://a.example:port", "LIVEPASS_PUBLIC_URL", "https"),
+        ("PUBLIC_URL", "https://a.example?x=1", "LIVEPASS_PUBLIC_URL has a query", "leave them out"),
+        ("PUBLIC_URL", "https://a.example/#x", "LIVEPASS_PUBLIC_URL has a query or fragment", "leave them out"),
+        ("PUBLIC_URL", "https://a.example/v1/", "LIVEPASS_PUBLIC_URL ends in /v1", "phones add /v1"),
+        ("SECRET_KEY", "", "LIVEPASS_SECRET_KEY is not set", "token_urlsafe(32)"),
+        ("SECRET_KEY", " , ", "LIVEPASS_SECRET_KEY is not set", "token_urlsafe(32)"),
+        ("ADMIN_KEY", "too short", "LIVEPASS_ADMIN_KEY has 9 characters", "16 or more"),
+        ("APNS_URL", "http://localhost", "LIVEPASS_APNS_URL is 'http://localhost'", PRODUCTION_APNS),
+        ("APNS_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_APNS_CA_FILE names /nowhere/ca.pem", "PEM"),
+        ("DATABASE_URL", "mysql://x", "LIVEPASS_DATABASE_URL is 'mysql://x'", "sqlite:///livepass.db"),
+        ("DATABASE_URL", "sqlite:///", "LIVEPASS_DATABASE_URL", "sqlite:///livepass.db"),
+        ("PORT", "http", "LIVEPASS_PORT is 'http'", "65535"),
+        ("PORT", "65536", "LIVEPASS_PORT is '65536'", "65535"),
+        ("PORT", "-1", "LIVEPASS_PORT is '-1'", "65535"),
+        ("PORT", "²", "LIVEPASS_PORT is '²'", "65535"),
+        ("PORT", "8" * 5000, "LIVEPASS_PORT is", "65535"),
+        ("SECRET_KEY_FILE", "/nowhere/key", "LIVEPASS_SECRET_KEY_FILE", "file"),
+        ("CONFIG", "/nowhere/my.toml", "LIVEPASS_CONFIG names /nowhere/my.toml", "correct it"),
+    ],
+)
+def test_a_refusal_names_the_setting_and_the_remedy(
+    name: str, value: str, says: str, hint: str, tmp_path: Path
+) -> None:
+    environ = {key: kept for key, kept in NEEDED.items() if key.removeprefix("LIVEPASS_") != name.removesuffix("_FILE")}
+    with pytest.raises(ConfigError) as error:
+        load(environ | {f"LIVEPASS_{name}": value}, tmp_path)
+    assert says in str(error.value)
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PUBLIC_ULR", "LIVEPASS_PUBLIC_URL"),
+        ("SECRET", "LIVEPASS_SECRET_KEY"),
+        ("DATABASE", "LIVEPASS_DATABASE_URL"),
+        ("SECRET_KYE_FILE", "LIVEPASS_SECRET_KEY"),
+    ],
+)
+def test_an_unknown_setting_is_an_error_and_not_ignored(name: str, meant: str, tmp_path: Path) -> None:
+    error = refused(tmp_path, **{name: "x"})
+    assert str(error) == f"LIVEPASS_{name} is not a setting of livepass"
+    assert error.hint == f"did you mean {meant}?"
+
+
+def test_one_that_resembles_nothing_gets_the_list(tmp_path: Path) -> None:
+    error = refused(tmp_path, ZZZZ="x")
+    assert "PUBLIC_URL" in error.hint
+    assert "SECRET_KEY" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("public_ulr = 'x'", "public_ulr in "),
+        ("[livepass]\nport = 1", "livepass in "),
+        ("port = ", "is not TOML"),
+        ("port = true", "port in "),
+        ("secret_key = ['a', 'b']", "secret_key in "),
+        ("port = 1\nPORT = 2", "PORT in "),
+        ("admin_key = 'x'\nadmin_key_file = 'y'", "a second time"),
+        ("admin_key_file = 'nowhere'", "admin_key_file in "),
+    ],
+)
+def test_the_settings_file_is_as_strict(text: str, says: str, tmp_path: Path) -> None:
+    toml(tmp_path, text)
+    error = refused(tmp_path)
+    assert says in str(error)
+    assert "livepass.toml" in str(error)
+
+
+def test_a_settings_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "livepass.toml").write_bytes(b"\xff\xfe")
+    assert "is not TOML" in str(refused(tmp_path))
+
+
+def test_a_value_and_a_file_for_it_together_are_refused_whichever_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("x" * 20)
+    both = {"LIVEPASS_ADMIN_KEY": "y" * 20, "LIVEPASS_ADMIN_KEY_FILE": str(tmp_path / "key")}
+    for environ in (both, dict(reversed(both.items()))):
+        with pytest.raises(ConfigError, match="ADMIN_KEY a second time") as error:
+            load(NEEDED | environ, tmp_path)
+        assert "y" * 20 not in str(error.value)
+
+
+# ── secrets
+
+
+def test_no_secret_shows(tmp_path: Path) -> None:
+    config = loaded(tmp_path, ADMIN_KEY="an admin key of mine")
+    assert KEY not in repr(config)
+    assert "admin key of mine" not in repr(config)
+
+
+@pytest.mark.parametrize("password", ["hunter2", "with/slash", "with@sign", "a/b@c/d"])
+def test_a_password_in_a_database_address_does_not_show(password: str, tmp_path: Path) -> None:
+    error = refused(tmp_path, DATABASE_URL=f"postgresql://me:{password}@host/db")
+    assert password not in str(error)
+    assert "host/db" in str(error)
+
+
+def test_a_short_admin_key_is_not_shown(tmp_path: Path) -> None:
+    assert "hunter2" not in str(refused(tmp_path, ADMIN_KEY="hunter2"))
