@@ -338,7 +338,7 @@ def test_without_a_certificate_a_fetch_is_503_and_written_down(tmp_path: Path, p
         async with rig(tmp_path, pass_certificate) as service:
             issued = await service.issue("1")
             await service.register("1")
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, "gone", TEAM))
+            await service.store.write(lambda tx: tx.promote_certificate(TYPE, "gone", TEAM, 0))
             reply = await service.fetch("1")
             assert (reply.status, reply.body) == (503, b"")
             [event] = [event for event in await service.timeline("1") if event.kind is Kind.FETCH_FAILED]

@@ -42,7 +42,7 @@ def test_a_version_is_built_once_a_certificate(
             assert (len(built), points_of(second)) == (2, 20)
             newer = await service.certify(authority.pass_certificate(TYPE, TEAM))
             assert await service.issuing.pkpass(TYPE, "1") == second, "staged is not live"
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, newer, TEAM))
+            await service.store.write(lambda tx: tx.promote_certificate(TYPE, newer, TEAM, 0))
             third = await service.issuing.pkpass(TYPE, "1")
             assert len(built) == 3
             assert read(third).signature != read(second).signature
@@ -61,7 +61,7 @@ def test_a_promotion_by_another_process_is_followed_without_a_restart(
             before = await service.issuing.pkpass(TYPE, "1")
             async with rig(tmp_path, None, clock=service.clock, publish=False, seed=2) as other:
                 newer = await other.certify(authority.pass_certificate(TYPE, TEAM))
-                await other.store.write(lambda tx: tx.promote_certificate(TYPE, newer, TEAM))
+                await other.store.write(lambda tx: tx.promote_certificate(TYPE, newer, TEAM, 0))
             assert (await service.builder.identity(TYPE)).id == newer
             after = read((await service.fetch("1")).body)
             verify(after)
@@ -126,10 +126,8 @@ def test_a_chain_that_does_not_fit_its_key_is_no_traceback(
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:
             await service.issue("1", 10)
-            certificate_id = await service.store.live_certificate_id(TYPE)
             chain = authority.pass_certificate(TYPE, TEAM).certificate_pem + pass_certificate.intermediate_pem
             service.store._writer_db.execute("UPDATE certificate SET chain_pem = ?", (chain,))
-            service.keys._opened.pop(certificate_id)
             with pytest.raises(CannotBuild) as broken:
                 await service.builder.identity(TYPE)
             assert broken.value.hint

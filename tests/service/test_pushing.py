@@ -301,7 +301,7 @@ def test_promoting_another_certificate_closes_the_circuit_and_retires_the_old_co
             await service.store.write(lambda tx: tx.open_circuit(TYPE, service.clock.now() + DAY, "x", 1))
             first = service.sender.credentials[0].id
             second = await service.certify(authority.pass_certificate(TYPE, TEAM))
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, second, TEAM))
+            await service.store.write(lambda tx: tx.promote_certificate(TYPE, second, TEAM, 0))
             service.clock.pass_(UNASKED_LADDER[0])
             await service.dispatcher.work_once()
             assert [credential.id for credential in service.sender.credentials] == [first, second]
@@ -317,7 +317,7 @@ def test_without_a_certificate_the_type_waits_and_nobody_is_to_blame(
         async with rig(tmp_path, pass_certificate) as service:
             await holding(service, ("one", "aa"))
             await service.change("1", 5)
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, "gone", TEAM))
+            await service.store.write(lambda tx: tx.promote_certificate(TYPE, "gone", TEAM, 0))
             await service.dispatcher.work_once()
             assert service.sender.taken() == []
             target = await service.target()

@@ -485,8 +485,8 @@ def test_a_circuit_puts_off_its_type_and_only_it_until_a_promotion(tmp_path: Pat
             until = T0 + 99 * MINUTE
             await hand.store.write(lambda tx: tx.open_circuit(TYPE, until, "BadCertificate", T0))
             assert dict(await hand.store.due()) == {TYPE: until, OTHER: T0 + MINUTE}
-            await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "new", "TEAM123456"))
-            assert dict(await hand.store.due()) == {TYPE: T0 + MINUTE, OTHER: T0 + MINUTE}
+            await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "new", "TEAM123456", T0 + 1))
+            assert dict(await hand.store.due()) == {TYPE: T0 + 1, OTHER: T0 + MINUTE}, "what waited goes at once"
             assert await hand.store.live_certificate_id(TYPE) == "new"
             assert await hand.store.live_certificate_id(OTHER) is None
 
@@ -898,7 +898,7 @@ def test_a_template_points_at_its_newest_revision_and_keeps_the_others(tmp_path:
             await hand.put("a", "b", "c")
             behind = await hand.store.templates_behind()
             assert list(behind) == [("default", "membership", "r2")]
-            follow = lambda: hand.store.followers("default", "membership", "r2", after=("", ""), limit=9)  # noqa: E731
+            follow = lambda: hand.store.followers("default", "membership", "r2", limit=9)  # noqa: E731
             assert [row.serial for row in await follow()] == ["a", "b", "c"]
             await hand.store.write(lambda tx: tx.refuse_revision(TYPE, "b", "r2"))
             assert [row.serial for row in await follow()] == ["a", "c"]
@@ -936,7 +936,7 @@ def test_a_certificate_that_comes_again_is_the_same_and_not_retired(tmp_path: Pa
             await hand.store.write(lambda tx: tx.put_certificate(certificate(key_sealed=b"again", proven_at=T0)))
             [found] = await hand.store.certificates(None)
             assert (found.key_sealed, found.proven_at, found.retired_at, found.live) == (b"again", T0, None, False)
-            await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "x", "TEAM"))
+            await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "x", "TEAM", 0))
             [found] = await hand.store.certificates(TYPE, within=[TYPE])
             assert found.live
             assert await hand.store.certificates(None, within=[OTHER]) == []

@@ -60,7 +60,6 @@ class Kind(StrEnum):
     UNKNOWN_DEVICE_MESSAGE = "unknown_device_message"
     CERTIFICATE_IMPORTED = "certificate_imported"
     CIRCUIT_OPENED = "circuit_opened"
-    TEMPLATE_PUBLISHED = "template_published"
     TEMPLATE_REFUSED = "template_refused"
 
 
@@ -92,7 +91,6 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.UNKNOWN_DEVICE_MESSAGE: Trip.TESTIMONY,
     Kind.CERTIFICATE_IMPORTED: Trip.CERTIFICATE,
     Kind.CIRCUIT_OPENED: Trip.PUSH,
-    Kind.TEMPLATE_PUBLISHED: Trip.CHANGE,
     Kind.TEMPLATE_REFUSED: Trip.CHANGE,
 }
 

@@ -62,8 +62,7 @@ class SealedKeyRing:
     def __init__(self, secrets: Secrets, password: bytes) -> None:
         self._secrets = secrets
         self._password = password
-        self._opened: dict[str, OpenedIdentity] = {}
-        self._credentials: dict[str, PushCredential] = {}
+        self._opened: dict[tuple[str, bytes], OpenedIdentity] = {}
         self._token_keys = {secrets.first: secrets.subkey("pass tokens")}
         self._opening = threading.Lock()
         self.tag_key = secrets.subkey("change tags")
@@ -90,11 +89,13 @@ class SealedKeyRing:
 
     def open(self, certificate: Certificate) -> OpenedIdentity:
         """The certificate, opened once: validating an RSA key costs as much as a hundred signatures."""
-        identity = self._opened.get(certificate.id)
+        # By the whole chain: the same certificate may come again with a renewed intermediate.
+        key = (certificate.id, certificate.chain_pem)
+        identity = self._opened.get(key)
         if identity is None:
             with self._opening:
-                identity = self._opened.get(certificate.id) or self._unsealed(certificate)
-                self._opened[certificate.id] = identity
+                identity = self._opened.get(key) or self._unsealed(certificate)
+                self._opened[key] = identity
         return identity
 
     def _unsealed(self, certificate: Certificate) -> OpenedIdentity:

@@ -383,7 +383,7 @@ class Issuing:
         template = await self._builder.template(tenant, name, None)
         if template is None:
             return 0
-        rows = await self._store.followers(tenant, name, template.revision, after=("", ""), limit=limit)
+        rows = await self._store.followers(tenant, name, template.revision, limit=limit)
         wishes: dict[str, list[Wish]] = {}
         for row in rows:
             wishes.setdefault(row.pass_type, []).append(Wish(row.pass_type, row.serial, patch=True, following=True))

@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 15.0
 DAY_MS = 86_400_000
+PRUNE_EVERY_MS = 3_600_000
 EVENTS_KEPT_MS = 90 * DAY_MS
 TOMBSTONES_KEPT_MS = DAY_MS
 DEAD_KEPT_MS = 90 * DAY_MS
@@ -26,12 +27,15 @@ class Keeper:
         self._clock = clock
         self._scheduler = scheduler
         self._due = due
+        self._prune_at = 0
+        self._running = False
         self._wake = scheduler.signal()
         self._stopping = False
         self._stopped = scheduler.signal()
 
     async def run(self) -> None:
         """Work until ``stop``. A chore that fails is logged and tried again next round."""
+        self._running = True
         try:
             while not self._stopping:
                 try:
@@ -40,13 +44,17 @@ class Keeper:
                     log.exception("a chore failed; it is tried again")
                 await self._wake.wait(ROUND_SECONDS)
         finally:
+            self._running = False
             self._stopped.set()
 
     async def once(self) -> None:
-        """One round of every chore."""
+        """One round of every chore that is due."""
         await self.retell()
         await self._issuing.follow_all()
-        await self.prune()
+        now = self._clock.now()
+        if now >= self._prune_at:
+            self._prune_at = now + PRUNE_EVERY_MS
+            await self.prune()
 
     async def retell(self) -> int:
         """Told is not delivered: list passes again that were told and not fetched, and wake their phones."""
@@ -71,4 +79,5 @@ class Keeper:
     async def stop(self, seconds: float = 20.0) -> None:
         self._stopping = True
         self._wake.set()
-        await self._stopped.wait(seconds)
+        if self._running:
+            await self._stopped.wait(seconds)

@@ -58,6 +58,7 @@ class Dispatcher:
         self._credentials: dict[str, str] = {}
         self._open_at = 0.0
         self._under_way = 0
+        self._running = False
         self._stopping = False
         self._stopped = scheduler.signal()
         self.heard_at: int | None = None
@@ -65,10 +66,12 @@ class Dispatcher:
     async def run(self) -> None:
         """Work until ``stop``, then see what is under way through. A fault of ours is logged and ends nothing."""
         self._store.on_commit(self._due.set)
+        self._running = True
         try:
             while not self._stopping or self._under_way:
                 await self._due.wait(await self._one_round())
         finally:
+            self._running = False
             self._stopped.set()
 
     async def _one_round(self) -> float:
@@ -88,7 +91,8 @@ class Dispatcher:
         """Claim nothing more, let what is under way finish, and return."""
         self._stopping = True
         self._due.set()
-        await self._stopped.wait(seconds)
+        if self._running:
+            await self._stopped.wait(seconds)
 
     async def work_once(self) -> int:
         """Claim one batch of every pass type that is due and see it through; answers how many targets that were."""

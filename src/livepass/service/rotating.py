@@ -76,7 +76,7 @@ class Rotating:
             await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now)
             await tx.put_certificate(proven)
             if first:
-                await tx.promote_certificate(certificate.pass_type, certificate.id, certificate.team)
+                await tx.promote_certificate(certificate.pass_type, certificate.id, certificate.team, now)
             await tx.add_events([event])
 
         await self._store.write(work)

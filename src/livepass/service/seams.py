@@ -158,9 +158,7 @@ class Reader(Protocol):
 
     async def templates(self, tenant: str) -> Sequence[StoredTemplate]: ...
 
-    async def followers(
-        self, tenant: str, template: str, revision: str, *, after: tuple[str, str], limit: int
-    ) -> Sequence[Pass]:
+    async def followers(self, tenant: str, template: str, revision: str, *, limit: int) -> Sequence[Pass]:
         """Passes that follow a template, not pinned, and not built from its current ``revision``."""
 
     async def templates_behind(self) -> Sequence[tuple[str, str, str]]:
@@ -196,7 +194,7 @@ class Tx(Reader, Protocol):
 
     async def put_certificate(self, certificate: Certificate) -> None: ...
 
-    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str) -> None: ...
+    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None: ...
 
     async def put_template(self, tenant: str, template: StoredTemplate) -> None: ...
 

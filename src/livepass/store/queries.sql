@@ -81,7 +81,15 @@ UPDATE push_target SET wanted = :seq, attempts = 0, next_at = max(:push_at, hold
 DELETE FROM pass WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: erase_registrations
-DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial;
+DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial RETURNING device_id;
+
+-- name: forget_device
+-- A phone that follows nothing any more.
+DELETE FROM device
+ WHERE pass_type = :pass_type AND device_id = :device_id
+   AND NOT EXISTS (SELECT 1 FROM registration r
+                    WHERE r.pass_type = :pass_type AND r.device_id = :device_id)
+RETURNING push_token;
 
 -- name: erase_events
 DELETE FROM event WHERE pass_type = :pass_type AND serial = :serial;
@@ -100,19 +108,19 @@ UPDATE event
 UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: followers
+-- Passes to bring up to their template. Two ranges rather than "<>", so that the index finds the few among millions.
 SELECT p.pass_type, p.serial, p.seq, p.edit, p.last_modified, p.manifest_sha, p.document, p.template, p.revision,
        p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at, p.changed_at
   FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
- WHERE t.tenant = :tenant AND p.template = :template AND p.pinned = 0 AND p.revision <> :revision
-   AND (p.refused_revision IS NULL OR p.refused_revision <> :revision)
-   AND (p.pass_type, p.serial) > (:after_type, :after_serial)
- ORDER BY p.pass_type, p.serial LIMIT :limit;
+ WHERE p.template = :template AND p.pinned = 0 AND (p.revision < :revision OR p.revision > :revision)
+   AND (p.refused_revision IS NULL OR p.refused_revision <> :revision) AND t.tenant = :tenant
+ LIMIT :limit;
 
 -- name: templates_behind
 SELECT m.tenant, m.name, m.revision FROM template m
  WHERE EXISTS (SELECT 1 FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
-                WHERE t.tenant = m.tenant AND p.template = m.name AND p.pinned = 0 AND p.revision <> m.revision
-                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision));
+                WHERE p.template = m.name AND p.pinned = 0 AND (p.revision < m.revision OR p.revision > m.revision)
+                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision) AND t.tenant = m.tenant);
 
 -- name: template
 SELECT r.name, r.revision, r.files, r.variables, r.created_at, m.revision = r.revision
@@ -493,6 +501,12 @@ ON CONFLICT (id) DO UPDATE SET key_sealed = excluded.key_sealed, chain_pem = exc
 -- name: promote_certificate
 -- The pointer moves last; every process follows it with its next build or batch.
 UPDATE pass_type SET certificate_id = :certificate_id, team = :team WHERE pass_type = :pass_type;
+
+-- name: resume_pushes
+-- What waited for a certificate need not wait for its next turn.
+UPDATE push_target SET next_at = max(:now, hold_until)
+ WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
+   AND attempts = 0;
 
 -- name: api_key
 SELECT id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_at, revoked_at

@@ -201,19 +201,9 @@ class Reading:
         )
         return [rows.pass_(row) for row in found]
 
-    async def followers(
-        self, tenant: str, template: str, revision: str, *, after: tuple[str, str], limit: int
-    ) -> Sequence[Pass]:
+    async def followers(self, tenant: str, template: str, revision: str, *, limit: int) -> Sequence[Pass]:
         found = await self._db.rows(
-            "followers",
-            {
-                "tenant": tenant,
-                "template": template,
-                "revision": revision,
-                "after_type": after[0],
-                "after_serial": after[1],
-                "limit": limit,
-            },
+            "followers", {"tenant": tenant, "template": template, "revision": revision, "limit": limit}
         )
         return [rows.pass_(row) for row in found]
 
@@ -472,10 +462,13 @@ class Writing(Reading):
     async def erase_pass(self, pass_type: str, serial: str) -> bool:
         key = {"pass_type": pass_type, "serial": serial}
         await self._db.run("erase_mentions", key)
-        await self._db.run("erase_registrations", key)
+        phones = await self._db.rows("erase_registrations", key)
         await self._db.run("erase_events", key)
         erased = await self._db.run("erase_pass", key)
-        await self._sweep_orphans()
+        for (device_id,) in phones:
+            gone = await self._db.rows("forget_device", {"pass_type": pass_type, "device_id": device_id})
+            for (push_token,) in gone:
+                await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token})
         return erased > 0
 
     async def ensure_pass_type(self, pass_type: str, tenant: str, team: str, epoch: str, now: int) -> None:
@@ -586,20 +579,19 @@ class Writing(Reading):
         removed = await self._db.run("prune_events", {"before": events_before, "limit": limit})
         removed += await self._db.run("prune_tombstones", {"before": tombstones_before})
         removed += await self._db.run("prune_dead", {"before": dead_before})
-        return removed + await self._sweep_orphans()
-
-    async def _sweep_orphans(self) -> int:
-        return await self._db.run("prune_devices", {}) + await self._db.run("prune_targets", {})
+        removed += await self._db.run("prune_devices", {})
+        return removed + await self._db.run("prune_targets", {})
 
     # ── certificates and keys
 
     async def put_certificate(self, certificate: Certificate) -> None:
         await self._db.run("put_certificate", rows.certificate_parameters(certificate))
 
-    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str) -> None:
+    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
         key = {"pass_type": pass_type}
         await self._db.run("promote_certificate", {**key, "certificate_id": certificate_id, "team": team})
         await self._db.run("close_circuit", key)
+        await self._db.run("resume_pushes", {**key, "now": now})
 
     async def put_api_key(self, key: ApiKey) -> None:
         await self._db.run(
