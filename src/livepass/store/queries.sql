@@ -111,16 +111,25 @@ UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND se
 -- Passes to bring up to their template. Two ranges rather than "<>", so that the index finds the few among millions.
 SELECT p.pass_type, p.serial, p.seq, p.edit, p.last_modified, p.manifest_sha, p.document, p.template, p.revision,
        p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at, p.changed_at
-  FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
- WHERE p.template = :template AND p.pinned = 0 AND (p.revision < :revision OR p.revision > :revision)
-   AND (p.refused_revision IS NULL OR p.refused_revision <> :revision) AND t.tenant = :tenant
- LIMIT :limit;
+  FROM (
+       SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+        WHERE o.template = :template AND o.pinned = 0 AND o.revision < :revision
+          AND (o.refused_revision IS NULL OR o.refused_revision <> :revision)
+       UNION ALL
+       SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+        WHERE o.template = :template AND o.pinned = 0 AND o.revision > :revision
+          AND (o.refused_revision IS NULL OR o.refused_revision <> :revision)
+        LIMIT :limit) f
+  JOIN pass p ON p.pass_type = f.pass_type AND p.serial = f.serial;
 
 -- name: templates_behind
 SELECT m.tenant, m.name, m.revision FROM template m
- WHERE EXISTS (SELECT 1 FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
-                WHERE p.template = m.name AND p.pinned = 0 AND (p.revision < m.revision OR p.revision > m.revision)
-                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision) AND t.tenant = m.tenant);
+ WHERE EXISTS (SELECT 1 FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type AND t.tenant = m.tenant
+                WHERE p.template = m.name AND p.pinned = 0 AND p.revision < m.revision
+                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision))
+    OR EXISTS (SELECT 1 FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type AND t.tenant = m.tenant
+                WHERE p.template = m.name AND p.pinned = 0 AND p.revision > m.revision
+                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision));
 
 -- name: template
 SELECT r.name, r.revision, r.files, r.variables, r.created_at, m.revision = r.revision
