@@ -561,9 +561,13 @@ def test_the_list_is_left_out_only_for_the_newest_tag_of_this_history(tmp_path: 
                 assert (snapshot.counter, snapshot.device is None) == (Counter(TYPE, "e1", 2), False)
                 return [one.registration.serial for one in snapshot.listed]
 
-            assert await listed(Tag("e1", 2)) == []
             for tag in (None, Tag("e1", 1), Tag("e1", 3), Tag("e0", 2), Tag("", -1)):
                 assert await listed(tag) == ["a"], tag
+            assert await listed(Tag("e1", 2)) == []
+            # The newest number of a moment ago is no reason to leave anything out.
+            await hand.put("a")
+            snapshot = await hand.store.ask_snapshot(TYPE, "phone", Tag("e1", 2))
+            assert [(one.registration.serial, one.newest) for one in snapshot.listed] == [("a", 3)]
 
     asyncio.run(main())
 

@@ -603,6 +603,8 @@ def possible(method: str, path: str, headers_too_large: bool) -> set[int]:
         return {200}
     if headers_too_large:
         return {400}
+    if path.startswith("/v1/v1/"):
+        return {404}
     rows = {
         (REGISTRATION, "POST"): {200, 201, 400, 401, 413},
         (REGISTRATION, "DELETE"): {200, 401},
@@ -614,7 +616,7 @@ def possible(method: str, path: str, headers_too_large: bool) -> set[int]:
     known = rows.get((path, method))
     if known is not None:
         return known
-    if path in (REGISTRATION, LIST, FETCH, f"{FETCH}/personalize", f"/v1{FETCH}"):
+    if path in (REGISTRATION, LIST, FETCH, f"{FETCH}/personalize"):
         return {200, 413} if method == "POST" else {404}
     return {200, 201, 204, 304, 400, 401, 404, 413}
 

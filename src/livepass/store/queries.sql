@@ -344,16 +344,22 @@ UPDATE registration SET seq = :seq, retold = retold + 1, retell_at = NULL
 -- ─────────────────────────────────────────────── trip 3 ask
 
 -- name: ask_snapshot
--- The counter and the list in one statement, so that the tag covers nothing that the list could not see. A phone that
--- has heard the newest number needs no list: nothing can be above it.
+-- The counter and the list in one statement, so that the tag covers nothing that the list could not see.
 SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked,
        r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at, p.seq
   FROM counter c
   LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
   LEFT JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
-        AND NOT (c.epoch = :epoch AND c.seq = :seq)
   LEFT JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+ WHERE c.pass_type = :pass_type;
+
+-- name: ask_head
+-- The same without the list, which a phone that has heard the newest number does not need: nothing can be above it.
+SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked
+  FROM counter c
+  LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
  WHERE c.pass_type = :pass_type;
 
 -- name: raise_asked

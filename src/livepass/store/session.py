@@ -51,6 +51,7 @@ class Reading:
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
+        self._newest: dict[str, Tag] = {}
 
     async def _one(self, statement: str, /, **parameters: Any) -> rows.Row | None:
         found = await self._db.rows(statement, parameters)
@@ -126,27 +127,22 @@ class Reading:
     # ── trip 3
 
     async def ask_snapshot(self, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
-        epoch, seq = (tag.epoch, tag.seq) if tag is not None else ("", -1)
-        found = await self._db.rows(
-            "ask_snapshot", {"pass_type": pass_type, "device_id": device_id, "epoch": epoch, "seq": seq}
-        )
+        key = {"pass_type": pass_type, "device_id": device_id}
+        # A hint only: whether the phone has heard the newest number is read, not remembered.
+        if tag is not None and tag == self._newest.get(pass_type):
+            head = await self._db.rows("ask_head", key)
+            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq):
+                return _ask_snapshot(pass_type, device_id, head[0], ())
+        found = await self._db.rows("ask_snapshot", key)
         if not found:
             return AskSnapshot(None, None, (), False, False)
-        first = found[0]
-        listed: Sequence[Listed] = ()
-        if first[9] is not None:
-            listed = [
-                Listed(Registration(pass_type, row[9], device_id, *row[10:19]), max(row[11], row[19]))
-                for row in found
-                if row[19] is not None
-            ]
-        return AskSnapshot(
-            Counter(pass_type, first[0], first[1]),
-            rows.device(pass_type, device_id, first[2:7]),
-            listed,
-            first[7] is not None,
-            bool(first[8]),
-        )
+        self._newest[pass_type] = Tag(found[0][0], found[0][1])
+        listed = [
+            Listed(Registration(pass_type, row[9], device_id, *row[10:19]), max(row[11], row[19]))
+            for row in found
+            if row[9] is not None and row[19] is not None
+        ]
+        return _ask_snapshot(pass_type, device_id, found[0], listed)
 
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot:
         row = await self._one("fetch_snapshot", pass_type=pass_type, serial=serial)
@@ -630,6 +626,16 @@ _APPLY: Mapping[type, Any] = {
 def _json_list(values: Sequence[str] | None) -> str | None:
     """A list as one parameter; ``None``: no limit."""
     return None if values is None else json.dumps(list(values))
+
+
+def _ask_snapshot(pass_type: str, device_id: str, row: rows.Row, listed: Sequence[Listed]) -> AskSnapshot:
+    return AskSnapshot(
+        Counter(pass_type, row[0], row[1]),
+        rows.device(pass_type, device_id, row[2:7]),
+        listed,
+        row[7] is not None,
+        bool(row[8]),
+    )
 
 
 def _template(row: rows.Row) -> StoredTemplate:

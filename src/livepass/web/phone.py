@@ -10,8 +10,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from livepass.core.decision import Reply
@@ -40,8 +39,7 @@ _ALWAYS = (
 _EMPTY = ((b"content-length", b"0"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A device request, read: header values as text, the connection's name where it is known."""
 
     method: str
@@ -176,7 +174,7 @@ def _parts(raw: bytes) -> tuple[str, ...] | None:
         return None
     try:
         if b"%" not in raw and b"\x00" not in raw:
-            return tuple(part for part in raw.decode("utf-8").split("/") if part)
+            return tuple([part for part in raw.decode("utf-8").split("/") if part])
         parts = tuple(unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/") if part)
     except UnicodeDecodeError:
         return None
