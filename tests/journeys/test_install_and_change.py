@@ -10,7 +10,7 @@ from journeys.world import PASS_TYPE, World, journey, points, shows, until
 from livepass.core.timeline import Kind, Trip, fold
 from livepass.emulators.iphone import PhoneSettings, Wallet
 from livepass.emulators.iphone.quirks import Quirks
-from livepass.service.issuing import Wish
+from livepass.service.drafting import Wish
 
 UNHURRIED = PhoneSettings(disable_rate_limiting=True)
 """A phone with the Developer menu's switch on: its patience is not what a journey is about."""

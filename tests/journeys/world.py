@@ -36,7 +36,8 @@ from livepass.emulators.authority import Authority
 from livepass.emulators.authority import Issued as IssuedCertificate
 from livepass.emulators.iphone import PhoneRunner, PushClient, Wallet
 from livepass.pkpass import Template
-from livepass.service.issuing import Issued, Wish
+from livepass.service.drafting import Wish
+from livepass.service.issuing import Issued
 from livepass.web.app import App
 from livepass.web.phone import Message, PhoneApp, Receive, Scope, Send
 

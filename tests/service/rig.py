@@ -24,8 +24,9 @@ from livepass.pkpass import Template, read, verify
 from livepass.runtime import AsyncScheduler
 from livepass.service.answering import Answering
 from livepass.service.building import Builder
+from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued as Result
-from livepass.service.issuing import Issuing, Wish
+from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.observing import Recorder
 from livepass.service.publishing import Publishing

@@ -13,7 +13,8 @@ from livepass.core.timeline import Kind
 from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import Template, read
 from livepass.service.building import Builder
-from livepass.service.issuing import ATTEMPTS, BATCH_LIMIT, Issuing, Wish
+from livepass.service.drafting import Wish
+from livepass.service.issuing import ATTEMPTS, BATCH_LIMIT, Issuing
 from livepass.service.issuing import Issued as Result
 from livepass.service.refusals import Conflict, NotFound, Refusal, TooLarge
 from service.rig import HOUR, MINUTE, OTHER, TEAM, TYPE, Rig, points_of, rig, template
@@ -41,7 +42,7 @@ def another(service: Rig) -> Issuing:
     """Another process's issuing, over the same database."""
     builder = Builder(service.store, service.keys, service.clock, service.scheduler)
     return Issuing(
-        service.store, service.keys, builder, service.clock, service.chance, service.due, service.issuing._url
+        service.store, service.keys, builder, service.clock, service.chance, service.due, service.issuing._drafting._url
     )
 
 

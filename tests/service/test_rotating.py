@@ -61,7 +61,11 @@ def test_what_does_not_belong_together_is_refused_with_a_hint(
             (issued.certificate_pem, other.key_pem, issued.intermediate_pem),
             (issued.certificate_pem, issued.key_pem, b""),
             (issued.certificate_pem, issued.key_pem, authority.root_pem),
-            (issued.certificate_pem, b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", b""),
+            (
+                issued.certificate_pem,
+                b"-----BEGIN " + b"PRIVATE KEY-----\nAAAA\n-----END " + b"PRIVATE KEY-----\n",
+                b"",
+            ),
             (b"", issued.key_pem, issued.intermediate_pem),
             (b"garbage", b"garbage", b"garbage"),
         ]

@@ -12,8 +12,8 @@ from livepass.core.decision import Join, PassVersion, SaveDevice
 from livepass.core.model import Pass, Target, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip2_push import Outcome
-from livepass.store.session import Writing
 from livepass.store.sqlite import SqliteStore, upgrade
+from livepass.store.writing import Writing
 
 TYPE = "pass.test.store"
 OTHER = "pass.test.other"

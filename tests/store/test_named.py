@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from livepass.store import session
+from livepass.store import reading, writing
 from livepass.store.named import load, parse
 from livepass.store.sqlite import connect, upgrade
 
@@ -30,14 +30,15 @@ def parameters(statement: str) -> dict[str, None]:
     return dict.fromkeys(re.findall(r":(\w+)", statement))
 
 
-def named_in_session() -> set[str]:
+def named_in_code() -> set[str]:
     """The first argument of every call that runs a statement by name."""
     found = set()
-    for node in ast.walk(ast.parse(Path(session.__file__).read_text("utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            first = node.args[0]
-            if node.func.attr in {"rows", "run", "run_many", "_one"} and isinstance(first, ast.Constant):
-                found.add(first.value)
+    for module in (reading, writing):
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                first = node.args[0]
+                if node.func.attr in {"rows", "run", "run_many", "_one"} and isinstance(first, ast.Constant):
+                    found.add(first.value)
     return found
 
 
@@ -47,7 +48,7 @@ def test_every_statement_parses_against_the_schema(db: sqlite3.Connection, name:
 
 
 def test_no_statement_is_missing_and_none_is_dead() -> None:
-    assert named_in_session() == set(STATEMENTS)
+    assert named_in_code() == set(STATEMENTS)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import pytest
 
 from livepass.core.decision import Join, SaveDevice
 from livepass.store import sqlite
-from livepass.store.session import Writing
 from livepass.store.sqlite import SqliteStore, upgrade
+from livepass.store.writing import Writing
 from store.hand import T0, TYPE, opened, put
 from store.writing_child import write
 

@@ -6,8 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from livepass.store.session import Writing
 from livepass.store.sqlite import SqliteStore
+from livepass.store.writing import Writing
 from store.hand import TYPE, put
 
 

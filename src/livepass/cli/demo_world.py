@@ -26,7 +26,8 @@ from livepass.config import Config
 from livepass.emulators.apns.server import ApnsServer
 from livepass.emulators.authority import Authority
 from livepass.emulators.iphone import PhoneEvent, PhoneRunner, PhoneSettings, PushClient, Wallet
-from livepass.service.issuing import Issued, Wish
+from livepass.service.drafting import Wish
+from livepass.service.issuing import Issued
 
 PASS_TYPE = "pass.demo.livepass"
 TEAM = "DEMO000000"

@@ -1,32 +1,29 @@
 """The issuer's side: make a pass, change it, void it, forget it.
 
-Rendering, linting and hashing happen before the transaction; what they were based on is checked again inside it, and
-if somebody else was faster, all is done anew. A change is one transaction {number, pass, due pushes, event}.
+Drafts are drawn before the transaction (``drafting``); what they were based on is checked again inside it, and if
+somebody else was faster, they are drawn anew. A change is one transaction {number, pass, due pushes, event}.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
 
-from livepass.core.change import changed_fields, lock_screen_text, moves, next_last_modified
+from livepass.core.change import changed_fields, lock_screen_text, next_last_modified
 from livepass.core.decision import PassVersion
-from livepass.core.model import DEFAULT_TENANT, Held, Pass, PassType, Tag, TokenSource
+from livepass.core.model import DEFAULT_TENANT, Held, Pass, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
-from livepass.pkpass import InvalidDocument, Template, TemplateDataError, canonical, lint, merge_patch
+from livepass.pkpass import Template
 from livepass.service.answering import new_epoch
-from livepass.service.building import Builder, CannotBuild, manifest_sha
-from livepass.service.refusals import Conflict, Fault, NotFound, Refusal, TooLarge, no_pass
+from livepass.service.building import Builder, CannotBuild
+from livepass.service.drafting import Draft, Drafting, Wish
+from livepass.service.refusals import Conflict, Fault, Refusal, TooLarge, no_pass
 from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
 
-PASS_TYPE = re.compile(r"pass\.[A-Za-z0-9.-]{1,150}")
-SERIAL = re.compile(r"[A-Za-z0-9._-]{1,100}")
 BATCH_LIMIT = 1000
 """Passes that share one number, so one transaction: more would hold the others up."""
 ATTEMPTS = 8
@@ -34,24 +31,6 @@ AT_A_STRETCH = 10
 """Passes rendered before phones get their turn: about four milliseconds."""
 
 Push = Literal["auto", "now", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the issuer wants a pass to be. ``None`` keeps what is there; ``revision`` pins the pass to it.
-
-    ``following``: nobody asked, the pass follows its template; where that changes nothing, nothing is noted.
-    """
-
-    pass_type: str
-    serial: str
-    template: str | None = None
-    data: Mapping[str, Any] | None = None
-    content: Mapping[str, Any] | None = None
-    revision: str | None = None
-    patch: bool = False
-    void: bool = False
-    following: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +63,6 @@ class Preview:
     warnings: tuple[Fault, ...] = ()
 
 
-class Stale(Exception):
-    """Somebody else wrote first; render again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist."""
-
-    row: Pass
-    before: Pass | None
-    tenant: str
-    follows: tuple[str, str] | None
-    noted: bool
-    warnings: tuple[Fault, ...] = field(default=())
-
-    @property
-    def moves(self) -> bool:
-        return moves(self.before.manifest_sha if self.before else None, self.row.manifest_sha)
-
-
 class Issuing:
     """One object per process. ``web_service_url`` goes into every pass and never changes for an installed one."""
 
@@ -121,9 +80,8 @@ class Issuing:
         self._keys = keys
         self._builder = builder
         self._clock = clock
-        self._chance = chance
         self._due = due
-        self._url = web_service_url
+        self._drafting = Drafting(store, keys, builder, clock, chance, web_service_url)
 
     # ── one pass
 
@@ -136,7 +94,7 @@ class Issuing:
 
     async def preview(self, wish: Wish) -> Preview:
         """What ``put`` would do: the dry run."""
-        draft = await self._draft(wish)
+        draft = await self._drafting.draft(wish)
         held = await self._store.held(wish.pass_type, wish.serial) if draft.before else ()
         fields = _changes(draft.before, draft.row)
         return Preview(
@@ -174,7 +132,7 @@ class Issuing:
         if row is None:
             raise no_pass(pass_type, serial)
         try:
-            return await self._builder.pkpass(row, await self._tenant(pass_type))
+            return await self._builder.pkpass(row, await self._drafting.tenant(pass_type))
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
@@ -220,7 +178,7 @@ class Issuing:
         for _ in range(ATTEMPTS):
             for index, wish in enumerate(wishes):
                 if index not in drafts:
-                    drafts[index] = await self._draft_or_refusal(wish)
+                    drafts[index] = await self._drafting.draft_or_refusal(wish)
                     if index % AT_A_STRETCH == AT_A_STRETCH - 1:
                         await self._builder.breathe()
             ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
@@ -234,109 +192,6 @@ class Issuing:
             for index in stale:
                 del drafts[index]
         return [_refused(drafts.get(index)) for index in range(len(wishes))]
-
-    async def _draft_or_refusal(self, wish: Wish) -> Draft | Refusal:
-        try:
-            return await self._draft(wish)
-        except Refusal as refusal:
-            return refusal
-
-    # ── drafting: outside the transaction
-
-    async def _draft(self, wish: Wish) -> Draft:
-        _check_names(wish)
-        before = await self._store.pass_(wish.pass_type, wish.serial)
-        if before is None and (wish.patch or wish.void):
-            raise no_pass(wish.pass_type, wish.serial)
-        tenant = await self._tenant(wish.pass_type)
-        name, pinned = _template_of(wish, before)
-        template = await self._builder.template(tenant, name, pinned)
-        if template is None:
-            raise await self._no_template(tenant, name, pinned)
-        try:
-            data, content = _merged(wish, before)
-            return await self._render(wish, before, tenant, template, pinned is not None, data, content)
-        except InvalidDocument as error:
-            raise Refusal(str(error), hint=error.hint, code="document") from error
-
-    async def _render(
-        self,
-        wish: Wish,
-        before: Pass | None,
-        tenant: str,
-        template: Template,
-        pinned: bool,
-        data: Mapping[str, Any],
-        content: Mapping[str, Any],
-    ) -> Draft:
-        try:
-            rendered = template.render(data, content)
-        except TemplateDataError as error:
-            raise Refusal(
-                f"template {template.name} cannot be filled with this data",
-                hint=error.hint,
-                faults=[Fault(f"/data{p.pointer}", p.message, "", "template-data") for p in error.problems],
-                code="template_data",
-            ) from error
-        voided = wish.void or (before is not None and before.voided and wish.patch)
-        token = before.token if before else self._new_token()
-        document = await self._completed(rendered, wish, before, voided)
-        with_token = {**document, "authenticationToken": self._token(tenant, wish, token)}
-        warnings = await self._lint(with_token, template, wish.pass_type)
-        now = self._clock.now()
-        row = Pass(
-            pass_type=wish.pass_type,
-            serial=wish.serial,
-            seq=before.seq if before else 0,
-            edit=(before.edit if before else 0) + 1,
-            last_modified=before.last_modified if before else 0,
-            manifest_sha=manifest_sha(template.static, canonical(with_token)),
-            document=canonical(document),
-            template=template.name,
-            revision=template.revision,
-            pinned=pinned,
-            data=canonical(data),
-            content=canonical(content),
-            token=token,
-            voided=voided,
-            created_at=before.created_at if before else now,
-            changed_at=before.changed_at if before else now,
-        )
-        return Draft(
-            row, before, tenant, None if pinned else (template.name, template.revision), not wish.following, warnings
-        )
-
-    async def _completed(
-        self, rendered: dict[str, Any], wish: Wish, before: Pass | None, voided: bool
-    ) -> dict[str, Any]:
-        """The document with what only the service knows. The service URL of an installed pass never changes."""
-        type_ = await self._store.pass_type(wish.pass_type)
-        document = {"formatVersion": 1, **rendered}
-        for key, value in (("passTypeIdentifier", wish.pass_type), ("serialNumber", wish.serial)):
-            _agree(document, key, value)
-        if type_ is not None and type_.team:
-            _agree(document, "teamIdentifier", type_.team)
-        kept = orjson.loads(before.document).get("webServiceURL") if before else None
-        document["webServiceURL"] = kept or self._url
-        document.pop("authenticationToken", None)
-        if voided:
-            document["voided"] = True
-        return document
-
-    async def _lint(self, document: Mapping[str, Any], template: Template, pass_type: str) -> tuple[Fault, ...]:
-        try:
-            certificate = (await self._builder.identity(pass_type)).facts
-        except CannotBuild as error:
-            raise Refusal(str(error), hint=error.hint, code="no_certificate") from error
-        found = lint(document, template.static, certificate)
-        fatal = [problem for problem in found if problem.severity == "fatal"]
-        if fatal:
-            raise Refusal(
-                f"Wallet would refuse this pass: {fatal[0].message}",
-                faults=[Fault(p.pointer, p.message, p.remedy, p.rule) for p in fatal],
-                code="lint",
-            )
-        return tuple(Fault(p.pointer, p.message, p.remedy, p.rule) for p in found)
 
     # ── storing: inside the transaction
 
@@ -415,26 +270,6 @@ class Issuing:
 
         await self._store.write(work)
 
-    # ── shared
-
-    async def _tenant(self, pass_type: str) -> str:
-        known: PassType | None = await self._store.pass_type(pass_type)
-        return known.tenant if known else DEFAULT_TENANT
-
-    def _new_token(self) -> TokenSource:
-        return TokenSource(self._keys.token_key_id, self._chance.token_bytes(16))
-
-    def _token(self, tenant: str, wish: Wish, source: TokenSource) -> str:
-        return self._keys.token(tenant, wish.pass_type, wish.serial, source)
-
-    async def _no_template(self, tenant: str, name: str, revision: str | None) -> Refusal:
-        names = [template.name for template in await self._store.templates(tenant)]
-        if revision is not None and name in names:
-            return NotFound(f"template {name} has no revision {revision[:12]}", code="no_revision")
-        close = get_close_matches(name, names, 1)
-        hint = f"did you mean {close[0]}?" if close else f"import it: livepass template import {name}"
-        return Refusal(f"there is no template {name}", hint=hint, code="no_template")
-
 
 def enumerate_drafts(
     drafts: Mapping[int, Draft], versions: Sequence[PassVersion]
@@ -494,63 +329,6 @@ def _refused(draft: Draft | Refusal | None) -> Refusal:
         hint="send the change again",
         code="busy",
     )
-
-
-def _check_names(wish: Wish) -> None:
-    if not PASS_TYPE.fullmatch(wish.pass_type):
-        raise Refusal(
-            f"{wish.pass_type!r} is not a pass type identifier",
-            hint="it starts with 'pass.', as in pass.com.example.membership",
-            faults=[Fault("/pass_type", "a pass type starts with 'pass.'")],
-        )
-    if not SERIAL.fullmatch(wish.serial):
-        raise Refusal(
-            f"{wish.serial!r} cannot be a serial number",
-            hint="use 1 to 100 of A-Z a-z 0-9 . _ -: phones escape everything else differently",
-            faults=[Fault("/serial", "1 to 100 characters of A-Z a-z 0-9 . _ -")],
-        )
-
-
-def _template_of(wish: Wish, before: Pass | None) -> tuple[str, str | None]:
-    """(template name, revision it is pinned to or ``None``). A pass keeps its template unless told otherwise."""
-    name = wish.template or (before.template if before else None)
-    if name is None:
-        raise Refusal(
-            "a new pass needs a template",
-            hint='add "template": "NAME"; livepass template list shows the names',
-            faults=[Fault("/template", "is missing")],
-        )
-    if wish.revision is not None:
-        return name, wish.revision
-    kept = before is not None and before.pinned and (wish.patch or wish.void) and name == before.template
-    return name, before.revision if kept and before else None
-
-
-def _merged(wish: Wish, before: Pass | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    data, content = wish.data, wish.content
-    if before is None:
-        return data or {}, content or {}
-    if wish.patch or wish.void:
-        old_data, old_content = orjson.loads(before.data), orjson.loads(before.content)
-        return _patched(old_data, data), _patched(old_content, content)
-    return data or {}, content or {}
-
-
-def _patched(target: Mapping[str, Any], patch: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    merged = merge_patch(target, patch or {})
-    assert isinstance(merged, dict)
-    return merged
-
-
-def _agree(document: dict[str, Any], key: str, value: str) -> None:
-    """A template may leave out what the service knows, but it may not say otherwise."""
-    if document.setdefault(key, value) != value:
-        raise Refusal(
-            f"the template says {key} is {document[key]!r}, but this pass has {value!r}",
-            hint=f"remove {key} from the template's pass.json: livepass fills it in",
-            faults=[Fault(f"/{key}", f"is {document[key]!r}, expected {value!r}")],
-            code="identity",
-        )
 
 
 def _followed_by(held: Sequence[Held]) -> int:

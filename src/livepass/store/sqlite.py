@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from livepass.store.named import load, migrations
+from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
-from livepass.store.session import Parameters, Reading, Writing
+from livepass.store.writing import Writing
 
 T = TypeVar("T")
 

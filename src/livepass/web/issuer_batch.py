@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from livepass.service.issuing import BATCH_LIMIT, Issued, Wish
+from livepass.service.drafting import Wish
+from livepass.service.issuing import BATCH_LIMIT, Issued
 from livepass.service.refusals import Refusal, TooLarge, no_pass
 from livepass.web.bodies import decoded
 from livepass.web.issuer_answers import BatchProblem, BatchResult, PassResult

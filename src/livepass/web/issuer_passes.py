@@ -6,7 +6,7 @@ import re
 
 from msgspec import UNSET
 
-from livepass.service.issuing import Wish
+from livepass.service.drafting import Wish
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
 from livepass.web.issuer_answers import EventPage, EventRow, PassDetail, PassPreview, PassResult
 from livepass.web.issuer_answers_phones import PushesDue

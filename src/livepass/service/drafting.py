@@ -1,0 +1,252 @@
+"""From a wish to a draft: template, data and content become a linted pass with its manifest's hash.
+
+All of it happens outside any transaction, and may take its time. What a draft was based on stands in it, so that the
+transaction that stores it can see whether that still holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import orjson
+
+from livepass.core.change import moves
+from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
+from livepass.pkpass import InvalidDocument, Template, TemplateDataError, canonical, lint, merge_patch
+from livepass.service.building import Builder, CannotBuild, manifest_sha
+from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
+from livepass.service.seams import Chance, Clock, KeyRing, Store
+
+PASS_TYPE = re.compile(r"pass\.[A-Za-z0-9.-]{1,150}")
+SERIAL = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the issuer wants a pass to be. ``None`` keeps what is there; ``revision`` pins the pass to it.
+
+    ``following``: nobody asked, the pass follows its template; where that changes nothing, nothing is noted.
+    """
+
+    pass_type: str
+    serial: str
+    template: str | None = None
+    data: Mapping[str, Any] | None = None
+    content: Mapping[str, Any] | None = None
+    revision: str | None = None
+    patch: bool = False
+    void: bool = False
+    following: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist."""
+
+    row: Pass
+    before: Pass | None
+    tenant: str
+    follows: tuple[str, str] | None
+    noted: bool
+    warnings: tuple[Fault, ...] = field(default=())
+
+    @property
+    def moves(self) -> bool:
+        return moves(self.before.manifest_sha if self.before else None, self.row.manifest_sha)
+
+
+class Drafting:
+    """Draws drafts. ``web_service_url`` goes into every pass and never changes for an installed one."""
+
+    def __init__(
+        self, store: Store, keys: KeyRing, builder: Builder, clock: Clock, chance: Chance, web_service_url: str
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._builder = builder
+        self._clock = clock
+        self._chance = chance
+        self._url = web_service_url
+
+    async def draft_or_refusal(self, wish: Wish) -> Draft | Refusal:
+        """As ``draft``, with the refusal as a value: in a batch it concerns one line."""
+        try:
+            return await self.draft(wish)
+        except Refusal as refusal:
+            return refusal
+
+    async def draft(self, wish: Wish) -> Draft:
+        """The pass as the wish makes it, linted and hashed. Raises ``Refusal``."""
+        _check_names(wish)
+        before = await self._store.pass_(wish.pass_type, wish.serial)
+        if before is None and (wish.patch or wish.void):
+            raise no_pass(wish.pass_type, wish.serial)
+        tenant = await self.tenant(wish.pass_type)
+        name, pinned = _template_of(wish, before)
+        template = await self._builder.template(tenant, name, pinned)
+        if template is None:
+            raise await self._no_template(tenant, name, pinned)
+        try:
+            data, content = _merged(wish, before)
+            return await self._render(wish, before, tenant, template, pinned is not None, data, content)
+        except InvalidDocument as error:
+            raise Refusal(str(error), hint=error.hint, code="document") from error
+
+    async def _render(
+        self,
+        wish: Wish,
+        before: Pass | None,
+        tenant: str,
+        template: Template,
+        pinned: bool,
+        data: Mapping[str, Any],
+        content: Mapping[str, Any],
+    ) -> Draft:
+        try:
+            rendered = template.render(data, content)
+        except TemplateDataError as error:
+            raise Refusal(
+                f"template {template.name} cannot be filled with this data",
+                hint=error.hint,
+                faults=[Fault(f"/data{p.pointer}", p.message, "", "template-data") for p in error.problems],
+                code="template_data",
+            ) from error
+        voided = wish.void or (before is not None and before.voided and wish.patch)
+        token = before.token if before else self._new_token()
+        document = await self._completed(rendered, wish, before, voided)
+        with_token = {**document, "authenticationToken": self._token(tenant, wish, token)}
+        warnings = await self._lint(with_token, template, wish.pass_type)
+        now = self._clock.now()
+        row = Pass(
+            pass_type=wish.pass_type,
+            serial=wish.serial,
+            seq=before.seq if before else 0,
+            edit=(before.edit if before else 0) + 1,
+            last_modified=before.last_modified if before else 0,
+            manifest_sha=manifest_sha(template.static, canonical(with_token)),
+            document=canonical(document),
+            template=template.name,
+            revision=template.revision,
+            pinned=pinned,
+            data=canonical(data),
+            content=canonical(content),
+            token=token,
+            voided=voided,
+            created_at=before.created_at if before else now,
+            changed_at=before.changed_at if before else now,
+        )
+        return Draft(
+            row, before, tenant, None if pinned else (template.name, template.revision), not wish.following, warnings
+        )
+
+    async def _completed(
+        self, rendered: dict[str, Any], wish: Wish, before: Pass | None, voided: bool
+    ) -> dict[str, Any]:
+        """The document with what only the service knows. The service URL of an installed pass never changes."""
+        type_ = await self._store.pass_type(wish.pass_type)
+        document = {"formatVersion": 1, **rendered}
+        for key, value in (("passTypeIdentifier", wish.pass_type), ("serialNumber", wish.serial)):
+            _agree(document, key, value)
+        if type_ is not None and type_.team:
+            _agree(document, "teamIdentifier", type_.team)
+        kept = orjson.loads(before.document).get("webServiceURL") if before else None
+        document["webServiceURL"] = kept or self._url
+        document.pop("authenticationToken", None)
+        if voided:
+            document["voided"] = True
+        return document
+
+    async def _lint(self, document: Mapping[str, Any], template: Template, pass_type: str) -> tuple[Fault, ...]:
+        try:
+            certificate = (await self._builder.identity(pass_type)).facts
+        except CannotBuild as error:
+            raise Refusal(str(error), hint=error.hint, code="no_certificate") from error
+        found = lint(document, template.static, certificate)
+        fatal = [problem for problem in found if problem.severity == "fatal"]
+        if fatal:
+            raise Refusal(
+                f"Wallet would refuse this pass: {fatal[0].message}",
+                faults=[Fault(p.pointer, p.message, p.remedy, p.rule) for p in fatal],
+                code="lint",
+            )
+        return tuple(Fault(p.pointer, p.message, p.remedy, p.rule) for p in found)
+
+    async def tenant(self, pass_type: str) -> str:
+        """Whose a pass type is."""
+        known: PassType | None = await self._store.pass_type(pass_type)
+        return known.tenant if known else DEFAULT_TENANT
+
+    def _new_token(self) -> TokenSource:
+        return TokenSource(self._keys.token_key_id, self._chance.token_bytes(16))
+
+    def _token(self, tenant: str, wish: Wish, source: TokenSource) -> str:
+        return self._keys.token(tenant, wish.pass_type, wish.serial, source)
+
+    async def _no_template(self, tenant: str, name: str, revision: str | None) -> Refusal:
+        names = [template.name for template in await self._store.templates(tenant)]
+        if revision is not None and name in names:
+            return NotFound(f"template {name} has no revision {revision[:12]}", code="no_revision")
+        close = get_close_matches(name, names, 1)
+        hint = f"did you mean {close[0]}?" if close else f"import it: livepass template import {name}"
+        return Refusal(f"there is no template {name}", hint=hint, code="no_template")
+
+
+def _check_names(wish: Wish) -> None:
+    if not PASS_TYPE.fullmatch(wish.pass_type):
+        raise Refusal(
+            f"{wish.pass_type!r} is not a pass type identifier",
+            hint="it starts with 'pass.', as in pass.com.example.membership",
+            faults=[Fault("/pass_type", "a pass type starts with 'pass.'")],
+        )
+    if not SERIAL.fullmatch(wish.serial):
+        raise Refusal(
+            f"{wish.serial!r} cannot be a serial number",
+            hint="use 1 to 100 of A-Z a-z 0-9 . _ -: phones escape everything else differently",
+            faults=[Fault("/serial", "1 to 100 characters of A-Z a-z 0-9 . _ -")],
+        )
+
+
+def _template_of(wish: Wish, before: Pass | None) -> tuple[str, str | None]:
+    """(template name, revision it is pinned to or ``None``). A pass keeps its template unless told otherwise."""
+    name = wish.template or (before.template if before else None)
+    if name is None:
+        raise Refusal(
+            "a new pass needs a template",
+            hint='add "template": "NAME"; livepass template list shows the names',
+            faults=[Fault("/template", "is missing")],
+        )
+    if wish.revision is not None:
+        return name, wish.revision
+    kept = before is not None and before.pinned and (wish.patch or wish.void) and name == before.template
+    return name, before.revision if kept and before else None
+
+
+def _merged(wish: Wish, before: Pass | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    data, content = wish.data, wish.content
+    if before is None:
+        return data or {}, content or {}
+    if wish.patch or wish.void:
+        old_data, old_content = orjson.loads(before.data), orjson.loads(before.content)
+        return _patched(old_data, data), _patched(old_content, content)
+    return data or {}, content or {}
+
+
+def _patched(target: Mapping[str, Any], patch: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    merged = merge_patch(target, patch or {})
+    assert isinstance(merged, dict)
+    return merged
+
+
+def _agree(document: dict[str, Any], key: str, value: str) -> None:
+    """A template may leave out what the service knows, but it may not say otherwise."""
+    if document.setdefault(key, value) != value:
+        raise Refusal(
+            f"the template says {key} is {document[key]!r}, but this pass has {value!r}",
+            hint=f"remove {key} from the template's pass.json: livepass fills it in",
+            faults=[Fault(f"/{key}", f"is {document[key]!r}, expected {value!r}")],
+            code="identity",
+        )

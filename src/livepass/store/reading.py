@@ -1,0 +1,314 @@
+"""What the use cases read, in terms of named statements; the same for every database.
+
+A session runs on a ``Connection``, which an engine provides. Outside a transaction each method that reads is one
+statement, so one snapshot; inside one, everything it does becomes visible at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from livepass.core.authorization import fingerprint
+from livepass.core.model import (
+    ApiKey,
+    Certificate,
+    Counter,
+    Device,
+    Held,
+    Pass,
+    PassType,
+    Registration,
+    StoredTemplate,
+    Tag,
+    Target,
+    TokenSource,
+)
+from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot
+from livepass.core.timeline import Event
+from livepass.store import rows
+
+Parameters = Mapping[str, Any]
+
+
+class Connection(Protocol):
+    """An engine's connection: runs a named statement."""
+
+    async def rows(self, name: str, parameters: Parameters) -> Sequence[rows.Row]: ...
+
+    async def run(self, name: str, parameters: Parameters) -> int:
+        """Answers how many rows were touched."""
+
+    async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None: ...
+
+
+class Reading:
+    """``service.seams.Reader`` over a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+        self._newest: dict[str, Tag] = {}
+
+    async def _one(self, statement: str, /, **parameters: Any) -> rows.Row | None:
+        found = await self._db.rows(statement, parameters)
+        return found[0] if found else None
+
+    # ── trip 1
+
+    async def register_snapshot(self, pass_type: str, serial: str, device_id: str) -> RegisterSnapshot:
+        row = await self._one("register_snapshot", pass_type=pass_type, serial=serial, device_id=device_id)
+        assert row is not None
+        return RegisterSnapshot(
+            token=None if row[0] is None else TokenSource(row[0], row[1], row[2]),
+            tenant=row[3] or "",
+            device=rows.device(pass_type, device_id, row[4:9]),
+            registration=rows.registration(pass_type, serial, device_id, row[9:18]),
+            target_dead=row[18] is not None,
+        )
+
+    async def registrations(
+        self,
+        *,
+        pass_type: str | None,
+        device_id: str | None,
+        after: tuple[str, str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[Registration]:
+        found = await self._db.rows(
+            "registrations",
+            {
+                "pass_type": pass_type,
+                "within": _json_list(within),
+                "device_id": device_id,
+                "after_type": after[0],
+                "after_device": after[1],
+                "after_serial": after[2],
+                "limit": limit,
+            },
+        )
+        return [Registration(*row) for row in found]
+
+    async def held(self, pass_type: str, serial: str) -> Sequence[Held]:
+        found = await self._db.rows("held", {"pass_type": pass_type, "serial": serial})
+        return [rows.held(pass_type, row) for row in found]
+
+    # ── trip 2
+
+    async def targets(
+        self,
+        *,
+        pass_type: str | None,
+        due_only: bool,
+        after: tuple[str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[tuple[str, Target]]:
+        found = await self._db.rows(
+            "targets",
+            {
+                "pass_type": pass_type,
+                "within": _json_list(within),
+                "due_only": int(due_only),
+                "after_type": after[0],
+                "after_device": after[1],
+                "limit": limit,
+            },
+        )
+        return [(row[0], rows.target(row[1:])) for row in found]
+
+    async def due(self) -> Sequence[tuple[str, int]]:
+        return [(row[0], row[1]) for row in await self._db.rows("due", {}) if row[1] is not None]
+
+    # ── trip 3
+
+    async def ask_snapshot(self, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
+        key = {"pass_type": pass_type, "device_id": device_id}
+        # A hint only: whether the phone has heard the newest number is read, not remembered.
+        if tag is not None and tag == self._newest.get(pass_type):
+            head = await self._db.rows("ask_head", key)
+            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq):
+                return _ask_snapshot(pass_type, device_id, head[0], ())
+        found = await self._db.rows("ask_snapshot", key)
+        if not found:
+            return AskSnapshot(None, None, (), False, False)
+        self._newest[pass_type] = Tag(found[0][0], found[0][1])
+        listed = [
+            Listed(Registration(pass_type, row[9], device_id, *row[10:19]), max(row[11], row[19]))
+            for row in found
+            if row[9] is not None and row[19] is not None
+        ]
+        return _ask_snapshot(pass_type, device_id, found[0], listed)
+
+    async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot:
+        row = await self._one("fetch_snapshot", pass_type=pass_type, serial=serial)
+        assert row is not None
+        return FetchSnapshot(rows.head(row[:5]), row[5] or "")
+
+    async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]:
+        found = await self._db.rows("candidates", {"pass_type": pass_type, "serial": serial})
+        return [
+            (Registration(pass_type, row[0], row[1], *row[2:11]), Device(pass_type, row[1], *row[11:16]))
+            for row in found
+        ]
+
+    # ── passes and templates
+
+    async def counter(self, pass_type: str) -> Counter | None:
+        row = await self._one("counter", pass_type=pass_type)
+        return None if row is None else Counter(*row)
+
+    async def pass_type(self, pass_type: str) -> PassType | None:
+        row = await self._one("pass_type", pass_type=pass_type)
+        return None if row is None else PassType(*row)
+
+    async def pass_types(self) -> Sequence[PassType]:
+        return [PassType(*row) for row in await self._db.rows("pass_types", {})]
+
+    async def pass_(self, pass_type: str, serial: str) -> Pass | None:
+        row = await self._one("pass", pass_type=pass_type, serial=serial)
+        return None if row is None else rows.pass_(row)
+
+    async def passes(
+        self,
+        *,
+        pass_type: str | None,
+        template: str | None,
+        prefix: str,
+        after: tuple[str, str],
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[Pass]:
+        found = await self._db.rows(
+            "passes",
+            {
+                "pass_type": pass_type,
+                "within": _json_list(within),
+                "template": template,
+                "prefix": prefix,
+                "after_type": after[0],
+                "after_serial": after[1],
+                "limit": limit,
+            },
+        )
+        return [rows.pass_(row) for row in found]
+
+    async def followers(self, tenant: str, template: str, revision: str, *, limit: int) -> Sequence[Pass]:
+        found = await self._db.rows(
+            "followers", {"tenant": tenant, "template": template, "revision": revision, "limit": limit}
+        )
+        return [rows.pass_(row) for row in found]
+
+    async def templates_behind(self) -> Sequence[tuple[str, str, str]]:
+        return [(row[0], row[1], row[2]) for row in await self._db.rows("templates_behind", {})]
+
+    async def template(self, tenant: str, name: str, revision: str | None) -> StoredTemplate | None:
+        row = await self._one("template", tenant=tenant, name=name, revision=revision)
+        return None if row is None else _template(row)
+
+    async def templates(self, tenant: str) -> Sequence[StoredTemplate]:
+        return [_template(row) for row in await self._db.rows("templates", {"tenant": tenant})]
+
+    # ── timeline
+
+    async def timeline(self, pass_type: str, serial: str, *, after: int, limit: int) -> Sequence[Event]:
+        phones = await self._db.rows("timeline_devices", {"pass_type": pass_type, "serial": serial})
+        found = await self._db.rows(
+            "timeline",
+            {
+                "pass_type": pass_type,
+                "serial": serial,
+                "after": after,
+                "limit": limit,
+                "devices": json.dumps([row[0] for row in phones]),
+                "targets": json.dumps([fingerprint(row[1]) for row in phones]),
+            },
+        )
+        return [rows.event(row) for row in found]
+
+    async def events(self, *, kinds: Sequence[str], pass_type: str | None, after: int, limit: int) -> Sequence[Event]:
+        found = await self._db.rows(
+            "events", {"kinds": json.dumps(list(kinds)), "pass_type": pass_type, "after": after, "limit": limit}
+        )
+        return [rows.event(row) for row in found]
+
+    # ── testimony
+
+    async def testimony(
+        self,
+        *,
+        pass_type: str | None,
+        code: str | None,
+        before: int,
+        limit: int,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[Event]:
+        found = await self._db.rows(
+            "testimony",
+            {"pass_type": pass_type, "within": _json_list(within), "code": code, "before": before, "limit": limit},
+        )
+        return [rows.event(row) for row in found]
+
+    # ── counts
+
+    async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]:
+        row = await self._one("stats", pass_type=pass_type, within=_json_list(within))
+        assert row is not None
+        names = ("passes", "registrations", "current", "fetch", "ask", "push", "unverified")
+        return {name: value or 0 for name, value in zip(names, row, strict=True)}
+
+    # ── certificates and keys
+
+    async def certificate(self, certificate_id: str) -> Certificate | None:
+        row = await self._one("certificate", id=certificate_id)
+        return None if row is None else rows.certificate(row)
+
+    async def certificates(self, pass_type: str | None, within: Sequence[str] | None = None) -> Sequence[Certificate]:
+        found = await self._db.rows("certificates", {"pass_type": pass_type, "within": _json_list(within)})
+        return [rows.certificate(row) for row in found]
+
+    async def live_certificate_id(self, pass_type: str) -> str | None:
+        row = await self._one("live_certificate_id", pass_type=pass_type)
+        return None if row is None else row[0]
+
+    async def api_key(self, key_id: str) -> ApiKey | None:
+        row = await self._one("api_key", id=key_id)
+        return None if row is None else _api_key(row)
+
+    async def api_keys(self) -> Sequence[ApiKey]:
+        return [_api_key(row) for row in await self._db.rows("api_keys", {})]
+
+
+def _ask_snapshot(pass_type: str, device_id: str, row: rows.Row, listed: Sequence[Listed]) -> AskSnapshot:
+    return AskSnapshot(
+        Counter(pass_type, row[0], row[1]),
+        rows.device(pass_type, device_id, row[2:7]),
+        listed,
+        row[7] is not None,
+        bool(row[8]),
+    )
+
+
+def _template(row: rows.Row) -> StoredTemplate:
+    return StoredTemplate(row[0], row[1], row[2], json.loads(row[3]), row[4], bool(row[5]))
+
+
+def _api_key(row: rows.Row) -> ApiKey:
+    scopes, pass_types = tuple(json.loads(row[4])), row[5]
+    return ApiKey(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        scopes,
+        None if pass_types is None else tuple(json.loads(pass_types)),
+        row[6],
+        row[7],
+        row[8],
+    )
+
+
+def _json_list(values: Sequence[str] | None) -> str | None:
+    """A list as one parameter; ``None``: no limit."""
+    return None if values is None else json.dumps(list(values))
