@@ -16,12 +16,14 @@ import click
 
 from livepass._version import __version__
 from livepass.cli.faults import Exit
+from livepass.cli.root import Noun
+from livepass.cli.session import Session
 
 TOLD = ("push", "answer", "failure", "banner", "alert", "complaint")
 """What a phone does that is worth a line on the terminal."""
 
 
-@click.group("demo", invoke_without_command=True)
+@click.group("demo", cls=Noun, invoke_without_command=True)
 @click.option("--once", is_flag=True, help="Play the whole tour, print each round trip, and exit.")
 @click.option("--keep", is_flag=True, help="Keep the directory with the database and the throwaway certificates.")
 @click.pass_context
@@ -32,39 +34,45 @@ def demo(context: click.Context, once: bool, keep: bool) -> None:
     """
     if context.invoked_subcommand is None:
         logging.getLogger("httpx2").setLevel(logging.WARNING)
-        sys.exit(asyncio.run(_once(keep) if once else _stay(keep)))
+        as_json = context.ensure_object(Session).as_json
+        sys.exit(asyncio.run(_once(keep, as_json) if once else _stay(keep, as_json)))
 
 
 @demo.command()
 @click.argument("value", required=False)
-def change(value: str | None) -> None:
+@click.pass_obj
+def change(session: Session, value: str | None) -> None:
     """Change the coffee card's points in the running demo, and follow the change to the phone."""
-    sys.exit(asyncio.run(_change(value)))
+    sys.exit(asyncio.run(_change(value, session.as_json)))
 
 
 @demo.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def status(as_json: bool) -> None:
+@click.pass_obj
+def status(session: Session) -> None:
     """Show what each phone of the running demo was last seen to hold."""
-    sys.exit(asyncio.run(_status(as_json)))
+    sys.exit(asyncio.run(_status(session.as_json)))
 
 
 # ── the demo itself
 
 
-async def _once(keep: bool) -> int:
+async def _once(keep: bool, as_json: bool) -> int:
     from livepass.cli.demo_tour import Tour
     from livepass.cli.demo_world import running
 
     started = time.monotonic()
     async with running(lambda _name, _event: None, keep) as world:
+        if as_json:
+            well = await Tour(world, lambda _line: None, lambda scene: click.echo(json.dumps(scene))).play()
+            click.echo(json.dumps({"every_phone_current": well}))
+            return 0 if well else Exit.PROBLEM
         _introduce(world, started)
         well = await Tour(world, click.echo).play()
     click.echo(f"\n{'every phone shows the current value' if well else 'something is stale: see ✗ above'}")
     return 0 if well else Exit.PROBLEM
 
 
-async def _stay(keep: bool) -> int:
+async def _stay(keep: bool, as_json: bool) -> int:
     from livepass.cli.demo_world import running, state_file
 
     started = time.monotonic()
@@ -74,28 +82,39 @@ async def _stay(keep: bool) -> int:
     introduced = False
 
     def tell(name: str, event: Any) -> None:
-        if introduced and event.what in TOLD:
+        if introduced and event.what in TOLD and as_json:
+            click.echo(json.dumps({"at": event.at, "phone": name, "what": event.what, "text": event.text}))
+        elif introduced and event.what in TOLD:
             click.echo(f"  {time.strftime('%H:%M:%S')}  {name}: {event.what:9} {event.text}")
 
     async with running(tell, keep) as world:
-        _introduce(world, started)
+        if not as_json:
+            _introduce(world, started)
         introduced = True
         path = state_file()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(world.facts(), file)
-        click.echo("\n  Try    livepass demo change       in a second terminal")
-        click.echo("         livepass demo status")
-        click.echo(f"  API    {world.url}/api/v1         key {world.admin_key}")
-        click.echo("  Stop   Ctrl-C" + ("" if keep else ", which deletes everything"))
-        click.echo("")
+        if as_json:
+            click.echo(json.dumps(world.facts()))
+        else:
+            _invite(world, keep)
         try:
             await stop.wait()
         finally:
             with contextlib.suppress(OSError):
                 path.unlink()
-    click.echo("\nstopped" + ("" if keep else "; everything is deleted"))
+    if not as_json:
+        click.echo("\nstopped" + ("" if keep else "; everything is deleted"))
     return 0
+
+
+def _invite(world: Any, keep: bool) -> None:
+    click.echo("\n  Try    livepass demo change       in a second terminal")
+    click.echo("         livepass demo status")
+    click.echo(f"  API    {world.url}/api/v1         key {world.admin_key}")
+    click.echo("  Stop   Ctrl-C" + ("" if keep else ", which deletes everything"))
+    click.echo("")
 
 
 def _introduce(world: Any, started: float) -> None:
@@ -119,7 +138,7 @@ def _introduce(world: Any, started: float) -> None:
 # ── the second terminal
 
 
-async def _change(value: str | None) -> int:
+async def _change(value: str | None, as_json: bool) -> int:
     from livepass.cli.demo_passes import COFFEE
 
     async with _connected() as (client, facts):
@@ -135,31 +154,38 @@ async def _change(value: str | None) -> int:
         if response.status_code != 200:
             click.echo(f"refused: {answer.get('title')}", err=True)
             return Exit.PROBLEM
+        seen: list[Any] = []
+        current = not answer["changed"] or await _followed(client, address, answer["number"], seen)
+        took = round((time.time() - started) * 1000)
+        if as_json:
+            click.echo(json.dumps({**answer, "before": before, "after": wanted, "ms": took, "events": seen}))
+            return 0 if current else Exit.PROBLEM
         click.echo(f"{facts['pass_type']}/{COFFEE.serial}   {COFFEE.variable} {before} → {wanted}\n")
+        for event in seen:
+            click.echo(f"  ✓ {event['kind']:15} {event['at']}  {event['detail'].get('status', '')}")
         if not answer["changed"]:
             click.echo("  nothing changed: no number, no push")
-            return 0
-        return await _follow(client, address, answer["number"], started)
+        elif current:
+            click.echo(f"\nevery registration is current after {took} ms")
+        else:
+            click.echo("the phone has not fetched it within 30 s", err=True)
+        return 0 if current else Exit.PROBLEM
 
 
-async def _follow(client: Any, address: str, number: int, started: float) -> int:
-    """Print each trip as its event arrives, until every registration is current."""
+async def _followed(client: Any, address: str, number: int, seen: list[Any]) -> bool:
+    """Collect each trip's event of a change until every registration is current; false when that takes too long."""
     after, end = 0, time.monotonic() + 30
     while time.monotonic() < end:
         page = (await client.get(f"{address}/timeline", params={"after": after, "limit": 500})).json()
         for event in page["data"]:
             after = max(after, event["id"])
             if event["seq"] == number and event["trip"] in ("change", "push", "ask", "fetch"):
-                click.echo(f"  ✓ {event['kind']:15} {event['at']}  {event['detail'].get('status', '')}")
+                seen.append(event)
         registrations = (await client.get(address)).json()["registrations"]
-        current = sum(1 for one in registrations if one["stands_on"] == "current")
-        if registrations and current == len(registrations):
-            took = (time.time() - started) * 1000
-            click.echo(f"\n{current} of {len(registrations)} registrations current after {took:.0f} ms")
-            return 0
+        if registrations and all(one["stands_on"] == "current" for one in registrations):
+            return True
         await asyncio.sleep(0.05)
-    click.echo("the phone has not fetched it within 30 s", err=True)
-    return Exit.PROBLEM
+    return False
 
 
 async def _status(as_json: bool) -> int:

@@ -26,18 +26,31 @@ class Step:
 
 
 class Tour:
-    """Plays the scenes on a running demo. Scenes return whether what they promised was seen."""
+    """Plays the scenes on a running demo. Scenes return whether what they promised was seen.
 
-    def __init__(self, demo: Demo, say: Print) -> None:
+    ``say`` gets each line for people; ``report`` each scene when it is over: ``{"scene", "well", "lines"}``.
+    """
+
+    def __init__(self, demo: Demo, say: Print, report: Callable[[dict[str, object]], None] | None = None) -> None:
         self.demo = demo
-        self.say = say
+        self._say = say
+        self._report = report
+        self._lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self._lines.append(line.strip())
+        self._say(line)
 
     async def play(self) -> bool:
         """All scenes in order; true when every one went well and every phone shows what is current."""
         well = True
         for number, step in enumerate(STEPS, 1):
-            self.say(f"\n{number}. {step.title}")
-            well = await step.play(self) and well
+            self._say(f"\n{number}. {step.title}")
+            self._lines = []
+            went_well = await step.play(self)
+            well = went_well and well
+            if self._report is not None:
+                self._report({"scene": step.title, "well": went_well, "lines": self._lines})
         return well
 
     # ── scenes
