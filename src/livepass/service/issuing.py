@@ -201,7 +201,9 @@ class Issuing:
         pass_type = next(iter(drafts.values())).row.pass_type
 
         async def work(tx: Tx) -> tuple[dict[int, Issued], list[int]]:
-            stale = [index for index, draft in drafts.items() if await _went_stale(tx, draft)]
+            # Once per template, not per pass: reading a revision reads its files, and others wait for this lock.
+            revisions: dict[tuple[str, str], str | None] = {}
+            stale = [index for index, draft in drafts.items() if await _went_stale(tx, draft, revisions)]
             if stale:
                 return {}, stale
             versions = [_version(draft, now) for draft in drafts.values()]
@@ -210,7 +212,7 @@ class Issuing:
             )
             counter = await tx.counter(pass_type)
             results = {}
-            for index, (draft, version) in enumerate_drafts(drafts, versions):
+            for (index, draft), version in zip(drafts.items(), versions, strict=True):
                 seq = number if version.moves else version.row.seq
                 held = await tx.held(pass_type, version.row.serial) if draft.before else ()
                 results[index] = Issued(
@@ -271,21 +273,19 @@ class Issuing:
         await self._store.write(work)
 
 
-def enumerate_drafts(
-    drafts: Mapping[int, Draft], versions: Sequence[PassVersion]
-) -> list[tuple[int, tuple[Draft, PassVersion]]]:
-    return [(index, (draft, version)) for (index, draft), version in zip(drafts.items(), versions, strict=True)]
-
-
-async def _went_stale(tx: Tx, draft: Draft) -> bool:
+async def _went_stale(tx: Tx, draft: Draft, revisions: dict[tuple[str, str], str | None]) -> bool:
+    """Whether somebody was faster. ``revisions`` remembers the current ones within one transaction."""
     current = await tx.pass_(draft.row.pass_type, draft.row.serial)
     if _identity(current) != _identity(draft.before):
         return True
     if draft.follows is None:
         return False
     name, revision = draft.follows
-    template = await tx.template(draft.tenant, name, None)
-    return template is None or template.revision != revision
+    key = (draft.tenant, name)
+    if key not in revisions:
+        template = await tx.template(draft.tenant, name, None)
+        revisions[key] = template.revision if template else None
+    return revisions[key] != revision
 
 
 def _identity(row: Pass | None) -> tuple[int, TokenSource] | None:
