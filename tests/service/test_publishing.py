@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from livepass.emulators.authority import Issued
-from livepass.service.publishing import checked_name
-from livepass.service.refusals import Refusal
 from service.rig import TYPE, rig, template
 
 
@@ -86,15 +82,3 @@ def test_a_revision_that_moves_no_byte_of_a_pass_moves_no_pass(tmp_path: Path, p
             assert (second.seq, third.seq, third.edit) == (first.number + 1, first.number + 1, second.edit)
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "naïve", "x" * 101, "..\n", "a\x00"])
-def test_a_name_that_cannot_stand_in_an_address_is_refused(name: str) -> None:
-    with pytest.raises(Refusal, match="cannot be a template's name") as refused:
-        checked_name(name)
-    assert "A-Z a-z 0-9" in refused.value.hint
-
-
-@pytest.mark.parametrize("name", ["a", "Membership-2.v_1", "x" * 100])
-def test_a_plain_name_is_taken(name: str) -> None:
-    assert checked_name(name) == name

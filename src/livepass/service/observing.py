@@ -35,7 +35,6 @@ class Recorder:
         self._store = store
         self._scheduler = scheduler
         self._notes: deque[Note | Sequence[Event]] = deque()
-        self._wake = scheduler.signal()
         self._idle = scheduler.signal()
         self._running = False
         self.dropped = 0

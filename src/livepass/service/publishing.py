@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from livepass.core.model import DEFAULT_TENANT, StoredTemplate
 from livepass.pkpass import Template
 from livepass.service.issuing import Issuing
-from livepass.service.refusals import Refusal
 from livepass.service.seams import Clock, Scheduler, Store
 
 
@@ -48,12 +47,3 @@ class Publishing:
     async def _follow(self, name: str) -> None:
         while await self._issuing.follow(DEFAULT_TENANT, name):
             pass
-
-
-def checked_name(name: str) -> str:
-    """A template's name, which stands in addresses and on command lines."""
-    if not name or len(name) > 100 or not all(c.isalnum() or c in "._-" for c in name) or not name.isascii():
-        raise Refusal(
-            f"{name!r} cannot be a template's name", hint="use 1 to 100 of A-Z a-z 0-9 . _ -; the folder's name is it"
-        )
-    return name
