@@ -36,7 +36,9 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("DATABASE_URL", "sqlite:///livepass.db (the default), or sqlite:////absolute/path.db", secret=True),
+    Setting(
+        "DATABASE_URL", "sqlite:///livepass.db (the default), or postgresql://user:password@host/database", secret=True
+    ),
     Setting("PUBLIC_URL", "https address under which phones reach this service, without a trailing slash"),
     Setting("SECRET_KEY", "32 bytes as base64url; several separated by commas, the first seals", secret=True),
     Setting("ADMIN_KEY", "an API key that may do everything: any string of 16 characters or more", secret=True),
@@ -62,6 +64,18 @@ class Config:
     apns_ca_file: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8420
+
+    @property
+    def on_postgres(self) -> bool:
+        """Whether the database is PostgreSQL; otherwise it is the file ``sqlite_path``."""
+        return not self.database_url.startswith("sqlite:")
+
+    @property
+    def database(self) -> str:
+        """The database as people may see it: without a password."""
+        if self.on_postgres:
+            return re.sub(r"//[^@/]*@", "//…@", self.database_url).partition("?")[0]
+        return str(self.sqlite_path)
 
     @property
     def sqlite_path(self) -> Path:
@@ -158,10 +172,13 @@ def _content(path: Path, shown: str) -> str:
 
 
 def _database(url: str, directory: Path | None) -> str:
+    if url.startswith(("postgresql://", "postgres://")):
+        return url
     if not url.startswith("sqlite:///") or url == "sqlite:///":
         shown = re.sub(r"//.*@", "//…@", url)
         raise ConfigError(
-            f"LIVEPASS_DATABASE_URL is {shown!r}, which this version cannot open", "use sqlite:///livepass.db"
+            f"LIVEPASS_DATABASE_URL is {shown!r}, which names no database",
+            "use sqlite:///livepass.db or postgresql://user:password@host/database",
         )
     path = Path(url.removeprefix("sqlite:///"))
     return url if path.is_absolute() or directory is None else f"sqlite:///{directory / path}"

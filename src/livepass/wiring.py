@@ -6,10 +6,10 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from livepass.apns import ApnsSender
-from livepass.config import Config
+from livepass.config import Config, ConfigError
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import Secrets
 from livepass.runtime import AsyncScheduler, AsyncSignal, SystemChance, WallClock
@@ -21,7 +21,11 @@ from livepass.service.observing import Recorder
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.rotating import Rotating
+from livepass.service.seams import Store
 from livepass.store import sqlite
+from livepass.store.schema import SchemaMismatch, StillRunning
+
+__all__ = ["SchemaMismatch", "Services", "StillRunning", "check", "opened", "upgrade"]
 
 SILENT_WORKER_MS = 120_000
 
@@ -34,7 +38,7 @@ class Services:
     clock: WallClock
     chance: SystemChance
     scheduler: AsyncScheduler
-    store: sqlite.SqliteStore
+    store: Store
     keys: SealedKeyRing
     builder: Builder
     recorder: Recorder
@@ -47,11 +51,11 @@ class Services:
     keeper: Keeper | None = None
 
     @classmethod
-    def open(cls, config: Config) -> Self:
-        """Open the database and build the services. Raises ``SchemaMismatch``, ``BadSecretKey``."""
+    async def open(cls, config: Config) -> Self:
+        """Open the database and build the services. Raises ``SchemaMismatch``, ``BadSecretKey``, ``Unavailable``."""
         clock, chance, scheduler = WallClock(), SystemChance(), AsyncScheduler()
         keys = SealedKeyRing(Secrets(config.secret_key, secrets.token_bytes), secrets.token_hex(16).encode())
-        store = sqlite.SqliteStore(config.sqlite_path)
+        store = await _store(config)
         due = scheduler.signal()
         builder = Builder(store, keys, clock, scheduler)
         recorder = Recorder(store, scheduler)
@@ -117,23 +121,44 @@ class Services:
         await self.store.close()
 
 
-def upgrade(config: Config) -> list[str]:
-    """Bring the database to this version's schema; answers the migrations that ran."""
-    return sqlite.upgrade(config.sqlite_path, uuid=secrets.token_hex(16), now=WallClock().now())
+async def _store(config: Config) -> Store:
+    if config.on_postgres:
+        store: Store = await _postgres().PostgresStore.open(config.database_url)
+        return store
+    return sqlite.SqliteStore(config.sqlite_path)
 
 
-def check(config: Config) -> None:
-    """Raise ``SchemaMismatch`` unless the database has this version's schema."""
-    sqlite.check_schema(config.sqlite_path)
+def _postgres() -> Any:
+    """The engine, loaded when it is asked for: its driver is an extra that SQLite does without."""
+    try:
+        from livepass.store import postgres
+    except ImportError as error:
+        hint = "install livepass[postgres]"
+        raise ConfigError("LIVEPASS_DATABASE_URL names PostgreSQL, and its driver is not installed", hint) from error
+    return postgres
 
 
-SchemaMismatch = sqlite.SchemaMismatch
+async def upgrade(config: Config) -> list[str]:
+    """Bring the database to this version's schema; answers the migrations that ran. Raises ``StillRunning``."""
+    uuid, now = secrets.token_hex(16), WallClock().now()
+    if config.on_postgres:
+        ran: list[str] = await _postgres().upgrade(config.database_url, uuid=uuid, now=now)
+        return ran
+    return sqlite.upgrade(config.sqlite_path, uuid=uuid, now=now)
+
+
+async def check(config: Config) -> None:
+    """Raise ``SchemaMismatch`` unless this version can work on the database."""
+    if config.on_postgres:
+        await _postgres().check_schema(config.database_url)
+    else:
+        sqlite.check_schema(config.sqlite_path)
 
 
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Services]:
     """Services for the length of a block."""
-    services = Services.open(config)
+    services = await Services.open(config)
     try:
         yield services
     finally:

@@ -34,7 +34,7 @@ def body(token: object = PUSH) -> bytes:
 
 
 DEVICE = Device(TYPE, PHONE, PUSH, NOW - 5_000, asked=3, told=4, asked_at=NOW - 4_000)
-LIVE = Registration(TYPE, SERIAL, PHONE, 2, 2, NOW - 5_000, None, 0, None, 0, 0, None)
+LIVE = Registration(TYPE, SERIAL, PHONE, 2, 2, NOW - 5_000, None, None, 0, None, 0, 0, None)
 LEFT = replace(LIVE, left_at=NOW - 1_000)
 FIRST = RegisterFacts(TYPE, SERIAL, PHONE, f"ApplePass {TOKEN}", body(), TOKEN, True, None, None, False, NOW)
 AGAIN = replace(FIRST, device=DEVICE, registration=LIVE)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Revive
 from livepass.core.model import Counter, Device, Registration, Tag
 from livepass.core.snapshots import Listed
-from livepass.core.timeline import Kind
+from livepass.core.timeline import TAKEN, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip3_ask import RETELL_LIMIT, AskFacts, ask, heard, next_retelling, read_tag, write_tag
 
@@ -25,7 +25,7 @@ PUSH = "ab" * 32
 
 
 def listed(serial: str, newest: int, *, left_at: int | None = None, retold: int = 0) -> Listed:
-    return Listed(Registration(TYPE, serial, PHONE, 1, 1, NOW - 9_000, left_at, 0, None, 0, retold, None), newest)
+    return Listed(Registration(TYPE, serial, PHONE, 1, 1, NOW - 9_000, left_at, None, 0, None, 0, retold, None), newest)
 
 
 DEVICE = Device(TYPE, PHONE, PUSH, NOW - 9_000, asked=5, told=8, asked_at=NOW - 8_000)
@@ -243,9 +243,9 @@ def test_retelling_ends_after_about_a_day() -> None:
 def test_a_valid_tag_ahead_of_the_counter_is_a_new_epoch_and_an_alarm() -> None:
     decision = ask(call(tag(11)))
     assert answer(decision) == {"serialNumbers": ["a", "b", "c"], "lastUpdated": tag(10, FRESH)}
-    assert decision.writes[0] == NewEpoch(TYPE, EPOCH, FRESH)
+    assert decision.writes[0] == NewEpoch(TYPE, EPOCH, FRESH, NOW // 1000 + 2)
     alarm, asked = decision.events
-    assert (alarm.kind, alarm.device_id) == (Kind.NEW_EPOCH, PHONE)
+    assert (alarm.kind, alarm.device_id, alarm.seq) == (Kind.NEW_EPOCH, PHONE, TAKEN)
     assert alarm.detail == {"reason": "tag_ahead", "counter": 10, "tag": 11}
     assert (asked.kind, asked.detail["asked"]) == (Kind.ASKED, 0)
 
@@ -309,7 +309,9 @@ class World:
         sent, newest = self.tags[phone], self.newest(phone)
         read = read_tag(sent, TYPE, KEY)
         counter = Counter(TYPE, self.epoch, self.seq)
-        rows = [Listed(Registration(TYPE, s, phone, 1, 1, 0, None, 0, None, 0, 0, None), n) for s, n in newest.items()]
+        rows = [
+            Listed(Registration(TYPE, s, phone, 1, 1, 0, None, None, 0, None, 0, 0, None), n) for s, n in newest.items()
+        ]
         facts = AskFacts(TYPE, phone, sent, read, counter, self.devices.get(phone), rows, False, False, KEY, FRESH, NOW)
         decision = ask(facts)
         named: list[str] = []

@@ -100,7 +100,9 @@ def phone(
     asked_at = None if asked_ago is None else NOW - asked_ago
     left_at = None if left_ago is None else NOW - left_ago
     device = Device(TYPE, name, "ab" * 32, NOW - 9_000, asked=0, told=told, asked_at=asked_at)
-    return Candidate(Registration(TYPE, SERIAL, name, 1, 1, NOW - 9_000, left_at, took, None, 0, 0, None), device, here)
+    return Candidate(
+        Registration(TYPE, SERIAL, name, 1, 1, NOW - 9_000, left_at, None, took, None, 0, 0, None), device, here
+    )
 
 
 LONG_AGO = TOMBSTONE_MS

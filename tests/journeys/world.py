@@ -133,7 +133,7 @@ class World:
             apns_url=self.apns.url,
             apns_ca_file=self.ca_file,
         )
-        wiring.upgrade(self.config)
+        await wiring.upgrade(self.config)
         self.services = await self.stack.enter_async_context(wiring.opened(self.config))
         if elsewhere:
             self.socket.close()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import engines
 from livepass.core.decision import Join, PassVersion, SaveDevice
 from livepass.core.model import Pass, Target, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip2_push import Outcome
-from livepass.store.sqlite import SqliteStore, upgrade
 from livepass.store.writing import Writing
 
 TYPE = "pass.test.store"
@@ -46,25 +46,28 @@ def version(serial: str, *, pass_type: str = TYPE, sha: str = "s", moves: bool =
 async def put(
     tx: Writing, *serials: str, now: int = T0, push_at: int | None = T0, urgent: bool = False, pass_type: str = TYPE
 ) -> tuple[int, int]:
-    versions = [version(serial, pass_type=pass_type, now=now) for serial in serials]
+    there = await tx.pass_identities(pass_type, serials)
+    versions = [
+        replace(version(serial, pass_type=pass_type, now=now), creates=serial not in there) for serial in serials
+    ]
     return await tx.put_passes(pass_type, versions, now=now, push_at=push_at, urgent=urgent)
 
 
 class Hand:
-    """A store and what tests do to it. ``row`` and ``rows`` read the file as another process would."""
+    """A store and what tests do to it. ``row`` and ``rows`` read the database as another process would."""
 
-    def __init__(self, store: SqliteStore, path: Path) -> None:
+    def __init__(self, store: Any, url: str) -> None:
         self.store = store
-        self.path = path
-        self._looking = sqlite3.connect(path)
-        self._looking.row_factory = sqlite3.Row
+        self.url = url
 
-    def close(self) -> None:
-        self._looking.close()
+    @property
+    def path(self) -> Path:
+        """The file, on SQLite."""
+        return Path(self.url.removeprefix("sqlite:///"))
 
     def rows(self, table: str, **where: Any) -> list[dict[str, Any]]:
-        condition = " AND ".join(f"{name} = :{name}" for name in where) or "1"
-        return [dict(row) for row in self._looking.execute(f"SELECT * FROM {table} WHERE {condition}", where)]
+        condition = " AND ".join(f"{name} = {_literal(value)}" for name, value in where.items()) or "1 = 1"
+        return engines.look(self.url, f"SELECT * FROM {table} WHERE {condition}")
 
     def row(self, table: str, **where: Any) -> dict[str, Any]:
         [found] = self.rows(table, **where)
@@ -87,7 +90,9 @@ class Hand:
         return await self.apply(*writes)
 
     async def apply(self, *writes: Any) -> int:
-        return await self.store.write(lambda tx: tx.apply(writes, ()))
+        """Answers the number it took; 0: none."""
+        numbers = await self.store.write(lambda tx: tx.apply(writes, ()))
+        return max(numbers.values(), default=0)
 
     async def claim(
         self, lease: str = "l1", now: int = T0, lasting: int = 60_000, limit: int = 500, pass_type: str = TYPE
@@ -114,15 +119,18 @@ def outcome(target: Target, **changes: Any) -> Outcome:
     return Outcome(target, **values, event=Event(Kind.PUSH_ACCEPTED, T0, target.pass_type, seq=target.sending))
 
 
+def _literal(value: object) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+
+
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[Hand]:
     """A store with one pass type in it."""
-    upgrade(path, uuid="u1", now=T0)
-    store = SqliteStore(path)
-    hand = Hand(store, path)
+    url = engines.new_database(path)
+    store = await engines.open_store(url)
+    hand = Hand(store, url)
     try:
         await hand.pass_type()
         yield hand
     finally:
-        hand.close()
         await store.close()

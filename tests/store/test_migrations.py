@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from livepass.store import sqlite
-from livepass.store.named import migrations
-from livepass.store.sqlite import SchemaMismatch, SqliteStore, check_schema, connect, schema_version, upgrade
+from livepass.store.named import Migration, migrations
+from livepass.store.schema import SchemaMismatch
+from livepass.store.sqlite import SqliteStore, check_schema, connect, schema, upgrade
 
-NEWEST = migrations()[-1][0]
+KNOWN = migrations("sqlite")
+NEWEST = KNOWN[-1].number
 
 
 def tables(path: Path) -> set[str]:
@@ -25,18 +27,20 @@ def tables(path: Path) -> set[str]:
 
 def pretend(path: Path, version: int) -> None:
     db = connect(path)
-    db.execute(f"PRAGMA user_version = {version}")
+    db.execute("DELETE FROM migration WHERE number > ?", (version,))
+    if version > NEWEST:
+        db.execute("INSERT INTO migration VALUES (?, 'newer', ?, 0)", (version, version))
     db.close()
 
 
 def test_numbers_are_contiguous_so_that_none_is_forgotten() -> None:
-    assert [number for number, _, _ in migrations()] == list(range(1, NEWEST + 1))
+    assert [migration.number for migration in KNOWN] == list(range(1, NEWEST + 1))
 
 
 def test_from_nothing_to_the_newest(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     ran = upgrade(path, uuid="u", now=1)
-    assert ran == [f"{number:04}_{name}" for number, name, _ in migrations()]
+    assert ran == [migration.label for migration in KNOWN]
     check_schema(path)
     assert {"pass", "device", "registration", "push_target", "event", "counter"} <= tables(path)
 
@@ -67,7 +71,7 @@ def test_every_process_of_a_start_may_upgrade_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert not faults
-    assert len(ran) == len(migrations()), "each migration ran once"
+    assert len(ran) == len(KNOWN), "each migration ran once"
     check_schema(path)
 
 
@@ -76,17 +80,15 @@ def test_a_migration_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch:
     upgrade(path, uuid="u", now=1)
     before = tables(path)
     half = "CREATE TABLE half (x INTEGER);\nINSERT INTO half VALUES (1);\nINSERT INTO nowhere VALUES (1);\n"
-    known = [*migrations(), (NEWEST + 1, "half", half)]
-    monkeypatch.setattr(sqlite, "migrations", lambda: known)
+    monkeypatch.setattr(sqlite, "migrations", lambda _: [*KNOWN, Migration(NEWEST + 1, "half", 1, half)])
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
         upgrade(path, uuid="u", now=2)
     assert tables(path) == before
     db = connect(path)
-    assert schema_version(db) == NEWEST
+    assert schema(db).number == NEWEST
     db.close()
-    monkeypatch.setattr(
-        sqlite, "migrations", lambda: [*known[:-1], (NEWEST + 1, "half", half.replace("nowhere", "half"))]
-    )
+    mended = Migration(NEWEST + 1, "half", 1, half.replace("nowhere", "half"))
+    monkeypatch.setattr(sqlite, "migrations", lambda _: [*KNOWN, mended])
     assert upgrade(path, uuid="u", now=3) == [f"{NEWEST + 1:04}_half"], "and it can be run again once mended"
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 import sqlite3
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from livepass.store import reading, writing
+import engines
+from livepass.store import postgres, reading, writing
 from livepass.store.named import load, parse
 from livepass.store.sqlite import connect, upgrade
 
-STATEMENTS = load("queries.sql")
+STATEMENTS = load("sqlite")
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +51,39 @@ def test_every_statement_parses_against_the_schema(db: sqlite3.Connection, name:
     db.execute(f"EXPLAIN {STATEMENTS[name]}", parameters(STATEMENTS[name]))
 
 
+LOCKS = {name for name in load("postgres") if name.startswith("lock_")}
+"""Where one writer at a time is the rule, there is nothing to lock."""
+
+
 def test_no_statement_is_missing_and_none_is_dead() -> None:
-    assert named_in_code() == set(STATEMENTS)
+    assert named_in_code() == set(STATEMENTS) | LOCKS
+    assert set(load("postgres")) == set(STATEMENTS) | LOCKS
+
+
+def test_postgres_differs_only_where_it_says_why() -> None:
+    own = resources.files("livepass.store").joinpath("queries.postgres.sql").read_text("utf-8")
+    common = resources.files("livepass.store").joinpath("queries.sql").read_text("utf-8")
+    for name, statement in parse(own).items():
+        assert parse(common).get(name) != statement, f"{name} is the same for both"
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_postgres_understands_every_statement(tmp_path: Path) -> None:
+    """Prepared, so names and types are checked as well."""
+
+    async def prepare() -> dict[str, str]:
+        faults = {}
+        db = await asyncpg.connect(engines.new_database(tmp_path))
+        for name, statement in postgres.statements().items():
+            try:
+                await db.prepare(statement.sql)
+            except asyncpg.PostgresError as error:
+                faults[name] = str(error)
+        await db.close()
+        return faults
+
+    assert asyncio.run(prepare()) == {}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ RARE = {
 }  # fmt: skip
 BIG = "pass|device|registration|push_target|event|p|d|r|g|o"
 WALK = re.compile(rf"(?:SCAN (?:{BIG})\b|SEARCH (?:{BIG}) USING .*\(pass_type=\?\)$)")
-STATEMENTS = load("queries.sql")
+STATEMENTS = load("sqlite")
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import engines
 from livepass.core.decision import Leave, NewEpoch, RaiseAsked, RaiseServed, Resurrect, Retarget, Revive, SaveDevice
 from livepass.core.model import Certificate, Counter, StoredTemplate, Tag
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip3_ask import RETELL_LIMIT, next_retelling
 from store.hand import OTHER, T0, TYPE, Hand, opened, outcome, version
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 MINUTE = 60_000
 
@@ -529,8 +532,11 @@ def test_an_attribution_in_doubt_raises_served_and_confirms_nothing(tmp_path: Pa
 def test_an_epoch_is_replaced_once(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path / "a.db") as hand:
-            await hand.apply(NewEpoch(TYPE, "e1", "e2"), NewEpoch(TYPE, "e1", "e3"))
-            assert hand.row("counter")["epoch"] == "e2"
+            await hand.put("a")
+            assert await hand.apply(NewEpoch(TYPE, "e1", "e2", 77)) == 2, "it takes a number"
+            assert await hand.apply(NewEpoch(TYPE, "e1", "e3", 99)) == 0
+            row = hand.row("counter")
+            assert (row["epoch"], row["seq"], row["began"], row["modified_floor"]) == ("e2", 2, 2, 77)
 
     asyncio.run(main())
 
@@ -633,7 +639,8 @@ def test_nobody_is_told_again_who_left_or_has_it(tmp_path: Path) -> None:
             await hand.apply(served("phone", "a", 1), asked("phone", 2, "a"))
             assert hand.registration("phone", "a")["retell_at"] is None, "it was served before it was named"
             await hand.put("a")
-            await hand.apply(asked("phone", 3, "a"), Leave(TYPE, "phone", "a", T0))
+            await hand.apply(asked("phone", 3, "a"))
+            await hand.apply(Leave(TYPE, "phone", "a", T0))
             assert hand.registration("phone", "a")["retell_at"] is None
             await hand.apply(asked("phone", 3, "a"))  # it is still told, for an hour
             assert await retell(hand, T0 + 99 * MINUTE) == 0
@@ -729,7 +736,7 @@ def test_testimony_comes_newest_first_within_what_the_caller_may_see(tmp_path: P
 
 def everything(hand: Hand) -> str:
     """All cells of all tables as text."""
-    tables = [row["name"] for row in hand.rows("sqlite_master", type="table")]
+    tables = engines.tables(hand.url)
     return "\n".join(f"{table}: {row}" for table in tables for row in hand.rows(table))
 
 
@@ -779,12 +786,13 @@ def test_pruning_takes_what_is_old_and_nothing_else(tmp_path: Path) -> None:
             await hand.record("l1", outcome(dead, pushed=0, dead_reason="410"), now=T0 + 5)
 
             async def prune(limit: int = 5000, **before: int) -> int:
-                bounds = {"events_before": 0, "tombstones_before": 0, "dead_before": 0} | before
+                bounds = {"events_before": 0, "tombstones_before": 0, "dead_before": 0, "idle_before": T0 + 1} | before
                 return await hand.store.write(lambda tx: tx.prune(**bounds, limit=limit))
 
             assert await prune() == 0
             assert await prune(tombstones_before=T0 + 5, dead_before=T0 + 5) == 0, "the bound itself is kept"
-            assert await prune(tombstones_before=T0 + 6) == 3, "registration, phone, target"
+            assert await prune(tombstones_before=T0 + 6, idle_before=T0) == 1, "what is idle stays for a while"
+            assert await prune(tombstones_before=T0 + 6) == 2, "phone and target"
             assert await prune(dead_before=T0 + 6) == 3
             assert [row["device_id"] for row in hand.rows("registration")] == ["here"]
             assert [row["device_id"] for row in hand.rows("device")] == ["here"]
@@ -805,7 +813,9 @@ def test_a_dead_token_is_kept_while_it_may_come_back(tmp_path: Path) -> None:
             [target] = await hand.claim(now=T0 + MINUTE)
             await hand.record("l1", outcome(target, pushed=0, dead_reason="410"), now=T0)
             await hand.store.write(
-                lambda tx: tx.prune(events_before=0, tombstones_before=T0 * 2, dead_before=T0, limit=9)
+                lambda tx: tx.prune(
+                    events_before=0, tombstones_before=T0 * 2, dead_before=T0, idle_before=T0 * 2, limit=9
+                )
             )
             assert hand.target()["dead_reason"] == "410"
 

@@ -198,7 +198,7 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
         secret_key=(secrets.token_urlsafe(32),),
         admin_key=ADMIN,
     )
-    wiring.upgrade(config)
+    await wiring.upgrade(config)
     async with wiring.opened(config) as services:
         access = Access(services.store, services.clock, services.chance, [config.admin_key])
         parts = (services.issuing, services.publishing, services.rotating)

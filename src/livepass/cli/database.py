@@ -18,24 +18,33 @@ if TYPE_CHECKING:
 def explained(config: Config) -> Iterator[None]:
     """Faults of the database and of its key, in our words."""
     from livepass import wiring
+    from livepass.config import ConfigError
+    from livepass.core.unavailable import Unavailable
     from livepass.keys.sealing import BadSecretKey, CannotUnseal
 
-    path = config.sqlite_path
+    database = config.database
     try:
         yield
     except wiring.SchemaMismatch as error:
-        missing = not path.exists()
-        title = f"there is no database {path}" if missing else f"{path}: {error}"
+        missing = not config.on_postgres and not config.sqlite_path.exists()
+        title = f"there is no database {database}" if missing else f"{database}: {error}"
         raise Fault(title, Exit.UNCHECKED, hint=error.hint, code="schema") from error
+    except wiring.StillRunning as error:
+        raise Fault(f"{database}: {error}", Exit.REFUSED, hint=error.hint, code="still_running") from error
+    except ConfigError as error:
+        raise usage(str(error), error.hint) from error
     except BadSecretKey as error:
         raise usage(f"LIVEPASS_SECRET_KEY: {error}", error.hint) from error
     except CannotUnseal as error:
         raise unchecked(str(error), error.hint) from error
     except BrokenPipeError:
         raise  # of standard output, not of the database
+    except Unavailable as error:
+        hint = "is PostgreSQL running, and does LIVEPASS_DATABASE_URL name it and a user who may enter?"
+        raise unchecked(f"{database}: {error}", hint) from error
     except (sqlite3.Error, OSError) as error:
-        hint = "livepass db check looks into the file; LIVEPASS_DATABASE_URL names it"
-        raise unchecked(f"{path} cannot be used: {error}", hint) from error
+        hint = "livepass db verify looks into it; LIVEPASS_DATABASE_URL names it"
+        raise unchecked(f"{database} cannot be used: {error}", hint) from error
 
 
 @asynccontextmanager
@@ -44,7 +53,7 @@ async def services(config: Config) -> AsyncIterator[Services]:
     from livepass import wiring
 
     with explained(config):
-        opened = wiring.Services.open(config)
+        opened = await wiring.Services.open(config)
     try:
         yield opened
     finally:

@@ -11,7 +11,7 @@ import click
 from livepass.cli.faults import Exit, Fault, Where, unchecked
 from livepass.cli.render import Page, good
 from livepass.cli.root import noun
-from livepass.cli.session import Session
+from livepass.cli.session import Session, run
 
 
 @noun("db")
@@ -31,11 +31,11 @@ def upgrade(session: Session, check: bool) -> None:
     from livepass.cli.database import explained
 
     config = session.config()
-    path = str(config.sqlite_path)
+    path = config.database
     if check:
         try:
             with explained(config):
-                wiring.check(config)
+                run(wiring.check(config))
         except Fault as fault:
             if fault.code == "schema":
                 fault.exit = Exit.PROBLEM
@@ -43,7 +43,7 @@ def upgrade(session: Session, check: bool) -> None:
         session.out.show({"database": path, "due": []}, lambda page: page.line(good(f"{path} is up to date")))
         return
     with explained(config):
-        ran = wiring.upgrade(config)
+        ran = run(wiring.upgrade(config))
     said = f"{path}: ran {', '.join(ran)}" if ran else f"{path} is up to date"
     session.out.show({"database": path, "ran": ran}, lambda page: page.line(good(said)))
 
@@ -57,7 +57,7 @@ def check(session: Session) -> None:
 
     config = session.config()
     with explained(config):
-        wiring.check(config)
+        run(wiring.check(config))
     found = list(_damage(config.sqlite_path))
     if found:
         raise Fault(

@@ -71,7 +71,7 @@ class Demo:
             apns_url=self.apns.url,
             apns_ca_file=self.ca_file,
         )
-        wiring.upgrade(config)
+        await wiring.upgrade(config)
         self.services = await self._stack.enter_async_context(wiring.opened(config))
         await self._stack.enter_async_context(self._serving())
         await self._certificate()

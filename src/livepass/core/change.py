@@ -17,13 +17,23 @@ def moves(stored_manifest_sha: str | None, manifest_sha: str) -> bool:
     return stored_manifest_sha != manifest_sha
 
 
-def next_last_modified(previous: int | None, now: int) -> int:
-    """The version id of a change at ``now`` (ms), in whole seconds, strictly later than ``previous``.
+def next_last_modified(previous: int | None, now: int, floor: int = 0) -> int:
+    """The version id of a change at ``now`` (ms), in whole seconds, strictly later than ``previous``, not below
+    ``floor``.
 
     The header has one-second grain: without the step, the second change of a second would be answered 304.
     """
-    second = now // 1000
+    second = max(now // 1000, floor)
     return second if previous is None else max(second, previous + 1)
+
+
+def floor_of_a_new_epoch(now: int, lost: int = 0) -> int:
+    """The least ``Last-Modified`` (seconds) of versions made after history went back, at ``now`` (ms).
+
+    The lost history gave away seconds up to now, and one more where a pass changed twice in a second; ``lost`` is the
+    newest that it is known to have given away.
+    """
+    return max(now // 1000 + 2, lost + 1)
 
 
 def http_date(seconds: int) -> str:

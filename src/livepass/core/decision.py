@@ -112,11 +112,16 @@ class RaiseServed:
 
 @frozen
 class NewEpoch:
-    """History went back: what phones hold in ``old_epoch`` no longer means anything."""
+    """History went back: what phones hold in ``old_epoch`` no longer means anything.
+
+    It takes a number, with which everything counts as changed, and a floor (seconds) for ``last_modified``: the lost
+    history may have given away the seconds up to now. Nothing happens when ``old_epoch`` is no longer the present one.
+    """
 
     pass_type: str
     old_epoch: str
     epoch: str
+    modified_floor: int
 
 
 Write = SaveDevice | Join | Retarget | Revive | Leave | Resurrect | RaiseAsked | RaiseServed | NewEpoch
@@ -133,8 +138,12 @@ class Decision:
 
 @frozen
 class PassVersion:
-    """A new version of a pass, or the same version with other bookkeeping (``moves`` false, perhaps no event)."""
+    """A new version of a pass, or the same version with other bookkeeping (``moves`` false, perhaps no event).
+
+    ``creates``: the pass did not exist when this was drawn.
+    """
 
     row: Pass
     moves: bool
     event: Event | None
+    creates: bool = False

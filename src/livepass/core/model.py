@@ -16,11 +16,17 @@ DEFAULT_TENANT = "default"
 
 @frozen
 class Counter:
-    """The order of one pass type: the newest number, and the history (``epoch``) it belongs to."""
+    """The order of one pass type: the newest number, and the history (``epoch``) it belongs to.
+
+    ``began`` is the number with which that history began: what is older counts as changed then. No new version gets a
+    ``last_modified`` below ``modified_floor`` (seconds): a lost history may have used the seconds before.
+    """
 
     pass_type: str
     epoch: str
     seq: int
+    began: int = 0
+    modified_floor: int = 0
 
 
 @frozen
@@ -86,7 +92,8 @@ class Device:
 
 @frozen
 class Registration:
-    """One pass on one phone. ``left_at`` is set by DELETE; the row stays as a tombstone.
+    """One pass on one phone. ``left_at`` is set by DELETE; the row stays as a tombstone. ``superseded_at`` is set when
+    the same phone registers the pass under a newer device id: still answered, no longer counted.
 
     ``joined`` is the number it joined with; ``seq`` is the same until the pass is told again, which takes a new one.
     """
@@ -98,6 +105,7 @@ class Registration:
     seq: int
     registered_at: int
     left_at: int | None
+    superseded_at: int | None
     served: int
     served_at: int | None
     confirmed: int

@@ -137,6 +137,8 @@ def fold(events: Iterable[Event], *, serial: str, device_id: str, target: str) -
         if event.kind is Kind.ASKED and event.device_id == device_id:
             marks["asked"] = max(marks["asked"], _number(event, "asked"))
             marks["told"] = max(marks["told"], event.seq)
+        elif event.kind is Kind.NEW_EPOCH:
+            marks["changed"] = max(marks["changed"], event.seq)
         elif event.kind is Kind.REGISTERED and (event.serial, event.device_id) == (serial, device_id):
             # What this phone was told before it had this copy, or another copy of it was served, says nothing of it.
             marks["told"] = marks["served"] = 0

@@ -14,11 +14,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from livepass.core.change import floor_of_a_new_epoch
 from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reply, Revive, Write
 from livepass.core.frozen import frozen
 from livepass.core.model import Counter, Device, Tag
 from livepass.core.snapshots import Listed
-from livepass.core.timeline import Event, Kind
+from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip1_register import followed
 
 _TAG = re.compile(r"v1\.([0-9A-Za-z_-]{1,16})\.(0|[1-9][0-9]{0,17})\.([0-9A-Za-z_-]{8})")
@@ -124,8 +125,8 @@ def _renew(facts: AskFacts, counter: Counter) -> tuple[Counter, Write, Event]:
     detail = {"reason": "tag_ahead", "counter": counter.seq, "tag": facts.tag.seq if facts.tag else 0}
     return (
         Counter(counter.pass_type, facts.new_epoch, counter.seq),
-        NewEpoch(facts.pass_type, counter.epoch, facts.new_epoch),
-        Event(Kind.NEW_EPOCH, facts.now, facts.pass_type, device_id=facts.device_id, detail=detail),
+        NewEpoch(facts.pass_type, counter.epoch, facts.new_epoch, floor_of_a_new_epoch(facts.now)),
+        Event(Kind.NEW_EPOCH, facts.now, facts.pass_type, device_id=facts.device_id, seq=TAKEN, detail=detail),
     )
 
 

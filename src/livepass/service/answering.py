@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
 from urllib.parse import unquote
 
 from livepass.core import testimony, trip1_register, trip3_ask, trip3_fetch
@@ -17,7 +16,7 @@ from livepass.core.decision import Decision, NewEpoch, Reply
 from livepass.core.model import PassHead, TokenSource
 from livepass.core.timeline import Event, Kind
 from livepass.service.building import Builder, CannotBuild, Recent
-from livepass.service.observing import Recorder
+from livepass.service.observing import Noted, Recorder
 from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
 
 log = logging.getLogger(__name__)
@@ -110,6 +109,7 @@ class Answering:
             return first.reply
 
         async def work(tx: Tx) -> Reply:
+            await tx.lock_phone(pass_type, device_id)
             decision = await decide(tx)
             await tx.apply(decision.writes, decision.events)
             return decision.reply
@@ -143,7 +143,11 @@ class Answering:
         alarms = [event for event in decision.events if event.kind is Kind.NEW_EPOCH]
         log.error("tags of %s are ahead of the database: it went back in time; new epoch", pass_type)
         self._spare_epoch = new_epoch(self._chance)
-        await self._store.write(lambda tx: tx.apply(renewals, alarms))
+
+        async def work(tx: Tx) -> None:
+            await tx.apply(renewals, alarms)
+
+        await self._store.write(work)
 
     def _worth_noting(self, decision: Decision, pass_type: str, device_id: str) -> bool:
         """Anybody can ask for a phone that does not exist: each such id is written down once in ten minutes."""
@@ -234,7 +238,7 @@ class Answering:
         now = self._clock.now()
         pass_type, serial = fetched.pass_type, fetched.serial
 
-        async def note(tx: Tx) -> Sequence[Event]:
+        async def note(tx: Tx) -> Noted:
             found = await tx.candidates(pass_type, serial)
             candidates = [
                 trip3_fetch.Candidate(
@@ -254,8 +258,7 @@ class Answering:
                     now,
                 )
             )
-            await tx.apply(writes, ())
-            return (event,)
+            return writes, (event,)
 
         self._recorder.later(note)
 
@@ -273,9 +276,9 @@ class Answering:
         events = [event for line in testimony.lines_of(body) if (event := testimony.testify(line, now))]
         if events:
 
-            async def note(tx: Tx) -> Sequence[Event]:
+            async def note(tx: Tx) -> Noted:
                 ours = {kept.pass_type for kept in await tx.pass_types()}
-                return [event for event in events if event.pass_type in ours]
+                return (), [event for event in events if event.pass_type in ours]
 
             self._recorder.later(note)
         return Reply(200)
@@ -293,9 +296,9 @@ class Answering:
                 detail={"path": path[:200], "body": body[:500].decode("utf-8", "replace")},
             )
 
-            async def note(tx: Tx) -> Sequence[Event]:
+            async def note(tx: Tx) -> Noted:
                 known = await tx.pass_(event.pass_type, event.serial or "") is not None
-                return (event,) if known else ()
+                return (), (event,) if known else ()
 
             self._recorder.later(note)
         return Reply(200)

@@ -201,20 +201,24 @@ class Issuing:
         pass_type = next(iter(drafts.values())).row.pass_type
 
         async def work(tx: Tx) -> tuple[dict[int, Issued], list[int]]:
-            # Once per template, not per pass: reading a revision reads its files, and others wait for this lock.
+            # Read once for all, because others wait for these locks; a template's revision comes with its files.
+            serials = [draft.row.serial for draft in drafts.values()]
+            present = await tx.pass_identities(pass_type, serials)
             revisions: dict[tuple[str, str], str | None] = {}
-            stale = [index for index, draft in drafts.items() if await _went_stale(tx, draft, revisions)]
+            stale = [index for index, draft in drafts.items() if await _went_stale(tx, draft, present, revisions)]
             if stale:
                 return {}, stale
-            versions = [_version(draft, now) for draft in drafts.values()]
+            counter = await tx.counter(pass_type)
+            floor = counter.modified_floor if counter else 0
+            followed = await tx.followed_by(pass_type, serials)
+            versions = [_version(draft, now, floor) for draft in drafts.values()]
             number, _ = await tx.put_passes(
                 pass_type, versions, now=now, push_at=None if push == "none" else now, urgent=push == "now"
             )
-            counter = await tx.counter(pass_type)
             results = {}
             for (index, draft), version in zip(drafts.items(), versions, strict=True):
                 seq = number if version.moves else version.row.seq
-                held = await tx.held(pass_type, version.row.serial) if draft.before else ()
+                phones, tokens = followed.get(version.row.serial, (0, 0))
                 results[index] = Issued(
                     pass_type,
                     version.row.serial,
@@ -223,8 +227,8 @@ class Issuing:
                     seq,
                     write_tag(Tag(counter.epoch if counter else "", seq), pass_type, self._keys.tag_key),
                     version.row.last_modified,
-                    _followed_by(held),
-                    _due_for(held) if version.moves and push != "none" else 0,
+                    phones,
+                    tokens if version.moves and push != "none" else 0,
                     draft.warnings,
                 )
             return results, []
@@ -273,10 +277,14 @@ class Issuing:
         await self._store.write(work)
 
 
-async def _went_stale(tx: Tx, draft: Draft, revisions: dict[tuple[str, str], str | None]) -> bool:
+async def _went_stale(
+    tx: Tx,
+    draft: Draft,
+    present: Mapping[str, tuple[int, TokenSource]],
+    revisions: dict[tuple[str, str], str | None],
+) -> bool:
     """Whether somebody was faster. ``revisions`` remembers the current ones within one transaction."""
-    current = await tx.pass_(draft.row.pass_type, draft.row.serial)
-    if _identity(current) != _identity(draft.before):
+    if present.get(draft.row.serial) != _identity(draft.before):
         return True
     if draft.follows is None:
         return False
@@ -293,12 +301,13 @@ def _identity(row: Pass | None) -> tuple[int, TokenSource] | None:
     return None if row is None else (row.edit, row.token)
 
 
-def _version(draft: Draft, now: int) -> PassVersion:
+def _version(draft: Draft, now: int, floor: int) -> PassVersion:
     before, row = draft.before, draft.row
     if not draft.moves:
         event = Event(Kind.UNCHANGED, now, row.pass_type, row.serial, seq=row.seq)
         return PassVersion(row, False, event if draft.noted else None)
-    row = replace(row, last_modified=next_last_modified(before.last_modified if before else None, now), changed_at=now)
+    last_modified = next_last_modified(before.last_modified if before else None, now, floor)
+    row = replace(row, last_modified=last_modified, changed_at=now)
     detail: dict[str, object]
     if before is None:
         kind, detail = Kind.ISSUED, {"template": row.template}
@@ -306,7 +315,8 @@ def _version(draft: Draft, now: int) -> PassVersion:
         kind = Kind.VOIDED if row.voided and not before.voided else Kind.CHANGED
         fields = _changes(before, row)
         detail = {"fields": fields[:20], "lock_screen": lock_screen_text(fields)}
-    return PassVersion(row, True, Event(kind, now, row.pass_type, row.serial, seq=TAKEN, detail=detail))
+    event = Event(kind, now, row.pass_type, row.serial, seq=TAKEN, detail=detail)
+    return PassVersion(row, True, event, creates=before is None)
 
 
 def _changes(before: Pass | None, after: Pass) -> list[dict[str, object]]:
@@ -332,12 +342,7 @@ def _refused(draft: Draft | Refusal | None) -> Refusal:
 
 
 def _followed_by(held: Sequence[Held]) -> int:
-    return sum(1 for one in held if one.registration.left_at is None)
-
-
-def _due_for(held: Sequence[Held]) -> int:
-    """Pushes owed for these registrations: one per push token, none to dead ones."""
-    return len({one.target for one in held if one.dead_at is None and one.registration.left_at is None})
+    return sum(1 for one in held if one.registration.left_at is None and one.registration.superseded_at is None)
 
 
 async def ensure_pass_type(tx: Tx, chance: Chance, pass_type: str, team: str, now: int) -> None:

@@ -16,6 +16,7 @@ EVENTS_KEPT_MS = 90 * DAY_MS
 TOMBSTONES_KEPT_MS = DAY_MS
 DEAD_KEPT_MS = 90 * DAY_MS
 AT_ONCE = 500
+SPREAD = 5000
 
 
 class Keeper:
@@ -49,12 +50,21 @@ class Keeper:
 
     async def once(self) -> None:
         """One round of every chore that is due."""
+        await self.spread_epochs()
         await self.retell()
         await self._issuing.follow_all()
         now = self._clock.now()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY_MS
             await self.prune()
+
+    async def spread_epochs(self) -> None:
+        """After a restore every phone is owed a push: made due some thousands at a time, which pacing then spreads."""
+        while not self._stopping:
+            now = self._clock.now()
+            if await self._store.write(lambda tx, now=now: tx.spread_epoch(now, SPREAD)) < SPREAD:  # type: ignore[misc]
+                return
+            self._due.set()
 
     async def retell(self) -> int:
         """Told is not delivered: list passes again that were told and not fetched, and wake their phones."""
@@ -72,6 +82,7 @@ class Keeper:
                 events_before=now - EVENTS_KEPT_MS,
                 tombstones_before=now - TOMBSTONES_KEPT_MS,
                 dead_before=now - DEAD_KEPT_MS,
+                idle_before=now - DAY_MS,
                 limit=5000,
             )
         )

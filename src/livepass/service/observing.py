@@ -16,10 +16,11 @@ from livepass.service.seams import Scheduler, Store, Tx
 
 log = logging.getLogger(__name__)
 
-Note = Callable[[Tx], Awaitable[Sequence[Event]]]
-"""Writes what follows from something seen, and answers the events to keep of it. Where nothing follows, the events
-themselves stand for it.
-"""
+Noted = tuple[Sequence[Write], Sequence[Event]]
+"""What follows from something seen: rows to raise, and lines for the diary."""
+
+Note = Callable[[Tx], Awaitable[Noted]]
+"""Works out what follows from something seen, where that takes reading. Where it takes none, it is noted itself."""
 
 BATCH = 500
 GATHER_SECONDS = 0.1
@@ -34,23 +35,21 @@ class Recorder:
     def __init__(self, store: Store, scheduler: Scheduler) -> None:
         self._store = store
         self._scheduler = scheduler
-        self._notes: deque[Note | Sequence[Event]] = deque()
+        self._notes: deque[Note | Noted] = deque()
         self._idle = scheduler.signal()
         self._running = False
         self.dropped = 0
 
     def note(self, writes: Sequence[Write], events: Sequence[Event]) -> None:
         """Apply a decision's writes and events soon."""
-        if writes:
-            self.later(_applying(writes, events))
-        elif events:
-            self._keep(events)
+        if writes or events:
+            self._keep((writes, events))
 
     def later(self, note: Note) -> None:
-        """Run ``note`` in a transaction soon. It may read there what it needs to decide; its events are kept."""
+        """Run ``note`` in a transaction soon: after what was noted before it is written."""
         self._keep(note)
 
-    def _keep(self, note: Note | Sequence[Event]) -> None:
+    def _keep(self, note: Note | Noted) -> None:
         if len(self._notes) >= BACKLOG:
             self._notes.popleft()
             self.dropped += 1
@@ -74,7 +73,19 @@ class Recorder:
             self._running = False
             self._idle.set()
 
-    async def _write(self, batch: list[Note | Sequence[Event]]) -> None:
+    async def _write(self, batch: Sequence[Note | Noted]) -> None:
+        """What is known first, then what follows from reading: in two transactions, because each locks rows in order.
+
+        A fetch is attributed by the ask before it, which must be there to be read.
+        """
+        known = [note for note in batch if not callable(note)]
+        if known:
+            await self._write_all(known)
+        readers = [note for note in batch if callable(note)]
+        if readers:
+            await self._write_all(readers)
+
+    async def _write_all(self, batch: Sequence[Note | Noted]) -> None:
         try:
             await self._store.write(_together(batch))
         except Exception:
@@ -83,23 +94,17 @@ class Recorder:
                 log.exception("an observation could not be written")
                 return
             for note in batch:
-                await self._write([note])
+                await self._write_all([note])
 
 
-def _applying(writes: Sequence[Write], events: Sequence[Event]) -> Note:
-    async def note(tx: Tx) -> Sequence[Event]:
-        if writes:
-            await tx.apply(writes, ())
-        return events
-
-    return note
-
-
-def _together(batch: Sequence[Note | Sequence[Event]]) -> Callable[[Tx], Awaitable[None]]:
+def _together(batch: Sequence[Note | Noted]) -> Callable[[Tx], Awaitable[None]]:
     async def work(tx: Tx) -> None:
+        writes: list[Write] = []
         events: list[Event] = []
         for note in batch:
-            events.extend(await note(tx) if callable(note) else note)
-        await tx.add_events(events)
+            noted = await note(tx) if callable(note) else note
+            writes.extend(noted[0])
+            events.extend(noted[1])
+        await tx.apply(writes, events)
 
     return work

@@ -101,6 +101,9 @@ class Reader(Protocol):
 
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]: ...
 
+    async def followed_by(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """(phones, live push tokens) that follow each pass, by serial; nothing for a pass that nobody follows."""
+
     async def registrations(
         self,
         *,
@@ -177,8 +180,17 @@ class Reader(Protocol):
 class Tx(Reader, Protocol):
     """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
 
-    async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> int:
-        """Apply a decision. Answers the number it took (0: none), which stands in its events."""
+    async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:
+        """Apply decisions of any number of phones. Answers the numbers taken, by pass type."""
+
+    async def lock_phone(self, pass_type: str, device_id: str) -> None:
+        """Nobody else registers or unregisters for this phone until the end. Read what you decide on after it."""
+
+    async def pass_identities(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, TokenSource]]:
+        """Which writing of which pass is there: (edit, token) by serial. Nobody else changes them until the end."""
+
+    async def spread_epoch(self, now: int, limit: int) -> int:
+        """Make pushes of a new history due, ``limit`` at a time; answers how many that were (0: all are)."""
 
     async def put_passes(
         self, pass_type: str, versions: Sequence[PassVersion], *, now: int, push_at: int | None, urgent: bool
@@ -228,14 +240,18 @@ class Tx(Reader, Protocol):
     async def retell(self, now: int, limit: int) -> int:
         """Tell again what was told and shows no evidence of delivery; answers how many registrations."""
 
-    async def prune(self, *, events_before: int, tombstones_before: int, dead_before: int, limit: int) -> int: ...
+    async def prune(
+        self, *, events_before: int, tombstones_before: int, dead_before: int, idle_before: int, limit: int
+    ) -> int:
+        """Forget what is old; answers how many rows. ``idle_before``: phones and tokens that nothing belongs to."""
 
 
 class Store(Reader, Protocol):
     """The database. Reads are single statements; writes are whole units of work."""
 
     async def write(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run ``work`` in one transaction. When this returns, the work is durable; when it raises, nothing happened.
+        """Run ``work`` in one transaction. When this returns, the work is durable; when it raises, nothing happened,
+        except that ``Unavailable`` leaves it open when the connection broke during the commit.
 
         ``work`` may be run again after a conflict, so it must not act outside ``tx``; and it must be quick, because
         others wait for it.

@@ -1,21 +1,47 @@
-"""Reads ``queries.sql``: statements by name."""
+"""Reads the SQL files: statements by name, migrations by number, and the few words in which the engines differ.
+
+The files are written once. What SQLite and PostgreSQL merely spell differently is spelled for each here, by rule; a
+statement that must *be* different stands in ``queries.postgres.sql``, with the reason.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
+from typing import Literal
+
+Engine = Literal["sqlite", "postgres"]
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
+_OLDEST = re.compile(r"^-- oldest: (\d+)$", re.MULTILINE)
+
+_SPELLING: Mapping[Engine, Sequence[tuple[str, str]]] = {
+    # The greatest of its arguments is an aggregate's namesake in SQLite.
+    "sqlite": [(r"\bgreatest\(", "max("), (r"\bleast\(", "min(")],
+    # A list of texts is one parameter: JSON in SQLite, an array in PostgreSQL.
+    "postgres": [(r"\bjson_each\((:\w+)\)", r"unnest(\1) AS each(value)")],
+}
+_TYPES: Mapping[Engine, Sequence[tuple[str, str]]] = {
+    "sqlite": [],
+    "postgres": [
+        (r"\bINTEGER PRIMARY KEY AUTOINCREMENT\b", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+        (r"\bBLOB\b", "bytea"),
+        # By bytes, as in SQLite: lists are paged and revisions compared by it, whatever the database's locale.
+        (r"\bTEXT\b", 'text COLLATE "C"'),
+        (r"\) WITHOUT ROWID;", ");"),
+    ],
+}
 
 
-def load(*files: str) -> Mapping[str, str]:
-    """The statements of the files, by name. A later file replaces what an earlier one defines."""
-    statements: dict[str, str] = {}
-    for file in files:
-        statements |= parse(resources.files("livepass.store").joinpath(file).read_text("utf-8"))
-    return statements
+def load(engine: Engine) -> Mapping[str, str]:
+    """The statements of an engine, by name."""
+    statements = dict(parse(_read("queries.sql")))
+    if engine == "postgres":
+        statements |= parse(_read("queries.postgres.sql"))
+    return {name: _spelled(statement, _SPELLING[engine]) for name, statement in statements.items()}
 
 
 def parse(text: str) -> Mapping[str, str]:
@@ -29,11 +55,45 @@ def parse(text: str) -> Mapping[str, str]:
     return statements
 
 
-def migrations() -> list[tuple[int, str, str]]:
-    """(number, name, statements) of every migration in order."""
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema. ``oldest`` is the oldest schema whose livepass still works on a database after it:
+    a step that only adds leaves it where it was, a step that takes away raises it.
+    """
+
+    number: int
+    name: str
+    oldest: int
+    script: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.number:04}_{self.name}"
+
+
+def migrations(engine: Engine) -> list[Migration]:
+    """Every migration in order: ``NNNN_name.sql`` for both engines, then ``NNNN_name.<engine>.sql`` for one."""
     found = []
-    for file in resources.files("livepass.store").joinpath("migrations").iterdir():
+    folder = resources.files("livepass.store").joinpath("migrations")
+    for file in folder.iterdir():
         match = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)
-        if match:
-            found.append((int(match[1]), match[2], file.read_text("utf-8")))
-    return sorted(found)
+        if match is None:
+            continue
+        common = file.read_text("utf-8")
+        oldest = _OLDEST.search(common)
+        if oldest is None:
+            raise ValueError(f'{file.name} does not say "-- oldest: N"')
+        own = folder.joinpath(f"{match[1]}_{match[2]}.{engine}.sql")
+        script = _spelled(common, _TYPES[engine]) + (own.read_text("utf-8") if own.is_file() else "")
+        found.append(Migration(int(match[1]), match[2], int(oldest[1]), script))
+    return sorted(found, key=lambda migration: migration.number)
+
+
+def _read(file: str) -> str:
+    return resources.files("livepass.store").joinpath(file).read_text("utf-8")
+
+
+def _spelled(text: str, spelling: Sequence[tuple[str, str]]) -> str:
+    for pattern, replacement in spelling:
+        text = re.sub(pattern, replacement, text)
+    return text

@@ -1,18 +1,19 @@
 -- Every statement, by name. Format: a line "-- name: N", a sentence, then the statement with :parameters.
--- Sections carry the words of the round trips. Numbers only rise: hence the max() everywhere.
+-- Sections carry the words of the round trips. Numbers only rise: hence the greatest() everywhere.
 
 -- ─────────────────────────────────────────────── change
 
 -- name: counter
 -- The newest number of a pass type and the history it belongs to.
-SELECT pass_type, epoch, seq FROM counter WHERE pass_type = :pass_type;
+SELECT pass_type, epoch, seq, began, modified_floor FROM counter WHERE pass_type = :pass_type;
 
 -- name: next_number
--- Takes a number. Last lock of a transaction, held until it commits: commit order is number order, without gaps.
+-- Takes a number. The row stays locked until the commit: commit order is number order, without gaps.
 UPDATE counter SET seq = seq + 1 WHERE pass_type = :pass_type RETURNING seq;
 
 -- name: ensure_counter
-INSERT INTO counter (pass_type, epoch, seq) VALUES (:pass_type, :epoch, 0) ON CONFLICT (pass_type) DO NOTHING;
+INSERT INTO counter (pass_type, epoch, seq, began, modified_floor, spread) VALUES (:pass_type, :epoch, 0, 0, 0, NULL)
+ON CONFLICT (pass_type) DO NOTHING;
 
 -- name: ensure_pass_type
 -- The team is adopted once, from the first certificate or pass that names it.
@@ -27,31 +28,53 @@ SELECT pass_type, tenant, team, certificate_id FROM pass_type WHERE pass_type = 
 SELECT pass_type, tenant, team, certificate_id FROM pass_type ORDER BY pass_type;
 
 -- name: pass
-SELECT pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned, data, content,
-       token_key, token_salt, token_sealed, voided, created_at, changed_at
-  FROM pass WHERE pass_type = :pass_type AND serial = :serial;
+-- A pass older than the present history counts as changed when that began.
+SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
+       p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
+       p.changed_at
+  FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+ WHERE p.pass_type = :pass_type AND p.serial = :serial;
 
 -- name: passes
-SELECT pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned, data, content,
-       token_key, token_salt, token_sealed, voided, created_at, changed_at
-  FROM pass
- WHERE (pass_type, serial) > (:after_type, :after_serial)
-   AND (:pass_type IS NULL OR pass_type = :pass_type)
-   AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
-   AND (:template IS NULL OR template = :template)
-   AND (:prefix = '' OR substr(serial, 1, length(:prefix)) = :prefix)
- ORDER BY pass_type, serial LIMIT :limit;
+SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
+       p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
+       p.changed_at
+  FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+ WHERE (p.pass_type, p.serial) > (:after_type, :after_serial)
+   AND (:pass_type IS NULL OR p.pass_type = :pass_type)
+   AND (:within IS NULL OR p.pass_type IN (SELECT value FROM json_each(:within)))
+   AND (:template IS NULL OR p.template = :template)
+   AND (:prefix = '' OR substr(p.serial, 1, length(:prefix)) = :prefix)
+ ORDER BY p.pass_type, p.serial LIMIT :limit;
 
--- name: put_pass
+-- name: add_pass
+-- A pass that did not exist when it was drawn. If somebody was faster, the key says so and it is drawn anew.
 INSERT INTO pass (pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned,
                   refused_revision, data, content, token_key, token_salt, token_sealed, voided, created_at, changed_at)
 VALUES (:pass_type, :serial, :seq, :edit, :last_modified, :manifest_sha, :document, :template, :revision, :pinned,
-        NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at)
-ON CONFLICT (pass_type, serial) DO UPDATE SET
-  seq = excluded.seq, edit = excluded.edit, last_modified = excluded.last_modified,
-  manifest_sha = excluded.manifest_sha, document = excluded.document, template = excluded.template,
-  revision = excluded.revision, pinned = excluded.pinned, refused_revision = NULL, data = excluded.data,
-  content = excluded.content, voided = excluded.voided, changed_at = excluded.changed_at;
+        NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at);
+
+-- name: put_pass
+UPDATE pass SET
+  seq = :seq, edit = :edit, last_modified = :last_modified, manifest_sha = :manifest_sha, document = :document,
+  template = :template, revision = :revision, pinned = :pinned, refused_revision = NULL, data = :data,
+  content = :content, voided = :voided, changed_at = :changed_at
+ WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: pass_identities
+-- Which writing of which pass is there: what a draft was based on is compared with it.
+SELECT serial, edit, token_key, token_salt, token_sealed FROM pass
+ WHERE pass_type = :pass_type AND serial IN (SELECT value FROM json_each(:serials));
+
+-- name: followed_by
+-- How many phones follow each pass, and how many live push tokens they have.
+SELECT r.serial, count(*), count(DISTINCT CASE WHEN g.dead_at IS NULL THEN d.push_token END)
+  FROM registration r
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE r.pass_type = :pass_type AND r.serial IN (SELECT value FROM json_each(:serials))
+   AND r.left_at IS NULL AND r.superseded_at IS NULL
+ GROUP BY r.serial;
 
 -- name: forget_retelling
 -- A new version starts with a clean sheet: what was said of the old one is over.
@@ -63,7 +86,7 @@ UPDATE registration SET retold = 0, retell_at = NULL
 -- Every phone that follows one of these passes is due a push, in the transaction that changed them. Answers a row each;
 -- the null is tested by the caller, because SQLite 3.40 says "dead_at IS NULL" is false of a null in RETURNING.
 UPDATE push_target
-   SET wanted = :seq, attempts = 0, next_at = max(:push_at, hold_until),
+   SET wanted = :seq, attempts = 0, next_at = greatest(:push_at, hold_until),
        urgent = CASE WHEN :urgent = 1 THEN :seq ELSE urgent END
  WHERE pass_type = :pass_type AND push_token IN (
        SELECT d.push_token
@@ -72,16 +95,20 @@ UPDATE push_target
           AND (r.left_at IS NULL OR r.left_at > :tombstones_after))
 RETURNING dead_at;
 
--- name: want_push_of_device
-UPDATE push_target SET wanted = :seq, attempts = 0, next_at = max(:push_at, hold_until)
- WHERE pass_type = :pass_type
-   AND push_token = (SELECT push_token FROM device WHERE pass_type = :pass_type AND device_id = :device_id);
+-- name: want_pushes_of_devices
+UPDATE push_target SET wanted = :seq, attempts = 0, next_at = greatest(:push_at, hold_until)
+ WHERE pass_type = :pass_type AND push_token IN (
+       SELECT d.push_token FROM device d
+        WHERE d.pass_type = :pass_type AND d.device_id IN (SELECT value FROM json_each(:device_ids)));
 
 -- name: erase_pass
 DELETE FROM pass WHERE pass_type = :pass_type AND serial = :serial;
 
+-- name: phones_of_pass
+SELECT device_id FROM registration WHERE pass_type = :pass_type AND serial = :serial;
+
 -- name: erase_registrations
-DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial RETURNING device_id;
+DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: forget_device
 -- A phone that follows nothing any more.
@@ -109,8 +136,9 @@ UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND se
 
 -- name: followers
 -- Passes to bring up to their template. Two ranges rather than "<>", so that the index finds the few among millions.
-SELECT p.pass_type, p.serial, p.seq, p.edit, p.last_modified, p.manifest_sha, p.document, p.template, p.revision,
-       p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at, p.changed_at
+SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
+       p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
+       p.changed_at
   FROM (
        SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
         WHERE o.template = :template AND o.pinned = 0 AND o.revision < :revision
@@ -120,7 +148,8 @@ SELECT p.pass_type, p.serial, p.seq, p.edit, p.last_modified, p.manifest_sha, p.
         WHERE o.template = :template AND o.pinned = 0 AND o.revision > :revision
           AND (o.refused_revision IS NULL OR o.refused_revision <> :revision)
         LIMIT :limit) f
-  JOIN pass p ON p.pass_type = f.pass_type AND p.serial = f.serial;
+  JOIN pass p ON p.pass_type = f.pass_type AND p.serial = f.serial
+  JOIN counter c ON c.pass_type = f.pass_type;
 
 -- name: templates_behind
 SELECT m.tenant, m.name, m.revision FROM template m
@@ -155,7 +184,7 @@ ON CONFLICT (tenant, name) DO UPDATE SET revision = excluded.revision;
 -- name: register_snapshot
 SELECT p.token_key, p.token_salt, p.token_sealed, t.tenant,
        d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
-       r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
+       r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
        g.dead_at
   FROM (SELECT :pass_type AS pass_type, :serial AS serial, :device_id AS device_id) q
   LEFT JOIN pass_type t ON t.pass_type = q.pass_type
@@ -170,20 +199,20 @@ INSERT INTO device (pass_type, device_id, push_token, token_registered_at, asked
 VALUES (:pass_type, :device_id, :push_token, :at, 0, 0, NULL)
 ON CONFLICT (pass_type, device_id) DO UPDATE SET
   push_token = excluded.push_token,
-  token_registered_at = max(device.token_registered_at, excluded.token_registered_at);
+  token_registered_at = greatest(device.token_registered_at, excluded.token_registered_at);
 
 -- name: touch_target
 -- Every registration is news about its token: it was alive at that instant.
-UPDATE push_target SET token_registered_at = max(token_registered_at, :at)
+UPDATE push_target SET token_registered_at = greatest(token_registered_at, :at)
  WHERE pass_type = :pass_type AND push_token = :push_token;
 
 -- name: join
-INSERT INTO registration (pass_type, device_id, serial, joined, seq, registered_at, left_at, served, served_at,
-                          confirmed, retold, retell_at)
-VALUES (:pass_type, :device_id, :serial, :seq, :seq, :at, NULL, 0, NULL, 0, 0, NULL)
+INSERT INTO registration (pass_type, device_id, serial, joined, seq, registered_at, left_at, superseded_at, served,
+                          served_at, confirmed, retold, retell_at)
+VALUES (:pass_type, :device_id, :serial, :seq, :seq, :at, NULL, NULL, 0, NULL, 0, 0, NULL)
 ON CONFLICT (pass_type, device_id, serial) DO UPDATE SET
-  joined = excluded.joined, seq = excluded.seq, registered_at = excluded.registered_at, left_at = NULL, served = 0, served_at = NULL,
-  confirmed = 0, retold = 0, retell_at = NULL;
+  joined = excluded.joined, seq = excluded.seq, registered_at = excluded.registered_at, left_at = NULL,
+  superseded_at = NULL, served = 0, served_at = NULL, confirmed = 0, retold = 0, retell_at = NULL;
 
 -- name: want_join
 -- Joining is owed a push too, but later: the phone is about to ask by itself.
@@ -192,24 +221,25 @@ INSERT INTO push_target (pass_type, push_token, token_registered_at, wanted, ack
 SELECT d.pass_type, d.push_token, :at, :seq, 0, 0, 0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
   FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id
 ON CONFLICT (pass_type, push_token) DO UPDATE SET
-  next_at = CASE WHEN push_target.wanted > push_target.acked THEN min(push_target.next_at, excluded.next_at)
+  next_at = CASE WHEN push_target.wanted > push_target.acked THEN least(push_target.next_at, excluded.next_at)
                  ELSE excluded.next_at END,
-  wanted = max(push_target.wanted, excluded.wanted);
+  wanted = greatest(push_target.wanted, excluded.wanted);
 
 -- name: retarget
 -- What the phone is still owed moves to its new token. Sharing a token with another record, it is owed to both.
 INSERT INTO push_target (pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts,
                          next_at, hold_until, lease, lease_until, score, last_push_at, dead_at, dead_reason)
 SELECT d.pass_type, d.push_token, d.token_registered_at,
-       coalesce((SELECT max(max(p.seq, r.seq)) FROM registration r
+       coalesce((SELECT max(greatest(p.seq, r.seq, c.began)) FROM registration r
                    JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+                   JOIN counter c ON c.pass_type = r.pass_type
                   WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL), 0),
        d.told, 0, 0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
   FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id
 ON CONFLICT (pass_type, push_token) DO UPDATE SET
-  wanted = max(push_target.wanted, excluded.wanted), acked = min(push_target.acked, excluded.acked),
-  next_at = min(push_target.next_at, excluded.next_at), attempts = 0, dead_at = NULL, dead_reason = NULL,
-  token_registered_at = max(push_target.token_registered_at, excluded.token_registered_at);
+  wanted = greatest(push_target.wanted, excluded.wanted), acked = least(push_target.acked, excluded.acked),
+  next_at = least(push_target.next_at, excluded.next_at), attempts = 0, dead_at = NULL, dead_reason = NULL,
+  token_registered_at = greatest(push_target.token_registered_at, excluded.token_registered_at);
 
 -- name: drop_target
 -- A token that no record names any more is never pushed again.
@@ -218,7 +248,7 @@ DELETE FROM push_target
    AND NOT EXISTS (SELECT 1 FROM device d WHERE d.pass_type = :pass_type AND d.push_token = :push_token);
 
 -- name: revive
-UPDATE push_target SET dead_at = NULL, dead_reason = NULL, attempts = 0, next_at = max(next_at, :at)
+UPDATE push_target SET dead_at = NULL, dead_reason = NULL, attempts = 0, next_at = greatest(next_at, :at)
  WHERE pass_type = :pass_type AND push_token = :push_token AND dead_at IS NOT NULL;
 
 -- name: leave
@@ -230,7 +260,8 @@ UPDATE registration SET left_at = NULL
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
 
 -- name: registrations
-SELECT pass_type, serial, device_id, joined, seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at
+SELECT pass_type, serial, device_id, joined, seq, registered_at, left_at, superseded_at, served, served_at, confirmed,
+       retold, retell_at
   FROM registration
  WHERE (pass_type, device_id, serial) > (:after_type, :after_device, :after_serial)
    AND (:pass_type IS NULL OR pass_type = :pass_type)
@@ -240,10 +271,11 @@ SELECT pass_type, serial, device_id, joined, seq, registered_at, left_at, served
 
 -- name: held
 -- Each registration of a pass with its phone and its push target: the watermarks side by side.
-SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
+SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
        r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
-       p.seq, coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason
+       greatest(p.seq, c.began), coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason
   FROM registration r
+  JOIN counter c ON c.pass_type = r.pass_type
   JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
   JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
@@ -255,10 +287,10 @@ SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.ser
 -- name: due
 -- When each pass type has something to push: its earliest target, or the end of its circuit when that is later.
 SELECT t.pass_type,
-       max((SELECT g.next_at FROM push_target g
-             WHERE g.pass_type = t.pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
-             ORDER BY g.next_at LIMIT 1),
-           coalesce(c.open_until, 0))
+       (SELECT g.next_at FROM push_target g
+         WHERE g.pass_type = t.pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
+         ORDER BY g.next_at LIMIT 1),
+       coalesce(c.open_until, 0)
   FROM pass_type t LEFT JOIN circuit c ON c.pass_type = t.pass_type;
 
 -- name: claim_targets
@@ -281,8 +313,8 @@ RETURNING pass_type, push_token, token_registered_at, wanted, acked, pushed, urg
 -- Fenced by the lease: a worker that lost it changes nothing. A change that came while the push was under way keeps
 -- its own time; a registration that came meanwhile keeps the token alive.
 UPDATE push_target
-   SET pushed = max(pushed, :pushed), attempts = :attempts, hold_until = :hold_until,
-       next_at = CASE WHEN wanted > sending THEN max(next_at, :hold_until) ELSE :next_at END,
+   SET pushed = greatest(pushed, :pushed), attempts = :attempts, hold_until = :hold_until,
+       next_at = CASE WHEN wanted > sending THEN greatest(next_at, :hold_until) ELSE :next_at END,
        dead_at = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
                       THEN :now ELSE dead_at END,
        dead_reason = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
@@ -334,7 +366,8 @@ SELECT d.device_id, g.pass_type, g.push_token, g.token_registered_at, g.wanted, 
 -- name: to_retell
 SELECT r.pass_type, r.device_id, r.serial, r.retold FROM registration r
   JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
- WHERE r.retell_at <= :now AND r.left_at IS NULL AND r.confirmed < p.seq
+  JOIN counter c ON c.pass_type = r.pass_type
+ WHERE r.retell_at <= :now AND r.left_at IS NULL AND r.superseded_at IS NULL AND r.confirmed < greatest(p.seq, c.began)
  ORDER BY r.retell_at LIMIT :limit;
 
 -- name: retell
@@ -346,7 +379,8 @@ UPDATE registration SET seq = :seq, retold = retold + 1, retell_at = NULL
 -- name: ask_snapshot
 -- The counter and the list in one statement, so that the tag covers nothing that the list could not see.
 SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked,
-       r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at, p.seq
+       r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
+       CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END
   FROM counter c
   LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
@@ -363,46 +397,71 @@ SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.a
  WHERE c.pass_type = :pass_type;
 
 -- name: raise_asked
-UPDATE device SET asked = max(asked, :asked), told = max(told, :told), asked_at = max(coalesce(asked_at, 0), :at)
+UPDATE device SET asked = greatest(asked, :asked), told = greatest(told, :told), asked_at = greatest(coalesce(asked_at, 0), :at)
  WHERE pass_type = :pass_type AND device_id = :device_id;
 
 -- name: acknowledge
 -- An ask is what acknowledges a push. It also ends the waiting that a silent phone had earned.
-UPDATE push_target SET acked = max(acked, :told), attempts = 0
+UPDATE push_target SET acked = greatest(acked, :told), attempts = 0
  WHERE pass_type = :pass_type AND push_token = :push_token;
 
 -- name: name_serial
 UPDATE registration SET retell_at = :retell_at
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial AND retell_at IS NULL
-   AND confirmed < (SELECT p.seq FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial);
+   AND confirmed < (SELECT greatest(p.seq, c.began) FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+                     WHERE p.pass_type = :pass_type AND p.serial = :serial);
 
--- name: new_epoch
-UPDATE counter SET epoch = :epoch WHERE pass_type = :pass_type AND epoch = :old_epoch;
+-- ─────────────────────────────────────────────── history
+
+-- name: begin_epoch
+-- Everything counts as changed with this number: nobody knows what phones saw of the history that was lost.
+UPDATE counter SET epoch = :epoch, seq = seq + 1, began = seq + 1, spread = '',
+       modified_floor = greatest(modified_floor, :modified_floor)
+ WHERE pass_type = :pass_type AND epoch = :old_epoch
+RETURNING seq;
+
+-- name: epochs_to_spread
+SELECT pass_type, began, spread FROM counter WHERE spread IS NOT NULL ORDER BY pass_type;
+
+-- name: targets_after
+SELECT push_token FROM push_target WHERE pass_type = :pass_type AND push_token > :after_token ORDER BY push_token LIMIT :limit;
+
+-- name: spread_epoch
+-- A phone of a lost history is told anew, also one that had gone silent: whether it did is part of what was lost.
+UPDATE push_target SET wanted = greatest(wanted, :seq), attempts = 0, next_at = greatest(:now, hold_until),
+       dead_at = NULL, dead_reason = NULL
+ WHERE pass_type = :pass_type AND push_token IN (SELECT value FROM json_each(:push_tokens));
+
+-- name: epoch_spread
+UPDATE counter SET spread = :spread WHERE pass_type = :pass_type;
 
 -- ─────────────────────────────────────────────── trip 3 fetch
 
 -- name: fetch_snapshot
-SELECT p.seq, p.last_modified, p.token_key, p.token_salt, p.token_sealed, t.tenant
+SELECT CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END,
+       p.last_modified, p.token_key, p.token_salt, p.token_sealed, t.tenant
   FROM (SELECT :pass_type AS pass_type, :serial AS serial) q
   LEFT JOIN pass_type t ON t.pass_type = q.pass_type
+  LEFT JOIN counter c ON c.pass_type = q.pass_type
   LEFT JOIN pass p ON p.pass_type = q.pass_type AND p.serial = q.serial;
 
 -- name: candidates
-SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.served, r.served_at, r.confirmed, r.retold,
+SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
        r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at
   FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
  WHERE r.pass_type = :pass_type AND r.serial = :serial;
 
 -- name: raise_served
 UPDATE registration
-   SET served = max(served, :seq), served_at = max(coalesce(served_at, 0), :at),
-       confirmed = CASE WHEN :confirmed = 1 THEN max(confirmed, :seq) ELSE confirmed END
+   SET served = greatest(served, :seq), served_at = greatest(coalesce(served_at, 0), :at),
+       confirmed = CASE WHEN :confirmed = 1 THEN greatest(confirmed, :seq) ELSE confirmed END
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
 
 -- name: stop_retelling
 UPDATE registration SET retold = 0, retell_at = NULL
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial
-   AND confirmed >= (SELECT p.seq FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial);
+   AND confirmed >= (SELECT greatest(p.seq, c.began) FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+                      WHERE p.pass_type = :pass_type AND p.serial = :serial);
 
 -- ─────────────────────────────────────────────── timeline
 
@@ -426,6 +485,9 @@ UNION
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND serial IS NULL AND id > :after
    AND target IN (SELECT value FROM json_each(:targets))
+UNION
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND kind = 'new_epoch' AND id > :after
  ORDER BY id LIMIT :limit;
 
 -- name: events
@@ -461,11 +523,12 @@ DELETE FROM registration WHERE (pass_type, device_id) IN (
    WHERE g.dead_at IS NOT NULL AND g.dead_at < :before);
 
 -- name: prune_devices
-DELETE FROM device WHERE NOT EXISTS (
+-- Not at once: a phone that registers at this moment has its device a moment before its registration.
+DELETE FROM device WHERE token_registered_at < :before AND NOT EXISTS (
   SELECT 1 FROM registration r WHERE r.pass_type = device.pass_type AND r.device_id = device.device_id);
 
 -- name: prune_targets
-DELETE FROM push_target WHERE NOT EXISTS (
+DELETE FROM push_target WHERE token_registered_at < :before AND NOT EXISTS (
   SELECT 1 FROM device d WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token);
 
 -- name: stats
@@ -473,30 +536,33 @@ SELECT (SELECT count(*) FROM pass
          WHERE (:pass_type IS NULL OR pass_type = :pass_type)
            AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))),
        count(*),
-       sum(CASE WHEN r.served >= p.seq THEN 1 ELSE 0 END),
-       sum(CASE WHEN r.served < p.seq AND d.told >= max(p.seq, r.joined) THEN 1 ELSE 0 END),
-       sum(CASE WHEN r.served < p.seq AND d.told < max(p.seq, r.joined) AND coalesce(g.pushed, 0) >= p.seq THEN 1 ELSE 0 END),
-       sum(CASE WHEN r.served < p.seq AND d.told < max(p.seq, r.joined) AND coalesce(g.pushed, 0) < p.seq THEN 1 ELSE 0 END),
-       sum(CASE WHEN r.served = 0 THEN 1 ELSE 0 END)
-  FROM registration r
-  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
-  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
-  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
- WHERE r.left_at IS NULL AND (:pass_type IS NULL OR r.pass_type = :pass_type)
-   AND (:within IS NULL OR r.pass_type IN (SELECT value FROM json_each(:within)));
+       sum(CASE WHEN m.served >= m.changed THEN 1 ELSE 0 END),
+       sum(CASE WHEN m.served < m.changed AND m.told >= m.owed THEN 1 ELSE 0 END),
+       sum(CASE WHEN m.served < m.changed AND m.told < m.owed AND m.pushed >= m.changed THEN 1 ELSE 0 END),
+       sum(CASE WHEN m.served < m.changed AND m.told < m.owed AND m.pushed < m.changed THEN 1 ELSE 0 END),
+       sum(CASE WHEN m.served = 0 THEN 1 ELSE 0 END)
+  FROM (SELECT r.served, d.told, greatest(p.seq, c.began) AS changed, greatest(p.seq, c.began, r.joined) AS owed,
+               coalesce(g.pushed, 0) AS pushed
+          FROM registration r
+          JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+          JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+          JOIN counter c ON c.pass_type = r.pass_type
+          LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+         WHERE r.left_at IS NULL AND r.superseded_at IS NULL AND (:pass_type IS NULL OR r.pass_type = :pass_type)
+           AND (:within IS NULL OR r.pass_type IN (SELECT value FROM json_each(:within)))) m;
 
 -- ─────────────────────────────────────────────── certificates and keys
 
 -- name: certificate
 SELECT c.id, c.pass_type, c.team, c.common_name, c.organization, c.issuer, c.serial_number, c.not_before, c.not_after,
        c.intermediate_not_after, c.nfc, c.chain_pem, c.key_sealed, c.created_at, c.proven_at, c.retired_at,
-       coalesce(t.certificate_id = c.id, 0)
+       CASE WHEN t.certificate_id = c.id THEN 1 ELSE 0 END
   FROM certificate c LEFT JOIN pass_type t ON t.pass_type = c.pass_type WHERE c.id = :id;
 
 -- name: certificates
 SELECT c.id, c.pass_type, c.team, c.common_name, c.organization, c.issuer, c.serial_number, c.not_before, c.not_after,
        c.intermediate_not_after, c.nfc, c.chain_pem, c.key_sealed, c.created_at, c.proven_at, c.retired_at,
-       coalesce(t.certificate_id = c.id, 0)
+       CASE WHEN t.certificate_id = c.id THEN 1 ELSE 0 END
   FROM certificate c LEFT JOIN pass_type t ON t.pass_type = c.pass_type
  WHERE (:pass_type IS NULL OR c.pass_type = :pass_type)
    AND (:within IS NULL OR c.pass_type IN (SELECT value FROM json_each(:within)))
@@ -519,7 +585,7 @@ UPDATE pass_type SET certificate_id = :certificate_id, team = :team WHERE pass_t
 
 -- name: resume_pushes
 -- What waited for a certificate need not wait for its next turn.
-UPDATE push_target SET next_at = max(:now, hold_until)
+UPDATE push_target SET next_at = greatest(:now, hold_until)
  WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
    AND attempts = 0;
 

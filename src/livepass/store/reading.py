@@ -35,6 +35,15 @@ Parameters = Mapping[str, Any]
 class Connection(Protocol):
     """An engine's connection: runs a named statement."""
 
+    one_writer: bool
+    """Whether writers take turns by themselves. Where they do not, rows are locked in one order: ``writing``."""
+
+    def array(self, values: Sequence[Any]) -> Any:
+        """A list as the engine takes it for one parameter."""
+
+    def events(self, columns: Sequence[Sequence[Any]]) -> Parameters:
+        """Rows of events (``rows.event_columns``) as the engine's ``add_events`` takes them."""
+
     async def rows(self, name: str, parameters: Parameters) -> Sequence[rows.Row]: ...
 
     async def run(self, name: str, parameters: Parameters) -> int:
@@ -50,6 +59,10 @@ class Reading:
         self._db = connection
         self._newest: dict[str, Tag] = {}
 
+    def _array(self, values: Sequence[str] | None) -> Any:
+        """A list as one parameter; ``None``: no limit."""
+        return None if values is None else self._db.array(values)
+
     async def _one(self, statement: str, /, **parameters: Any) -> rows.Row | None:
         found = await self._db.rows(statement, parameters)
         return found[0] if found else None
@@ -63,8 +76,8 @@ class Reading:
             token=None if row[0] is None else TokenSource(row[0], row[1], row[2]),
             tenant=row[3] or "",
             device=rows.device(pass_type, device_id, row[4:9]),
-            registration=rows.registration(pass_type, serial, device_id, row[9:18]),
-            target_dead=row[18] is not None,
+            registration=rows.registration(pass_type, serial, device_id, row[9:19]),
+            target_dead=row[19] is not None,
         )
 
     async def registrations(
@@ -80,7 +93,7 @@ class Reading:
             "registrations",
             {
                 "pass_type": pass_type,
-                "within": _json_list(within),
+                "within": self._array(within),
                 "device_id": device_id,
                 "after_type": after[0],
                 "after_device": after[1],
@@ -93,6 +106,10 @@ class Reading:
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]:
         found = await self._db.rows("held", {"pass_type": pass_type, "serial": serial})
         return [rows.held(pass_type, row) for row in found]
+
+    async def followed_by(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        found = await self._db.rows("followed_by", {"pass_type": pass_type, "serials": self._db.array(serials)})
+        return {row[0]: (row[1], row[2]) for row in found}
 
     # ── trip 2
 
@@ -109,7 +126,7 @@ class Reading:
             "targets",
             {
                 "pass_type": pass_type,
-                "within": _json_list(within),
+                "within": self._array(within),
                 "due_only": int(due_only),
                 "after_type": after[0],
                 "after_device": after[1],
@@ -119,7 +136,7 @@ class Reading:
         return [(row[0], rows.target(row[1:])) for row in found]
 
     async def due(self) -> Sequence[tuple[str, int]]:
-        return [(row[0], row[1]) for row in await self._db.rows("due", {}) if row[1] is not None]
+        return [(row[0], max(row[1], row[2])) for row in await self._db.rows("due", {}) if row[1] is not None]
 
     # ── trip 3
 
@@ -135,9 +152,9 @@ class Reading:
             return AskSnapshot(None, None, (), False, False)
         self._newest[pass_type] = Tag(found[0][0], found[0][1])
         listed = [
-            Listed(Registration(pass_type, row[9], device_id, *row[10:19]), max(row[11], row[19]))
+            Listed(Registration(pass_type, row[9], device_id, *row[10:20]), max(row[11], row[20]))
             for row in found
-            if row[9] is not None and row[19] is not None
+            if row[9] is not None and row[20] is not None
         ]
         return _ask_snapshot(pass_type, device_id, found[0], listed)
 
@@ -149,7 +166,7 @@ class Reading:
     async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]:
         found = await self._db.rows("candidates", {"pass_type": pass_type, "serial": serial})
         return [
-            (Registration(pass_type, row[0], row[1], *row[2:11]), Device(pass_type, row[1], *row[11:16]))
+            (Registration(pass_type, row[0], row[1], *row[2:12]), Device(pass_type, row[1], *row[12:17]))
             for row in found
         ]
 
@@ -184,7 +201,7 @@ class Reading:
             "passes",
             {
                 "pass_type": pass_type,
-                "within": _json_list(within),
+                "within": self._array(within),
                 "template": template,
                 "prefix": prefix,
                 "after_type": after[0],
@@ -221,15 +238,15 @@ class Reading:
                 "serial": serial,
                 "after": after,
                 "limit": limit,
-                "devices": json.dumps([row[0] for row in phones]),
-                "targets": json.dumps([fingerprint(row[1]) for row in phones]),
+                "devices": self._db.array([row[0] for row in phones]),
+                "targets": self._db.array([fingerprint(row[1]) for row in phones]),
             },
         )
         return [rows.event(row) for row in found]
 
     async def events(self, *, kinds: Sequence[str], pass_type: str | None, after: int, limit: int) -> Sequence[Event]:
         found = await self._db.rows(
-            "events", {"kinds": json.dumps(list(kinds)), "pass_type": pass_type, "after": after, "limit": limit}
+            "events", {"kinds": self._db.array(kinds), "pass_type": pass_type, "after": after, "limit": limit}
         )
         return [rows.event(row) for row in found]
 
@@ -246,14 +263,14 @@ class Reading:
     ) -> Sequence[Event]:
         found = await self._db.rows(
             "testimony",
-            {"pass_type": pass_type, "within": _json_list(within), "code": code, "before": before, "limit": limit},
+            {"pass_type": pass_type, "within": self._array(within), "code": code, "before": before, "limit": limit},
         )
         return [rows.event(row) for row in found]
 
     # ── counts
 
     async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]:
-        row = await self._one("stats", pass_type=pass_type, within=_json_list(within))
+        row = await self._one("stats", pass_type=pass_type, within=self._array(within))
         assert row is not None
         names = ("passes", "registrations", "current", "fetch", "ask", "push", "unverified")
         return {name: value or 0 for name, value in zip(names, row, strict=True)}
@@ -265,7 +282,7 @@ class Reading:
         return None if row is None else rows.certificate(row)
 
     async def certificates(self, pass_type: str | None, within: Sequence[str] | None = None) -> Sequence[Certificate]:
-        found = await self._db.rows("certificates", {"pass_type": pass_type, "within": _json_list(within)})
+        found = await self._db.rows("certificates", {"pass_type": pass_type, "within": self._array(within)})
         return [rows.certificate(row) for row in found]
 
     async def live_certificate_id(self, pass_type: str) -> str | None:
@@ -307,8 +324,3 @@ def _api_key(row: rows.Row) -> ApiKey:
         row[7],
         row[8],
     )
-
-
-def _json_list(values: Sequence[str] | None) -> str | None:
-    """A list as one parameter; ``None``: no limit."""
-    return None if values is None else json.dumps(list(values))

@@ -78,17 +78,17 @@ def device(pass_type: str, device_id: str, row: Row) -> Device | None:
 
 
 def registration(pass_type: str, serial: str, device_id: str, row: Row) -> Registration | None:
-    """From (joined, seq, registered_at, left_at, served, served_at, confirmed, retold, retell_at)."""
+    """From (joined, seq, registered_at, left_at, superseded_at, served, served_at, confirmed, retold, retell_at)."""
     return None if row[0] is None else Registration(pass_type, serial, device_id, *row)
 
 
 def held(pass_type: str, row: Row) -> Held:
-    followed = Registration(pass_type, row[0], row[1], *row[2:11])
-    phone = Device(pass_type, row[1], *row[11:16])
+    followed = Registration(pass_type, row[0], row[1], *row[2:12])
+    phone = Device(pass_type, row[1], *row[12:17])
     # A phone is told of a pass only by asks that came after it joined.
     told = phone.told if phone.told >= followed.joined else 0
-    marks = Watermarks(changed=row[16], pushed=row[17], asked=phone.asked, told=told, served=followed.served)
-    return Held(followed, phone, marks, fingerprint(phone.push_token), row[18], row[19], row[20])
+    marks = Watermarks(changed=row[17], pushed=row[18], asked=phone.asked, told=told, served=followed.served)
+    return Held(followed, phone, marks, fingerprint(phone.push_token), row[19], row[20], row[21])
 
 
 def target(row: Row) -> Target:
@@ -109,15 +109,11 @@ def event(row: Row) -> Event:
     )
 
 
-def event_columns(row: Event, number: int) -> list[Any]:
-    """In the order of the table. ``number`` replaces the stand-in of an event that waits for the transaction's own."""
-    seq = number if row.seq < 0 else row.seq
-    return [row.at, row.kind.value, row.pass_type, row.serial, row.device_id, row.target, seq, row.detail]
-
-
-def events_json(events: Sequence[Event], number: int) -> str:
-    """What ``add_events`` takes."""
-    return orjson.dumps([event_columns(event, number) for event in events]).decode()
+def event_columns(row: Event, numbers: Mapping[str, int]) -> list[Any]:
+    """In the order of the table. ``numbers`` (by pass type) replace the stand-in for the transaction's own."""
+    seq = numbers.get(row.pass_type, 0) if row.seq < 0 else row.seq
+    detail = orjson.dumps(row.detail).decode()
+    return [row.at, row.kind.value, row.pass_type, row.serial, row.device_id, row.target, seq, detail]
 
 
 def certificate(row: Row) -> Certificate:

@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from livepass.store.named import load, migrations
+import orjson
+
+from livepass.store.named import Migration, load, migrations
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
+from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
 from livepass.store.writing import Writing
 
 T = TypeVar("T")
@@ -32,18 +35,6 @@ WATCH_SECONDS = 0.25
 
 GROUP = 256
 """The most units of work that share one commit: more would only make the first one wait."""
-
-
-class SchemaMismatch(Exception):
-    """The database is older or newer than this livepass. The hint says what to run."""
-
-    def __init__(self, found: int, known: int) -> None:
-        self.hint = (
-            "livepass db upgrade"
-            if found < known
-            else "this database was upgraded by a newer livepass; run that version, or restore a backup"
-        )
-        super().__init__(f"the database has schema {found}, this livepass needs {known}")
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -73,46 +64,69 @@ def _write_ahead(db: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def schema_version(db: sqlite3.Connection) -> int:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    return version
+def schema(db: sqlite3.Connection) -> Schema:
+    """What the database says of its schema; 0 for a new one."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migration'").fetchone() is None:
+        return Schema(0, 0)
+    row = db.execute("SELECT coalesce(max(number), 0), coalesce(max(oldest), 0) FROM migration").fetchone()
+    return Schema(row[0], row[1])
 
 
 def upgrade(path: Path, *, uuid: str, now: int) -> list[str]:
-    """Bring a database to the newest schema; answers the migrations that ran. Safe to run at every start."""
+    """Bring a database to the newest schema; answers the migrations that ran. Safe to run at every start.
+
+    Raises ``StillRunning`` when a migration would break processes that work on the database right now.
+    """
     db = connect(path)
     ran = []
     try:
-        for number, name, statements in migrations():
+        for migration in due(migrations("sqlite"), schema(db)):
             db.execute("BEGIN IMMEDIATE")
             try:
-                if schema_version(db) < number:
-                    for statement in _statements(statements):
+                db.execute(MIGRATION_TABLE)
+                # Again, now that it is our turn: another process may have run it meanwhile.
+                if schema(db).number < migration.number:
+                    _refuse_to_break(db, migration, now)
+                    for statement in _statements(migration.script):
                         db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {number}")
-                    ran.append(f"{number:04}_{name}")
+                    db.execute(
+                        "INSERT INTO migration (number, name, oldest, applied_at) VALUES (?, ?, ?, ?)",
+                        (migration.number, migration.name, migration.oldest, now),
+                    )
+                    ran.append(migration.label)
                 db.execute("COMMIT")
             except BaseException:
                 db.execute("ROLLBACK")
                 raise
-        db.execute("INSERT OR IGNORE INTO installation (id, uuid, created_at) VALUES (1, ?, ?)", (uuid, now))
+        db.execute(
+            "INSERT OR IGNORE INTO installation (id, uuid, physical, created_at) VALUES (1, ?, '', ?)", (uuid, now)
+        )
     finally:
         db.close()
     return ran
 
 
+def _refuse_to_break(db: sqlite3.Connection, migration: Migration, now: int) -> None:
+    if migration.oldest < 2:
+        return
+    present = db.execute(
+        "SELECT host, pid FROM process WHERE schema < ? AND heard_at > ? ORDER BY host, pid",
+        (migration.oldest, now - PRESENT_MS),
+    ).fetchall()
+    if present:
+        raise StillRunning(migration, [f"{host} pid {pid}" for host, pid in present])
+
+
 def check_schema(path: Path) -> None:
-    """Raise ``SchemaMismatch`` unless the database has exactly the schema this code was written for."""
-    known = migrations()[-1][0]
-    found = 0
+    """Raise ``SchemaMismatch`` unless this livepass can work on the database."""
+    found = Schema(0, 0)
     if path.exists():
         db = connect(path)
         try:
-            found = schema_version(db)
+            found = schema(db)
         finally:
             db.close()
-    if found != known:
-        raise SchemaMismatch(found, known)
+    require(found, migrations("sqlite")[-1].number)
 
 
 def _statements(script: str) -> list[str]:
@@ -129,9 +143,17 @@ def _statements(script: str) -> list[str]:
 class SqliteConnection:
     """Runs named statements synchronously behind the async face that every engine has."""
 
+    one_writer = True
+
     def __init__(self, db: sqlite3.Connection, statements: dict[str, str]) -> None:
         self._db = db
         self._statements = statements
+
+    def array(self, values: Sequence[Any]) -> Any:
+        return orjson.dumps(list(values)).decode()
+
+    def events(self, columns: Sequence[Sequence[Any]]) -> Parameters:
+        return {"events": orjson.dumps(columns).decode()}
 
     async def rows(self, name: str, parameters: Parameters) -> Sequence[Row]:
         return self._db.execute(self._statements[name], parameters).fetchall()
@@ -166,7 +188,7 @@ class SqliteStore(Reading):
 
     def __init__(self, path: Path) -> None:
         check_schema(path)
-        statements = dict(load("queries.sql"))
+        statements = dict(load("sqlite"))
         self._reader = connect(path)
         super().__init__(SqliteConnection(self._reader, statements))
         self._writer_db = connect(path)

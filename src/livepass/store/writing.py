@@ -6,7 +6,8 @@ A decision's writes are applied by the table at the end: one row, one method, fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from livepass.core import decision as d
@@ -15,6 +16,7 @@ from livepass.core.model import (
     Certificate,
     StoredTemplate,
     Target,
+    TokenSource,
 )
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
@@ -22,20 +24,47 @@ from livepass.core.trip2_push import Outcome
 from livepass.store import rows
 from livepass.store.reading import Reading
 
+Numbers = Mapping[str, int]
+"""The numbers that a transaction took, by pass type."""
+
+_NONE: Numbers = MappingProxyType({})
+
+
+class Conflict(Exception):
+    """Somebody was faster: the unit of work is rolled back and run again."""
+
 
 class Writing(Reading):
-    """``service.seams.Tx``: a session inside a write transaction."""
+    """``service.seams.Tx``: a session inside a write transaction.
 
-    async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> int:
-        number = 0
-        for write in writes:
-            number = await _APPLY[type(write)](self, write) or number
-        await self._add_events(events, number)
-        return number
+    Where several writers work at once, everybody locks in this order, so that none waits for another in a circle:
 
-    async def _add_events(self, events: Sequence[Event], number: int = 0) -> None:
+        one phone (registering) → passes by serial → counters by pass type
+            → devices by id → registrations by (device id, serial) → push targets by token
+
+    Numbers are taken before the rows that carry them are locked, and nobody who holds such a row waits for a counter.
+    """
+
+    made_due = False
+    """Whether this transaction made pushes due: others are then told after it commits."""
+
+    async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
+        """Apply decisions of any number of phones. Answers the numbers taken, by pass type."""
+        numbers = await self._take_numbers(writes)
+        await self._lock_rows(writes)
+        for kind, handler in _APPLY:
+            mine = [write for write in writes if type(write) is kind]
+            if mine:
+                await handler(self, mine, numbers)
+        begun = {write.pass_type for write in writes if isinstance(write, d.NewEpoch)} & set(numbers)
+        kept = [event for event in events if event.kind is not Kind.NEW_EPOCH or event.pass_type in begun]
+        await self._add_events(kept, numbers)
+        return numbers
+
+    async def _add_events(self, events: Sequence[Event], numbers: Mapping[str, int] = _NONE) -> None:
         if events:
-            await self._db.run("add_events", {"events": rows.events_json(events, number)})
+            columns = [rows.event_columns(event, numbers) for event in events]
+            await self._db.run("add_events", self._db.events(columns))
 
     async def _next_number(self, pass_type: str) -> int:
         row = await self._one("next_number", pass_type=pass_type)
@@ -44,113 +73,218 @@ class Writing(Reading):
         number: int = row[0]
         return number
 
+    async def _take_numbers(self, writes: Sequence[d.Write]) -> dict[str, int]:
+        """A number for each pass type that is joined or begins a new history. A pass must stay while it is joined."""
+        joins = sorted((write for write in writes if isinstance(write, d.Join)), key=_by_registration)
+        if not self._db.one_writer:
+            for join in sorted(joins, key=lambda join: join.serial):
+                if await self._one("lock_pass", pass_type=join.pass_type, serial=join.serial) is None:
+                    raise Conflict(f"{join.pass_type}/{join.serial} was erased meanwhile")
+        epochs = {write.pass_type: write for write in writes if isinstance(write, d.NewEpoch)}
+        numbers = {}
+        for pass_type in sorted({join.pass_type for join in joins} | set(epochs)):
+            if pass_type in epochs:
+                number = await self._begin_epoch(epochs[pass_type])
+            else:
+                number = await self._next_number(pass_type)
+            if number is not None:
+                numbers[pass_type] = number
+        return numbers
+
+    async def _begin_epoch(self, write: d.NewEpoch) -> int | None:
+        """The number that the new history begins with; ``None`` when somebody else has begun one."""
+        row = await self._one(
+            "begin_epoch",
+            pass_type=write.pass_type,
+            old_epoch=write.old_epoch,
+            epoch=write.epoch,
+            modified_floor=write.modified_floor,
+        )
+        self.made_due = self.made_due or row is not None
+        return None if row is None else row[0]
+
+    async def _lock_rows(self, writes: Sequence[d.Write]) -> None:
+        """Lock what the writes touch, in the order above. One phone's rows come in that order by themselves."""
+        if self._db.one_writer or len({getattr(write, "device_id", "") for write in writes} - {""}) < 2:
+            return
+        for pass_type in sorted({write.pass_type for write in writes}):
+            mine = [write for write in writes if write.pass_type == pass_type]
+            devices = {write.device_id for write in mine if isinstance(write, d.SaveDevice | d.RaiseAsked)}
+            await self._lock_devices(pass_type, devices)
+            await self._lock_registrations(pass_type, {pair for write in mine for pair in _registrations(write)})
+            await self._lock_targets(pass_type, {token for write in mine for token in _tokens(write)})
+
+    async def _lock_registrations(self, pass_type: str, pairs: Iterable[tuple[str, str]]) -> None:
+        wanted = sorted(pairs)
+        if wanted and not self._db.one_writer:
+            await self._db.rows(
+                "lock_registrations",
+                {
+                    "pass_type": pass_type,
+                    "device_ids": self._db.array([device_id for device_id, _ in wanted]),
+                    "serials": self._db.array([serial for _, serial in wanted]),
+                },
+            )
+
+    async def _lock_devices(self, pass_type: str, device_ids: Iterable[str]) -> None:
+        wanted = sorted(device_ids)
+        if wanted and not self._db.one_writer:
+            await self._db.rows("lock_devices", {"pass_type": pass_type, "device_ids": self._db.array(wanted)})
+
+    async def _lock_targets(self, pass_type: str, push_tokens: Iterable[str]) -> None:
+        wanted = sorted(push_tokens)
+        if wanted and not self._db.one_writer:
+            await self._db.rows("lock_targets", {"pass_type": pass_type, "push_tokens": self._db.array(wanted)})
+
     # ── trip 1
 
-    async def _save_device(self, write: d.SaveDevice) -> int:
-        parameters = {
-            "pass_type": write.pass_type,
-            "device_id": write.device_id,
-            "push_token": write.push_token,
-            "at": write.at,
-        }
-        await self._db.run("save_device", parameters)
-        await self._db.run("touch_target", parameters)
-        return 0
+    async def lock_phone(self, pass_type: str, device_id: str) -> None:
+        """Nobody else registers or unregisters for this phone until the end. Read what you decide on after it."""
+        if not self._db.one_writer:
+            await self._db.rows("lock_phone", {"pass_type": pass_type, "device_id": device_id})
 
-    async def _join(self, write: d.Join) -> int:
-        number = await self._next_number(write.pass_type)
-        parameters = {
-            "pass_type": write.pass_type,
-            "device_id": write.device_id,
-            "serial": write.serial,
-            "seq": number,
-            "at": write.at,
-            "push_at": write.push_at,
-        }
-        await self._db.run("join", parameters)
-        await self._db.run("want_join", parameters)
-        return number
-
-    async def _retarget(self, write: d.Retarget) -> int:
-        await self._db.run(
-            "retarget", {"pass_type": write.pass_type, "device_id": write.device_id, "push_at": write.push_at}
+    async def _save_devices(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
+        await self._db.run_many(
+            "save_device",
+            [
+                {"pass_type": w.pass_type, "device_id": w.device_id, "push_token": w.push_token, "at": w.at}
+                for w in sorted(writes, key=_by_device)
+            ],
         )
-        await self._db.run("drop_target", {"pass_type": write.pass_type, "push_token": write.old_token})
-        return 0
 
-    async def _revive(self, write: d.Revive) -> int:
-        await self._db.run("revive", {"pass_type": write.pass_type, "push_token": write.push_token, "at": write.at})
-        return 0
-
-    async def _leave(self, write: d.Leave) -> int:
-        await self._db.run(
-            "leave",
+    async def _join(self, writes: Sequence[d.Join], numbers: Numbers) -> None:
+        self.made_due = True
+        parameters = [
             {
-                "pass_type": write.pass_type,
-                "device_id": write.device_id,
-                "serial": write.serial,
-                "at": write.at,
-            },
-        )
-        return 0
+                "pass_type": w.pass_type,
+                "device_id": w.device_id,
+                "serial": w.serial,
+                "seq": numbers[w.pass_type],
+                "at": w.at,
+                "push_at": w.push_at,
+            }
+            for w in sorted(writes, key=_by_registration)
+        ]
+        await self._db.run_many("join", parameters)
+        await self._db.run_many("want_join", parameters)
 
-    async def _resurrect(self, write: d.Resurrect) -> int:
-        await self._db.run(
-            "resurrect", {"pass_type": write.pass_type, "device_id": write.device_id, "serial": write.serial}
+    async def _touch_targets(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
+        await self._db.run_many(
+            "touch_target",
+            [{"pass_type": w.pass_type, "push_token": w.push_token, "at": w.at} for w in sorted(writes, key=_by_token)],
         )
-        return 0
+
+    async def _retarget(self, writes: Sequence[d.Retarget], _: Numbers) -> None:
+        self.made_due = True
+        for w in sorted(writes, key=_by_device):
+            await self._lock_targets(w.pass_type, {w.old_token, w.new_token})
+            await self._db.run("retarget", {"pass_type": w.pass_type, "device_id": w.device_id, "push_at": w.push_at})
+            await self._db.run("drop_target", {"pass_type": w.pass_type, "push_token": w.old_token})
+
+    async def _revive(self, writes: Sequence[d.Revive], _: Numbers) -> None:
+        self.made_due = True
+        await self._db.run_many(
+            "revive",
+            [{"pass_type": w.pass_type, "push_token": w.push_token, "at": w.at} for w in sorted(writes, key=_by_token)],
+        )
+
+    async def _leave(self, writes: Sequence[d.Leave], _: Numbers) -> None:
+        await self._db.run_many(
+            "leave",
+            [
+                {"pass_type": w.pass_type, "device_id": w.device_id, "serial": w.serial, "at": w.at}
+                for w in sorted(writes, key=_by_registration)
+            ],
+        )
+
+    async def _resurrect(self, writes: Sequence[d.Resurrect], _: Numbers) -> None:
+        await self._db.run_many(
+            "resurrect",
+            [
+                {"pass_type": w.pass_type, "device_id": w.device_id, "serial": w.serial}
+                for w in sorted(writes, key=_by_registration)
+            ],
+        )
 
     # ── trip 3
 
-    async def _raise_asked(self, write: d.RaiseAsked) -> int:
-        await self._db.run(
+    async def _raise_asked(self, writes: Sequence[d.RaiseAsked], _: Numbers) -> None:
+        await self._db.run_many(
             "raise_asked",
-            {
-                "pass_type": write.pass_type,
-                "device_id": write.device_id,
-                "asked": write.asked,
-                "told": write.told,
-                "at": write.at,
-            },
-        )
-        await self._db.run(
-            "acknowledge", {"pass_type": write.pass_type, "push_token": write.push_token, "told": write.told}
+            [
+                {
+                    "pass_type": w.pass_type,
+                    "device_id": w.device_id,
+                    "asked": w.asked,
+                    "told": w.told,
+                    "at": w.at,
+                }
+                for w in sorted(writes, key=_by_device)
+            ],
         )
         named = [
-            {
-                "pass_type": write.pass_type,
-                "device_id": write.device_id,
-                "serial": serial,
-                "retell_at": retell_at,
-            }
-            for serial, retell_at in write.named
+            {"pass_type": w.pass_type, "device_id": w.device_id, "serial": serial, "retell_at": retell_at}
+            for w in sorted(writes, key=_by_device)
+            for serial, retell_at in w.named
             if retell_at is not None
         ]
         if named:
             await self._db.run_many("name_serial", named)
-        return 0
-
-    async def _raise_served(self, write: d.RaiseServed) -> int:
-        parameters = {
-            "pass_type": write.pass_type,
-            "device_id": write.device_id,
-            "serial": write.serial,
-            "seq": write.seq,
-            "at": write.at,
-            "confirmed": int(write.confirmed),
-        }
-        await self._db.run("raise_served", parameters)
-        if write.confirmed:
-            await self._db.run("stop_retelling", parameters)
-        return 0
-
-    async def _new_epoch(self, write: d.NewEpoch) -> int:
-        await self._db.run(
-            "new_epoch", {"pass_type": write.pass_type, "old_epoch": write.old_epoch, "epoch": write.epoch}
+        await self._db.run_many(
+            "acknowledge",
+            [
+                {"pass_type": w.pass_type, "push_token": w.push_token, "told": w.told}
+                for w in sorted(writes, key=_by_token)
+            ],
         )
+
+    async def _raise_served(self, writes: Sequence[d.RaiseServed], _: Numbers) -> None:
+        parameters = [
+            {
+                "pass_type": w.pass_type,
+                "device_id": w.device_id,
+                "serial": w.serial,
+                "seq": w.seq,
+                "at": w.at,
+                "confirmed": int(w.confirmed),
+            }
+            for w in sorted(writes, key=_by_registration)
+        ]
+        await self._db.run_many("raise_served", parameters)
+        sure = [p for p in parameters if p["confirmed"]]
+        if sure:
+            await self._db.run_many(
+                "stop_retelling", [{k: p[k] for k in ("pass_type", "device_id", "serial")} for p in sure]
+            )
+
+    # ── history
+
+    async def spread_epoch(self, now: int, limit: int) -> int:
+        """Make pushes of a new history due, ``limit`` at a time; answers how many that were (0: all are)."""
+        for pass_type, began, spread in await self._db.rows("epochs_to_spread", {}):
+            key = {"pass_type": pass_type, "after_token": spread}
+            tokens = [row[0] for row in await self._db.rows("targets_after", {**key, "limit": limit})]
+            if not self._db.one_writer and await self._one("lock_spread", **key) is None:
+                continue  # another process is at it
+            self.made_due = True
+            if tokens:
+                await self._lock_targets(pass_type, tokens)
+                await self._db.run(
+                    "spread_epoch",
+                    {"pass_type": pass_type, "push_tokens": self._db.array(tokens), "seq": began, "now": now},
+                )
+            await self._db.run(
+                "epoch_spread", {"pass_type": pass_type, "spread": tokens[-1] if len(tokens) == limit else None}
+            )
+            return len(tokens)
         return 0
 
     # ── change
+
+    async def pass_identities(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, TokenSource]]:
+        """Which writing of which pass is there: (edit, token) by serial. Nobody else changes them until the end."""
+        found = await self._db.rows("pass_identities", {"pass_type": pass_type, "serials": self._db.array(serials)})
+        return {row[0]: (row[1], TokenSource(row[2], row[3], row[4])) for row in found}
 
     async def put_passes(
         self,
@@ -163,22 +297,31 @@ class Writing(Reading):
     ) -> tuple[int, int]:
         moved = [version for version in versions if version.moves]
         number = await self._next_number(pass_type) if moved else 0
-        stored = []
-        for version in versions:
+        added: list[dict[str, Any]] = []
+        updated: list[dict[str, Any]] = []
+        for version in sorted(versions, key=lambda version: version.row.serial):
             parameters = dict(rows.pass_parameters(version.row))
             if version.moves:
                 parameters["seq"] = number
-            stored.append(parameters)
-        await self._db.run_many("put_pass", stored)
-        await self._add_events([version.event for version in versions if version.event is not None], number)
+            (added if version.creates else updated).append(parameters)
+        if added:
+            await self._db.run_many("add_pass", added)
+        if updated:
+            kept = [{name: p[name] for name in p if name not in _NEVER_UPDATED} for p in updated]
+            await self._db.run_many("put_pass", kept)
+        events = [version.event for version in versions if version.event is not None]
+        await self._add_events(events, {pass_type: number})
         if not moved:
             return 0, 0
-        serials = json.dumps([version.row.serial for version in moved])
-        await self._db.run("forget_retelling", {"pass_type": pass_type, "serials": serials})
-        return number, await self._want_pushes(pass_type, serials, number, now, push_at, urgent)
+        serials = self._db.array([version.row.serial for version in moved])
+        # A pass that did not exist is followed by nobody.
+        if updated:
+            await self._db.run("forget_retelling", {"pass_type": pass_type, "serials": serials})
+            return number, await self._want_pushes(pass_type, serials, number, now, push_at, urgent)
+        return number, 0
 
     async def _want_pushes(
-        self, pass_type: str, serials: str, number: int, now: int, push_at: int | None, urgent: bool
+        self, pass_type: str, serials: Any, number: int, now: int, push_at: int | None, urgent: bool
     ) -> int:
         if push_at is None:
             return 0
@@ -193,18 +336,25 @@ class Writing(Reading):
                 "tombstones_after": now - TOMBSTONE_MS,
             },
         )
+        self.made_due = self.made_due or bool(wanted)
         return sum(1 for row in wanted if row[0] is None)
 
     async def erase_pass(self, pass_type: str, serial: str) -> bool:
         key = {"pass_type": pass_type, "serial": serial}
+        if not self._db.one_writer:
+            await self._db.rows("lock_pass_for_good", key)
+        phones = [row[0] for row in await self._db.rows("phones_of_pass", key)]
+        await self._lock_devices(pass_type, phones)
         await self._db.run("erase_mentions", key)
-        phones = await self._db.rows("erase_registrations", key)
+        await self._db.run("erase_registrations", key)
         await self._db.run("erase_events", key)
         erased = await self._db.run("erase_pass", key)
-        for (device_id,) in phones:
-            gone = await self._db.rows("forget_device", {"pass_type": pass_type, "device_id": device_id})
-            for (push_token,) in gone:
-                await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token})
+        gone: list[rows.Row] = []
+        for device_id in sorted(phones):
+            gone += await self._db.rows("forget_device", {"pass_type": pass_type, "device_id": device_id})
+        await self._lock_targets(pass_type, {row[0] for row in gone})
+        for (push_token,) in gone:
+            await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token})
         return erased > 0
 
     async def ensure_pass_type(self, pass_type: str, tenant: str, team: str, epoch: str, now: int) -> None:
@@ -259,7 +409,7 @@ class Writing(Reading):
                     "last_push_at": outcome.last_push_at,
                     "now": now,
                 }
-                for outcome in outcomes
+                for outcome in sorted(outcomes, key=lambda outcome: outcome.target.push_token)
             ],
         )
         await self._add_events([outcome.event for outcome in outcomes])
@@ -274,7 +424,7 @@ class Writing(Reading):
                     "lease": lease,
                     "next_at": next_at,
                 }
-                for target, next_at in held
+                for target, next_at in sorted(held, key=lambda one: one[0].push_token)
             ],
         )
 
@@ -282,41 +432,57 @@ class Writing(Reading):
         await self._db.run("open_circuit", {"pass_type": pass_type, "until": until, "reason": reason, "now": now})
 
     async def want_now(self, pass_type: str, serial: str | None, now: int) -> int:
+        self.made_due = True
         return len(await self._db.rows("want_now", {"pass_type": pass_type, "serial": serial, "now": now}))
 
     async def retell(self, now: int, limit: int) -> int:
-        found = await self._db.rows("to_retell", {"now": now, "limit": limit})
-        numbers: dict[str, int] = {}
-        for pass_type in sorted({row[0] for row in found}):
-            numbers[pass_type] = await self._next_number(pass_type)
-        for pass_type, device_id, serial, retold in found:
-            parameters = {
-                "pass_type": pass_type,
-                "device_id": device_id,
-                "serial": serial,
-                "seq": numbers[pass_type],
-                "push_at": now,
-            }
-            await self._db.run("retell", parameters)
-            await self._db.run("want_push_of_device", parameters)
-            event = Event(
-                Kind.RETOLD,
-                now,
-                pass_type,
-                serial,
-                device_id,
-                seq=numbers[pass_type],
-                detail={"times": retold + 1},
-            )
-            await self._add_events([event])
+        due = {"now": now, "limit": limit}
+        pass_types = sorted({row[0] for row in await self._db.rows("to_retell", due)})
+        if not pass_types:
+            return 0
+        numbers = {pass_type: await self._next_number(pass_type) for pass_type in pass_types}
+        # Again, now that the counters are ours: what another process retold meanwhile is no longer due.
+        found = sorted(tuple(row) for row in await self._db.rows("to_retell", due) if row[0] in numbers)
+        for pass_type in pass_types:
+            mine = [row for row in found if row[0] == pass_type]
+            if mine:
+                await self._retell(pass_type, numbers[pass_type], [(row[1], row[2]) for row in mine], now)
+        await self._add_events(
+            [
+                Event(Kind.RETOLD, now, row[0], row[2], row[1], seq=numbers[row[0]], detail={"times": row[3] + 1})
+                for row in found
+            ]
+        )
         return len(found)
 
-    async def prune(self, *, events_before: int, tombstones_before: int, dead_before: int, limit: int) -> int:
+    async def _retell(self, pass_type: str, number: int, pairs: Sequence[tuple[str, str]], now: int) -> None:
+        self.made_due = True
+        await self._lock_registrations(pass_type, pairs)
+        await self._db.run_many(
+            "retell",
+            [
+                {"pass_type": pass_type, "device_id": device_id, "serial": serial, "seq": number}
+                for device_id, serial in pairs
+            ],
+        )
+        await self._db.run(
+            "want_pushes_of_devices",
+            {
+                "pass_type": pass_type,
+                "device_ids": self._db.array(sorted({device_id for device_id, _ in pairs})),
+                "seq": number,
+                "push_at": now,
+            },
+        )
+
+    async def prune(
+        self, *, events_before: int, tombstones_before: int, dead_before: int, idle_before: int, limit: int
+    ) -> int:
         removed = await self._db.run("prune_events", {"before": events_before, "limit": limit})
         removed += await self._db.run("prune_tombstones", {"before": tombstones_before})
         removed += await self._db.run("prune_dead", {"before": dead_before})
-        removed += await self._db.run("prune_devices", {})
-        return removed + await self._db.run("prune_targets", {})
+        removed += await self._db.run("prune_devices", {"before": idle_before})
+        return removed + await self._db.run("prune_targets", {"before": idle_before})
 
     # ── certificates and keys
 
@@ -324,10 +490,11 @@ class Writing(Reading):
         await self._db.run("put_certificate", rows.certificate_parameters(certificate))
 
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
+        self.made_due = True
         key = {"pass_type": pass_type}
         await self._db.run("promote_certificate", {**key, "certificate_id": certificate_id, "team": team})
-        await self._db.run("close_circuit", key)
         await self._db.run("resume_pushes", {**key, "now": now})
+        await self._db.run("close_circuit", key)
 
     async def put_api_key(self, key: ApiKey) -> None:
         await self._db.run(
@@ -350,14 +517,49 @@ class Writing(Reading):
         return await self._db.run("revoke_api_key", {"id": key_id, "now": now}) > 0
 
 
-_APPLY: Mapping[type, Any] = {
-    d.SaveDevice: Writing._save_device,
-    d.Join: Writing._join,
-    d.Retarget: Writing._retarget,
-    d.Revive: Writing._revive,
-    d.Leave: Writing._leave,
-    d.Resurrect: Writing._resurrect,
-    d.RaiseAsked: Writing._raise_asked,
-    d.RaiseServed: Writing._raise_served,
-    d.NewEpoch: Writing._new_epoch,
-}
+_NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "created_at")
+"""What an installed pass keeps for good."""
+
+
+def _by_device(write: Any) -> tuple[str, str]:
+    return write.pass_type, write.device_id
+
+
+def _by_registration(write: Any) -> tuple[str, str, str]:
+    return write.pass_type, write.device_id, write.serial
+
+
+def _by_token(write: Any) -> tuple[str, str]:
+    return write.pass_type, write.push_token
+
+
+def _registrations(write: d.Write) -> list[tuple[str, str]]:
+    """(device id, serial) of the registrations that a write touches."""
+    if isinstance(write, d.RaiseAsked):
+        return [(write.device_id, serial) for serial, retell_at in write.named if retell_at is not None]
+    if isinstance(write, d.Join | d.Leave | d.Resurrect | d.RaiseServed):
+        return [(write.device_id, write.serial)]
+    return []
+
+
+def _tokens(write: d.Write) -> list[str]:
+    """The push tokens whose targets a write touches."""
+    if isinstance(write, d.Retarget):
+        return [write.old_token, write.new_token]
+    if isinstance(write, d.SaveDevice | d.Revive | d.RaiseAsked):
+        return [write.push_token]
+    return []
+
+
+_APPLY: Sequence[tuple[type, Any]] = (
+    # Devices, then registrations, then push targets: the order of locks.
+    (d.SaveDevice, Writing._save_devices),
+    (d.Join, Writing._join),
+    (d.SaveDevice, Writing._touch_targets),
+    (d.Retarget, Writing._retarget),
+    (d.Revive, Writing._revive),
+    (d.Leave, Writing._leave),
+    (d.Resurrect, Writing._resurrect),
+    (d.RaiseAsked, Writing._raise_asked),
+    (d.RaiseServed, Writing._raise_served),
+)

@@ -1,12 +1,36 @@
+-- oldest: 1
 -- Every table that grows leads with the pass type, so that a database that shards by key can spread it.
--- Small rows that are found by key live in the key (WITHOUT ROWID): one descent instead of two.
+-- Small rows that are found by key live in the key (WITHOUT ROWID, on SQLite): one descent instead of two.
 -- Instants are milliseconds since the Unix epoch; last_modified is in whole seconds. Nothing stores a status.
 
+-- physical names the storage itself (PostgreSQL: cluster and timeline), so that a restored copy is told from it.
 CREATE TABLE installation (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
   uuid       TEXT    NOT NULL,
+  physical   TEXT    NOT NULL,
   created_at BIGINT  NOT NULL
 );
+
+-- One row per process that works on this database, renewed while it lives.
+CREATE TABLE process (
+  id         TEXT    NOT NULL PRIMARY KEY,
+  host       TEXT    NOT NULL,
+  pid        INTEGER NOT NULL,
+  role       TEXT    NOT NULL,
+  schema     INTEGER NOT NULL,                -- the newest migration its code knows
+  started_at BIGINT  NOT NULL,
+  heard_at   BIGINT  NOT NULL,
+  fetch_ms   BIGINT,                          -- 95th percentile of its latest fetches
+  shedding   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Keys that every host must share, sealed with LIVEPASS_SECRET_KEY: which pass tokens and tags are derived with.
+CREATE TABLE shared_key (
+  id         TEXT   NOT NULL PRIMARY KEY,
+  purpose    TEXT   NOT NULL,
+  sealed     BLOB   NOT NULL,
+  created_at BIGINT NOT NULL
+) WITHOUT ROWID;
 
 -- Whose a pass type is, and which certificate signs for it: the pointer that a promotion moves.
 CREATE TABLE pass_type (
@@ -17,11 +41,16 @@ CREATE TABLE pass_type (
   created_at     BIGINT NOT NULL
 ) WITHOUT ROWID;
 
--- The order of a pass type: one row, updated last in a transaction and locked until it commits.
+-- The order of a pass type: one row, locked from the taking of a number until the commit.
+-- began is the number with which the epoch began: what is older counts as changed then, because nobody knows what
+-- phones saw of it. spread says how far its pushes have been made due (a push token; null: all of them).
 CREATE TABLE counter (
-  pass_type TEXT   NOT NULL PRIMARY KEY,
-  epoch     TEXT   NOT NULL,
-  seq       BIGINT NOT NULL
+  pass_type      TEXT   NOT NULL PRIMARY KEY,
+  epoch          TEXT   NOT NULL,
+  seq            BIGINT NOT NULL,
+  began          BIGINT NOT NULL,
+  modified_floor BIGINT NOT NULL,              -- no new last_modified is below it (seconds)
+  spread         TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE pass (
@@ -69,6 +98,7 @@ CREATE TABLE registration (
   seq           BIGINT  NOT NULL,              -- the same, or the number it was last told again with
   registered_at BIGINT  NOT NULL,
   left_at       BIGINT,                        -- tombstone
+  superseded_at BIGINT,                        -- the same phone follows the pass under a newer device id
   served        BIGINT  NOT NULL,              -- watermark, by the best evidence
   served_at     BIGINT,
   confirmed     BIGINT  NOT NULL,              -- the part of it that is beyond doubt
@@ -175,22 +205,5 @@ CREATE TABLE event (
 CREATE INDEX event_by_pass ON event (pass_type, serial, id) WHERE serial IS NOT NULL;
 CREATE INDEX event_by_device ON event (pass_type, device_id, id) WHERE serial IS NULL AND device_id IS NOT NULL;
 CREATE INDEX event_testified ON event (id) WHERE kind = 'testified';
+CREATE INDEX event_epoch ON event (pass_type, id) WHERE kind = 'new_epoch';
 CREATE INDEX event_by_target ON event (pass_type, target, id) WHERE serial IS NULL AND target IS NOT NULL;
-
--- What the planner is to assume, whatever the tables hold today: a pass type has a million rows, a pass or a phone two.
--- Without it, SQLite walks all registrations of a pass type to find those of one pass. Per index: rows, then rows for
--- each longer prefix of its columns.
-ANALYZE;
-INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
-  ('pass', 'sqlite_autoindex_pass_1', '1000000 1000000 1'),
-  ('pass', 'pass_follows', '1000000 500000 100000'),
-  ('device', 'device', '1000000 1000000 1'),
-  ('device', 'device_by_token', '1000000 1000000 2'),
-  ('registration', 'registration', '1000000 1000000 2 1'),
-  ('registration', 'registration_by_pass', '1000000 1000000 2'),
-  ('registration', 'registration_to_retell', '1000 2'),
-  ('push_target', 'push_target', '1000000 1000000 1'),
-  ('push_target', 'push_target_due', '1000 1000 2'),
-  ('event', 'event_by_pass', '10000000 10000000 20 1'),
-  ('event', 'event_by_device', '10000000 10000000 20 1'),
-  ('event', 'event_by_target', '10000000 10000000 20 1');

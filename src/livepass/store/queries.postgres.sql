@@ -1,0 +1,172 @@
+-- What PostgreSQL must do differently: several transactions write at once. Everything that locks more than one row does
+-- so in the order that store/writing.py names; everything that only tidies up skips what others hold.
+
+-- ─────────────────────────────────────────────── locks (SQLite has one writer at a time, and so none of these)
+
+-- name: lock_phone
+-- A phone's registering and unregistering, one after the other, also of a phone that has no row yet.
+SELECT pg_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || :device_id, 0));
+
+-- name: lock_pass
+-- A pass that is joined must stay; that it changes meanwhile does not matter.
+SELECT 1 FROM pass WHERE pass_type = :pass_type AND serial = :serial FOR KEY SHARE;
+
+-- name: lock_pass_for_good
+SELECT 1 FROM pass WHERE pass_type = :pass_type AND serial = :serial FOR UPDATE;
+
+-- name: lock_devices
+SELECT 1 FROM device
+ WHERE pass_type = :pass_type AND device_id IN (SELECT value FROM json_each(:device_ids))
+ ORDER BY device_id FOR NO KEY UPDATE;
+
+-- name: lock_registrations
+SELECT 1 FROM registration r
+  JOIN unnest(:device_ids, :serials) AS wanted(device_id, serial)
+    ON r.device_id = wanted.device_id AND r.serial = wanted.serial
+ WHERE r.pass_type = :pass_type
+ ORDER BY r.device_id, r.serial FOR NO KEY UPDATE OF r;
+
+-- name: lock_targets
+SELECT 1 FROM push_target
+ WHERE pass_type = :pass_type AND push_token IN (SELECT value FROM json_each(:push_tokens))
+ ORDER BY push_token FOR NO KEY UPDATE;
+
+-- name: lock_spread
+-- Only while the spreading still stands where we read it.
+SELECT 1 FROM counter WHERE pass_type = :pass_type AND spread = :after_token FOR NO KEY UPDATE;
+
+-- ─────────────────────────────────────────────── change
+
+-- name: pass_identities
+-- Locked, so that nobody else changes these passes before we have.
+SELECT serial, edit, token_key, token_salt, token_sealed FROM pass
+ WHERE pass_type = :pass_type AND serial IN (SELECT value FROM json_each(:serials))
+ ORDER BY serial FOR NO KEY UPDATE;
+
+-- name: forget_retelling
+WITH told AS MATERIALIZED (
+  SELECT device_id, serial FROM registration
+   WHERE pass_type = :pass_type AND serial IN (SELECT value FROM json_each(:serials))
+     AND (retold > 0 OR retell_at IS NOT NULL)
+   ORDER BY device_id, serial FOR NO KEY UPDATE)
+UPDATE registration r SET retold = 0, retell_at = NULL
+  FROM told WHERE r.pass_type = :pass_type AND r.device_id = told.device_id AND r.serial = told.serial;
+
+-- name: want_pushes
+WITH followed AS MATERIALIZED (
+  SELECT g.push_token FROM push_target g
+   WHERE g.pass_type = :pass_type AND g.push_token IN (
+         SELECT d.push_token
+           FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+          WHERE r.pass_type = :pass_type AND r.serial IN (SELECT value FROM json_each(:serials))
+            AND (r.left_at IS NULL OR r.left_at > :tombstones_after))
+   ORDER BY g.push_token FOR NO KEY UPDATE)
+UPDATE push_target g
+   SET wanted = :seq, attempts = 0, next_at = greatest(:push_at, g.hold_until),
+       urgent = CASE WHEN :urgent = 1 THEN :seq ELSE g.urgent END
+  FROM followed WHERE g.pass_type = :pass_type AND g.push_token = followed.push_token
+RETURNING g.dead_at;
+
+-- name: want_pushes_of_devices
+WITH theirs AS MATERIALIZED (
+  SELECT g.push_token FROM push_target g
+   WHERE g.pass_type = :pass_type AND g.push_token IN (
+         SELECT d.push_token FROM device d
+          WHERE d.pass_type = :pass_type AND d.device_id IN (SELECT value FROM json_each(:device_ids)))
+   ORDER BY g.push_token FOR NO KEY UPDATE)
+UPDATE push_target g SET wanted = :seq, attempts = 0, next_at = greatest(:push_at, g.hold_until)
+  FROM theirs WHERE g.pass_type = :pass_type AND g.push_token = theirs.push_token;
+
+-- name: erase_mentions
+-- JSON is spelled differently altogether.
+UPDATE event
+   SET detail = jsonb_set(detail::jsonb, '{serials}', (
+                  SELECT coalesce(jsonb_agg(one.value), '[]'::jsonb)
+                    FROM jsonb_array_elements(event.detail::jsonb -> 'serials') AS one(value)
+                   WHERE one.value <> to_jsonb(:serial)))::text
+ WHERE pass_type = :pass_type AND serial IS NULL AND kind = 'asked'
+   AND device_id IN (SELECT r.device_id FROM registration r WHERE r.pass_type = :pass_type AND r.serial = :serial)
+   AND detail::jsonb -> 'serials' @> to_jsonb(:serial);
+
+-- ─────────────────────────────────────────────── trip 2
+
+-- name: claim_targets
+-- Locked rows are somebody else's claim: skipped, not waited for. The limit is applied once, before the update.
+WITH due AS MATERIALIZED (
+  SELECT g.push_token FROM push_target g
+   WHERE g.pass_type = :pass_type AND g.wanted > g.acked AND g.dead_at IS NULL AND g.next_at <= :now
+     AND (g.lease_until IS NULL OR g.lease_until <= :now)
+   ORDER BY g.next_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE push_target g SET lease = :lease, lease_until = :lease_until, sending = g.wanted, next_at = :lease_until
+  FROM due WHERE g.pass_type = :pass_type AND g.push_token = due.push_token
+RETURNING g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending,
+          g.attempts, g.next_at, g.lease, g.score, g.last_push_at,
+          (SELECT count(*) FROM device d
+             JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
+            WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token),
+          g.dead_at, g.dead_reason;
+
+-- name: want_now
+WITH waiting AS MATERIALIZED (
+  SELECT g.push_token FROM push_target g
+   WHERE g.pass_type = :pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
+     AND (:serial IS NULL OR g.push_token IN (
+          SELECT d.push_token FROM registration r
+            JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+           WHERE r.pass_type = :pass_type AND r.serial = :serial))
+   ORDER BY g.push_token FOR NO KEY UPDATE)
+UPDATE push_target g SET next_at = :now, hold_until = 0, attempts = 0, urgent = g.wanted
+  FROM waiting WHERE g.pass_type = :pass_type AND g.push_token = waiting.push_token
+RETURNING 1;
+
+-- name: resume_pushes
+WITH waiting AS MATERIALIZED (
+  SELECT push_token FROM push_target
+   WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
+     AND attempts = 0
+   ORDER BY push_token FOR NO KEY UPDATE)
+UPDATE push_target g SET next_at = greatest(:now, g.hold_until)
+  FROM waiting WHERE g.pass_type = :pass_type AND g.push_token = waiting.push_token;
+
+-- ─────────────────────────────────────────────── timeline
+
+-- name: add_events
+-- One array for each column.
+INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
+SELECT * FROM unnest(:event_at, :event_kind, :event_pass_type, :event_serial, :event_device_id, :event_target,
+                     :event_seq, :event_detail);
+
+-- name: testimony
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE kind = 'testified' AND id < :before
+   AND (:pass_type IS NULL OR pass_type = :pass_type)
+   AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
+   AND (:code IS NULL OR detail::json ->> 'code' = :code)
+ ORDER BY id DESC LIMIT :limit;
+
+-- name: prune_tombstones
+-- Whoever holds a row is using it: skipped until the next time. So are all below.
+DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
+  SELECT pass_type, device_id, serial FROM registration
+   WHERE left_at IS NOT NULL AND left_at < :before FOR UPDATE SKIP LOCKED);
+
+-- name: prune_dead
+DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
+  SELECT r.pass_type, r.device_id, r.serial FROM registration r
+    JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+    JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before FOR UPDATE OF r, g SKIP LOCKED);
+
+-- name: prune_devices
+DELETE FROM device WHERE (pass_type, device_id) IN (
+  SELECT d.pass_type, d.device_id FROM device d
+   WHERE d.token_registered_at < :before AND NOT EXISTS (
+         SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id)
+     FOR UPDATE SKIP LOCKED);
+
+-- name: prune_targets
+DELETE FROM push_target WHERE (pass_type, push_token) IN (
+  SELECT g.pass_type, g.push_token FROM push_target g
+   WHERE g.token_registered_at < :before AND NOT EXISTS (
+         SELECT 1 FROM device d WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token)
+     FOR UPDATE SKIP LOCKED);
