@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from livepass.core.decision import Join, SaveDevice
+from livepass.core.unavailable import Unavailable
 from livepass.store import sqlite
 from livepass.store.sqlite import SqliteStore, upgrade
 from livepass.store.writing import Writing
@@ -153,7 +154,7 @@ def test_when_the_commit_itself_fails_everybody_hears_of_it(tmp_path: Path, monk
 
     async def main() -> None:
         async with opened(tmp_path / "a.db") as hand:
-            with held_up(hand.path), pytest.raises(sqlite3.OperationalError, match="locked"):
+            with held_up(hand.path), pytest.raises(Unavailable, match=r"cannot be written.*locked"):
                 await hand.put("a")
             assert await hand.put("b") == (1, 0), "and the next one is fine"
 

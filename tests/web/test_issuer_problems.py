@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from livepass.core.unavailable import Unavailable
 from livepass.service import issuing, refusals, rotating
 from livepass.service.access import Access
 from livepass.web import problems
@@ -159,6 +160,21 @@ async def test_our_own_failures_say_nothing_and_are_logged(api: Api, caplog: pyt
     found = problem_of(reply, 500, "internal")
     assert b"inner" not in reply.body
     assert found["request_id"] in caplog.text and "inner detail" in caplog.text
+
+
+@with_api
+async def test_a_database_that_cannot_answer_is_503_and_worth_another_try(api: Api) -> None:
+    class Away:
+        def __getattr__(self, name: str) -> Any:
+            raise Unavailable("the database cannot be reached: inner detail")
+
+    services = api.services
+    access = Access(services.store, services.clock, services.chance, [ADMIN])
+    app = IssuerApp(Away(), access, services.issuing, services.publishing, services.rotating, services.clock)  # type: ignore[arg-type]
+    reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
+    problem_of(reply, 503, "unavailable")
+    assert int(reply.headers["retry-after"]) > 0
+    assert b"inner" not in reply.body
 
 
 def test_every_code_has_a_title() -> None:

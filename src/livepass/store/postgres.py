@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 CONNECTIONS = 10
 """The most connections of one process, one for listening not counted."""
+WRITERS = 6
+"""The most units of work at once: who waits for a counter waits here, and leaves connections to those who read."""
 ATTEMPTS = 6
 READ_ATTEMPTS = 3
 LOCK_TIMEOUT = "2s"
@@ -194,10 +196,12 @@ class PostgresStore(Reading):
         self._renew = renew
         self._known = statements()
         super().__init__(_Pooled(self, self._known))
+        self._room = asyncio.Semaphore(WRITERS)
         self._units: set[asyncio.Task[Any]] = set()
         self._notices: list[Callable[[], None]] = []
         self._listening: asyncio.Task[None] | None = None
-        self._hinting: asyncio.Task[None] | None = None
+        self._hints: set[asyncio.Task[None]] = set()
+        self._hint_to_come = False
         self._closed = False
 
     @classmethod
@@ -216,6 +220,9 @@ class PostgresStore(Reading):
                 max_size=connections,
                 timeout=CONNECT_SECONDS,
                 command_timeout=60,
+                # Every statement stays prepared: there are more of them than the driver keeps by itself.
+                statement_cache_size=512,
+                max_cached_statement_lifetime=0,
                 init=store._greet,
                 reset=_nothing,
                 server_settings=_settings(),
@@ -274,7 +281,7 @@ class PostgresStore(Reading):
         raise AssertionError("unreachable")
 
     async def _attempt(self, work: Callable[[Writing], Awaitable[T]]) -> T:
-        async with self.pool.acquire(timeout=CONNECT_SECONDS) as db:
+        async with self._room, self.pool.acquire(timeout=CONNECT_SECONDS) as db:
             await db.execute("BEGIN")
             writing = Writing(PostgresConnection(db, self._known))
             try:
@@ -303,11 +310,15 @@ class PostgresStore(Reading):
         """Pushes are due. Told after the commit and not in it, where it would queue up all committers."""
         for notice in self._notices:
             notice()
-        if self._hinting is None or self._hinting.done():
-            self._hinting = asyncio.get_running_loop().create_task(self._notify(), name="postgres-hint")
+        if not self._hint_to_come:
+            self._hint_to_come = True
+            task = asyncio.get_running_loop().create_task(self._notify(), name="postgres-hint")
+            self._hints.add(task)
+            task.add_done_callback(self._hints.discard)
 
     async def _notify(self) -> None:
         await asyncio.sleep(HINT_SECONDS)
+        self._hint_to_come = False  # what commits from here on may be too late for this one, and gets its own
         with contextlib.suppress(*_LOST_CONNECTION, asyncpg.PostgresError):
             async with self.pool.acquire(timeout=CONNECT_SECONDS) as db:
                 await db.execute(_NOTIFY)
@@ -338,10 +349,11 @@ class PostgresStore(Reading):
         self._closed = True
         if self._units:
             await asyncio.gather(*self._units, return_exceptions=True)
-        tasks = [task for task in (self._listening, self._hinting) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._hints:
+            await asyncio.wait(self._hints, timeout=CONNECT_SECONDS)
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
         try:
             await asyncio.wait_for(self.pool.close(), 5)
         except TimeoutError:
@@ -438,6 +450,7 @@ def _settings() -> dict[str, str]:
         "statement_timeout": STATEMENT_TIMEOUT,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
         "timezone": "UTC",
+        "jit": "off",
     }
 
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from livepass.core.unavailable import Unavailable
 from livepass.store.named import Migration, load, migrations
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
@@ -26,6 +27,11 @@ from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunn
 from livepass.store.writing import Writing
 
 T = TypeVar("T")
+
+_UNAVAILABLE = {
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL),
+    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),
+}
 
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process's transaction."""
@@ -272,7 +278,7 @@ class SqliteStore(Reading):
             if self._writer_db.in_transaction:
                 self._writer_db.execute("ROLLBACK")
             for unit in units:
-                unit.error = unit.error or error
+                unit.error = unit.error or _explained(error)
 
     def _run(self, unit: _Unit) -> None:
         self._writer_db.execute("SAVEPOINT unit")
@@ -282,6 +288,16 @@ class SqliteStore(Reading):
             unit.error = error
             self._writer_db.execute("ROLLBACK TO unit")
         self._writer_db.execute("RELEASE unit")
+
+
+def _explained(error: BaseException) -> BaseException:
+    """A database that is locked, full or out of reach is nobody's mistake: the other side may come again."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(code, int) and code & 0xFF in _UNAVAILABLE:
+        unavailable = Unavailable(f"the database cannot be written: {error}")
+        unavailable.__cause__ = error
+        return unavailable
+    return error
 
 
 def _answer_all(units: list[_Unit]) -> None:

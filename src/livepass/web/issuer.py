@@ -14,6 +14,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from livepass.core.unavailable import Unavailable
 from livepass.pkpass import PkpassError
 from livepass.service.access import Access, Caller
 from livepass.service.issuing import Issuing
@@ -92,6 +93,9 @@ class IssuerApp:
             return _problem(refusal, request_id)
         except PkpassError as error:
             return _problem(problems.of_package(error), request_id)
+        except Unavailable as error:
+            log.warning("request %s: %s", request_id, error)
+            return _problem(problems.unavailable(), request_id)
         except Exception:
             log.exception("request %s failed", request_id)
             return _problem(problems.internal(), request_id)

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from livepass.core.unavailable import Unavailable
 from livepass.pkpass import PkpassError
 from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
 
@@ -44,6 +45,7 @@ TITLES: Mapping[str, str] = {
     "template_data": "The data does not fit the template",
     "too_large": "That is more than one call may hold",
     "unauthenticated": "An API key is needed",
+    "unavailable": "The database cannot answer now",
     "unknown_field": "The request has a field that we do not know",
     "unproven": "This certificate could not sign a sample",
     "unsupported_media_type": "The body is of another kind than this call takes",
@@ -140,6 +142,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
         return {"www-authenticate": 'Bearer realm="livepass"'}
     if isinstance(refusal, MethodNotAllowed):
         return {"allow": ", ".join(refusal.allowed)}
+    if refusal.status == 503:
+        return {"retry-after": "5"}
     return {}
 
 
@@ -149,6 +153,13 @@ def internal() -> Refusal:
         "something failed while answering", hint="look for request_id in the service's log", code="internal"
     )
     refusal.status = 500
+    return refusal
+
+
+def unavailable() -> Refusal:
+    """The database cannot answer now; nothing was acknowledged."""
+    refusal = Refusal("the database cannot be reached or is too busy", hint=Unavailable.hint, code="unavailable")
+    refusal.status = 503
     return refusal
 
 
