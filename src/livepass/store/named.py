@@ -22,7 +22,8 @@ _SPELLING: Mapping[Engine, Sequence[tuple[str, str]]] = {
     # The greatest of its arguments is an aggregate's namesake in SQLite.
     "sqlite": [(r"\bgreatest\(", "max("), (r"\bleast\(", "min(")],
     # A list of texts is one parameter: JSON in SQLite, an array in PostgreSQL.
-    "postgres": [(r"\bjson_each\((:\w+)\)", r"unnest(\1) AS each(value)")],
+    # As ANY it is a condition on an index, whatever the planner knows of the tables; as a join it is a guess.
+    "postgres": [(r"\bIN \(SELECT value FROM json_each\((:\w+)\)\)", r"= ANY (\1)")],
 }
 _TYPES: Mapping[Engine, Sequence[tuple[str, str]]] = {
     "sqlite": [],
@@ -36,11 +37,12 @@ _TYPES: Mapping[Engine, Sequence[tuple[str, str]]] = {
 }
 
 
-def load(engine: Engine) -> Mapping[str, str]:
-    """The statements of an engine, by name."""
-    statements = dict(parse(_read("queries.sql")))
-    if engine == "postgres":
-        statements |= parse(_read("queries.postgres.sql"))
+def load(engine: Engine, file: str = "queries") -> Mapping[str, str]:
+    """The statements of an engine, by name: those of ``FILE.sql``, under those of ``FILE.<engine>.sql``."""
+    statements: dict[str, str] = {}
+    for name in (f"{file}.sql", f"{file}.{engine}.sql"):
+        if resources.files("livepass.store").joinpath(name).is_file():
+            statements |= parse(_read(name))
     return {name: _spelled(statement, _SPELLING[engine]) for name, statement in statements.items()}
 
 
