@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal, cast
 
 import click
@@ -20,6 +21,7 @@ Push = Literal["auto", "now", "none"]
 
 BATCH = 1000
 """The most passes that one call may hold: they share one number and one transaction."""
+SETTLE_SECONDS = 10.0
 FOLLOW_SECONDS = 1.0
 MOST_EVENTS = 10_000
 
@@ -281,18 +283,24 @@ def timeline(session: Session, name: PassName, follow: bool, limit: int) -> None
         async with connected(session) as client:
             seen = await client.rows(path, limit=MOST_EVENTS)
             session.out.rows(seen[-limit:], EVENTS, "nothing yet")
-            newest = _newest(seen)
             while follow:
                 await asyncio.sleep(FOLLOW_SECONDS)
-                if fresh := await client.rows(path, limit=MOST_EVENTS, after=newest):
+                known = {row["id"] for row in seen}
+                found = await client.rows(path, limit=MOST_EVENTS, after=_settled(seen))
+                if fresh := [row for row in found if row["id"] not in known]:
                     session.out.rows(fresh, EVENTS)
-                    newest = _newest(fresh)
+                    seen += fresh
 
     run(work())
 
 
-def _newest(rows: list[dict[str, Any]]) -> int:
-    return max((int(row.get("id", 0)) for row in rows), default=0)
+def _settled(rows: list[dict[str, Any]]) -> int:
+    """The id after which to look again. Where several processes write, an event may appear below one that is already
+    shown: so the last seconds are read again.
+    """
+    instants = {row["id"]: datetime.fromisoformat(row["at"]).timestamp() for row in rows}
+    newest = max(instants.values(), default=0.0)
+    return max((id_ for id_, at in instants.items() if at < newest - SETTLE_SECONDS), default=0)
 
 
 def _detail(row: Mapping[str, Any]) -> Cell:
