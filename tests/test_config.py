@@ -39,6 +39,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert (config.apns_url, config.apns_ca_file) == (PRODUCTION_APNS, None)
     assert (config.host, config.port, config.admin_key) == ("127.0.0.1", 8420, "")
     assert config.secret_key == (KEY,)
+    assert (config.phones_per_pass, config.connection_header) == (64, "")
 
 
 def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
@@ -54,6 +55,10 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         APNS_CA_FILE=str(ca),
         HOST="0.0.0.0",
         PORT="0",
+        PHONES_PER_PASS="0",
+        CONNECTION_HEADER="X-Connection-Id",
+        WITNESS_FILE=str(tmp_path / "witness"),
+        REGISTRATION_JOURNAL=str(tmp_path),
     )
     assert config == Config(
         "sqlite:////var/lib/x.db",
@@ -64,8 +69,12 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         ca,
         "0.0.0.0",
         0,
+        phones_per_pass=0,
+        connection_header="x-connection-id",
+        witness_file=str(tmp_path / "witness"),
+        registration_journal=tmp_path,
     )
-    assert len(SETTINGS) == 8, "a new setting is to be added above"
+    assert len(SETTINGS) == 12, "a new setting is to be added above"
 
 
 def test_the_environment_wins_over_the_file_setting_by_setting(tmp_path: Path) -> None:
@@ -223,6 +232,45 @@ def test_a_value_and_a_file_for_it_together_are_refused_whichever_comes_first(tm
         assert "y" * 20 not in str(error.value)
 
 
+# ── what is kept outside the database
+
+
+@pytest.mark.parametrize(
+    ("database", "setting", "witness"),
+    [
+        ("sqlite:////var/lib/x.db", "", "/var/lib/x.db.witness"),
+        ("sqlite:////var/lib/x.db", "/tmp/w", "/tmp/w"),
+        ("sqlite:////var/lib/x.db", "off", None),
+        ("postgresql://me@host/db", "", None),
+        ("postgresql://me@host/db", "/tmp/w", "/tmp/w"),
+        ("postgresql://me@host/db", "off", None),
+    ],
+)
+def test_where_the_witness_is(tmp_path: Path, database: str, setting: str, witness: str | None) -> None:
+    config = loaded(tmp_path, DATABASE_URL=database, WITNESS_FILE=setting)
+    assert config.witness == (None if witness is None else Path(witness))
+
+
+def test_files_of_the_settings_file_are_meant_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    toml(tmp_path, 'witness_file = "w"\nregistration_journal = "journal"')
+    config = loaded(tmp_path)
+    assert (config.witness, config.registration_journal) == (tmp_path / "w", tmp_path / "journal")
+    toml(tmp_path, 'witness_file = "off"')
+    assert loaded(tmp_path).witness is None
+
+
+def test_a_journal_is_never_made_because_its_disk_may_not_be_mounted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name in ("missing", "file"):
+        assert name in str(refused(tmp_path, REGISTRATION_JOURNAL=str(tmp_path / name)))
+
+
+def test_a_witness_needs_a_folder(tmp_path: Path) -> None:
+    for name in ("missing/witness", "."):
+        assert "WITNESS_FILE" in str(refused(tmp_path, WITNESS_FILE=str(tmp_path / name)))
+
+
 # ── secrets
 
 
@@ -234,7 +282,10 @@ def test_no_secret_shows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("password", ["hunter2", "with/slash", "with@sign", "a/b@c/d"])
 def test_a_password_in_a_database_address_does_not_show(password: str, tmp_path: Path) -> None:
-    error = refused(tmp_path, DATABASE_URL=f"postgresql://me:{password}@host/db")
+    config = loaded(tmp_path, DATABASE_URL=f"postgresql://me:{password}@host/db")
+    assert password not in repr(config)
+    assert config.database == "postgresql://…@host/db"
+    error = refused(tmp_path, DATABASE_URL=f"mysql://me:{password}@host/db")
     assert password not in str(error)
     assert "host/db" in str(error)
 

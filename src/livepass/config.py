@@ -46,6 +46,10 @@ SETTINGS = (
     Setting("APNS_CA_FILE", "PEM file of the authorities trusted for APNs (default: the system's)"),
     Setting("HOST", "address to listen on (default 127.0.0.1)"),
     Setting("PORT", "port to listen on (default 8420)"),
+    Setting("WITNESS_FILE", "file that tells a restored database (SQLite: FILE.witness; PostgreSQL: none); off: none"),
+    Setting("REGISTRATION_JOURNAL", "folder on another disk that keeps every registration (default: none)"),
+    Setting("PHONES_PER_PASS", "phones of a pass above which silent ones are forgotten (default 64, 0: off)"),
+    Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
 _READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY"}
@@ -56,7 +60,7 @@ _READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY"}
 class Config:
     """All settings, checked. ``secret_key`` holds one or more keys, the first of which seals."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     public_url: str
     secret_key: tuple[str, ...] = field(repr=False)
     admin_key: str = field(repr=False)
@@ -64,6 +68,17 @@ class Config:
     apns_ca_file: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8420
+    phones_per_pass: int = 64
+    connection_header: str = ""
+    witness_file: str = ""
+    registration_journal: Path | None = None
+
+    @property
+    def witness(self) -> Path | None:
+        """The witness outside the database; ``None``: there is none."""
+        if self.witness_file == "off" or (self.on_postgres and not self.witness_file):
+            return None
+        return Path(self.witness_file or f"{self.sqlite_path}.witness")
 
     @property
     def on_postgres(self) -> bool:
@@ -74,7 +89,7 @@ class Config:
     def database(self) -> str:
         """The database as people may see it: without a password."""
         if self.on_postgres:
-            return re.sub(r"//[^@/]*@", "//…@", self.database_url).partition("?")[0]
+            return re.sub(r"//.*@", "//…@", self.database_url).partition("?")[0]
         return str(self.sqlite_path)
 
     @property
@@ -101,6 +116,10 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         apns_ca_file=_file(values.get("APNS_CA_FILE")),
         host=values.get("HOST", "127.0.0.1"),
         port=_port(values.get("PORT", "8420")),
+        phones_per_pass=_phones(values.get("PHONES_PER_PASS", "64")),
+        connection_header=_header(values.get("CONNECTION_HEADER", "")),
+        witness_file=_witness(values.get("WITNESS_FILE", "")),
+        registration_journal=_folder(values.get("REGISTRATION_JOURNAL")),
     )
 
 
@@ -136,7 +155,8 @@ def _beside(path: Path, name: str, value: str) -> str:
     """What names a file in a settings file is meant beside it, wherever livepass was started."""
     if name == "DATABASE_URL" and value.startswith("sqlite:///"):
         return f"sqlite:///{path.parent.absolute() / value.removeprefix('sqlite:///')}"
-    return str(path.parent / value) if name == "APNS_CA_FILE" else value
+    names_one = name in ("APNS_CA_FILE", "REGISTRATION_JOURNAL") or (name == "WITNESS_FILE" and value != "off")
+    return str(path.parent / value) if names_one and value else value
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -241,7 +261,39 @@ def _file(name: str | None) -> Path | None:
     return path
 
 
+def _witness(name: str) -> str:
+    if name and name != "off" and (Path(name).is_dir() or not Path(name).parent.is_dir()):
+        hint = "name a file in a folder that exists and outlives this machine's restarts, or say off"
+        raise ConfigError(f"LIVEPASS_WITNESS_FILE names {name}, which cannot be a file", hint)
+    return name
+
+
+def _folder(name: str | None) -> Path | None:
+    """A folder that is there: one that is made would hide that its disk was not mounted."""
+    if name is None:
+        return None
+    if not Path(name).is_dir():
+        hint = "make it, on another disk than the database, for livepass to write in; or leave it out"
+        raise ConfigError(f"LIVEPASS_REGISTRATION_JOURNAL names {name}, which is not a folder", hint)
+    return Path(name)
+
+
 def _port(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,5}", text) is None or int(text) > 65535:
         raise ConfigError(f"LIVEPASS_PORT is {text!r}, not a port number", "use 1 to 65535, or 0 for any free one")
     return int(text)
+
+
+def _phones(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,7}", text) is None:
+        raise ConfigError(f"LIVEPASS_PHONES_PER_PASS is {text!r}, not a number of phones", "use 64, or 0 for no limit")
+    return int(text)
+
+
+def _header(name: str) -> str:
+    if name and re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) is None:
+        raise ConfigError(
+            f"LIVEPASS_CONNECTION_HEADER is {name!r}, not the name of a header",
+            "name the header alone, as in X-Connection-Id, and have your proxy set it",
+        )
+    return name.lower()

@@ -9,13 +9,17 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+FOLLOW_SECONDS = 15.0
+TELL_MS = 2000
+_STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class WallClock:
@@ -26,6 +30,66 @@ class WallClock:
 
     def stopwatch(self) -> float:
         return time.monotonic()
+
+
+class SharedClock:
+    """``service.seams.Clock`` that follows the database's: what several hosts decide on is told by one clock.
+
+    Between two looks the local *steady* clock carries it on, so that setting a host's wall clock changes nothing.
+    """
+
+    def __init__(self, wall: Callable[[], int] | None = None, steady: Callable[[], float] | None = None) -> None:
+        self._wall = wall or WallClock().now
+        self._steady = steady or _steady
+        self._shown: tuple[float, float] | None = None
+        self._off = 0
+
+    def now(self) -> int:
+        if self._shown is None:
+            return self._wall()
+        at, ms = self._shown
+        return round(ms + (self._steady() - at) * 1000)
+
+    def stopwatch(self) -> float:
+        return time.monotonic()
+
+    async def measure(self, ask: Callable[[], Awaitable[int | None]], times: int = 3) -> None:
+        """Ask for the time, and take it for the middle of the shortest round trip."""
+        shortest = None
+        for _ in range(times):
+            sent = self._steady()
+            told = await ask()
+            took = self._steady() - sent
+            if told is not None and (shortest is None or took < shortest):
+                shortest = took
+                self._shown = (sent + took / 2, told)
+        if shortest is not None:
+            self._compare()
+
+    async def follow(self, ask: Callable[[], Awaitable[int | None]]) -> None:
+        """Measure again and again, until cancelled. While the database is away, the time goes on by itself."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                await self.measure(ask)
+            except Exception as error:
+                log.debug("the database's clock could not be read: %s", error)
+
+    def _compare(self) -> None:
+        """Say it when this host's clock is wrong: certificates, TLS and logs go by it."""
+        off = self.now() - self._wall()
+        if abs(off) > TELL_MS and abs(off - self._off) > TELL_MS / 2:
+            way = "behind" if off > 0 else "ahead of"
+            log.warning("this host's clock is %.1f s %s the database's, which is followed", abs(off) / 1000, way)
+            self._off = off
+        elif abs(off) <= TELL_MS and self._off:
+            log.warning("this host's clock agrees with the database's again")
+            self._off = 0
+
+
+def _steady() -> float:
+    """Goes on while the machine sleeps, where there is such a clock."""
+    return time.clock_gettime(_STEADY) if _STEADY is not None else time.monotonic()
 
 
 class SystemChance:

@@ -2,32 +2,79 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import IO, Any, Self
 
+from livepass._version import __version__
 from livepass.apns import ApnsSender
 from livepass.config import Config, ConfigError
+from livepass.core.history import Reason, Witness, lost_modified
+from livepass.core.sealed import SharedKey
 from livepass.keys.ring import SealedKeyRing
-from livepass.keys.sealing import Secrets
-from livepass.runtime import AsyncScheduler, AsyncSignal, SystemChance, WallClock
+from livepass.keys.sealing import CannotUnseal, Secrets
+from livepass.outside.journal_folder import JournalFolder
+from livepass.outside.witness import JsonWitness
+from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.answering import Answering
 from livepass.service.building import Builder
+from livepass.service.epochs import begin_epochs, say_loudly
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
+from livepass.service.lookout import Lookout
 from livepass.service.observing import Recorder
+from livepass.service.presence import Fetching, Presence, Role
+from livepass.service.pressure import Watch
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
+from livepass.service.recovering import Recovering
 from livepass.service.rotating import Rotating
-from livepass.service.seams import Store
-from livepass.store import sqlite
+from livepass.service.safekeeping import NoSharedKey, Safekeeping
+from livepass.service.seams import Clock, Store, Tx
+from livepass.store import archive, sqlite
+from livepass.store.archive import Archive, BadArchive, Manifest
+from livepass.store.losses import Loss, Lost, losses
+from livepass.store.named import migrations
 from livepass.store.schema import SchemaMismatch, StillRunning
+from livepass.store.verify import Verified
+from livepass.store.verify import verify as _verify
+from livepass.store.whole import CannotSetAside, Filled, NotEmpty, NotSetAside, StillWorking, Whole
+from livepass.store.whole_sqlite import WholeSqlite
 
-__all__ = ["SchemaMismatch", "Services", "StillRunning", "check", "opened", "upgrade"]
+__all__ = [
+    "Archive",
+    "BadArchive",
+    "CannotSetAside",
+    "Filled",
+    "Loss",
+    "Lost",
+    "Manifest",
+    "NoSharedKey",
+    "NotEmpty",
+    "NotSetAside",
+    "SchemaMismatch",
+    "Services",
+    "StillRunning",
+    "StillWorking",
+    "Verified",
+    "backup",
+    "check",
+    "examined",
+    "lost",
+    "opened",
+    "restore",
+    "upgrade",
+    "verify",
+    "witnessed",
+]
 
 SILENT_WORKER_MS = 120_000
+JOURNAL = "registration journal"
+"""What the journal's lines are sealed for."""
 
 
 @dataclass(slots=True)
@@ -35,11 +82,14 @@ class Services:
     """The use cases of one process, over one open database."""
 
     config: Config
-    clock: WallClock
+    clock: Clock
     chance: SystemChance
     scheduler: AsyncScheduler
     store: Store
     keys: SealedKeyRing
+    safekeeping: Safekeeping
+    recovering: Recovering
+    journal: JournalFolder | None
     builder: Builder
     recorder: Recorder
     answering: Answering
@@ -52,14 +102,39 @@ class Services:
 
     @classmethod
     async def open(cls, config: Config) -> Self:
-        """Open the database and build the services. Raises ``SchemaMismatch``, ``BadSecretKey``, ``Unavailable``."""
-        clock, chance, scheduler = WallClock(), SystemChance(), AsyncScheduler()
-        keys = SealedKeyRing(Secrets(config.secret_key, secrets.token_bytes), secrets.token_hex(16).encode())
-        store = await _store(config)
+        """Open the database and build the services.
+
+        Raises ``SchemaMismatch``, ``BadSecretKey``, ``Unavailable``, and ``PkpassError`` when the keys that all hosts
+        share do not open.
+        """
+        chance, scheduler = SystemChance(), AsyncScheduler()
+        clock: WallClock | SharedClock = SharedClock() if config.on_postgres else WallClock()
+        opener = Secrets(config.secret_key, secrets.token_bytes)
+        keys = SealedKeyRing(opener, secrets.token_hex(16).encode())
+        witness = JsonWitness(config.witness) if config.witness is not None else None
+        journal = _journal(config, opener)
+        lookouts: list[Lookout] = []
+        store = await _store(config, _renewal(clock, chance, witness, lookouts))
+        safekeeping = Safekeeping(store, keys, clock)
         due = scheduler.signal()
         builder = Builder(store, keys, clock, scheduler)
         recorder = Recorder(store, scheduler)
         issuing = Issuing(store, keys, builder, clock, chance, due, config.web_service_url)
+        lookout = Lookout(store, clock, chance, witness, lambda: issuing.gave)
+        try:
+            if isinstance(clock, SharedClock):
+                await clock.measure(store.database_time)
+            await lookout.open()
+            lookouts.append(lookout)
+            await safekeeping.open()
+        except BaseException:
+            await store.close()
+            raise
+        recovering = Recovering(store, keys, scheduler, lookout, journal)
+        scheduler.spawn(safekeeping.run(scheduler), "shared-keys")
+        scheduler.spawn(recovering.run(), "lookout")
+        if isinstance(clock, SharedClock):
+            scheduler.spawn(clock.follow(store.database_time), "clock")
         return cls(
             config=config,
             clock=clock,
@@ -67,9 +142,17 @@ class Services:
             scheduler=scheduler,
             store=store,
             keys=keys,
+            safekeeping=safekeeping,
+            recovering=recovering,
+            journal=journal,
             builder=builder,
             recorder=recorder,
-            answering=Answering(store, keys, builder, recorder, clock, chance),
+            answering=Answering(
+                *(store, keys, builder, recorder, clock, chance),
+                phones_per_pass=config.phones_per_pass,
+                lookout=lookout,
+                journal=journal,
+            ),
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
             rotating=Rotating(store, keys, clock, chance),
@@ -79,6 +162,7 @@ class Services:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
+        self.recovering.replays = True
         ca_pem = self.config.apns_ca_file.read_bytes() if self.config.apns_ca_file else None
         sender = ApnsSender(self.config.apns_url, ca_pem=ca_pem)
         self.dispatcher = Dispatcher(
@@ -89,7 +173,7 @@ class Services:
             self.chance,
             self.scheduler,
             self.due,
-            self.answering.fetch_times,
+            Fetching(self.store, self.clock, self.answering.load).slowest,
         )
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
@@ -100,6 +184,31 @@ class Services:
             await self.keeper.stop()
             await self.dispatcher.stop()
             await sender.close()
+
+    @asynccontextmanager
+    async def present(self, role: Role) -> AsyncIterator[None]:
+        """Stand among the running processes meanwhile; where phones are answered, watch how hard that is."""
+        self.recovering.replays = True
+        presence = Presence(
+            self.store,
+            self.clock,
+            self.chance,
+            self.scheduler,
+            self.answering.load,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            role=role,
+            schema=migrations("postgres" if self.config.on_postgres else "sqlite")[-1].number,
+        )
+        watch = Watch(self.answering.load, self.clock, self.scheduler, presence.changed)
+        self.scheduler.spawn(presence.run(), "presence")
+        if role != "worker":
+            self.scheduler.spawn(watch.run(), "watch")
+        try:
+            yield
+        finally:
+            watch.stop()
+            await presence.stop()
 
     async def ready(self) -> dict[str, str]:
         """What is wrong with each part of this process; ``""`` where nothing is."""
@@ -117,13 +226,44 @@ class Services:
     async def close(self) -> None:
         """Write what was observed, stop, and close the database."""
         await self.recorder.settle()
+        await self.recovering.close()
         await self.scheduler.close()
+        if self.journal is not None:
+            await self.journal.close()
         await self.store.close()
 
 
-async def _store(config: Config) -> Store:
+Renewal = Callable[[Tx, str], Awaitable[None]]
+"""Begins a new history in a transaction, with what the database's storage is called now."""
+
+
+def _renewal(clock: Clock, chance: SystemChance, witness: JsonWitness | None, lookouts: Sequence[Lookout]) -> Renewal:
+    """The database is another copy than the one that was known. ``lookouts``: this process's, once there is one."""
+
+    async def renew(tx: Tx, physical: str) -> None:
+        lost = lookouts[0].lost_modified() if lookouts else lost_modified(await witness.read() if witness else None)
+        now = await tx.database_time() or clock.now()
+        begun = await begin_epochs(tx, await tx.counters(), Reason.OTHER_COPY, now=now, chance=chance, lost=lost)
+        say_loudly(begun, f"{Reason.OTHER_COPY}, {physical}")
+
+    return renew
+
+
+def _journal(config: Config, opener: Secrets) -> JournalFolder | None:
+    if config.registration_journal is None:
+        return None
+    return JournalFolder(
+        config.registration_journal,
+        lambda entry: opener.seal(entry, JOURNAL),
+        lambda sealed: opener.unseal(sealed, JOURNAL),
+        name=f"{socket.gethostname()}-{os.getpid()}",
+        fresh=lambda: secrets.token_hex(4),
+    )
+
+
+async def _store(config: Config, renew: Renewal) -> Store:
     if config.on_postgres:
-        store: Store = await _postgres().PostgresStore.open(config.database_url)
+        store: Store = await _postgres().PostgresStore.open(config.database_url, renew=renew)
         return store
     return sqlite.SqliteStore(config.sqlite_path)
 
@@ -163,3 +303,80 @@ async def opened(config: Config) -> AsyncIterator[Services]:
         yield services
     finally:
         await services.close()
+
+
+# ── the database as a whole
+
+
+def _whole(config: Config) -> Whole:
+    if not config.on_postgres:
+        return WholeSqlite(config.sqlite_path)
+    _postgres()
+    from livepass.store.whole_postgres import WholePostgres
+
+    return WholePostgres(config.database_url)
+
+
+async def backup(config: Config, stream: IO[bytes]) -> Manifest:
+    """Write everything that the database holds to an archive, beside running processes."""
+    at = WallClock().now()
+    async with _whole(config).snapshot() as snapshot:
+        return await archive.write(snapshot, stream, livepass=__version__, created_at=at)
+
+
+def examined(file: IO[bytes]) -> Archive:
+    """An archive, read back whole. Raises ``BadArchive``."""
+    found = Archive(file)
+    found.verify()
+    return found
+
+
+async def restore(config: Config, archived: Archive, *, replace: bool) -> Filled:
+    """Make an archive (``examined``) the content of the database, and begin a new history with it: both or neither.
+
+    Raises ``BadArchive``, ``NotEmpty``, ``StillWorking`` and ``CannotSetAside`` with nothing touched.
+    """
+    archive.require_restorable(archived.manifest)
+    _require_opens(config, archived)
+    try:
+        await check(config)
+    except SchemaMismatch as error:
+        if error.found.number:
+            raise
+        await upgrade(config)
+    witness = await witnessed(config)
+
+    async def renew(tx: Tx) -> None:
+        now, lost_before = await tx.database_time() or WallClock().now(), lost_modified(witness)
+        await begin_epochs(tx, await tx.counters(), Reason.RESTORED, now=now, chance=SystemChance(), lost=lost_before)
+
+    return await _whole(config).fill(archived, replace=replace, now=WallClock().now(), renew=renew)
+
+
+def _require_opens(config: Config, archived: Archive) -> None:
+    """Phones are refused, and nothing is signed, without the secret key that the archive's keys are sealed with."""
+    columns = archived.columns("shared_key")
+    keys = [SharedKey(**dict(zip(columns, row, strict=True))) for rows in archived.rows("shared_key") for row in rows]
+    try:
+        SealedKeyRing(Secrets(config.secret_key, secrets.token_bytes), b"").adopt(keys)
+    except CannotUnseal as error:
+        raise BadArchive(f"its keys do not open: {error}", error.hint) from error
+
+
+async def witnessed(config: Config) -> Witness | None:
+    """How far the database had come, as far as the witness outside it knows."""
+    return await JsonWitness(config.witness).read() if config.witness is not None else None
+
+
+async def lost(config: Config, set_aside: str) -> AsyncIterator[Loss]:
+    """What the data that was set aside holds and the database does not."""
+    whole = _whole(config)
+    async with whole.snapshot(set_aside) as old, whole.snapshot() as new:
+        async for loss in losses(old, new):
+            yield loss
+
+
+async def verify(config: Config, *, sample: int, quick: bool) -> Verified:
+    """Look whether the database holds together, beside running processes."""
+    async with _whole(config).snapshot() as snapshot:
+        return await _verify(snapshot, now=WallClock().now(), sample=sample, quick=quick)

@@ -79,6 +79,15 @@ def files(tmp_path: Path, authority: Authority, pass_certificate: Issued) -> Pat
 
 
 @pytest.fixture
+def tls(files: Path, authority: Authority) -> Path:
+    """The same, with a certificate for a service on loopback."""
+    issued = authority.server_certificate("localhost", "127.0.0.1")
+    (files / "tls.pem").write_bytes(issued.certificate_pem)
+    (files / "tls.key").write_bytes(issued.key_pem)
+    return files
+
+
+@pytest.fixture
 def project(livepass: Livepass, files: Path) -> Livepass:
     """A project with a database, a certificate and a template: ready to issue."""
     livepass("init", "--public-url", "https://wallet.example.com")

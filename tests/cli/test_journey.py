@@ -6,6 +6,8 @@ import io
 import json
 import os
 import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,7 @@ def test_before_there_is_a_database(livepass, files):
     assert livepass("status", "--json", exit_=3).problem["hint"] == "livepass db upgrade"
     assert not Path("livepass.db").exists(), "looking makes no database"
     livepass("db", "upgrade", "--check", exit_=1)
-    livepass("db", "check", exit_=3)
+    livepass("db", "verify", exit_=3)
 
 
 def test_db_upgrade_runs_once(livepass):
@@ -50,15 +52,16 @@ def test_db_upgrade_runs_once(livepass):
     assert livepass("db", "upgrade", "--json").json["ran"]
     assert livepass("db", "upgrade", "--json").json["ran"] == []
     assert livepass("db", "upgrade", "--check", "--json").json["due"] == []
-    assert livepass("db", "check", "--json").json["problems"] == []
+    assert livepass("db", "verify", "--json").json["findings"] == []
     assert "up to date" in livepass("db", "upgrade").out
 
 
 def test_a_database_of_another_version_is_refused(project):
     database = sqlite3.connect("livepass.db")
-    database.execute("PRAGMA user_version = 999")
+    database.execute("INSERT INTO migration (number, name, oldest, applied_at) VALUES (999, 'later', 999, 1)")
+    database.commit()
     database.close()
-    for words in (("pass", "list"), ("serve", "--port", "0"), ("worker",), ("db", "check")):
+    for words in (("pass", "list"), ("serve", "--port", "0"), ("worker",), ("db", "verify")):
         ran = project(*words, exit_=3)
         assert "schema 999" in ran.err and "newer livepass" in ran.err
 
@@ -68,7 +71,7 @@ def test_a_file_that_is_no_database(project):
     for suffix in ("-wal", "-shm"):
         Path(f"livepass.db{suffix}").unlink(missing_ok=True)
     assert "cannot be used" in project("pass", "list", exit_=3).err
-    project("db", "check", exit_=3)
+    project("db", "verify", exit_=3)
     project("db", "upgrade", exit_=3)
 
 
@@ -237,7 +240,7 @@ def test_batch(project, tmp_path):
 
 
 def test_batch_of_more_than_one_call_holds(project, monkeypatch, tmp_path):
-    monkeypatch.setattr("livepass.cli.pass_.BATCH", 2)
+    monkeypatch.setattr("livepass.cli.batch.CALL_LINES", 2)
     good = {"pass_type": TYPE, "template": "membership", "data": {"member_no": "1", "name": "A"}}
     (tmp_path / "b.ndjson").write_text("\n".join(json.dumps(good | {"serial": str(n)}) for n in range(5)))
     assert [row["line"] for row in project("pass", "batch", "b.ndjson", "--json").rows] == [1, 2, 3, 4, 5]
@@ -341,6 +344,30 @@ def test_status(issued):
     assert found["stats"]["passes"] == 1 and found["attention"] == []
 
 
+def test_status_shows_the_processes_and_says_when_phones_are_sent_away(issued):
+    def row(id_: str, role: str, ago: float, level: int = 0) -> None:
+        now = time.time_ns() // 1_000_000
+        values = (id_, f"host-{id_}", 7, role, 1, now - 9_000_000, now - int(ago * 1000), 40 + level, level)
+        with closing(sqlite3.connect("livepass.db")) as db:
+            db.execute(f"INSERT OR REPLACE INTO process VALUES ({', '.join('?' * len(values))})", values)
+            db.commit()
+
+    row("a", "serve", 2)
+    row("b", "worker", 400)
+    row("c", "worker", 1)
+    ran = issued("status")
+    assert "silent for 6 min" in ran.out and "40 ms" in ran.out and "nothing needs a person" in ran.out
+    assert [each["host"] for each in issued("status", "--json").json["processes"]] == ["host-a", "host-b", "host-c"]
+    row("c", "worker", 100)
+    ran = issued("status", exit_=1)
+    assert "no worker has been heard of for a minute: pushes wait; start livepass worker" in ran.out
+    row("c", "serve+worker", 1)
+    issued("status")
+    row("a", "serve", 1, 3)
+    ran = issued("status", exit_=1)
+    assert "host-a pid 7 sends phones away (log records, issuer reads, asks)" in ran.out
+
+
 def test_a_setting_that_is_misspelt(project, monkeypatch):
     monkeypatch.setenv("LIVEPASS_PUBLIC_ULR", "x")
     ran = project("pass", "list", exit_=2)
@@ -359,7 +386,7 @@ def test_every_answer_with_json_is_json_and_nothing_else(issued):
         ("pass", "verify", "x.pkpass"),
         ("pass", "lint", "x.pkpass"),
         ("status",),
-        ("db", "check"),
+        ("db", "verify"),
     ):
         ran = issued(*words, "--json")
         assert ran.rows and ran.err == "", words

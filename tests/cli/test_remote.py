@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from livepass.emulators.authority import Authority, Issued
+from livepass.emulators.authority import Issued
 
 TYPE = "pass.test.livepass"
 NAME = f"{TYPE}/1001"
@@ -60,14 +60,6 @@ class Service:
     @property
     def words(self) -> tuple[str, ...]:
         return ("--url", self.url, "--key", self.key, "--ca", "root.pem")
-
-
-@pytest.fixture
-def tls(files: Path, authority: Authority) -> Path:
-    issued = authority.server_certificate("localhost", "127.0.0.1")
-    (files / "tls.pem").write_bytes(issued.certificate_pem)
-    (files / "tls.key").write_bytes(issued.key_pem)
-    return files
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from livepass import config, wiring
 from livepass.cli import logs, serving
 from livepass.cli.faults import Exit, Fault
+from livepass.store.named import migrations
 
 
 @pytest.fixture
@@ -41,6 +44,31 @@ def test_serve_in_a_running_loop_until_it_is_told_to_stop(settings):
     handler = signal.getsignal(signal.SIGTERM)
     assert asyncio.run(work()) == [200, 200, 401]
     assert signal.getsignal(signal.SIGTERM) is handler, "signals belong to the caller"
+
+
+def test_processes_stand_in_the_table_for_as_long_as_they_run(settings):
+    async def roles(running: Any, reader: wiring.Services) -> list[tuple[str, int, int]]:
+        """What the table says while that runs."""
+        task, found = asyncio.create_task(running), []
+        while not found and not task.done():
+            await asyncio.sleep(0.02)
+            found = [(row.role, row.pid, row.schema) for row in await reader.store.processes()]
+        stop.set()
+        await asyncio.wait_for(task, 30)
+        stop.clear()
+        assert await reader.store.processes() == []
+        return found
+
+    async def work() -> None:
+        here = (os.getpid(), migrations("sqlite")[-1].number)
+        async with wiring.opened(settings) as one, wiring.opened(settings) as reader:
+            at = {"host": "127.0.0.1", "port": 0, "stop": stop}
+            assert await roles(serving.serve(one, **at), reader) == [("serve+worker", *here)]
+            assert await roles(serving.serve(one, worker=False, **at), reader) == [("serve", *here)]
+            assert await roles(serving.work(one, stop=stop), reader) == [("worker", *here)]
+
+    stop = asyncio.Event()
+    asyncio.run(work())
 
 
 def test_cancelling_finishes_what_is_being_answered(settings):

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livepass.core.budget import LIMIT, SPACING_MS, Pace, go_at, score_after, zero_interval
+from livepass.core.budget import (
+    LIMIT,
+    SETTLE_SECONDS,
+    SPACING_MS,
+    START,
+    Pace,
+    go_at,
+    score_after,
+    zero_interval,
+)
 
 MINUTE, HOUR = 60_000, 3_600_000
 NOW = 1_790_000_000_000
@@ -85,23 +96,69 @@ def test_who_waits_for_go_never_exceeds_the_limit(wishes: list[int], passes: int
         assert 0 <= score <= LIMIT
 
 
+# ── how fast we may push at all
+
+
 @pytest.mark.parametrize(
-    ("rate", "p95", "after"),
+    ("rate", "p95", "sent", "after"),
     [
-        (1000.0, None, 1051.0),
-        (1000.0, 0.1, 1051.0),
-        (1000.0, 0.5, 1051.0),
-        (1000.0, 0.501, 500.0),
-        (12.0, 9.0, 10.0),
-        (19_999.0, 0.1, 20_000.0),
+        (1000.0, None, 1000, 1051.0),
+        (1000.0, 0.1, 1000, 1051.0),
+        (1000.0, 0.5, 500, 1051.0),
+        (1000.0, 0.501, 1000, 500.0),
+        (1000.0, math.inf, 0, 500.0),
+        (12.0, 9.0, 12, 10.0),
+        (19_999.0, 0.1, 20_000, 20_000.0),
+        (1000.0, 0.1, 400, 800.0),
+        (20_000.0, None, 3, START),
+        (40.0, None, 0, 40.0),
     ],
-    ids=["no fetches", "fast", "just fast enough", "slow: halve", "floor", "ceiling"],
-)
-def test_the_pace_follows_measured_fetch_latency(rate: float, p95: float | None, after: float) -> None:
-    assert Pace(rate).after(p95).rate == pytest.approx(after)
+    ids=[
+        "no fetches", "fast", "just fast enough", "slow: halve", "asks are refused there: halve", "floor", "ceiling",
+        "not used: twice of what was", "a quiet time: as at the start", "a quiet time does not raise it",
+    ],
+)  # fmt: skip
+def test_the_pace_follows_measured_fetch_latency(rate: float, p95: float | None, sent: int, after: float) -> None:
+    pace = Pace(rate, moved_at=100.0).after(p95, 101.0, sent)
+    assert pace.rate == pytest.approx(after)
+    assert pace.eased == (p95 is not None and p95 > 0.5)
 
 
 def test_the_pace_keeps_its_bounds() -> None:
-    pace = Pace(100.0, floor=50.0, ceiling=101.0, slow_fetch=2.0)
-    assert pace.after(1.9) == Pace(101.0, 50.0, 101.0, 2.0)
-    assert pace.after(2.1).after(2.1).rate == 50.0
+    pace = Pace(100.0, floor=50.0, ceiling=101.0, slow_fetch=2.0, moved_at=0.0)
+    assert pace.after(1.9, 1.0, 100).rate == 101.0
+    slow = pace.after(2.1, 1.0, 100).after(2.1, 6.0, 100)
+    assert (slow.rate, slow.floor, slow.ceiling, slow.slow_fetch) == (50.0, 50.0, 101.0, 2.0)
+
+
+def test_after_a_halving_the_new_pace_is_measured_before_it_moves_again() -> None:
+    start = Pace()
+    assert start.may_move(0.0)
+    slow = start.after(9.0, 10.0, 0)
+    assert not slow.may_move(10.0 + SETTLE_SECONDS - 0.1) and slow.may_move(10.0 + SETTLE_SECONDS)
+    fast = slow.after(0.1, 15.0, 1000)
+    assert not fast.may_move(15.9) and fast.may_move(16.0)
+
+
+def fetch_p95(pushed: float, capacity: float) -> float:
+    """A service that answers at once what it can, and whose queue grows for five seconds by what it cannot."""
+    return 0.05 if pushed <= capacity else 0.05 + 5 * (pushed - capacity) / capacity
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("capacity", [100.0, 800.0, 5000.0])
+def test_the_sum_of_all_workers_finds_what_the_service_can_do(capacity: float, workers: int) -> None:
+    """Each has its own pace, started at another time; nobody divides anything."""
+    paces = [Pace(rate=50.0 * (3 ** (n % 3)), floor=1.0) for n in range(workers)]
+    sums = []
+    for second in range(900):
+        p95 = fetch_p95(sum(pace.rate for pace in paces), capacity)
+        paces = [
+            pace.after(p95, float(second), int(pace.rate * max(pace.hold, 1))) if pace.may_move(second) else pace
+            for pace in paces
+        ]
+        sums.append(sum(pace.rate for pace in paces))
+    settled = sums[300:]
+    assert max(settled) < 1.6 * capacity, "never far above what it can do"
+    assert sum(settled) / len(settled) > 0.5 * capacity, "and most of it is used"
+    assert max(pace.rate for pace in paces) < 2 * min(pace.rate for pace in paces), "by all of them alike"

@@ -40,7 +40,7 @@ FIRST = RegisterFacts(TYPE, SERIAL, PHONE, f"ApplePass {TOKEN}", body(), TOKEN, 
 AGAIN = replace(FIRST, device=DEVICE, registration=LIVE)
 
 SAVE = SaveDevice(TYPE, PHONE, PUSH, NOW)
-JOIN = Join(TYPE, PHONE, SERIAL, NOW, NOW + ASK_GRACE_MS)
+JOIN = Join(TYPE, PHONE, SERIAL, NOW, NOW + ASK_GRACE_MS, fingerprint(PUSH))
 RETARGET = Retarget(TYPE, PHONE, OLD_PUSH, PUSH, NOW + ASK_GRACE_MS)
 REVIVE = Revive(TYPE, PUSH, NOW)
 NEW_TOKEN = replace(DEVICE, push_token=OLD_PUSH)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Revive
+from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reinstate, Revive
 from livepass.core.model import Counter, Device, Registration, Tag
 from livepass.core.snapshots import Listed
 from livepass.core.timeline import TAKEN, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
-from livepass.core.trip3_ask import RETELL_LIMIT, AskFacts, ask, heard, next_retelling, read_tag, write_tag
+from livepass.core.trip3_ask import RETELL_LIMIT, SIBLING_MS, AskFacts, ask, heard, next_retelling, read_tag, write_tag
 
 TYPE, PHONE = "pass.test", "d41d8cd98f00b204e9800998ecf8427e"
 KEY = b"k" * 32
@@ -24,13 +25,20 @@ EPOCH, FRESH = "0123456789ab", "ba9876543210"
 PUSH = "ab" * 32
 
 
-def listed(serial: str, newest: int, *, left_at: int | None = None, retold: int = 0) -> Listed:
-    return Listed(Registration(TYPE, serial, PHONE, 1, 1, NOW - 9_000, left_at, None, 0, None, 0, retold, None), newest)
+def listed(
+    serial: str, newest: int, *, left_at: int | None = None, superseded_at: int | None = None, retold: int = 0
+) -> Listed:
+    """Told again ``retold`` times of its newest version."""
+    seq, at = newest if retold else 1, NOW - 9_000
+    return Listed(
+        Registration(TYPE, serial, PHONE, 1, seq, at, left_at, superseded_at, 0, None, 0, retold, None), newest
+    )
 
 
 DEVICE = Device(TYPE, PHONE, PUSH, NOW - 9_000, asked=5, told=8, asked_at=NOW - 8_000)
 ROWS = (listed("b", 9), listed("a", 7), listed("c", 8))
 COUNTER = Counter(TYPE, EPOCH, 10)
+DAY_BEFORE_LAST_ASK = NOW - 8_000 - SIBLING_MS
 
 
 def call(text: str | None, **changes: object) -> AskFacts:
@@ -178,7 +186,9 @@ def test_a_tombstone_is_told_for_an_hour() -> None:
 
 def test_an_ask_acknowledges_what_was_pushed() -> None:
     decision = ask(call(tag(8)))
-    assert decision.writes == (RaiseAsked(TYPE, PHONE, PUSH, 8, 10, (("b", NOW + 15 * 60_000),), NOW),)
+    assert decision.writes == (
+        RaiseAsked(TYPE, PHONE, PUSH, 8, 10, (("b", NOW + 15 * 60_000),), NOW, EPOCH, DAY_BEFORE_LAST_ASK),
+    )
     (event,) = decision.events
     assert (event.kind, event.device_id, event.seq) == (Kind.ASKED, PHONE, 10)
     assert event.detail == {"status": 200, "asked": 8, "tag": tag(8), "serials": ["b"], "count": 1}
@@ -232,6 +242,31 @@ def test_told_is_not_delivered(retold: int, minutes: int | None) -> None:
     assert raised.named == (("a", again),)
 
 
+@pytest.mark.parametrize("newest", [10, 11])
+def test_a_version_that_is_newer_than_its_last_retelling_starts_afresh(newest: int) -> None:
+    """A new epoch makes everything newer and resets no row: without this it would be told once and given up."""
+    row = listed("a", 9, retold=RETELL_LIMIT)
+    (raised,) = ask(call(tag(8), listed=(Listed(row.registration, newest),))).writes
+    assert isinstance(raised, RaiseAsked)
+    assert raised.named == (("a", NOW + 15 * 60_000),)
+
+
+def test_a_superseded_device_id_that_is_told_of_something_may_stand_for_a_phone_after_all() -> None:
+    rows = (listed("a", 9, superseded_at=NOW - 9), listed("b", 9), listed("c", 7, superseded_at=NOW - 9))
+    decision = ask(call(tag(8), listed=rows))
+    assert answer(decision)["serialNumbers"] == ["a", "b"], "superseded is answered like any other"
+    assert [write for write in decision.writes if isinstance(write, Reinstate)] == [Reinstate(TYPE, PHONE, "a")]
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "since"), [(NOW - 8_000, DAY_BEFORE_LAST_ASK), (None, NOW - SIBLING_MS)], ids=["asked", "never asked"]
+)
+def test_siblings_are_records_that_were_heard_as_lately(asked_at: int | None, since: int) -> None:
+    (raised,) = ask(call(tag(8), device=replace(DEVICE, asked_at=asked_at))).writes
+    assert isinstance(raised, RaiseAsked)
+    assert raised.siblings_since == since
+
+
 def test_retelling_ends_after_about_a_day() -> None:
     waits = [next_retelling(retold, 0) for retold in range(RETELL_LIMIT)]
     assert sum(wait for wait in waits if wait is not None) == 15.75 * 3_600_000
@@ -246,8 +281,16 @@ def test_a_valid_tag_ahead_of_the_counter_is_a_new_epoch_and_an_alarm() -> None:
     assert decision.writes[0] == NewEpoch(TYPE, EPOCH, FRESH, NOW // 1000 + 2)
     alarm, asked = decision.events
     assert (alarm.kind, alarm.device_id, alarm.seq) == (Kind.NEW_EPOCH, PHONE, TAKEN)
-    assert alarm.detail == {"reason": "tag_ahead", "counter": 10, "tag": 11}
+    assert alarm.detail == {"reason": "tag_ahead", "from": EPOCH, "epoch": FRESH, "counter": 10, "tag": 11}
     assert (asked.kind, asked.detail["asked"]) == (Kind.ASKED, 0)
+
+
+@pytest.mark.parametrize("lost", [{"device": None}, {"listed": ()}])
+def test_a_phone_whose_registration_went_with_it_shows_it_too(lost: dict[str, Any]) -> None:
+    decision = ask(call(tag(11), **lost))
+    assert (decision.reply.status, decision.reply.body) == (204, b"")
+    assert [type(write) for write in decision.writes] == [NewEpoch]
+    assert [event.kind for event in decision.events] == [Kind.ASKED_UNKNOWN, Kind.NEW_EPOCH]
 
 
 @pytest.mark.parametrize("text", [tag(11, FRESH), tag(3, FRESH), tag(10), write_tag(Tag(EPOCH, 11), TYPE, b"x")])

@@ -150,7 +150,7 @@ def test_a_fetch_names_no_device(candidates: list[Candidate], who: str | None, e
 
 
 def facts(*candidates: Candidate, status: int = 200) -> ServedFacts:
-    return ServedFacts(TYPE, SERIAL, 7, status, status == 304, 2048, candidates, NOW)
+    return ServedFacts(TYPE, SERIAL, 7, status, status == 304, 2048, candidates, NOW, "e1")
 
 
 @pytest.mark.parametrize(
@@ -165,21 +165,21 @@ def facts(*candidates: Candidate, status: int = 200) -> ServedFacts:
 def test_served_is_sure_only_when_there_is_no_other_reading(
     candidates: list[Candidate], who: str, confirmed: bool
 ) -> None:
-    writes, event = served(facts(*candidates))
-    assert writes == (RaiseServed(TYPE, who, SERIAL, 7, NOW, confirmed),)
+    writes, (event,) = served(facts(*candidates))
+    assert writes == (RaiseServed(TYPE, who, SERIAL, 7, NOW, confirmed, "e1"),)
     assert (event.kind, event.device_id, event.serial, event.seq) == (Kind.FETCHED, who, SERIAL, 7)
 
 
 def test_nobody_s_fetch_is_written_down_and_raises_nothing() -> None:
-    writes, event = served(facts())
+    writes, (event,) = served(facts())
     assert writes == ()
     assert (event.device_id, event.seq) == (None, 7)
     assert event.detail == {"status": 200, "conditional": False, "bytes": 2048, "evidence": "unknown"}
 
 
 def test_a_304_is_evidence_of_delivery_too() -> None:
-    writes, event = served(facts(phone("a"), status=304))
-    assert writes == (RaiseServed(TYPE, "a", SERIAL, 7, NOW, True),)
+    writes, (event,) = served(facts(phone("a"), status=304))
+    assert writes == (RaiseServed(TYPE, "a", SERIAL, 7, NOW, True, "e1"),)
     assert (event.detail["status"], event.detail["conditional"]) == (304, True)
 
 
@@ -196,5 +196,56 @@ def test_a_304_is_evidence_of_delivery_too() -> None:
     ids=["asked after it left", "over another connection", "at that instant", "before it left", "never asked", "live"],
 )
 def test_a_late_delete_is_undone_by_the_phone_that_still_fetches(candidate: Candidate, back: bool) -> None:
-    writes, _ = served(facts(candidate))
+    writes, events = served(facts(candidate))
     assert (Resurrect(TYPE, "a", SERIAL) in writes) is back
+    assert [event.kind for event in events] == [Kind.FETCHED] + [Kind.RESURRECTED] * back
+    assert {(event.serial, event.device_id, event.at) for event in events} == {(SERIAL, "a", NOW)}
+
+
+# ── one phone under several device ids
+
+
+def twin(of: Candidate, name: str, *, token: str | None = None, **changes: object) -> Candidate:
+    """The phone of ``of`` under another device id, which ``of`` superseded."""
+    made = phone(name, **changes)  # type: ignore[arg-type]
+    device = replace(made.device, push_token=token or of.device.push_token)
+    return replace(made, device=device, registration=replace(made.registration, superseded_at=NOW - 500))
+
+
+def of_its_own(candidate: Candidate, token: str) -> Candidate:
+    return replace(candidate, device=replace(candidate.device, push_token=token))
+
+
+MINE = phone("new", told=0, asked_ago=None)
+OTHER = of_its_own(phone("other", told=0, asked_ago=None), "cd" * 32)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "who", "evidence"),
+    [
+        ([MINE, twin(MINE, "old")], "new", Evidence.ONLY_ONE),
+        ([MINE, twin(MINE, "old"), twin(MINE, "older")], "new", Evidence.ONLY_ONE),
+        ([MINE, twin(MINE, "old", here=True), OTHER], "new", Evidence.SAME_CONNECTION),
+        ([MINE, twin(MINE, "old", asked_ago=5), OTHER], "new", Evidence.JUST_TOLD),
+        ([MINE, twin(MINE, "old", asked_ago=5, told=6), OTHER], None, Evidence.NONE),
+        ([MINE, twin(MINE, "old", token="ef" * 32)], "old", Evidence.JUST_TOLD),
+        ([MINE, twin(MINE, "old", token="ef" * 32, here=True)], "old", Evidence.SAME_CONNECTION),
+        ([twin(MINE, "old")], "old", Evidence.ONLY_ONE),
+    ],
+    ids=[
+        "the one that stands for it",
+        "two of the past",
+        "what the old one did on this connection",
+        "what the old one was told",
+        "not told of this version, by either",
+        "another token by now: two phones",
+        "another token, and it is here",
+        "nobody stands for it any more",
+    ],
+)
+def test_what_a_superseded_device_id_did_its_phone_did(
+    candidates: list[Candidate], who: str | None, evidence: Evidence
+) -> None:
+    for order in (candidates, candidates[::-1]):
+        found, why = attribute(order, 7, NOW)
+        assert (found.registration.device_id if found else None, why) == (who, evidence)

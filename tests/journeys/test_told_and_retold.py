@@ -161,12 +161,20 @@ async def test_a_phone_that_gave_up_is_told_again_and_shows_it(world: World) -> 
 
 
 def snapshot(world: World, path: Path) -> None:
+    if world.config.on_postgres:
+        world.sql("CREATE SCHEMA old")
+        world.sql(_EVERY_TABLE.format("CREATE TABLE old.%1$I AS TABLE public.%1$I"))
+        return
     with closing(sqlite3.connect(world.config.sqlite_path)) as db, closing(sqlite3.connect(path)) as copy:
         db.backup(copy)
 
 
 def restore(world: World, path: Path) -> None:
     """Put every table back to the snapshot, under the running service."""
+    if world.config.on_postgres:
+        put_back = "INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE TABLE old.%1$I"
+        world.sql(_EVERY_TABLE.format(f"DELETE FROM public.%1$I; {put_back}"))
+        return
     with closing(sqlite3.connect(world.config.sqlite_path, timeout=10, isolation_level=None)) as db:
         db.execute("ATTACH ? AS old", (str(path),))
         tables = [row[0] for row in db.execute("SELECT name FROM old.sqlite_master WHERE type = 'table'")]
@@ -175,6 +183,17 @@ def restore(world: World, path: Path) -> None:
             db.execute(f"DELETE FROM main.{table}")
             db.execute(f"INSERT INTO main.{table} SELECT * FROM old.{table}")
         db.execute("COMMIT")
+
+
+_EVERY_TABLE = """
+DO $$
+DECLARE one name;
+BEGIN
+  FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    EXECUTE format('{}', one);
+  END LOOP;
+END $$
+"""
 
 
 async def restored(world: World, serial: str, lost: int) -> None:

@@ -14,7 +14,6 @@ import json
 import random
 import secrets
 import socket
-import sqlite3
 import ssl
 import struct
 import zlib
@@ -26,6 +25,7 @@ from typing import Any
 import httpx2
 import uvicorn
 
+import engines
 from livepass import wiring
 from livepass.config import Config
 from livepass.core.model import Held
@@ -126,7 +126,7 @@ class World:
         await self.apns.start()
         self.stack.push_async_callback(self.apns.stop)
         self.config = Config(
-            database_url=f"sqlite:///{self.directory}/livepass.db",
+            database_url=engines.new_database(self.directory / "livepass.db"),
             public_url=f"https://localhost:{self.port}",
             secret_key=(secrets.token_urlsafe(32),),
             admin_key=secrets.token_hex(16),
@@ -271,12 +271,8 @@ class World:
     # ── the database, by hand
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Run one statement on the database file, behind the service's back."""
-        db = sqlite3.connect(self.config.sqlite_path, timeout=10, isolation_level=None)
-        try:
-            return db.execute(statement, parameters).fetchall()
-        finally:
-            db.close()
+        """Run one statement, with ``?`` for each parameter, behind the service's back."""
+        return engines.run(self.config.database_url, statement, *parameters)
 
     # ── what was pushed
 
@@ -323,6 +319,8 @@ class World:
             )
             numbers = {event.seq for event in taken}
             assert numbers == set(range(1, await self.number(kept.pass_type) + 1)), kept.pass_type
+        findings = (await wiring.verify(self.config, sample=100, quick=False)).findings
+        assert findings == (), findings
 
     # ── the phones
 
@@ -436,7 +434,7 @@ def journey(
                 if content:
                     await made.check_phones()
 
-        def test(tmp_path: Path, authority: Authority, **more: Any) -> None:
+        def test(tmp_path: Path, authority: Authority, engine: str, **more: Any) -> None:
             asyncio.run(travel(tmp_path, authority, more))
 
         _, *others = inspect.signature(steps).parameters.values()

@@ -9,7 +9,7 @@ import traceback
 
 import pytest
 
-from livepass.keys.sealing import BadSecretKey, CannotUnseal, Secrets, key_id
+from livepass.keys.sealing import BadSecretKey, CannotUnseal, Secrets, key_id, sealed_with
 
 
 def text_of(seed: int) -> str:
@@ -70,17 +70,31 @@ def test_an_old_key_opens_what_it_sealed_and_the_first_seals() -> None:
     assert secrets(SECOND).unseal(renewed, "p") == b"secret"
     with pytest.raises(CannotUnseal) as closed:
         old.unseal(renewed, "p")
-    assert secrets(SECOND).first in str(closed.value), "it names the key that is missing"
+    assert f"p: sealed with secret key {secrets(SECOND).first}" in str(closed.value), "it names the key that is missing"
     assert "LIVEPASS_SECRET_KEY" in closed.value.hint
+    assert old.first in closed.value.hint, "and those that are here"
 
 
-def test_keys_for_different_purposes_are_different_and_the_same_each_time() -> None:
-    ours = secrets(FIRST, SECOND)
-    drawn = {ours.subkey(purpose, of) for purpose in ("a", "b") for of in (None, secrets(SECOND).first)}
-    assert len(drawn) == 4
-    assert ours.subkey("a") == secrets(FIRST).subkey("a") == secrets(SECOND, FIRST).subkey("a", ours.first)
-    with pytest.raises(CannotUnseal):
-        ours.subkey("a", "0" * 16)
+def test_what_sealed_it_can_be_read_off() -> None:
+    both = secrets(SECOND, FIRST)
+    assert both.ids == (secrets(SECOND).first, secrets(FIRST).first)
+    assert sealed_with(both.seal(b"secret", "p")) == both.first == secrets(SECOND).first
+
+
+def test_an_altered_value_is_not_blamed_on_the_configuration() -> None:
+    ours = secrets(FIRST)
+    sealed = ours.seal(b"secret", "p")
+    for altered in (sealed[:-1] + b"\x00", sealed[:21], b""):
+        with pytest.raises(CannotUnseal, match=r"^p: .*altered") as closed:
+            ours.unseal(altered, "p")
+        assert "backup" in closed.value.hint
+
+
+def test_a_new_key_is_nothing_but_chance() -> None:
+    ours = secrets(FIRST)
+    drawn = {ours.new_key() for _ in range(10)}
+    assert len(drawn) == 10
+    assert {len(key) for key in drawn} == {32}
 
 
 def test_a_key_is_named_without_telling_of_it() -> None:

@@ -49,8 +49,9 @@ _NEEDED = ("initdb", "postgres", "pg_ctl", "pg_basebackup")
 _PORTS = range(15_000, 32_000)
 """Below what systems hand out by themselves: a server that is down for a moment must find its port free again."""
 
+_LOOPBACK = "127.0.0.1"
+
 _SETTINGS: Mapping[str, str] = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",  # their paths may not be longer than some temp folders are
     "max_connections": "200",
     "shared_buffers": "16MB",
@@ -268,36 +269,72 @@ def _database_of(url: str) -> str:
 
 
 class Server(Databases):
-    """A private cluster in a temp folder, on a loopback port that stays the same over restarts."""
+    """A private cluster in a temp folder, on a port that stays the same over restarts; of loopback unless told."""
 
-    def __init__(self, home: Path, programs: Path) -> None:
-        """Use ``start``. ``home`` is an empty folder that ``close()`` may remove."""
+    def __init__(self, home: Path, programs: Path, *, kept: bool = False) -> None:
+        """Use ``start`` or ``keep``. ``home`` is an empty folder that ``close()`` may remove, unless it is ``kept``."""
         self._home = home
         self._data = home / "data"
         self._log = home / "log"
         self._programs = programs
+        self._host = _LOOPBACK
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
-        self._undertaker = _undertaker(home)
+        self._kept = kept
+        self._undertaker = _undertaker(home, kept)
         super().__init__("")
 
     @classmethod
     def start(
-        cls, folder: Path | None = None, *, fsync: bool = True, settings: Mapping[str, str] | None = None
+        cls,
+        folder: Path | None = None,
+        *,
+        fsync: bool = True,
+        settings: Mapping[str, str] | None = None,
+        host: str = _LOOPBACK,
     ) -> Self:
         """A new cluster that accepts connections.
 
         It lives in a new folder inside ``folder``, or of the system's temp folder; the latter also when we are root and
         the user who then runs the server cannot get into ``folder``. ``settings`` are lines of ``postgresql.conf``.
+        ``host`` is the address to listen on. Nobody needs a password: one that is not loopback must be of a network
+        that is ours alone, as inside a network namespace; call this in a thread that is in there.
 
         Raises ``NoPostgres`` without binaries, ``PostgresFailed`` when it does not start.
         """
         server = cls._in(folder, binaries())
+        server._host = host
         try:
             # Not synced: that guards a fresh folder against a power cut. The server itself syncs as ``fsync`` says.
             server._run("initdb", "--pgdata", str(server._data), *("--username", "postgres", "--auth", "trust"),
                         *("--encoding", "UTF8", "--locale", "C", "--no-sync"))  # fmt: skip
-            server._configure({**_SETTINGS, "fsync": "on" if fsync else "off", **(settings or {})})
+            server._configure(
+                {**_SETTINGS, "listen_addresses": host, "fsync": "on" if fsync else "off", **(settings or {})}
+            )
+            if host != _LOOPBACK:
+                with (server._data / "pg_hba.conf").open("a", encoding="utf-8") as file:
+                    file.write("host all all all trust\n")
+            server._start_somewhere()
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    @classmethod
+    def keep(cls, folder: Path, *, settings: Mapping[str, str] | None = None) -> Self:
+        """The cluster that lives in that folder, made if it is not there yet; ``close`` stops it and leaves it there.
+
+        What is slow to fill need not be filled twice. As root, the folder must be one that others can get into.
+        """
+        folder.mkdir(exist_ok=True)
+        if user := _other_user():
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        server = cls(folder.resolve(), _reachable(binaries(), folder.resolve()), kept=True)
+        try:
+            if not server._data.exists():
+                server._run("initdb", "--pgdata", str(server._data), *("--username", "postgres", "--auth", "trust"),
+                            *("--encoding", "UTF8", "--locale", "C"))  # fmt: skip
+            server._configure({**_SETTINGS, "listen_addresses": _LOOPBACK, **(settings or {})})
             server._start_somewhere()
         except BaseException:
             server.close()
@@ -373,7 +410,8 @@ class Server(Databases):
         try:
             follower._run("pg_basebackup", "--pgdata", str(follower._data), "--write-recovery-conf", "--no-sync",
                           *("--checkpoint", "fast", "--wal-method", "stream"),
-                          *("--host", "127.0.0.1", "--port", str(self._port), "--username", "postgres"))  # fmt: skip
+                          *("--host", self._host, "--port", str(self._port), "--username", "postgres"))  # fmt: skip
+            follower._host = self._host
             follower._start_somewhere()
             follower._wait_for("SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')")
         except BaseException:
@@ -398,10 +436,11 @@ class Server(Databases):
         atexit.unregister(self._at_exit)
         try:
             with suppress(PostgresFailed):
-                self.stop("immediate")
+                self.stop("fast" if self._kept else "immediate")
         finally:
-            _forget_shared_memory(self._data)
-            shutil.rmtree(self._home, ignore_errors=True)
+            if not self._kept:
+                _forget_shared_memory(self._data)
+                shutil.rmtree(self._home, ignore_errors=True)
             self._undertaker.communicate()
 
     @classmethod
@@ -423,7 +462,7 @@ class Server(Databases):
 
     def _start_somewhere(self) -> None:
         for _ in range(20):
-            if self._started(_free_port()):
+            if self._started(_free_port(self._host)):
                 return
         raise PostgresFailed(f"no port to be had{self._last_words()}")
 
@@ -449,7 +488,7 @@ class Server(Databases):
                 raise PostgresFailed(f"it did not start in {PATIENCE:.0f} s{words}")
             time.sleep(GLANCE)
         self._port = port
-        self._url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        self._url = f"postgresql://postgres@{self._host}:{port}/postgres"
         return True
 
     def _ready(self, pid: int) -> bool:
@@ -511,9 +550,9 @@ def _reachable(programs: Path, home: Path) -> Path:
     libraries = package.with_name(f"{package.name}.libs")
     copied = home / "install" / package.name
     unused = shutil.ignore_patterns("include", "*.a")
-    shutil.copytree(programs.parent, copied / programs.parent.name, symlinks=True, ignore=unused)
+    shutil.copytree(programs.parent, copied / programs.parent.name, symlinks=True, ignore=unused, dirs_exist_ok=True)
     if libraries.is_dir():
-        shutil.copytree(libraries, copied.with_name(libraries.name), symlinks=True)
+        shutil.copytree(libraries, copied.with_name(libraries.name), symlinks=True, dirs_exist_ok=True)
     return copied / programs.parent.name / programs.name
 
 
@@ -522,11 +561,11 @@ def _open_to_all(folder: Path) -> bool:
     return all(step.stat().st_mode & 0o001 for step in (folder, *folder.parents))
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     while True:
         port = random.choice(_PORTS)
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
             return port
 
 
@@ -536,18 +575,18 @@ _UNDERTAKER = """
 cat
 pid=$(head -n 1 "$0/data/postmaster.pid") && [ "$(readlink "/proc/$pid/cwd")" = "$0/data" ] && kill -QUIT "$pid"
 for i in 1 2 3 4 5 6 7 8 9 10; do [ -e "$0/data/postmaster.pid" ] && kill -0 "$pid" && sleep 0.2; done
-rm -rf "$0"
+[ "$1" = kept ] || rm -rf "$0"
 """
 
 
-def _undertaker(home: Path) -> subprocess.Popen[bytes]:
+def _undertaker(home: Path, kept: bool) -> subprocess.Popen[bytes]:
     """A process that waits for the end of ours, however it comes (SIGKILL, os._exit), and then does what close does.
 
     It reads a pipe whose other end we hold and never write to. Where there is no ``/proc`` to make sure that the
     process is ours, it removes the folder only: a postmaster looks for its own once a minute, and ends without it.
     """
     return subprocess.Popen(
-        ("/bin/sh", "-c", _UNDERTAKER, str(home)),
+        ("/bin/sh", "-c", _UNDERTAKER, str(home), "kept" if kept else "gone"),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +172,24 @@ def test_a_server_that_runs_already_is_used_and_left_as_it_was(server: Server, m
     given.close()
 
     assert server.rows("SELECT datname FROM pg_database ORDER BY 1") == before
+
+
+def test_a_kept_cluster_is_there_the_next_time() -> None:
+    # Not pytest's own folder: as root, whoever the server runs as could not get in.
+    folder = Path(tempfile.mkdtemp(prefix="livepass-kept-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        for round_ in range(2):
+            kept = Server.keep(folder / "cluster", settings={"work_mem": f"{round_ + 1}MB"})
+            try:
+                if round_ == 0:
+                    kept.create_database("filled")
+                assert kept.rows("SHOW work_mem", "filled") == [(f"{round_ + 1}MB",)]
+            finally:
+                kept.close()
+        assert not kept.running
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_without_binaries_tests_are_skipped_but_fail_in_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sqlite3
+import re
 import struct
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import engines
 from livepass.core.decision import Reply
 from livepass.core.model import Target
 from livepass.core.timeline import Event
@@ -32,7 +33,8 @@ from livepass.service.observing import Recorder
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.rotating import Rotating
-from livepass.store.sqlite import SqliteStore, upgrade
+from livepass.service.safekeeping import Safekeeping
+from livepass.service.seams import Store
 
 TYPE = "pass.test.livepass"
 OTHER = "pass.test.other"
@@ -143,14 +145,22 @@ class Rig:
     """One process: its services, and short words for phones and issuers."""
 
     def __init__(
-        self, path: Path, clock: SetClock, *, secrets: Sequence[str] = (SECRET,), url: str = URL, seed: int = 1
+        self,
+        database: str,
+        store: Store,
+        clock: SetClock,
+        *,
+        secrets: Sequence[str] = (SECRET,),
+        url: str = URL,
+        seed: int = 1,
     ) -> None:
-        self.path = path
+        self.database = database
         self.clock = clock
         self.chance = Dice(seed)
         self.scheduler = Hurried(2)
-        self.store = SqliteStore(path)
+        self.store = store
         self.keys = SealedKeyRing(Secrets(secrets, random.Random(seed).randbytes), b"password of this process")
+        self.safekeeping = Safekeeping(store, self.keys, clock)
         self.sender = ScriptedSender()
         self.due = self.scheduler.signal()
         self.builder = Builder(self.store, self.keys, clock, self.scheduler)
@@ -170,16 +180,23 @@ class Rig:
         await self.store.close()
 
     def elsewhere(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """What another process reads at this moment."""
-        other = sqlite3.connect(self.path)
-        try:
-            return other.execute(query, parameters).fetchall()
-        finally:
-            other.close()
+        """What another process reads, or changes behind our back, at this moment."""
+        names = re.findall(r":(\w+)", query)
+        return engines.run(self.database, re.sub(r":\w+", "?", query), *(parameters[name] for name in names))
+
+    def tables(self) -> list[str]:
+        source = "sqlite_master WHERE type = 'table'"
+        if engines.chosen() == "postgres":
+            source = "(SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public') one"
+        return [row[0] for row in self.elsewhere(f"SELECT name FROM {source}")]
 
     def on_disk(self) -> bytes:
-        """The database's files, as a thief finds them."""
-        return b"".join(path.read_bytes() for path in self.path.parent.glob(f"{self.path.name}*"))
+        """The database as a thief finds it: its files, or everything that a dump would hold."""
+        if engines.chosen() == "sqlite":
+            path = Path(self.database.removeprefix("sqlite:///"))
+            return b"".join(path.read_bytes() for path in path.parent.glob(f"{path.name}*"))
+        values = [value for table in self.tables() for row in self.elsewhere(f"SELECT * FROM {table}") for value in row]
+        return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
 
     # ── issuers
 
@@ -265,13 +282,13 @@ async def rig(
     directory: Path, issued: Issued | None, *, publish: bool = True, clock: SetClock | None = None, **options: Any
 ) -> AsyncIterator[Rig]:
     """A process on the directory's database, with a live certificate (if given one) and the membership template."""
-    path = directory / "livepass.db"
     if clock is None:
         assert issued is not None
         clock = clock_of(issued)
-    upgrade(path, uuid="u", now=clock.now())
-    made = Rig(path, clock, **options)
+    database = _database(directory)
+    made = Rig(database, await engines.open_store(database), clock, **options)
     try:
+        await made.safekeeping.open()
         if issued is not None:
             await made.certify(issued)
         if publish:
@@ -279,6 +296,14 @@ async def rig(
         yield made
     finally:
         await made.close()
+
+
+def _database(directory: Path) -> str:
+    """The directory's database, of whichever engine; made by the first process on it."""
+    noted = directory / "database.url"
+    if not noted.exists():
+        noted.write_text(engines.new_database(directory / "livepass.db"))
+    return noted.read_text()
 
 
 async def until(true: Callable[[], object], what: str = "", seconds: float = 10.0) -> None:

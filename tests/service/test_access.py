@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import engines
 from livepass.core.model import DEFAULT_TENANT, ApiKey
 from livepass.runtime import SystemChance
 from livepass.service.access import SCOPES, USED_EVERY_MS, Access, Caller
 from livepass.service.refusals import Forbidden, NotFound, Refusal
-from livepass.store.sqlite import SqliteStore, upgrade
+from livepass.service.seams import Store
 
 ADMIN = "an admin key of some length"
 ROOT = Caller("admin", DEFAULT_TENANT, frozenset(SCOPES))
@@ -36,7 +37,7 @@ class StillClock:
 class Gate:
     """``Access`` over a store of its own."""
 
-    def __init__(self, store: SqliteStore, *admin_keys: str) -> None:
+    def __init__(self, store: Store, *admin_keys: str) -> None:
         self.store = store
         self.clock = StillClock()
         self.access = Access(store, self.clock, SystemChance(), admin_keys or (ADMIN,))
@@ -44,9 +45,7 @@ class Gate:
 
 def run(directory: Path, test: Callable[[Gate], Awaitable[None]], *admin_keys: str) -> None:
     async def work() -> None:
-        path = directory / "livepass.db"
-        upgrade(path, uuid="u", now=1)
-        store = SqliteStore(path)
+        store = await engines.open_store(engines.new_database(directory / "livepass.db"))
         try:
             await test(Gate(store, *admin_keys))
         finally:

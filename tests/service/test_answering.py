@@ -15,7 +15,6 @@ from livepass.core.model import Tag
 from livepass.core.timeline import Kind, fold
 from livepass.core.trip3_ask import read_tag, write_tag
 from livepass.emulators.authority import Authority, Issued
-from livepass.service.answering import FetchTimes
 from service.rig import MINUTE, TEAM, TYPE, Rig, points_of, rig
 
 
@@ -450,15 +449,3 @@ def test_an_unknown_message_is_written_down_for_a_pass_that_exists(tmp_path: Pat
             assert found[0].detail["path"] == f"/v1/passes/{TYPE}/1/passLifecycleUpdate"
 
     asyncio.run(main())
-
-
-# ── pace
-
-
-def test_fetch_times_are_told_once() -> None:
-    times = FetchTimes()
-    assert times.p95() is None
-    for n in range(100):
-        times.took(n / 100)
-    assert times.p95() == 0.95
-    assert times.p95() is None

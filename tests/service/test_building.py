@@ -81,7 +81,7 @@ def test_the_same_number_of_another_history_is_another_version(tmp_path: Path, p
             await service.change("1", 20)
             assert points_of((await service.fetch("1")).body) == 20
             await service.store.write(lambda tx: tx.erase_pass(TYPE, "1"))
-            service.store._writer_db.execute("UPDATE counter SET seq = 1")  # a backup from before the change
+            service.elsewhere("UPDATE counter SET seq = 1")  # a backup from before the change
             service.clock.pass_(60_000)
             await service.issue("1", 30)
             assert points_of((await service.fetch("1")).body) == 30
@@ -108,7 +108,7 @@ def test_what_is_missing_is_named_with_what_to_do(tmp_path: Path, pass_certifica
             row = await service.store.pass_(TYPE, "1")
             assert row is not None
             await service.publishing.publish(template(description="New"), wait=False)
-            service.store._writer_db.execute("DELETE FROM template_revision WHERE revision = ?", (row.revision,))
+            service.elsewhere("DELETE FROM template_revision WHERE revision = :revision", revision=row.revision)
             service.builder._templates = Recent(1)
             with pytest.raises(CannotBuild, match=f"revision {row.revision[:12]} of template membership") as missing:
                 await service.builder.pkpass(row, "default")
@@ -127,7 +127,7 @@ def test_a_chain_that_does_not_fit_its_key_is_no_traceback(
         async with rig(tmp_path, pass_certificate) as service:
             await service.issue("1", 10)
             chain = authority.pass_certificate(TYPE, TEAM).certificate_pem + pass_certificate.intermediate_pem
-            service.store._writer_db.execute("UPDATE certificate SET chain_pem = ?", (chain,))
+            service.elsewhere("UPDATE certificate SET chain_pem = :chain", chain=chain)
             with pytest.raises(CannotBuild) as broken:
                 await service.builder.identity(TYPE)
             assert broken.value.hint

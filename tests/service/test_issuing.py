@@ -486,8 +486,7 @@ def test_erasing_forgets_the_pass_and_its_phones_are_refused(tmp_path: Path, pas
             await service.ask()
             await service.fetch("forgotten")
             await service.issuing.erase(TYPE, "forgotten")
-            tables = [row[0] for row in service.elsewhere("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            left = {table: str(service.elsewhere(f"SELECT * FROM {table}")) for table in tables}
+            left = {table: str(service.elsewhere(f"SELECT * FROM {table}")) for table in service.tables()}
             assert not [table for table, rows in left.items() if "forgotten" in rows]
             assert (await service.answering.fetch(TYPE, "forgotten", allowed, None, None)).reply.status == 401
             await service.issue("forgotten", 10)

@@ -13,7 +13,7 @@ import pytest
 from livepass.core import budget
 from livepass.core.trip2_push import CIRCUIT_MS, FAILED_LADDER, RACE_RETRY_MS, UNASKED_LADDER
 from livepass.emulators.authority import Authority, Issued
-from livepass.service.answering import FetchTimes
+from livepass.service.presence import Slowest
 from livepass.service.pushing import LEASE_MS, Dispatcher
 from service.rig import DAY, HOUR, MINUTE, OTHER, SECOND, TEAM, TYPE, Rig, rig, until
 
@@ -520,7 +520,7 @@ def test_a_push_that_stalls_holds_up_no_other_type_and_no_later_change(
             service.sender.send = stalls  # type: ignore[method-assign]
             running = asyncio.create_task(service.dispatcher.run())
             await service.change("1", 5, "now")
-            await until(lambda: service.elsewhere("SELECT 1 FROM push_target WHERE push_token='aa' AND lease NOT NULL"))
+            await until(lambda: service.elsewhere("SELECT 1 FROM push_target WHERE push_token='aa' AND lease <> ''"))
             service.clock.pass_(SECOND)
             await service.change("2", 5, "now")
             await service.change("1", 5, "now", pass_type=OTHER)
@@ -537,28 +537,73 @@ def test_a_push_that_stalls_holds_up_no_other_type_and_no_later_change(
 # ── pace
 
 
+def worker(service: Rig, slowest: Slowest, **pace: float) -> Dispatcher:
+    """Another worker, which knows how slowly phones are served."""
+    return Dispatcher(
+        *(service.store, service.sender, service.builder, service.clock, service.chance),
+        *(service.scheduler, service.due, slowest, budget.Pace(**pace)),
+    )
+
+
 def test_pushing_slows_down_when_the_phones_that_come_back_are_served_slowly(
     tmp_path: Path, pass_certificate: Issued
 ) -> None:
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:
-            times = FetchTimes()
-            worker = Dispatcher(
-                *(service.store, service.sender, service.builder, service.clock, service.chance),
-                *(service.scheduler, service.due, times),
-            )
+
+            async def slowest() -> float:
+                return 2.0
+
+            slowed = worker(service, slowest, rate=4000.0)
             await holding(service, *((f"p{n}", f"{n:02}") for n in range(20)))
             pauses = []
-            for n in range(6):
-                times.took(2.0)
+            for n in range(5):
                 service.clock.pass_(DAY)
                 await service.change("1", n + 1, "now")
-                assert await worker.work_once() == 20
-                pauses.append(await worker._one_round())
+                assert await slowed.work_once() == 20
+                pauses.append(await slowed._one_round())
             for pause, longer in pairwise(pauses):
                 assert longer == pytest.approx(2 * pause, rel=0.01), "half the rate each time"
             service.clock.pass_(1 + int(1000 * pauses[-1]))
-            assert await worker._one_round() != pauses[-1], "and then it goes on"
+            assert await slowed._one_round() != pauses[-1], "and then it goes on"
+
+    asyncio.run(main())
+
+
+def test_the_pace_is_looked_after_once_a_second_however_many_batches_go(
+    tmp_path: Path, pass_certificate: Issued
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            looked = 0
+
+            async def slowest() -> None:
+                nonlocal looked
+                looked += 1
+
+            paced = worker(service, slowest)
+            await holding(service, *((f"p{n}", f"{n:02}") for n in range(4)))
+            for n in range(10):
+                await service.change("1", n, "now")
+                await paced.work_once()
+                service.clock.pass_(250)
+            assert looked == 3
+
+    asyncio.run(main())
+
+
+def test_a_batch_is_the_pushes_of_a_quarter_of_a_second(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+
+            async def slowest() -> None:
+                return None
+
+            paced = worker(service, slowest, rate=28.0)
+            await holding(service, *((f"p{n}", f"{n:02}") for n in range(20)))
+            await service.change("1", 1, "now")
+            assert await paced.work_once() == 7
+            assert await paced._one_round() == pytest.approx(0.25)
 
     asyncio.run(main())
 

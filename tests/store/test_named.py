@@ -95,7 +95,8 @@ def test_postgres_understands_every_statement(tmp_path: Path) -> None:
 )
 def test_what_runs_for_every_phone_uses_an_index(db: sqlite3.Connection, name: str) -> None:
     plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {STATEMENTS[name]}", parameters(STATEMENTS[name]))]
-    walks = [step for step in plan if re.match(r"SCAN (?!json_each|\(|q\b|CONSTANT)", step)]
+    # Named here is what a statement makes itself: one row, or as many as a limit lets through.
+    walks = [step for step in plan if re.match(r"SCAN (?!json_each|\(|(?:q|one|heard)\b|CONSTANT)", step)]
     assert not [step for step in walks if "json_each" not in step], plan
 
 

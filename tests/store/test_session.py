@@ -21,13 +21,17 @@ pytestmark = pytest.mark.usefixtures("engine")
 MINUTE = 60_000
 
 
-def asked(device: str, told: int, *named: str, token: str = "aa", seen: int = 0, at: int = T0) -> RaiseAsked:
+def asked(
+    device: str, told: int, *named: str, token: str = "aa", seen: int = 0, at: int = T0, epoch: str = "e1"
+) -> RaiseAsked:
     pairs = tuple((serial, at + 15 * MINUTE) for serial in named)
-    return RaiseAsked(TYPE, device, token, seen, told, pairs, at)
+    return RaiseAsked(TYPE, device, token, seen, told, pairs, at, epoch)
 
 
-def served(device: str, serial: str, seq: int, *, confirmed: bool = True, at: int = T0) -> RaiseServed:
-    return RaiseServed(TYPE, device, serial, seq, at, confirmed)
+def served(
+    device: str, serial: str, seq: int, *, confirmed: bool = True, at: int = T0, epoch: str = "e1"
+) -> RaiseServed:
+    return RaiseServed(TYPE, device, serial, seq, at, confirmed, epoch)
 
 
 # ── trip 1: joining
@@ -504,6 +508,8 @@ def test_watermarks_only_rise(tmp_path: Path) -> None:
         async with opened(tmp_path / "a.db") as hand:
             await hand.put("a")
             await hand.join("phone", "a")
+            for _ in range(7):
+                await hand.put("b")
             await hand.apply(asked("phone", 9, seen=8, at=T0 + 5), served("phone", "a", 9, at=T0 + 5))
             await hand.apply(asked("phone", 3, seen=2, at=T0), served("phone", "a", 3, at=T0))
             device, row = hand.row("device"), hand.registration("phone", "a")
@@ -537,6 +543,26 @@ def test_an_epoch_is_replaced_once(tmp_path: Path) -> None:
             assert await hand.apply(NewEpoch(TYPE, "e1", "e3", 99)) == 0
             row = hand.row("counter")
             assert (row["epoch"], row["seq"], row["began"], row["modified_floor"]) == ("e2", 2, 2, 77)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["a new one began", "not noticed yet"])
+def test_what_was_seen_in_a_lost_history_says_nothing_in_this_one(tmp_path: Path, begun: bool) -> None:
+    """Else a number that is given a second time counts as told, and its push as not needed."""
+
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            await hand.put("a")
+            await hand.join("phone", "a")
+            if begun:
+                assert await hand.apply(NewEpoch(TYPE, "e1", "e2", 77)) == 3
+                await hand.put("a")
+            # Said of a database that had come to 4, and written to the copy that is in its place now.
+            await hand.apply(asked("phone", 4, seen=4), served("phone", "a", 4))
+            device, row = hand.row("device"), hand.registration("phone", "a")
+            assert (device["asked"], device["told"]) == (0, 0)
+            assert (row["served"], row["confirmed"], hand.target()["acked"]) == (0, 0, 0)
 
     asyncio.run(main())
 
@@ -616,7 +642,7 @@ def test_telling_again_has_an_end_and_a_new_version_starts_afresh(tmp_path: Path
                 retold = hand.registration("phone", "a")["retold"]
                 told = hand.row("counter")["seq"]
                 named = (("a", next_retelling(retold, now)),)
-                await hand.apply(RaiseAsked(TYPE, "phone", "aa", 0, told, named, now))
+                await hand.apply(RaiseAsked(TYPE, "phone", "aa", 0, told, named, now, "e1"))
                 due_at = hand.registration("phone", "a")["retell_at"]
                 if due_at is None:
                     break

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import engines
 from livepass import wiring
 from livepass.config import Config
 from livepass.core.model import Pass
@@ -95,6 +96,7 @@ class Api:
         media: str | None = None,
         key: str | None = ADMIN,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        hangs_up: bool = False,
     ) -> Reply:
         """One request; ``target`` goes on after ``/api/v1`` and is sent as it stands."""
         if json is not None:
@@ -104,7 +106,8 @@ class Api:
             sent.append((b"content-type", media.encode()))
         if key is not None:
             sent.append((b"authorization", b"Bearer " + key.encode()))
-        reply = await send(self.app, method, "/api/v1" + target, [body] if isinstance(body, bytes) else body, sent)
+        chunks = [body] if isinstance(body, bytes) else body
+        reply = await send(self.app, method, "/api/v1" + target, chunks, sent, hangs_up=hangs_up)
         self.replies.append(reply)
         return reply
 
@@ -154,8 +157,10 @@ async def send(
     target: str,
     chunks: Sequence[bytes] = (b"",),
     headers: Sequence[tuple[bytes, bytes]] = (),
+    *,
+    hangs_up: bool = False,
 ) -> Reply:
-    """One request through ASGI, as a server makes it of the bytes on the wire."""
+    """One request through ASGI, as a server makes it of the bytes on the wire. ``hangs_up``: before it is whole."""
     raw, _, query = target.encode("latin-1").partition(b"?")
     scope = {
         "type": "http",
@@ -169,8 +174,10 @@ async def send(
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
+        if not pending and hangs_up:
+            return {"type": "http.disconnect"}
         chunk = pending.pop(0) if pending else b""
-        return {"type": "http.request", "body": chunk, "more_body": bool(pending)}
+        return {"type": "http.request", "body": chunk, "more_body": bool(pending) or hangs_up}
 
     async def take(message: dict[str, Any]) -> None:
         sent.append(message)
@@ -193,16 +200,15 @@ def escaped(text: str) -> str:
 async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterator[Api]:
     """The API with two pass types and one template."""
     config = Config(
-        database_url=f"sqlite:///{directory}/livepass.db",
+        database_url=engines.new_database(directory / "livepass.db"),
         public_url="https://passes.example.com",
         secret_key=(secrets.token_urlsafe(32),),
         admin_key=ADMIN,
     )
-    await wiring.upgrade(config)
     async with wiring.opened(config) as services:
         access = Access(services.store, services.clock, services.chance, [config.admin_key])
         parts = (services.issuing, services.publishing, services.rotating)
-        api = Api(services, IssuerApp(services.store, access, *parts, services.clock))
+        api = Api(services, IssuerApp(services.store, access, *parts, services.clock, services.answering.load))
         for issued in certificates:
             await services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")

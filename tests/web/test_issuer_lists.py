@@ -6,6 +6,8 @@ import base64
 import json
 from typing import Any
 
+from livepass.core.model import Process
+from livepass.core.shedding import Level
 from web.asgi import OTHER, PASS_TYPE, Api, push_token_of, with_api
 
 SERIALS = [f"{letter}{number}" for letter in "ab" for number in range(4)]
@@ -98,6 +100,7 @@ async def test_rows_are_what_they_say(api: Api) -> None:
         "registrations": 32,
         "unverified": 32,
         "stands_on": {"current": 0, "fetch": 0, "ask": 0, "push": 32},
+        "processes": [],
     }
     assert (await api.ok("GET", f"/stats?pass_type={OTHER}"))["passes"] == 8
 
@@ -143,3 +146,19 @@ async def test_a_walk_survives_passes_that_come_and_go(api: Api) -> None:
     await api.issue("e")
     rest = await api.ok("GET", f"/passes?cursor={first['next_cursor']}")
     assert [row["serial"] for row in first["data"] + rest["data"]] == ["b", "d", "e", "f"]
+
+
+@with_api
+async def test_which_processes_run_is_for_who_sees_everything(api: Api, engine: str) -> None:
+    now = api.services.clock.now()
+    row = Process("a1", "host-a", 7, "serve", 1, now - 90_000, now - 2_500, 120, int(Level.ASK))
+    await api.services.store.write(lambda tx: tx.put_process(row))
+    [shown] = (await api.ok("GET", "/stats"))["processes"]
+    assert shown.pop("started_at") < shown.pop("heard_at")
+    assert shown.pop("silent_seconds") >= 2
+    assert shown == {
+        "host": "host-a", "pid": 7, "role": "serve", "schema": 1, "fetch_ms": 120, "shedding": 3,
+        "given_up": "log records, issuer reads, asks",
+    }  # fmt: skip
+    narrow = await api.key("passes:read", pass_types=[OTHER])
+    assert (await api.ok("GET", "/stats", key=narrow))["processes"] == []

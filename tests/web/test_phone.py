@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -493,7 +494,7 @@ def test_what_is_no_http_is_left_alone() -> None:
         raise AssertionError("nothing to say")
 
     for kind in ("lifespan", "websocket"):
-        asyncio.run(PhoneApp(None)({"type": kind}, never, never))  # type: ignore[arg-type]
+        asyncio.run(PhoneApp(SimpleNamespace(load=None))({"type": kind}, never, never))  # type: ignore[arg-type]
 
 
 def test_a_fault_of_ours_is_503_which_a_phone_tries_again_after(

@@ -206,7 +206,8 @@ def _unreachable(url: str, error: Exception) -> Fault:
     said = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return unchecked(f"{url} shows a certificate that is not trusted here", "name its root with --ca FILE")
-    return unchecked(f"{url} cannot be reached: {said}", f"is the service running? curl {url.rstrip('/')}/livez")
+    hint = f"is the service running? curl {url.rstrip('/')}/livez"
+    return Fault(f"{url} cannot be reached: {said}", Exit.UNCHECKED, hint=hint, code="unreachable")
 
 
 def _problem(status: int, body: bytes, content_type: str) -> Fault:

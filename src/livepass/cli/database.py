@@ -35,7 +35,7 @@ def explained(config: Config) -> Iterator[None]:
         raise usage(str(error), error.hint) from error
     except BadSecretKey as error:
         raise usage(f"LIVEPASS_SECRET_KEY: {error}", error.hint) from error
-    except CannotUnseal as error:
+    except (CannotUnseal, wiring.NoSharedKey) as error:
         raise unchecked(str(error), error.hint) from error
     except BrokenPipeError:
         raise  # of standard output, not of the database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -34,6 +35,11 @@ def list_(session: Session, pass_type: str | None, limit: int) -> None:
         ("PASS", lambda row: f"{row.get('pass_type')}/{row.get('serial')}"),
         ("REGISTERED", lambda row: instant(row.get("registered_at"))),
         ("SERVED", lambda row: instant(row.get("served_at"))),
-        ("LEFT", lambda row: instant(row.get("left_at"))),
+        ("LEFT", _left),
     ]
     session.out.rows(run(work()), columns, "no phone follows a pass")
+
+
+def _left(row: Mapping[str, Any]) -> str:
+    """When it left; or that the same phone is here under another device id."""
+    return "superseded" if row.get("superseded") and not row.get("left_at") else instant(row.get("left_at"))

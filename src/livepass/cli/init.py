@@ -28,7 +28,7 @@ public_url = "{public_url}"
 # SQLite: one file.
 database_url = "sqlite:///livepass.db"
 
-# Seals the private keys and derives the passes' tokens. Without it the database is of no use: keep a copy elsewhere.
+# Seals the private keys and what passes' tokens are derived with. Without it the database is of no use: keep a copy.
 secret_key_file = "{secret_key}"
 
 # An API key that may do everything. Make narrower ones: livepass key create NAME --scope passes:write

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, Literal, NamedTuple, TypeVar
 
 import click
 
@@ -44,6 +45,16 @@ PASS = _PassNameType()
 def pass_argument(name: str = "name") -> Callable[[F], F]:
     """The argument TYPE/SERIAL, as a ``PassName``."""
     return click.argument(name, type=PASS, metavar="TYPE/SERIAL")
+
+
+Push = Literal["auto", "now", "none"]
+
+push_option = click.option(
+    "--push",
+    type=click.Choice(["auto", "now", "none"]),
+    default="auto",
+    help="auto (default): within the phones' patience; now: at once; none: phones hear of it with the next push.",
+)
 
 
 def values(words: Sequence[str]) -> dict[str, Any]:
@@ -95,6 +106,20 @@ def read_bytes(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise unchecked(f"{path} cannot be read: {error.strerror or error}", "check the name of the file") from error
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """A file, or standard input (``-``), to be read bit by bit."""
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise unchecked(f"{path} cannot be read: {error.strerror or error}", "check the name of the file") from error
+    with file:
+        yield file
 
 
 def write_bytes(path: str | Path, data: bytes, mode: int = 0o644) -> None:

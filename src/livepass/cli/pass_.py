@@ -6,31 +6,22 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import click
 
 from livepass.cli import names
-from livepass.cli.faults import Exit, Fault, Where, usage
-from livepass.cli.names import PassName, pass_argument
+from livepass.cli.batch import batch
+from livepass.cli.faults import Exit, Fault, usage
+from livepass.cli.names import PassName, Push, pass_argument, push_option
 from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
 
-Push = Literal["auto", "now", "none"]
-
-BATCH = 1000
-"""The most passes that one call may hold: they share one number and one transaction."""
 SETTLE_SECONDS = 10.0
 FOLLOW_SECONDS = 1.0
 MOST_EVENTS = 10_000
 
-push_option = click.option(
-    "--push",
-    type=click.Choice(["auto", "now", "none"]),
-    default="auto",
-    help="auto (default): within the phones' patience; now: at once; none: phones hear of it with the next push.",
-)
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would change.")
 limit_option = click.option("--limit", type=click.IntRange(1), default=100, help="At most so many (default 100).")
 
@@ -236,6 +227,8 @@ def _draw_pass(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
 def _stand(row: Mapping[str, Any]) -> Cell:
     if row.get("left_at"):
         return dim("left")
+    if row.get("superseded"):
+        return dim("superseded")
     stand = str(row.get("stands_on"))
     if stand == "current":
         return good(stand)
@@ -446,56 +439,4 @@ def push_(session: Session, target: str, yes: bool) -> None:
     )
 
 
-@pass_.command()
-@click.argument("file", metavar="FILE.ndjson|-")
-@push_option
-@click.pass_obj
-def batch(session: Session, file: str, push: Push) -> None:
-    """Issue many passes: one JSON object a line, with pass_type, serial and what livepass pass issue takes.
-
-    A line that is refused does not hold up the others; exit 1 tells that there was one.
-    """
-    lines = [each for each in enumerate(names.read_bytes(file).split(b"\n"), 1) if each[1].strip()]
-    if not lines:
-        session.out.note(f"{names.shown(file)} holds no passes")
-        return
-    done, wrong = run(_batch(session, lines, push))
-    session.out.draw(lambda page: page.line(good(f"{done} passes done") if done else dim("no pass done")))
-    if wrong:
-        raise Fault(
-            f"{len(wrong)} of {len(lines)} lines were refused",
-            hint="mend those lines and send the file again: what is done already changes nothing",
-            where=wrong[:20],
-            code="batch",
-        )
-
-
-async def _batch(session: Session, lines: list[tuple[int, bytes]], push: Push) -> tuple[int, list[Where]]:
-    """Send the lines in calls of ``BATCH``; answers how many were done, and what was wrong with the others."""
-    from livepass.cli.client import connected
-
-    done, wrong = 0, []
-    async with connected(session) as client:
-        for start in range(0, len(lines), BATCH):
-            answer = await client.request(
-                "POST",
-                "/passes:batch",
-                query={"push": push},
-                body=b"\n".join(line for _, line in lines[start : start + BATCH]) + b"\n",
-                content_type="application/x-ndjson",
-            )
-            for line in answer.body.splitlines():
-                result = json.loads(line)
-                result["line"] = lines[start + result["line"] - 1][0]
-                if session.as_json:
-                    session.out.show(result, lambda _: None)
-                if result["ok"]:
-                    done += 1
-                else:
-                    wrong.append(Where(f"line {result['line']}", _said(result["problem"])))
-    return done, wrong
-
-
-def _said(problem: Mapping[str, Any]) -> str:
-    places = "; ".join(f"{each['pointer']}: {each['message']}" for each in problem["errors"])
-    return str(problem["detail"] or problem["title"]) + (f" ({places})" if places else "")
+pass_.add_command(batch)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from livepass.cli.faults import unchecked, usage
 from livepass.service.access import Access
+from livepass.service.presence import Role
+from livepass.service.pressure import Load
 from livepass.web.app import App
 from livepass.web.issuer import IssuerApp
 from livepass.web.phone import PhoneApp
@@ -39,12 +41,15 @@ BACKLOG = 2048
 def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
     """The issuer API over these services; each of ``admin_keys`` may do everything."""
     access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
-    return IssuerApp(services.store, access, services.issuing, services.publishing, services.rotating, services.clock)
+    parts = (services.issuing, services.publishing, services.rotating)
+    return IssuerApp(services.store, access, *parts, services.clock, services.answering.load)
 
 
 def application(services: Services) -> App:
     """Everything this process answers, as one ASGI application."""
-    return App(PhoneApp(services.answering), issuer(services, [services.config.admin_key]), services.ready)
+    load = services.answering.load
+    phone = PhoneApp(services.answering, services.config.connection_header)
+    return App(phone, issuer(services, [services.config.admin_key]), services.ready, load)
 
 
 async def serve(
@@ -66,10 +71,11 @@ async def serve(
     listener = _listener(host, port)
     address = _address(host, listener, tls=tls_cert is not None)
     server = _server(application(services), tls_cert, tls_key, lambda: ready(address) if ready else None)
-    async with _work(services) if worker else contextlib.nullcontext():
+    role: Role = "serve+worker" if worker else "serve"
+    async with services.present(role), _work(services) if worker else contextlib.nullcontext():
         ending = stop or asyncio.Event()
         with _signals(ending) if stop is None else contextlib.nullcontext():
-            await _run(server, listener, ending)
+            await _run(server, listener, ending, services.answering.load)
     await services.recorder.settle()
 
 
@@ -77,7 +83,7 @@ async def work(
     services: Services, *, ready: Callable[[], None] | None = None, stop: asyncio.Event | None = None
 ) -> None:
     """Push and keep house, without answering anybody, until SIGTERM or SIGINT (or ``stop``)."""
-    async with _work(services):
+    async with services.present("worker"), _work(services):
         ending = stop or asyncio.Event()
         with _signals(ending) if stop is None else contextlib.nullcontext():
             if ready is not None:
@@ -93,13 +99,15 @@ def _settle_memory() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-async def _run(server: uvicorn.Server, listener: socket.socket, ending: asyncio.Event) -> None:
+async def _run(server: uvicorn.Server, listener: socket.socket, ending: asyncio.Event, load: Load) -> None:
+    load.leaving = False
     serving = asyncio.create_task(server.serve([listener]), name="serve")
     waiting = asyncio.create_task(ending.wait(), name="until-stopped")
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
+        load.leaving = True
         server.should_exit = True
         hanging_up = asyncio.create_task(_hang_up(server), name="hang-up")
         # Shielded: a caller that gives up on us still gets its requests finished.

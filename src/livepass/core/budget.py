@@ -7,7 +7,7 @@ often. Apple documents none of it: the formula is an assumption (2026-11), the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LIMIT = 3.0
 """The score up to which pushes go out as they come: the first few of a burst."""
@@ -42,22 +42,52 @@ def go_at(score: float, last_push_at: int | None, passes: int, now: int) -> int:
     return max(now, last_push_at + zero_interval(passes))
 
 
+START = 250.0
+"""Pushes a second before anything is known of the service. At 5 % a second, half a minute later it is a thousand."""
+STEP_SECONDS = 1.0
+SETTLE_SECONDS = 5.0
+"""How long fetches are measured over: until then, what is measured are still the fetches of the pace before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Pushes a second that the service can take the consequences of: each brings one ask and some fetches.
 
-    Additive up, multiplicative down, steered by how long fetches take (95th percentile, seconds).
+    Additive up, multiplicative down, steered by how long fetches take (95th percentile, seconds). It is steered by
+    latency alone, and not capped by a share of the fetch capacity, because that capacity cannot be read off a service
+    that is not yet at its limit: what shows the limit is that fetches become slow, and there the pace is halved. What
+    comes faster than that (phones that were offline together) is shed at the ask.
+
+    Each worker has a pace of its own. All of them see the same slowest process, so all halve in the same seconds, and
+    the sum halves with them; upwards each adds its own 5 % and one more. As shares shrink by a factor and grow by a
+    constant, they become equal.
     """
 
-    rate: float = 1000.0
+    rate: float = START
     floor: float = 10.0
     ceiling: float = 20_000.0
     slow_fetch: float = 0.5
+    moved_at: float | None = None
+    hold: float = 0.0
 
-    def after(self, fetch_p95: float | None) -> Pace:
-        """The pace for the next second, given the fetch times of the last one (``None``: no fetches)."""
+    def may_move(self, now: float) -> bool:
+        """Whether it is time to look again (``now``: seconds on a stopwatch)."""
+        return self.moved_at is None or now - self.moved_at >= self.hold
+
+    @property
+    def eased(self) -> bool:
+        """Whether its last move was down, because fetches were slow."""
+        return self.hold == SETTLE_SECONDS
+
+    def after(self, fetch_p95: float | None, now: float, sent: int) -> Pace:
+        """The pace from now on, given how long fetches take (``None``: none were seen) and what was sent since it last
+        moved. A pace that was not used proves nothing and does not grow: else a quiet day would end at the ceiling.
+        """
         if fetch_p95 is not None and fetch_p95 > self.slow_fetch:
-            rate = self.rate / 2
+            return replace(self, rate=max(self.floor, self.rate / 2), moved_at=now, hold=SETTLE_SECONDS)
+        used = 0.0 if self.moved_at is None else sent / max(now - self.moved_at, STEP_SECONDS)
+        if used >= self.rate / 2:
+            rate = min(self.ceiling, self.rate * 1.05 + 1)
         else:
-            rate = self.rate * 1.05 + 1
-        return Pace(min(self.ceiling, max(self.floor, rate)), self.floor, self.ceiling, self.slow_fetch)
+            rate = min(self.rate, max(START, 2 * used))
+        return replace(self, rate=rate, moved_at=now, hold=STEP_SECONDS)

@@ -34,13 +34,54 @@ class SaveDevice:
 
 @frozen
 class Join:
-    """A pass starts to be followed by a phone. Joining takes a number of its own, and wants a push from ``push_at``."""
+    """A pass starts to be followed by a phone. Joining takes a number of its own, and wants a push from ``push_at``.
+
+    ``target`` is the fingerprint of the phone's push token: what was pushed to it before, stays pushed.
+    """
 
     pass_type: str
     device_id: str
     serial: str
     at: int
     push_at: int
+    target: str = ""
+
+
+@frozen
+class Supersede:
+    """The phone with this push token follows the pass under a newer device id than this one.
+
+    Nothing happens when the device id has another push token by now: then it is another phone.
+    """
+
+    pass_type: str
+    device_id: str
+    serial: str
+    push_token: str = field(repr=False)
+    at: int
+
+
+@frozen
+class Reinstate:
+    """A superseded device id was heard of: it counts again, unless the phone follows the pass under another one."""
+
+    pass_type: str
+    device_id: str
+    serial: str
+
+
+@frozen
+class Forget:
+    """No phone stands behind this registration any more, as far as was heard: ``heard_at`` is the last registration
+    under the device id, ``told`` what its last ask was told. Nothing happens when it was heard of since.
+    """
+
+    pass_type: str
+    device_id: str
+    serial: str
+    push_token: str = field(repr=False)
+    heard_at: int
+    told: int
 
 
 @frozen
@@ -86,7 +127,9 @@ class Resurrect:
 class RaiseAsked:
     """A phone handed back ``asked`` (0: nothing we may count) and was given ``told``, naming some serials.
 
-    ``named`` pairs each serial with the instant to tell it again without evidence of delivery (``None``: never).
+    ``named`` pairs each serial with the instant to tell it again without evidence of delivery (``None``: never). The
+    numbers are of ``epoch``: when that has ended meanwhile, they say nothing. Other device ids with this push token
+    count as the same phone's when they were heard of after ``siblings_since``.
     """
 
     pass_type: str
@@ -96,11 +139,13 @@ class RaiseAsked:
     told: int
     named: tuple[tuple[str, int | None], ...]
     at: int
+    epoch: str
+    siblings_since: int = 0
 
 
 @frozen
 class RaiseServed:
-    """Version ``seq`` was handed over. ``confirmed`` when there is no doubt which phone took it."""
+    """Version ``seq`` of ``epoch`` was handed over. ``confirmed`` when there is no doubt which phone took it."""
 
     pass_type: str
     device_id: str
@@ -108,6 +153,7 @@ class RaiseServed:
     seq: int
     at: int
     confirmed: bool
+    epoch: str
 
 
 @frozen
@@ -124,7 +170,20 @@ class NewEpoch:
     modified_floor: int
 
 
-Write = SaveDevice | Join | Retarget | Revive | Leave | Resurrect | RaiseAsked | RaiseServed | NewEpoch
+Write = (
+    SaveDevice
+    | Join
+    | Supersede
+    | Reinstate
+    | Forget
+    | Retarget
+    | Revive
+    | Leave
+    | Resurrect
+    | RaiseAsked
+    | RaiseServed
+    | NewEpoch
+)
 
 
 @frozen

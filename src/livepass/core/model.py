@@ -205,6 +205,24 @@ class StoredTemplate:
 
 
 @frozen
+class Process:
+    """A process that works on the database, and its last sign of life. ``role``: ``serve``, ``worker`` or
+    ``serve+worker``; ``schema``: the newest migration it knows; ``fetch_ms``: the 95th percentile of its latest
+    fetches, ``None`` when there were none; ``shedding``: its ``shedding.Level``.
+    """
+
+    id: str
+    host: str
+    pid: int
+    role: str
+    schema: int
+    started_at: int
+    heard_at: int
+    fetch_ms: int | None
+    shedding: int
+
+
+@frozen
 class ApiKey:
     """An issuer API key. Only the hash of the secret is kept."""
 

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     REGISTRATION_REFRESHED = "registration_refreshed"
     TOKEN_CHANGED = "token_changed"
     REGISTRATION_REFUSED = "registration_refused"
+    REGISTRATION_SUPERSEDED = "registration_superseded"
+    TOO_MANY_PHONES = "too_many_phones"
     UNREGISTERED = "unregistered"
     UNREGISTER_REFUSED = "unregister_refused"
     RESURRECTED = "resurrected"
@@ -73,6 +75,8 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.REGISTRATION_REFRESHED: Trip.REGISTER,
     Kind.TOKEN_CHANGED: Trip.REGISTER,
     Kind.REGISTRATION_REFUSED: Trip.REGISTER,
+    Kind.REGISTRATION_SUPERSEDED: Trip.REGISTER,
+    Kind.TOO_MANY_PHONES: Trip.REGISTER,
     Kind.UNREGISTERED: Trip.REGISTER,
     Kind.UNREGISTER_REFUSED: Trip.REGISTER,
     Kind.RESURRECTED: Trip.REGISTER,

@@ -1,5 +1,9 @@
 """Trip 1, register: 201, 200 or 401; the newest push token wins; unregistering is idempotent.
 
+A device id is random, and a phone may make a new one; the push token says whether it is the same phone. So the device
+id that registered a pass last stands for the phone, and the others with its push token are superseded: still answered,
+no longer counted.
+
 Apple, "Registering/unregistering a pass for update notifications": 201 for a new registration, 200 for a known one,
 401 when the token is wrong. Phones accept 200 and 201 and nothing else, so a repeated or late call is never an error.
 """
@@ -8,12 +12,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from livepass.core.authorization import accepts, fingerprint
-from livepass.core.decision import Decision, Join, Leave, Reply, Retarget, Revive, SaveDevice, Write
+from livepass.core.decision import (
+    Decision,
+    Forget,
+    Join,
+    Leave,
+    Reinstate,
+    Reply,
+    Retarget,
+    Revive,
+    SaveDevice,
+    Supersede,
+    Write,
+)
 from livepass.core.frozen import frozen
 from livepass.core.model import Device, Registration
+from livepass.core.snapshots import Twin
 from livepass.core.timeline import TAKEN, Event, Kind
 
 ASK_GRACE_MS = 60_000
@@ -22,13 +39,25 @@ ASK_GRACE_MS = 60_000
 TOMBSTONE_MS = 3_600_000
 """How long after a DELETE a registration stays listed: Wallet ignores serials it left for an hour."""
 
+LATE_MS = 30_000
+"""A DELETE that was on its way for longer was held up by something between us: the phone may have registered since, and
+if it has not, it repeats the DELETE in order when it is answered 503.
+"""
+
+TWINS_KEPT = 3
+"""Device ids of one phone that are kept beside the one it uses, also if it makes a new one every minute."""
+
 PUSH_TOKEN = re.compile(r"[0-9A-Fa-f]{2,512}")
 """Apple promises no length; 64 hex characters today."""
 
 
 @frozen
 class RegisterFacts:
-    """What a registration is decided on. ``expected_token`` is never ``None``: see ``authorization``."""
+    """What a registration is decided on. ``expected_token`` is never ``None``: see ``authorization``.
+
+    ``twins``: this phone under other device ids, by the push token that it comes with (or has, when it leaves).
+    ``started_at``: when the edge took the request, where it says so.
+    """
 
     pass_type: str
     serial: str
@@ -41,6 +70,8 @@ class RegisterFacts:
     registration: Registration | None
     target_dead: bool
     now: int
+    twins: Sequence[Twin] = ()
+    started_at: int | None = None
 
 
 def register(facts: RegisterFacts) -> Decision:
@@ -51,10 +82,15 @@ def register(facts: RegisterFacts) -> Decision:
     if push_token is None:
         return _refuse(facts, Kind.REGISTRATION_REFUSED, 400, 'the body is not {"pushToken": "<hex>"}')
     joined = facts.registration is None or facts.registration.left_at is not None
+    target = fingerprint(push_token)
     writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, facts.now)]
     if joined:
         push_at = facts.now + ASK_GRACE_MS
-        writes.append(Join(facts.pass_type, facts.device_id, facts.serial, facts.now, push_at))
+        writes.append(Join(facts.pass_type, facts.device_id, facts.serial, facts.now, push_at, target))
+        writes.extend(_forget(facts, push_token, _too_many(facts.twins)))
+    writes.extend(_supersede(facts, push_token, anew=joined or _superseded(facts)))
+    if _superseded(facts):
+        writes.append(Reinstate(facts.pass_type, facts.device_id, facts.serial))
     changed_token = facts.device is not None and facts.device.push_token != push_token
     if facts.device is not None and changed_token:
         writes.append(
@@ -63,17 +99,21 @@ def register(facts: RegisterFacts) -> Decision:
     # A phone that is new to us may bring a token that we buried under another record of it.
     if facts.target_dead or facts.device is None:
         writes.append(Revive(facts.pass_type, push_token, facts.now))
-    return Decision(
-        Reply(201 if joined else 200), tuple(writes), (_registered(facts, push_token, joined, changed_token),)
-    )
+    events = (_registered(facts, target, joined, changed_token), *_superseded_events(facts, target))
+    return Decision(Reply(201 if joined else 200), tuple(writes), events)
 
 
 def unregister(facts: RegisterFacts) -> Decision:
     """Decide ``DELETE …``: 200 also when nothing was registered, because a phone repeats what is not 200."""
     if not accepts(facts.authorization, facts.expected_token, known=facts.known_pass):
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 401, "wrong token")
+    if facts.started_at is not None and facts.now - facts.started_at > LATE_MS:
+        waited = (facts.now - facts.started_at) // 1000
+        return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, f"on its way for {waited} s: the phone is to repeat it")
     was = facts.registration is not None and facts.registration.left_at is None
-    writes = (Leave(facts.pass_type, facts.device_id, facts.serial, facts.now),) if was else ()
+    if was and _registered_since(facts):
+        return _refuse(facts, Kind.UNREGISTER_REFUSED, 200, "the phone registered after this DELETE had started")
+    writes = _leave(facts) if was else ()
     event = Event(
         Kind.UNREGISTERED, facts.now, facts.pass_type, facts.serial, facts.device_id, detail={"was_registered": was}
     )
@@ -97,7 +137,73 @@ def followed(registration: Registration, now: int) -> bool:
     return registration.left_at is None or now - registration.left_at < TOMBSTONE_MS
 
 
-def _registered(facts: RegisterFacts, push_token: str, joined: bool, changed_token: bool) -> Event:
+def _superseded(facts: RegisterFacts) -> bool:
+    registration = facts.registration
+    return registration is not None and registration.left_at is None and registration.superseded_at is not None
+
+
+def _supersede(facts: RegisterFacts, push_token: str, *, anew: bool) -> list[Write]:
+    """The newest registration stands for the phone. One that was not doing so (``anew``) says it to all: a twin that is
+    superseded as we read this may be reinstated by its ask before we write.
+    """
+    return [
+        Supersede(facts.pass_type, twin.device_id, facts.serial, push_token, facts.now)
+        for twin in facts.twins
+        if twin.left_at is None and (anew or twin.superseded_at is None)
+    ]
+
+
+def _too_many(twins: Sequence[Twin]) -> Sequence[Twin]:
+    """All but the newest."""
+    return sorted(twins, key=lambda twin: (twin.registered_at, twin.device_id), reverse=True)[TWINS_KEPT:]
+
+
+def _forget(facts: RegisterFacts, push_token: str, twins: Sequence[Twin]) -> list[Write]:
+    return [
+        Forget(facts.pass_type, twin.device_id, facts.serial, push_token, twin.heard_at, twin.told) for twin in twins
+    ]
+
+
+def _superseded_events(facts: RegisterFacts, target: str) -> list[Event]:
+    detail = {"by": facts.device_id}
+    return [
+        Event(
+            Kind.REGISTRATION_SUPERSEDED,
+            facts.now,
+            facts.pass_type,
+            facts.serial,
+            twin.device_id,
+            target,
+            detail=detail,
+        )
+        for twin in facts.twins
+        if twin.left_at is None and twin.superseded_at is None
+    ]
+
+
+def _registered_since(facts: RegisterFacts) -> bool:
+    """Whether the phone registered after its DELETE had started. A repeated registration moves the phone's instant
+    only, which may have been of another pass: then the pass is told to a phone that left it, which costs a complaint;
+    the other mistake would leave a phone without updates.
+    """
+    if facts.started_at is None or facts.registration is None:
+        return False
+    last = facts.device.token_registered_at if facts.device is not None else 0
+    return max(facts.registration.registered_at, last) > facts.started_at
+
+
+def _leave(facts: RegisterFacts) -> tuple[Write, ...]:
+    """The phone leaves, and with it the device ids that it used up, or it would be pushed for their sake. One that is
+    used up itself leaves alone.
+    """
+    leave = Leave(facts.pass_type, facts.device_id, facts.serial, facts.now)
+    if _superseded(facts) or facts.device is None:
+        return (leave,)
+    used_up = [twin for twin in facts.twins if twin.left_at is None and twin.superseded_at is not None]
+    return (leave, *_forget(facts, facts.device.push_token, used_up))
+
+
+def _registered(facts: RegisterFacts, target: str, joined: bool, changed_token: bool) -> Event:
     if joined:
         kind = Kind.REGISTERED
     elif changed_token:
@@ -110,7 +216,7 @@ def _registered(facts: RegisterFacts, push_token: str, joined: bool, changed_tok
         facts.pass_type,
         facts.serial,
         facts.device_id,
-        fingerprint(push_token),
+        target,
         TAKEN if joined else 0,
         {"status": 201 if joined else 200},
     )

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from livepass.core.change import floor_of_a_new_epoch
-from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reply, Revive, Write
+from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reinstate, Reply, Revive, Write
 from livepass.core.frozen import frozen
+from livepass.core.history import Reason
 from livepass.core.model import Counter, Device, Tag
 from livepass.core.snapshots import Listed
 from livepass.core.timeline import TAKEN, Event, Kind
@@ -30,6 +31,11 @@ RETELL_FIRST_MS = 15 * 60_000
 """A phone stores the tag before it downloads: without evidence of delivery by then, it is told again."""
 RETELL_LIMIT = 6
 """Apple does not say when a phone gives up; we retell six times, doubling, so for about a day."""
+
+SIBLING_MS = 86_400_000
+"""A phone asks for all its records in one go: one that was last heard a day before the others is none of them any more,
+and does not keep a push due that it will never ask for.
+"""
 
 
 def write_tag(tag: Tag, pass_type: str, key: bytes) -> str:
@@ -77,28 +83,35 @@ class AskFacts:
 def ask(facts: AskFacts) -> Decision:
     """Decide ``GET …/registrations/{type}?passesUpdatedSince=TAG``.
 
-    An unknown phone gets 204, as one that is up to date: the call has no credential, so the two must look alike.
+    An unknown phone gets 204, as one that is up to date: the call has no credential, so the two must look alike. Its
+    tag is ours all the same, and may be the first to show that the database went back: its registration went with it.
     """
     counter, device = facts.counter, facts.device
-    if counter is None or device is None:
-        return _nothing_known(facts)
-    since = heard(facts.tag, counter)
-    rows = [row for row in facts.listed if followed(row.registration, facts.now)]
-    if not rows and since != counter.seq:
-        return _nothing_known(facts)
+    if counter is None:
+        return Decision(Reply(204))
     writes: list[Write] = []
     events: list[Event] = []
-    if facts.target_dead:
-        writes.append(Revive(facts.pass_type, device.push_token, facts.now))
-    if since is None and _from_the_future(facts.tag, counter):
+    if _from_the_future(facts.tag, counter):
         counter, renewal, alarm = _renew(facts, counter)
         writes.append(renewal)
         events.append(alarm)
+    since = heard(facts.tag, counter)
+    rows = [row for row in facts.listed if followed(row.registration, facts.now)]
+    if device is None or (not rows and since != counter.seq):
+        return _nothing_known(facts, writes, events)
+    if facts.target_dead:
+        writes.append(Revive(facts.pass_type, device.push_token, facts.now))
     named = sorted((row for row in rows if since is None or row.newest > since), key=_serial) if rows else []
     serials = tuple(row.registration.serial for row in named)
     seen = since or 0
+    # Superseded, and told of something all the same: should no other device id stand for it, it is to be told again.
+    writes.extend(
+        Reinstate(facts.pass_type, facts.device_id, row.registration.serial)
+        for row in named
+        if row.registration.superseded_at is not None
+    )
     if serials or facts.push_due or device.told < counter.seq or device.asked < seen:
-        writes.append(_raise(facts, device, seen, counter.seq, named))
+        writes.append(_raise(facts, device, seen, counter, named))
     reply = _list(serials, Tag(counter.epoch, counter.seq), facts) if serials else Reply(204)
     events.append(_asked(facts, reply.status, seen, counter.seq, serials))
     return Decision(reply, tuple(writes), tuple(events))
@@ -122,7 +135,9 @@ def _from_the_future(tag: Tag | None, counter: Counter) -> bool:
 
 def _renew(facts: AskFacts, counter: Counter) -> tuple[Counter, Write, Event]:
     """Our own signature under a number that we do not know of: the database went back in time."""
-    detail = {"reason": "tag_ahead", "counter": counter.seq, "tag": facts.tag.seq if facts.tag else 0}
+    epochs = {"from": counter.epoch, "epoch": facts.new_epoch}
+    numbers = {"counter": counter.seq, "tag": facts.tag.seq if facts.tag else 0}
+    detail: dict[str, object] = {"reason": Reason.TAG_AHEAD.value, **epochs, **numbers}
     return (
         Counter(counter.pass_type, facts.new_epoch, counter.seq),
         NewEpoch(facts.pass_type, counter.epoch, facts.new_epoch, floor_of_a_new_epoch(facts.now)),
@@ -130,9 +145,25 @@ def _renew(facts: AskFacts, counter: Counter) -> tuple[Counter, Write, Event]:
     )
 
 
-def _raise(facts: AskFacts, device: Device, seen: int, told: int, named: Sequence[Listed]) -> Write:
-    retellings = tuple((row.registration.serial, next_retelling(row.registration.retold, facts.now)) for row in named)
-    return RaiseAsked(facts.pass_type, facts.device_id, device.push_token, seen, told, retellings, facts.now)
+def _raise(facts: AskFacts, device: Device, seen: int, told: Counter, named: Sequence[Listed]) -> Write:
+    retellings = tuple((row.registration.serial, next_retelling(_retold(row), facts.now)) for row in named)
+    asked_before = facts.now if device.asked_at is None else device.asked_at
+    return RaiseAsked(
+        facts.pass_type,
+        facts.device_id,
+        device.push_token,
+        seen,
+        told.seq,
+        retellings,
+        facts.now,
+        told.epoch,
+        asked_before - SIBLING_MS,
+    )
+
+
+def _retold(row: Listed) -> int:
+    """How often this version was told again: what changed since, in itself or with a new epoch, starts afresh."""
+    return row.registration.retold if row.registration.seq >= row.newest else 0
 
 
 def _serial(row: Listed) -> str:
@@ -154,13 +185,11 @@ def _asked(facts: AskFacts, status: int, seen: int, told: int, serials: tuple[st
     return Event(Kind.ASKED, facts.now, facts.pass_type, device_id=facts.device_id, seq=told, detail=detail)
 
 
-def _nothing_known(facts: AskFacts) -> Decision:
+def _nothing_known(facts: AskFacts, writes: Sequence[Write], events: Sequence[Event]) -> Decision:
     """Asked about by a phone we do not know: usually a registration that was lost."""
-    if facts.counter is None:
-        return Decision(Reply(204))
     detail = {"status": 204, "tag": _shown(facts.tag_text), "ours": facts.tag is not None}
     event = Event(Kind.ASKED_UNKNOWN, facts.now, facts.pass_type, device_id=facts.device_id, detail=detail)
-    return Decision(Reply(204), (), (event,))
+    return Decision(Reply(204), tuple(writes), (event, *events))
 
 
 def _shown(text: str | None) -> str | None:

@@ -8,6 +8,7 @@ only when there is no other reading.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from livepass.core.authorization import accepts
@@ -87,7 +88,7 @@ class Candidate:
 
 @frozen
 class ServedFacts:
-    """A fetch that was answered 200 and written out, or 304: version ``seq`` is in somebody's hands."""
+    """A fetch that was answered 200 and written out, or 304: version ``seq`` of ``epoch`` is in somebody's hands."""
 
     pass_type: str
     serial: str
@@ -97,18 +98,22 @@ class ServedFacts:
     size: int
     candidates: Sequence[Candidate]
     now: int
+    epoch: str
 
 
-def served(facts: ServedFacts) -> tuple[tuple[Write, ...], Event]:
-    """Whose ``served`` rises, and the event to write."""
+def served(facts: ServedFacts) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
+    """Whose ``served`` rises, and the events to write."""
     candidate, evidence = attribute(facts.candidates, facts.seq, facts.now)
     writes: list[Write] = []
+    events: list[Event] = []
     if candidate is not None:
         registration = candidate.registration
         sure = evidence in (Evidence.ONLY_ONE, Evidence.SAME_CONNECTION)
-        writes.append(RaiseServed(facts.pass_type, registration.device_id, facts.serial, facts.seq, facts.now, sure))
+        phone, pass_ = registration.device_id, (facts.serial, facts.seq)
+        writes.append(RaiseServed(facts.pass_type, phone, *pass_, facts.now, sure, facts.epoch))
         if _came_back(candidate):
             writes.append(Resurrect(facts.pass_type, registration.device_id, facts.serial))
+            events.append(Event(Kind.RESURRECTED, facts.now, facts.pass_type, facts.serial, registration.device_id))
     detail = {
         "status": facts.status,
         "conditional": facts.conditional,
@@ -116,13 +121,13 @@ def served(facts: ServedFacts) -> tuple[tuple[Write, ...], Event]:
         "evidence": evidence.value,
     }
     device_id = candidate.registration.device_id if candidate is not None else None
-    event = Event(Kind.FETCHED, facts.now, facts.pass_type, facts.serial, device_id, None, facts.seq, detail)
-    return tuple(writes), event
+    fetched = Event(Kind.FETCHED, facts.now, facts.pass_type, facts.serial, device_id, None, facts.seq, detail)
+    return tuple(writes), (fetched, *events)
 
 
 def attribute(candidates: Sequence[Candidate], seq: int, now: int) -> tuple[Candidate | None, Evidence]:
     """The phone that most likely fetched version ``seq``, and on what evidence."""
-    here = [c for c in candidates if followed(c.registration, now)]
+    here = _phones([c for c in candidates if followed(c.registration, now)])
     if len(here) == 1:
         return here[0], Evidence.ONLY_ONE
     connected = [c for c in here if c.same_connection]
@@ -132,6 +137,28 @@ def attribute(candidates: Sequence[Candidate], seq: int, now: int) -> tuple[Cand
     if waiting:
         return max(waiting, key=_last_asked), Evidence.JUST_TOLD
     return None, Evidence.NONE
+
+
+def _phones(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """One for each phone: what a superseded device id did, the phone did that superseded it.
+
+    Only while both have one push token. When one of them has got another, they were two phones all along.
+    """
+    superseded = [c for c in candidates if c.registration.superseded_at is not None]
+    if not superseded:
+        return candidates
+    counted = [c for c in candidates if c.registration.superseded_at is None]
+    tokens = {c.device.push_token for c in counted}
+    with_past = [_with(c, [s for s in superseded if s.device.push_token == c.device.push_token]) for c in counted]
+    return [*with_past, *(s for s in superseded if s.device.push_token not in tokens)]
+
+
+def _with(one: Candidate, past: Sequence[Candidate]) -> Candidate:
+    """A phone with what it did under its older device ids."""
+    acts = [one, *past]
+    asked_at = max((c.device.asked_at for c in acts if c.device.asked_at is not None), default=None)
+    device = replace(one.device, asked_at=asked_at, told=max(c.device.told for c in acts))
+    return replace(one, device=device, same_connection=any(c.same_connection for c in acts))
 
 
 def _waiting(candidate: Candidate, seq: int, now: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import (
@@ -17,12 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from livepass.core.authorization import derive_token
 from livepass.core.model import Certificate, TokenSource
+from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.core.trip2_push import PushCredential
-from livepass.keys.sealing import Secrets
+from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.pkpass import CertificateFacts, CertificateRefused, Signer
 
-_KEY_PURPOSE = "certificate key"
-_TOKEN_PURPOSE = "pass token"
 STRANGER_SALT = bytes(16)
 
 
@@ -57,35 +57,105 @@ class OpenedIdentity:
 
 
 class SealedKeyRing:
-    """``service.seams.KeyRing``: tokens are derived, certificate keys unsealed once and kept in memory."""
+    """``service.seams.KeyRing``: tokens are derived, certificate keys unsealed once and kept in memory.
+
+    The keys that all hosts share come by ``adopt``, which comes before everything else.
+    """
+
+    tag_key: bytes
+    token_key_id: str
 
     def __init__(self, secrets: Secrets, password: bytes) -> None:
         self._secrets = secrets
         self._password = password
         self._opened: dict[tuple[str, bytes], OpenedIdentity] = {}
-        self._token_keys = {secrets.first: secrets.subkey("pass tokens")}
         self._opening = threading.Lock()
-        self.tag_key = secrets.subkey("change tags")
+        self._shared: dict[str, bytes] = {}
+        self._adopted: dict[str, bytes] = {}
+        self._closed: dict[str, CannotUnseal] = {}
 
-    @property
-    def token_key_id(self) -> str:
-        return self._secrets.first
+    # ── shared keys
+
+    def adopt(self, keys: Sequence[SharedKey]) -> None:
+        """Take in the shared keys, oldest first. The newest of those for tokens derives new ones; the oldest for tags
+        signs them all.
+
+        What is here and has not changed is not opened again, so this may be called often. Raises ``CannotUnseal`` for
+        one that does not open, with the others taken in.
+        """
+        closed: dict[str, CannotUnseal] = {}
+        for key in keys:
+            try:
+                self._take_in(key)
+            except CannotUnseal as error:
+                closed[key.id] = error
+        here = [key for key in keys if key.id in self._shared]
+        for key in [key for key in here if key.purpose == TAGS][:1]:
+            self.tag_key = self._shared[key.id]
+        for key in [key for key in here if key.purpose == TOKENS][-1:]:
+            self.token_key_id = key.id
+        self._closed = closed
+        for reason in closed.values():
+            raise reason
+
+    def _take_in(self, key: SharedKey) -> None:
+        """A key that was open stays open when it does not open any more: then only its seal changed."""
+        if key.purpose in (TOKENS, TAGS) and self._adopted.get(key.id) != key.sealed:
+            self._shared[key.id] = self._unseal(Sealed(Sealable.SHARED_KEY, key.purpose, key.id, key.sealed))
+            self._adopted[key.id] = key.sealed
+
+    def new_shared_key(self, key_id: str, purpose: str, now: int) -> SharedKey:
+        """A fresh shared key. It counts once it is stored, and adopted from there."""
+        sealed = self.seal(Sealable.SHARED_KEY, purpose, key_id, self._secrets.new_key())
+        return SharedKey(key_id, purpose, sealed, now)
+
+    # ── tokens
+
+    def knows(self, source: TokenSource) -> bool:
+        """Whether ``token`` can answer, as far as keys go; otherwise adopt the shared keys again."""
+        return source.key_id in self._shared or source.sealed is not None
 
     def token(self, tenant: str, pass_type: str, serial: str, source: TokenSource) -> str:
-        """A pass's authentication token. Raises ``CannotUnseal`` when its key is not configured."""
+        """A pass's authentication token. Raises ``CannotUnseal`` when its key is not there, or does not open."""
         if source.sealed is not None:
-            return self._secrets.unseal(source.sealed, _TOKEN_PURPOSE).decode()
-        key = self._token_keys.get(source.key_id)
+            return self._unseal(Sealed(Sealable.TOKEN, pass_type, serial, source.sealed)).decode()
+        key = self._shared.get(source.key_id)
         if key is None:
-            key = self._token_keys[source.key_id] = self._secrets.subkey("pass tokens", source.key_id)
+            raise self._missing(source.key_id)
         return derive_token(key, tenant, pass_type, serial, source.salt)
+
+    def _missing(self, key_id: str) -> CannotUnseal:
+        closed = self._closed.get(key_id)
+        if closed is not None:
+            return closed.with_traceback(None)
+        return CannotUnseal(
+            f"shared key {key_id} is not in the database, and passes there are derived with it",
+            "restore the table shared_key from a backup: the token of an installed pass cannot be replaced",
+        )
 
     def stranger_token(self, tenant: str, pass_type: str, serial: str) -> str:
         """A token nobody has, at the cost of a real one."""
         return derive_token(self.tag_key, tenant, pass_type, serial, STRANGER_SALT)
 
-    def seal(self, secret: bytes, purpose: str) -> bytes:
-        return self._secrets.seal(secret, purpose)
+    # ── the secret keys
+
+    @property
+    def secret_ids(self) -> Sequence[str]:
+        """The names of the configured secret keys; the first one seals."""
+        return self._secrets.ids
+
+    def seal(self, kind: Sealable, within: str, id_: str, secret: bytes) -> bytes:
+        """Seal something for its row (``core.sealed.Sealed``): in another row it does not open."""
+        return self._secrets.seal(secret, _purpose(kind, within, id_))
+
+    def reseal(self, one: Sealed) -> bytes:
+        """The same, sealed with the first secret key. Raises ``CannotUnseal``."""
+        return self.seal(one.kind, one.within, one.id, self._unseal(one))
+
+    def _unseal(self, one: Sealed) -> bytes:
+        return self._secrets.unseal(one.sealed, _purpose(one.kind, one.within, one.id))
+
+    # ── certificates
 
     def open(self, certificate: Certificate) -> OpenedIdentity:
         """The certificate, opened once: validating an RSA key costs as much as a hundred signatures."""
@@ -99,7 +169,9 @@ class SealedKeyRing:
         return identity
 
     def _unsealed(self, certificate: Certificate) -> OpenedIdentity:
-        key_der = self._secrets.unseal(certificate.key_sealed, _KEY_PURPOSE)
+        key_der = self._unseal(
+            Sealed(Sealable.CERTIFICATE, certificate.pass_type, certificate.id, certificate.key_sealed)
+        )
         return OpenedIdentity(certificate, Signer.from_pem(certificate.chain_pem, key_der), key_der, self._password)
 
     def from_p12(self, data: bytes, password: str, now: int) -> Certificate:
@@ -121,8 +193,9 @@ class SealedKeyRing:
 
     def _stored(self, signer: Signer, key_der: bytes, now: int) -> Certificate:
         facts = signer.facts
+        id_ = facts.sha256[:16]
         return Certificate(
-            id=facts.sha256[:16],
+            id=id_,
             pass_type=facts.pass_type,
             team=facts.team,
             common_name=facts.common_name,
@@ -134,12 +207,17 @@ class SealedKeyRing:
             intermediate_not_after=_ms(facts.intermediate_not_after),
             nfc=facts.nfc,
             chain_pem=signer.chain_pem,
-            key_sealed=self._secrets.seal(key_der, _KEY_PURPOSE),
+            key_sealed=self.seal(Sealable.CERTIFICATE, facts.pass_type, id_, key_der),
             created_at=now,
             proven_at=None,
             retired_at=None,
             live=False,
         )
+
+
+def _purpose(kind: Sealable, within: str, id_: str) -> str:
+    """What a sealed thing is bound to; errors name it by this."""
+    return f"{kind.value} {within}/{id_}"
 
 
 def _ms(at: datetime) -> int:

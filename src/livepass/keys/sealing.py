@@ -1,7 +1,7 @@
 """Sealing under the installation's secret key: AES-256-GCM, with the key's name and the purpose bound in.
 
 A sealed blob is ``1 | key id (8) | nonce (12) | ciphertext``. Several secret keys may be known: the first seals, each
-opens what it sealed, so that a key can be replaced without touching what is stored.
+opens what it sealed. So a key is replaced in steps that refuse nothing: docs/how-to/rotate-the-secret-key.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -30,49 +30,71 @@ class BadSecretKey(Exception):
 
 
 class CannotUnseal(PkpassError):
-    """Something stored was sealed with a key that is not here, or was altered."""
+    """Something stored was sealed with a secret key that is not here, was altered, or is missing. Says which."""
 
-    def __init__(self, key_id: str) -> None:
-        super().__init__(
-            f"sealed with secret key {key_id}, which is not configured, or altered since",
-            "LIVEPASS_SECRET_KEY must hold the key that sealed it too: several are separated by commas",
-        )
+
+def _not_configured(what: str, of: str, here: Iterable[str]) -> CannotUnseal:
+    return CannotUnseal(
+        f"{what}: sealed with secret key {of}, which is not configured",
+        f"LIVEPASS_SECRET_KEY must hold that one too (several are separated by commas); it holds {', '.join(here)}",
+    )
+
+
+def _altered(what: str) -> CannotUnseal:
+    return CannotUnseal(
+        f"{what}: does not open with the secret key that it names, so it was altered",
+        "restore it from a backup: nothing else can bring it back",
+    )
 
 
 class Secrets:
     """The installation's secret keys. ``texts`` are base64url, 32 bytes each; the first one seals."""
 
-    def __init__(self, texts: Sequence[str], nonce: Callable[[int], bytes]) -> None:
+    def __init__(self, texts: Sequence[str], chance: Callable[[int], bytes]) -> None:
         keys = [_decoded(text, position) for position, text in enumerate(texts, 1)]
         if not keys:
             raise BadSecretKey("there is no secret key")
         self._keys: Mapping[str, bytes] = {key_id(key): key for key in keys}
         self.first = key_id(keys[0])
-        self._nonce = nonce
+        self._chance = chance
 
-    def subkey(self, purpose: str, of: str | None = None) -> bytes:
-        """A key for one purpose, derived from the secret key of that id (default: the first)."""
-        of = of or self.first
-        key = self._keys.get(of)
-        if key is None:
-            raise CannotUnseal(of)
-        return hmac.digest(key, b"livepass subkey v1\n" + purpose.encode(), "sha256")
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names of the secret keys, in the order of the configuration."""
+        return tuple(self._keys)
+
+    def new_key(self) -> bytes:
+        """A fresh key, of nothing but chance."""
+        return self._chance(KEY_BYTES)
 
     def seal(self, secret: bytes, purpose: str) -> bytes:
         """Seal for one purpose; opening for another fails."""
-        nonce = self._nonce(12)
+        nonce = self._chance(12)
         header = _VERSION + bytes.fromhex(self.first)
-        sealed = AESGCM(self.subkey("seal")).encrypt(nonce, secret, header + purpose.encode())
+        sealed = _cipher(self._keys[self.first]).encrypt(nonce, secret, header + purpose.encode())
         return header + nonce + sealed
 
     def unseal(self, blob: bytes, purpose: str) -> bytes:
-        """What was sealed. Raises ``CannotUnseal``."""
+        """What was sealed. Raises ``CannotUnseal``, which names the purpose and the secret key."""
         header, nonce, sealed = blob[:9], blob[9:21], blob[21:]
-        of = header[1:].hex()
+        if not sealed:
+            raise _altered(purpose)
+        key = self._keys.get(sealed_with(blob))
+        if key is None:
+            raise _not_configured(purpose, sealed_with(blob), self._keys)
         try:
-            return AESGCM(self.subkey("seal", of)).decrypt(nonce, sealed, header + purpose.encode())
+            return _cipher(key).decrypt(nonce, sealed, header + purpose.encode())
         except (InvalidTag, ValueError) as error:
-            raise CannotUnseal(of) from error
+            raise _altered(purpose) from error
+
+
+def sealed_with(blob: bytes) -> str:
+    """The name of the secret key that sealed it."""
+    return blob[1:9].hex()
+
+
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(hmac.digest(key, b"livepass subkey v1\nseal", "sha256"))
 
 
 def key_id(key: bytes) -> str:

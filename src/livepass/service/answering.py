@@ -7,48 +7,51 @@ registration) is written before it; what was merely observed is written after it
 from __future__ import annotations
 
 import logging
-from collections import deque
 from urllib.parse import unquote
 
-from livepass.core import testimony, trip1_register, trip3_ask, trip3_fetch
+from livepass.core import crowd, testimony, trip1_register, trip3_ask, trip3_fetch
+from livepass.core.authorization import fingerprint, presented_token
 from livepass.core.change import http_date
+from livepass.core.crowd import PHONES_PER_PASS
 from livepass.core.decision import Decision, NewEpoch, Reply
+from livepass.core.history import Reason
 from livepass.core.model import PassHead, TokenSource
+from livepass.core.replay import Act, entry_of
 from livepass.core.timeline import Event, Kind
 from livepass.service.building import Builder, CannotBuild, Recent
+from livepass.service.epochs import Begun, begin_epochs, new_epoch, say_loudly
+from livepass.service.lookout import Lookout
 from livepass.service.observing import Noted, Recorder
-from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
+from livepass.service.pressure import Load
+from livepass.service.safekeeping import keep_up
+from livepass.service.seams import Chance, Clock, Journal, KeyRing, Store, Tx
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 20_000
 STRANGERS = 10_000
 STRANGER_MS = 600_000
-
-
-class FetchTimes:
-    """How long recent fetches took, in seconds: what a mass push is paced by."""
-
-    def __init__(self) -> None:
-        self._recent: deque[float] = deque(maxlen=500)
-
-    def took(self, seconds: float) -> None:
-        self._recent.append(seconds)
-
-    def p95(self) -> float | None:
-        """The 95th percentile since the last call; ``None`` when nothing was fetched."""
-        if not self._recent:
-            return None
-        ordered = sorted(self._recent)
-        self._recent.clear()
-        return ordered[int(len(ordered) * 0.95)]
+CROWDS = 10_000
 
 
 class Answering:
-    """One object per process. ``connection`` names the TCP connection of a request, where that is known."""
+    """One object per process. ``connection`` names the TCP connection of a request, where that is known.
+
+    Registrations are acknowledged when they are durable in the database and, where there is one, in the ``journal``.
+    """
 
     def __init__(
-        self, store: Store, keys: KeyRing, builder: Builder, recorder: Recorder, clock: Clock, chance: Chance
+        self,
+        store: Store,
+        keys: KeyRing,
+        builder: Builder,
+        recorder: Recorder,
+        clock: Clock,
+        chance: Chance,
+        *,
+        lookout: Lookout | None = None,
+        journal: Journal | None = None,
+        phones_per_pass: int = PHONES_PER_PASS,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -56,10 +59,16 @@ class Answering:
         self._recorder = recorder
         self._clock = clock
         self._chance = chance
+        self._lookout = lookout
+        self._journal = journal
+        self._phones_per_pass = phones_per_pass
+        self._crowds: Recent[tuple[str, str], int] = Recent(CROWDS)
+        # Of this process only. A fetch that reaches another one costs retellings, which are bounded, and nothing where
+        # the proxy keeps a connection with one process: docs/how-to/stand-behind-a-proxy.md.
         self._asked_over: Recent[tuple[str, str], tuple[str, int]] = Recent(CONNECTIONS)
         self._strangers: Recent[tuple[str, str], int] = Recent(STRANGERS)
         self._spare_epoch = new_epoch(chance)
-        self.fetch_times = FetchTimes()
+        self.load = Load(clock)
 
     # ── trip 1
 
@@ -69,9 +78,12 @@ class Answering:
         """``POST …/registrations/{type}/{serial}``. Durable when this returns 200 or 201."""
         return await self._trip1(trip1_register.register, pass_type, serial, device_id, authorization, body)
 
-    async def unregister(self, pass_type: str, serial: str, device_id: str, authorization: str | None) -> Reply:
-        """``DELETE …/registrations/{type}/{serial}``."""
-        return await self._trip1(trip1_register.unregister, pass_type, serial, device_id, authorization, b"")
+    async def unregister(
+        self, pass_type: str, serial: str, device_id: str, authorization: str | None, started_at: int | None = None
+    ) -> Reply:
+        """``DELETE …/registrations/{type}/{serial}``. ``started_at``: when the edge took it, where it says so."""
+        rule = trip1_register.unregister
+        return await self._trip1(rule, pass_type, serial, device_id, authorization, b"", started_at)
 
     async def _trip1(
         self,
@@ -81,12 +93,21 @@ class Answering:
         device_id: str,
         authorization: str | None,
         body: bytes,
+        started_at: int | None = None,
     ) -> Reply:
         serial = await self._known_serial(pass_type, serial)
-        now = self._clock.now()
+        push_token = trip1_register.push_token_of(body)
+        crowded = False
 
         async def decide(reader: Store | Tx) -> Decision:
-            snapshot = await reader.register_snapshot(pass_type, serial, device_id)
+            nonlocal crowded
+            # Phones are counted once: where it is decided.
+            most_phones = 0 if reader is self._store else self._phones_per_pass
+            snapshot = await reader.register_snapshot(
+                pass_type, serial, device_id, push_token=push_token, most_phones=most_phones
+            )
+            crowded = crowd.crowded(snapshot.phones, self._phones_per_pass)
+            await keep_up(reader, self._keys, snapshot.token)
             facts = trip1_register.RegisterFacts(
                 pass_type,
                 serial,
@@ -98,23 +119,57 @@ class Answering:
                 snapshot.device,
                 snapshot.registration,
                 snapshot.target_dead,
-                now,
+                self._clock.now(),
+                snapshot.twins,
+                started_at,
             )
             return rule(facts)
 
-        # Strangers never reach the writer: what is refused on a plain read is refused there.
-        first = await decide(self._store)
-        if not first.writes:
-            self._recorder.note(first.writes, first.events)
-            return first.reply
-
-        async def work(tx: Tx) -> Reply:
-            await tx.lock_phone(pass_type, device_id)
+        async def work(tx: Tx) -> Decision:
+            await tx.lock_phone(pass_type, device_id, push_token)
             decision = await decide(tx)
             await tx.apply(decision.writes, decision.events)
-            return decision.reply
+            return decision
 
-        return await self._store.write(work)
+        # Strangers never reach the writer: what is refused on a plain read is refused there.
+        decision = await decide(self._store)
+        if decision.writes:
+            decision = await self._store.write(work)
+        else:
+            self._recorder.note(decision.writes, decision.events)
+        reply = decision.reply
+        await self._keep(decision, fingerprint(presented_token(authorization) or ""), push_token, started_at)
+        if crowded and reply.status == 201:
+            self._thin_out(pass_type, serial, device_id)
+        return reply
+
+    def _thin_out(self, pass_type: str, serial: str, device_id: str) -> None:
+        """A pass has too many phones: see, after the answer, whether some of them are none."""
+        now, key = self._clock.now(), (pass_type, serial)
+        seen_at = self._crowds.get(key)
+        if seen_at is not None and now - seen_at < crowd.SAY_EVERY_MS:
+            return
+        self._crowds.put(key, now)
+
+        async def note(tx: Tx) -> Noted:
+            found = await tx.crowd(pass_type, serial, device_id, cap=self._phones_per_pass, limit=crowd.AT_ONCE)
+            if found is None:
+                return (), ()
+            return crowd.thin_out(crowd.CrowdFacts(pass_type, serial, found, self._phones_per_pass, now))
+
+        self._recorder.later(note)
+
+    async def _keep(self, decision: Decision, token: str, push_token: str | None, started_at: int | None) -> None:
+        """What is about to be acknowledged is kept outside the database too. Raises ``Unavailable``: then the phone
+        comes again, and it is kept then.
+        """
+        entry = entry_of(decision, token, push_token, started_at)
+        if entry is None:
+            return
+        if self._lookout is not None and entry.act is Act.REGISTER:
+            self._lookout.registered(entry.pass_type, entry.device_id, entry.at)
+        if self._journal is not None:
+            await self._journal.append(entry)
 
     # ── trip 3 ask
 
@@ -138,16 +193,24 @@ class Answering:
         return reply
 
     async def _begin_epoch(self, pass_type: str, decision: Decision) -> None:
-        """Durable before any tag of the new epoch leaves."""
-        renewals = [write for write in decision.writes if isinstance(write, NewEpoch)]
-        alarms = [event for event in decision.events if event.kind is Kind.NEW_EPOCH]
-        log.error("tags of %s are ahead of the database: it went back in time; new epoch", pass_type)
+        """Durable before any tag of the new epoch leaves; for all pass types, because all went back.
+
+        A tag of the lost history is a foreign one from then on, so it does this once, however many phones bring it.
+        """
+        [renewal] = [write for write in decision.writes if isinstance(write, NewEpoch)]
+        [alarm] = [event for event in decision.events if event.kind is Kind.NEW_EPOCH]
         self._spare_epoch = new_epoch(self._chance)
+        now, lost = self._clock.now(), self._lookout.lost_modified() if self._lookout is not None else {}
 
-        async def work(tx: Tx) -> None:
-            await tx.apply(renewals, alarms)
+        async def work(tx: Tx) -> tuple[Begun, ...]:
+            counters = await tx.counters()
+            if not any((one.pass_type, one.epoch) == (pass_type, renewal.old_epoch) for one in counters):
+                return ()
+            return await begin_epochs(
+                tx, counters, Reason.TAG_AHEAD, now=now, chance=self._chance, lost=lost, alarm=(renewal, alarm)
+            )
 
-        await self._store.write(work)
+        say_loudly(await self._store.write(work), Reason.TAG_AHEAD)
 
     def _worth_noting(self, decision: Decision, pass_type: str, device_id: str) -> bool:
         """Anybody can ask for a phone that does not exist: each such id is written down once in ten minutes."""
@@ -195,9 +258,9 @@ class Answering:
     ) -> Fetched:
         """``GET`` or (``body`` false) ``HEAD /v1/passes/{type}/{serial}``. Call ``written`` once it is all sent."""
         serial = await self._known_serial(pass_type, serial)
-        started = self._clock.stopwatch()
         snapshot = await self._store.fetch_snapshot(pass_type, serial)
         head = snapshot.head
+        await keep_up(self._store, self._keys, head.token if head else None)
         expected = self._expected(snapshot.tenant, pass_type, serial, head.token if head else None)
         facts = trip3_fetch.FetchFacts(
             pass_type, serial, authorization, if_modified_since, expected, head, self._clock.now()
@@ -208,7 +271,7 @@ class Answering:
         if head is None or verdict is trip3_fetch.Verdict.REFUSE or not body:
             return Fetched(self, decision.reply)
         if verdict is trip3_fetch.Verdict.NOT_MODIFIED:
-            return Fetched(self, decision.reply, pass_type, serial, head.seq, conditional, connection)
+            return Fetched(self, decision.reply, pass_type, serial, head.seq, conditional, connection, snapshot.epoch)
         try:
             reply, seq = await self._built(pass_type, serial, snapshot.tenant, head, decision.reply)
         except CannotBuild as error:
@@ -216,8 +279,7 @@ class Answering:
             event = Event(Kind.FETCH_FAILED, facts.now, pass_type, serial, detail={"status": 503, "reason": str(error)})
             self._recorder.note((), (event,))
             return Fetched(self, Reply(503))
-        self.fetch_times.took(self._clock.stopwatch() - started)
-        return Fetched(self, reply, pass_type, serial, seq, conditional, connection)
+        return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch)
 
     async def _built(self, pass_type: str, serial: str, tenant: str, head: PassHead, reply: Reply) -> tuple[Reply, int]:
         """Body and ``Last-Modified`` of one version: the one decided on, or a newer one that came meanwhile."""
@@ -246,7 +308,7 @@ class Answering:
                 )
                 for registration, device in found
             ]
-            writes, event = trip3_fetch.served(
+            return trip3_fetch.served(
                 trip3_fetch.ServedFacts(
                     pass_type,
                     serial,
@@ -256,9 +318,9 @@ class Answering:
                     len(fetched.reply.body),
                     candidates,
                     now,
+                    fetched.epoch,
                 )
             )
-            return writes, (event,)
 
         self._recorder.later(note)
 
@@ -329,6 +391,7 @@ class Fetched:
         seq: int = 0,
         conditional: bool = False,
         connection: str | None = None,
+        epoch: str = "",
     ) -> None:
         self._answering = answering
         self.reply = reply
@@ -337,13 +400,9 @@ class Fetched:
         self.seq = seq
         self.conditional = conditional
         self.connection = connection
+        self.epoch = epoch
 
     def written(self) -> None:
         """Everything was handed to the phone."""
         if self.pass_type:
             self._answering._served(self)
-
-
-def new_epoch(chance: Chance) -> str:
-    """48 random bits, in the alphabet that phones do not escape."""
-    return chance.token_bytes(6).hex()

@@ -12,6 +12,7 @@ import orjson
 
 from livepass.core.model import Pass
 from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
+from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
 
 K = TypeVar("K", bound=Hashable)
@@ -119,9 +120,10 @@ class Builder:
                 f"revision {row.revision[:12]} of template {row.template} is not in the database",
                 f"import the template again: livepass template import {row.template}",
             )
-        document = self.complete(row.document, tenant, row)
+        await keep_up(self._store, self._keys, row.token)
         at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
         try:
+            document = self.complete(row.document, tenant, row)
             built = await self._scheduler.off_loop(lambda: build(template.static, document, identity, at))
         except PkpassError as error:  # above all: the certificate has lapsed
             raise CannotBuild(str(error), error.hint) from error

@@ -18,7 +18,9 @@ from livepass.core.change import moves
 from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
 from livepass.pkpass import InvalidDocument, Template, TemplateDataError, canonical, lint, merge_patch
 from livepass.service.building import Builder, CannotBuild, manifest_sha
+from livepass.service.gathering import Gathered
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
+from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Chance, Clock, KeyRing, Store
 
 PASS_TYPE = re.compile(r"pass\.[A-Za-z0-9.-]{1,150}")
@@ -72,33 +74,41 @@ class Drafting:
         self._chance = chance
         self._url = web_service_url
 
-    async def draft_or_refusal(self, wish: Wish) -> Draft | Refusal:
+    def gathering(self) -> Gathered:
+        """To be handed to ``draft`` for each wish of a batch, so that what they share is read once."""
+        return Gathered(self._store, self._builder)
+
+    async def draft_or_refusal(self, wish: Wish, gathered: Gathered) -> Draft | Refusal:
         """As ``draft``, with the refusal as a value: in a batch it concerns one line."""
         try:
-            return await self.draft(wish)
+            return await self.draft(wish, gathered)
         except Refusal as refusal:
             return refusal
 
-    async def draft(self, wish: Wish) -> Draft:
+    async def draft(self, wish: Wish, gathered: Gathered | None = None) -> Draft:
         """The pass as the wish makes it, linted and hashed. Raises ``Refusal``."""
+        gathered = gathered or self.gathering()
         _check_names(wish)
-        before = await self._store.pass_(wish.pass_type, wish.serial)
+        before = await gathered.pass_(wish.pass_type, wish.serial)
+        await keep_up(self._store, self._keys, before.token if before else None)
         if before is None and (wish.patch or wish.void):
             raise no_pass(wish.pass_type, wish.serial)
-        tenant = await self.tenant(wish.pass_type)
+        type_ = await gathered.type_(wish.pass_type)
+        tenant = type_.tenant if type_ else DEFAULT_TENANT
         name, pinned = _template_of(wish, before)
-        template = await self._builder.template(tenant, name, pinned)
+        template = await gathered.template(tenant, name, pinned)
         if template is None:
             raise await self._no_template(tenant, name, pinned)
         try:
             data, content = _merged(wish, before)
-            return await self._render(wish, before, tenant, template, pinned is not None, data, content)
+            return await self._render(wish, gathered, before, tenant, template, pinned is not None, data, content)
         except InvalidDocument as error:
             raise Refusal(str(error), hint=error.hint, code="document") from error
 
     async def _render(
         self,
         wish: Wish,
+        gathered: Gathered,
         before: Pass | None,
         tenant: str,
         template: Template,
@@ -117,9 +127,9 @@ class Drafting:
             ) from error
         voided = wish.void or (before is not None and before.voided and wish.patch)
         token = before.token if before else self._new_token()
-        document = await self._completed(rendered, wish, before, voided)
+        document = self._completed(rendered, wish, await gathered.type_(wish.pass_type), before, voided)
         with_token = {**document, "authenticationToken": self._token(tenant, wish, token)}
-        warnings = await self._lint(with_token, template, wish.pass_type)
+        warnings = await self._lint(with_token, template, wish.pass_type, gathered)
         now = self._clock.now()
         row = Pass(
             pass_type=wish.pass_type,
@@ -143,11 +153,10 @@ class Drafting:
             row, before, tenant, None if pinned else (template.name, template.revision), not wish.following, warnings
         )
 
-    async def _completed(
-        self, rendered: dict[str, Any], wish: Wish, before: Pass | None, voided: bool
+    def _completed(
+        self, rendered: dict[str, Any], wish: Wish, type_: PassType | None, before: Pass | None, voided: bool
     ) -> dict[str, Any]:
         """The document with what only the service knows. The service URL of an installed pass never changes."""
-        type_ = await self._store.pass_type(wish.pass_type)
         document = {"formatVersion": 1, **rendered}
         for key, value in (("passTypeIdentifier", wish.pass_type), ("serialNumber", wish.serial)):
             _agree(document, key, value)
@@ -160,9 +169,11 @@ class Drafting:
             document["voided"] = True
         return document
 
-    async def _lint(self, document: Mapping[str, Any], template: Template, pass_type: str) -> tuple[Fault, ...]:
+    async def _lint(
+        self, document: Mapping[str, Any], template: Template, pass_type: str, gathered: Gathered
+    ) -> tuple[Fault, ...]:
         try:
-            certificate = (await self._builder.identity(pass_type)).facts
+            certificate = (await gathered.identity(pass_type)).facts
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="no_certificate") from error
         found = lint(document, template.static, certificate)

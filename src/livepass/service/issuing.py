@@ -18,9 +18,9 @@ from livepass.core.model import DEFAULT_TENANT, Held, Pass, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
 from livepass.pkpass import Template
-from livepass.service.answering import new_epoch
 from livepass.service.building import Builder, CannotBuild
-from livepass.service.drafting import Draft, Drafting, Wish
+from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
+from livepass.service.epochs import new_epoch
 from livepass.service.refusals import Conflict, Fault, Refusal, TooLarge, no_pass
 from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
 
@@ -82,6 +82,8 @@ class Issuing:
         self._clock = clock
         self._due = due
         self._drafting = Drafting(store, keys, builder, clock, chance, web_service_url)
+        self.gave: dict[str, int] = {}
+        """The newest ``last_modified`` given away from here, by pass type: a lost history is not to be repeated."""
 
     # ── one pass
 
@@ -176,11 +178,7 @@ class Issuing:
         """Wishes of one pass type. Drafts that went stale are drawn anew, the others kept."""
         drafts: dict[int, Draft | Refusal] = {}
         for _ in range(ATTEMPTS):
-            for index, wish in enumerate(wishes):
-                if index not in drafts:
-                    drafts[index] = await self._drafting.draft_or_refusal(wish)
-                    if index % AT_A_STRETCH == AT_A_STRETCH - 1:
-                        await self._builder.breathe()
+            await self._draw([(index, wish) for index, wish in enumerate(wishes) if index not in drafts], drafts)
             ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
             if not ready:
                 break
@@ -192,6 +190,19 @@ class Issuing:
             for index in stale:
                 del drafts[index]
         return [_refused(drafts.get(index)) for index in range(len(wishes))]
+
+    async def _draw(self, wishes: Sequence[tuple[int, Wish]], drafts: dict[int, Draft | Refusal]) -> None:
+        """Drafts of wishes of one pass type, under their indexes."""
+        gathered = self._drafting.gathering()
+        for start in range(0, len(wishes), AT_A_STRETCH):
+            stretch = wishes[start : start + AT_A_STRETCH]
+            if start:
+                await self._builder.breathe()
+            serials = [wish.serial for _, wish in stretch if SERIAL.fullmatch(wish.serial)]
+            if len(serials) > 1:
+                await gathered.read(stretch[0][1].pass_type, serials)
+            for index, wish in stretch:
+                drafts[index] = await self._drafting.draft_or_refusal(wish, gathered)
 
     # ── storing: inside the transaction
 
@@ -233,7 +244,10 @@ class Issuing:
                 )
             return results, []
 
-        return await self._store.write(work)
+        stored, stale = await self._store.write(work)
+        newest = max((result.last_modified for result in stored.values()), default=0)
+        self.gave[pass_type] = max(newest, self.gave.get(pass_type, 0))
+        return stored, stale
 
     # ── passes that follow a template
 

@@ -14,13 +14,15 @@ from livepass.core.authorization import fingerprint
 from livepass.core.model import Target
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, TokenErrors
-from livepass.service.answering import FetchTimes
 from livepass.service.building import Builder, CannotBuild
+from livepass.service.presence import Slowest
 from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tx
 
 log = logging.getLogger(__name__)
 
 CLAIM = 500
+BATCH_SECONDS = 0.25
+"""How much of a second's pushes go at once: phones come back as they are woken, in a stream or in a flood."""
 LEASE_MS = 60_000
 """Longer than a push may take with all its deadlines; a worker that died is replaced after it."""
 SWEEP_SECONDS = 30.0
@@ -43,7 +45,8 @@ class Dispatcher:
         chance: Chance,
         scheduler: Scheduler,
         due: Signal,
-        fetch_times: FetchTimes | None = None,
+        slowest: Slowest | None = None,
+        pace: budget.Pace | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -52,8 +55,9 @@ class Dispatcher:
         self._chance = chance
         self._scheduler = scheduler
         self._due = due
-        self._fetch_times = fetch_times
-        self._pace = budget.Pace()
+        self._slowest = slowest
+        self._pace = pace or budget.Pace()
+        self._sent = 0
         self._token_errors: dict[str, TokenErrors] = {}
         self._credentials: dict[str, str] = {}
         self._open_at = 0.0
@@ -139,15 +143,17 @@ class Dispatcher:
 
     async def _claim(self, pass_type: str) -> _Batch | None:
         """A batch under a lease of its own; ``None`` when there is nothing to be had."""
+        await self._keep_pace()
         now = self._clock.now()
         lease = self._chance.token_bytes(8).hex()
-        limit = max(1, min(CLAIM, int(self._pace.rate)))
+        limit = max(1, min(CLAIM, int(self._pace.rate * BATCH_SECONDS)))
         targets = await self._store.write(
             lambda tx: tx.claim_targets(pass_type, lease=lease, now=now, lease_until=now + LEASE_MS, limit=limit)
         )
         if not targets:
             return None
-        self._keep_pace(len(targets))
+        self._sent += len(targets)
+        self._open_at = max(self._open_at, self._clock.stopwatch()) + len(targets) / self._pace.rate
         return _Batch(self._store, lease, self._clock, targets)
 
     async def _see_through(self, batch: _Batch) -> None:
@@ -158,10 +164,15 @@ class Dispatcher:
             await self._send(go, batch)
         await batch.record()
 
-    def _keep_pace(self, count: int) -> None:
-        """Every push brings an ask and a fetch: do not send faster than those can be answered."""
-        self._pace = self._pace.after(self._fetch_times.p95() if self._fetch_times else None)
-        self._open_at = max(self._open_at, self._clock.stopwatch()) + count / self._pace.rate
+    async def _keep_pace(self) -> None:
+        """Every push brings an ask and a fetch: do not send faster than those can be answered, here or elsewhere."""
+        now = self._clock.stopwatch()
+        if not self._pace.may_move(now):
+            return
+        self._pace = self._pace.after(await self._slowest() if self._slowest else None, now, self._sent)
+        self._sent = 0
+        if self._pace.eased:
+            log.info("phones are served slowly: pushing at %.0f a second now", self._pace.rate)
 
     # ── one batch
 

@@ -6,11 +6,13 @@ package touches a clock, randomness, asyncio or a socket except through these.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from livepass.core.decision import PassVersion, Write
+from livepass.core.history import Witness
 from livepass.core.model import (
     ApiKey,
     Certificate,
@@ -19,13 +21,16 @@ from livepass.core.model import (
     Held,
     Pass,
     PassType,
+    Process,
     Registration,
     StoredTemplate,
     Tag,
     Target,
     TokenSource,
 )
-from livepass.core.snapshots import AskSnapshot, FetchSnapshot, RegisterSnapshot
+from livepass.core.replay import Entry, Page
+from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
+from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
 from livepass.core.timeline import Event
 from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
 from livepass.pkpass import CertificateFacts
@@ -82,11 +87,19 @@ class Reader(Protocol):
 
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot: ...
 
-    async def register_snapshot(self, pass_type: str, serial: str, device_id: str) -> RegisterSnapshot: ...
+    async def register_snapshot(
+        self, pass_type: str, serial: str, device_id: str, *, push_token: str | None = None, most_phones: int = 0
+    ) -> RegisterSnapshot:
+        """Twins are those that share ``push_token`` (``None``: the one that the phone has); phones are counted up to
+        ``most_phones``.
+        """
 
     async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]: ...
 
     async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...
+
+    async def passes_named(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, Pass]:
+        """Those of these serial numbers that there are, by serial number."""
 
     async def passes(
         self,
@@ -142,6 +155,18 @@ class Reader(Protocol):
     ) -> Sequence[Event]:
         """What phones said, newest first."""
 
+    async def installation(self) -> str:
+        """What the database has been called since it was made, also in its copies."""
+
+    async def counters(self) -> Sequence[Counter]:
+        """Every pass type's, in one statement."""
+
+    async def new_epochs(self, pass_type: str) -> Sequence[Event]:
+        """The epochs that a pass type began after its first, oldest first."""
+
+    async def database_time(self) -> int | None:
+        """The clock that all processes share, in milliseconds; ``None``: there is none but each process's own."""
+
     async def counter(self, pass_type: str) -> Counter | None: ...
 
     async def pass_type(self, pass_type: str) -> PassType | None: ...
@@ -171,10 +196,23 @@ class Reader(Protocol):
 
     async def api_keys(self) -> Sequence[ApiKey]: ...
 
+    async def shared_keys(self) -> Sequence[SharedKey]:
+        """Oldest first."""
+
+    async def sealed_counts(self) -> Sequence[SealedCount]: ...
+
+    async def sealed_otherwise(
+        self, kind: Sealable, secret: str, *, after: tuple[str, str], limit: int
+    ) -> Sequence[Sealed]:
+        """Things that are sealed with another secret key than the one of that id, by (``within``, ``id``)."""
+
     async def due(self) -> Sequence[tuple[str, int]]:
         """(pass type, instant) for each pass type that has pushes waiting: when its first one may go."""
 
     async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]: ...
+
+    async def processes(self) -> Sequence[Process]:
+        """Those that have not said goodbye, also if they have not been heard for long."""
 
 
 class Tx(Reader, Protocol):
@@ -183,8 +221,15 @@ class Tx(Reader, Protocol):
     async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:
         """Apply decisions of any number of phones. Answers the numbers taken, by pass type."""
 
-    async def lock_phone(self, pass_type: str, device_id: str) -> None:
-        """Nobody else registers or unregisters for this phone until the end. Read what you decide on after it."""
+    async def lock_phone(self, pass_type: str, device_id: str, push_token: str | None = None) -> None:
+        """Nobody else registers or unregisters for this phone until the end, under whichever device id. Read what you
+        decide on after it. ``push_token`` is the one that it comes with; ``None``: the one that it has.
+        """
+
+    async def crowd(self, pass_type: str, serial: str, device_id: str, *, cap: int, limit: int) -> Crowd | None:
+        """The phones of a pass: counted up to ``cap + limit``; those that never asked, among ``limit`` or so from
+        ``device_id`` on. ``None``: somebody else is looking at this moment.
+        """
 
     async def pass_identities(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, TokenSource]]:
         """Which writing of which pass is there: (edit, token) by serial. Nobody else changes them until the end."""
@@ -207,6 +252,17 @@ class Tx(Reader, Protocol):
     async def put_certificate(self, certificate: Certificate) -> None: ...
 
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None: ...
+
+    async def put_process(self, process: Process) -> None:
+        """A sign of life."""
+
+    async def remove_process(self, process_id: str) -> None: ...
+
+    async def add_shared_key(self, key: SharedKey) -> None:
+        """Where there is one of that id already, that one stays."""
+
+    async def reseal(self, kind: Sealable, renewed: Sequence[tuple[Sealed, bytes]]) -> None:
+        """Put another seal in place of each, where it is still the one that was read."""
 
     async def put_template(self, tenant: str, template: StoredTemplate) -> None: ...
 
@@ -243,7 +299,9 @@ class Tx(Reader, Protocol):
     async def prune(
         self, *, events_before: int, tombstones_before: int, dead_before: int, idle_before: int, limit: int
     ) -> int:
-        """Forget what is old; answers how many rows. ``idle_before``: phones and tokens that nothing belongs to."""
+        """Forget what is old; answers how many rows. ``idle_before``: phones and tokens that nothing belongs to, and
+        processes that were last heard then.
+        """
 
 
 class Store(Reader, Protocol):
@@ -257,10 +315,47 @@ class Store(Reader, Protocol):
         others wait for it.
         """
 
+    async def recheck(self) -> None:
+        """Look whether what was opened is still the database: begins a new history (as at the start) when it is another
+        copy, raises ``Unavailable`` when there is no telling any more.
+        """
+
     def on_commit(self, notice: Callable[[], None]) -> None:
         """Call ``notice`` soon after anybody commits, also another process. A hint: some commits may share one."""
 
     async def close(self) -> None: ...
+
+
+class WitnessFile(Protocol):
+    """What was seen of the database, kept outside it. Raises ``OSError``."""
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Nobody else reads or writes it meanwhile."""
+
+    async def read(self) -> Witness | None:
+        """``None`` when there is none, or nothing that can be understood."""
+
+    async def write(self, witness: Witness) -> None: ...
+
+
+class Journal(Protocol):
+    """Registrations as they were acknowledged, kept outside the database. Several processes share its folder."""
+
+    async def append(self, entry: Entry) -> None:
+        """Durable when this returns. Raises ``Unavailable``."""
+
+    def pages(self, places: dict[str, int], since: int | None) -> AsyncIterator[Page]:
+        """A page a day, in order, of entries from ``since`` on; from ``places``, which is moved on: what is read once
+        is not read again.
+        """
+
+    def turn(self, seconds: float) -> AbstractAsyncContextManager[bool]:
+        """Whether it is ours to replay now: false when another process does for longer than that."""
+
+    async def replayed(self) -> Mapping[str, str] | None:
+        """The epoch of each pass type when all of it was replayed last; ``None``: not known."""
+
+    async def mark_replayed(self, epochs: Mapping[str, str]) -> None: ...
 
 
 class Sender(Protocol):
@@ -301,14 +396,31 @@ class KeyRing(Protocol):
 
     @property
     def token_key_id(self) -> str:
-        """The key under which new passes' tokens are derived."""
+        """The shared key with which new passes' tokens are derived."""
+
+    @property
+    def secret_ids(self) -> Sequence[str]:
+        """The names of the configured secret keys; the first one seals."""
+
+    def adopt(self, keys: Sequence[SharedKey]) -> None:
+        """Take in the shared keys, oldest first. Raises ``PkpassError`` for one that does not open, with the others
+        taken in.
+        """
+
+    def new_shared_key(self, key_id: str, purpose: str, now: int) -> SharedKey: ...
+
+    def knows(self, source: TokenSource) -> bool:
+        """Whether the key that this token is derived with was taken in."""
 
     def token(self, tenant: str, pass_type: str, serial: str, source: TokenSource) -> str: ...
 
     def stranger_token(self, tenant: str, pass_type: str, serial: str) -> str:
         """A token nobody has, at the cost of a real one: what an unknown serial is compared with."""
 
-    def seal(self, secret: bytes, purpose: str) -> bytes: ...
+    def seal(self, kind: Sealable, within: str, id_: str, secret: bytes) -> bytes: ...
+
+    def reseal(self, one: Sealed) -> bytes:
+        """The same, sealed with the first secret key. Raises ``PkpassError``."""
 
     def open(self, certificate: Certificate) -> Identity:
         """The certificate, opened; kept open, because opening a key is slow."""

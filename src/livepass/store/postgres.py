@@ -12,6 +12,7 @@ import contextlib
 import logging
 import random
 import re
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
@@ -37,6 +38,12 @@ LOCK_TIMEOUT = "2s"
 STATEMENT_TIMEOUT = "30s"
 IDLE_IN_TRANSACTION = "30s"
 CONNECT_SECONDS = 5.0
+LINK_SECONDS = 10
+"""How long the other end may be silent before the connection counts as dead, seen from either side. Without it, a link
+that is cut without a word holds up whatever waits for its answer, and at the server the locks it held.
+"""
+PROBE_AFTER_SECONDS = 5
+PROBE_EVERY_SECONDS = 2
 HINT_SECONDS = 0.02
 """Commits that come closer together than this share one NOTIFY: it takes a lock that all committers share."""
 RELISTEN_SECONDS = 1.0
@@ -45,7 +52,10 @@ _NOTIFY = "NOTIFY livepass_due"
 UPGRADE_LOCK = 0x6C697665
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
-_BYTES = ("document", "data", "content", "token_salt", "token_sealed", "files", "chain_pem", "key_sealed", "sealed")
+_BYTES = (
+    *("document", "data", "content", "token_salt", "token_sealed", "files", "chain_pem", "key_sealed"),
+    *("sealed", "was", "secret"),
+)
 _NUMBERS = (
     *("after", "before", "limit", "due_only", "urgent", "confirmed", "pinned", "voided", "nfc"),
     *("seq", "edit", "asked", "told", "pushed", "attempts", "modified_floor", "last_modified"),
@@ -53,9 +63,10 @@ _NUMBERS = (
     *("created_at", "changed_at", "proven_at", "retired_at", "last_push_at", "token_registered_at"),
     *("not_before", "not_after", "intermediate_not_after"),
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
+    *("most_phones", "siblings_since", "retold", "tomorrow"),
 )
 _LISTS = (
-    *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens"),
+    *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),
     *("event_kind", "event_pass_type", "event_serial", "event_device_id", "event_target", "event_detail"),
 )
 TYPES: Mapping[str, str] = {
@@ -87,6 +98,8 @@ _LOST_CONNECTION = (
     OSError,
     TimeoutError,
 )
+
+_NOT_SAID = (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError)
 
 Renew = Callable[[Writing, str], Awaitable[None]]
 """Begins a new history: called in a transaction, with what the database's storage is called now."""
@@ -186,6 +199,31 @@ class _Pooled(PostgresConnection):
         raise AssertionError("unreachable")
 
 
+_LINK_OPTIONS = [
+    (getattr(socket, name), value)
+    for name, value in (
+        ("TCP_KEEPIDLE", PROBE_AFTER_SECONDS),
+        ("TCP_KEEPINTVL", PROBE_EVERY_SECONDS),
+        ("TCP_KEEPCNT", (LINK_SECONDS - PROBE_AFTER_SECONDS) // PROBE_EVERY_SECONDS + 1),
+        # What was sent and never acknowledged: Linux alone has it.
+        ("TCP_USER_TIMEOUT", LINK_SECONDS * 1000),
+    )
+    if hasattr(socket, name)
+]
+
+
+class _Watched(asyncpg.Connection):
+    """Ends when the other end has been silent for ``LINK_SECONDS``, whether or not a statement is under way."""
+
+    def __init__(self, protocol: Any, transport: Any, *more: Any) -> None:
+        super().__init__(protocol, transport, *more)
+        link = transport.get_extra_info("socket")
+        if link is not None and link.family != getattr(socket, "AF_UNIX", None):
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _LINK_OPTIONS:
+                link.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class PostgresStore(Reading):
     """``service.seams.Store`` on PostgreSQL. Open it on the loop that uses it; ``close`` it there."""
 
@@ -223,6 +261,7 @@ class PostgresStore(Reading):
                 # Every statement stays prepared: there are more of them than the driver keeps by itself.
                 statement_cache_size=512,
                 max_cached_statement_lifetime=0,
+                connection_class=_Watched,
                 init=store._greet,
                 reset=_nothing,
                 server_settings=_settings(),
@@ -233,21 +272,36 @@ class PostgresStore(Reading):
         return store
 
     async def _greet(self, db: Any) -> None:
-        """Before a new connection is used: is this still the database we know? A failover looks like a hiccup."""
-        if self._renew is None:
-            return
+        """Before a new connection is used: is this still the database we know? A failover looks like a hiccup.
+
+        Whoever finds another copy first begins the new history; the others wait for it, and find it begun.
+        """
         here = await _physical(db)
-        known = await db.fetchval("SELECT physical FROM installation")
-        if not here or known == here:
+        if self._renew is None or not here or here == await db.fetchval("SELECT physical FROM installation"):
             return
-        async with db.transaction():
-            known = await db.fetchval("SELECT physical FROM installation FOR UPDATE")
-            if known == here:
+        try:
+            async with db.transaction():
+                known = await db.fetchval("SELECT physical FROM installation FOR UPDATE")
+                if known == here:
+                    return
+                if known:
+                    log.error("the database is another copy than before: %s, was %s", here, known)
+                    await self._renew(Writing(PostgresConnection(db, self._known)), here)
+                await db.execute("UPDATE installation SET physical = $1", here)
+        except _LOST_RACE as error:
+            raise ConnectionError(f"a new history is being begun: {_said(error)}") from error
+
+    async def recheck(self) -> None:
+        """A connection that goes through a pooler stays open when the server behind it is replaced."""
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                async with self.pool.acquire(timeout=CONNECT_SECONDS) as db:
+                    await self._greet(db)
                 return
-            if known:
-                log.error("the database is another copy than before (%s, was %s): a new history begins", here, known)
-                await self._renew(Writing(PostgresConnection(db, self._known)), here)
-            await db.execute("UPDATE installation SET physical = $1", here)
+            except _LOST_CONNECTION as error:
+                if attempt == READ_ATTEMPTS - 1:
+                    raise Unavailable(f"the database cannot be reached: {_said(error)}") from error
+                await asyncio.sleep(0.02 * 4**attempt)
 
     # ── units of work
 
@@ -328,7 +382,9 @@ class PostgresStore(Reading):
         while not self._closed:
             db = None
             try:
-                db = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS, **_primary(self._url))
+                db = await asyncpg.connect(
+                    self._url, timeout=CONNECT_SECONDS, connection_class=_Watched, **_primary(self._url)
+                )
                 lost = asyncio.Event()
                 db.add_termination_listener(lambda _, lost=lost: lost.set())
                 await db.add_listener(CHANNEL, lambda *_: self._heard())
@@ -369,20 +425,10 @@ async def upgrade(url: str, *, uuid: str, now: int) -> list[str]:
     Raises ``StillRunning`` when a migration would break processes that work on the database right now.
     """
     db = await _connect(url)
-    ran = []
     try:
         async with db.transaction():
             await db.execute("SELECT pg_advisory_xact_lock($1)", UPGRADE_LOCK)
-            await db.execute(MIGRATION_TABLE)
-            found = await _schema(db)
-            for migration in due(migrations("postgres"), found):
-                await _refuse_to_break(db, migration, now)
-                await db.execute(migration.script)
-                await db.execute(
-                    "INSERT INTO migration (number, name, oldest, applied_at) VALUES ($1, $2, $3, $4)",
-                    *(migration.number, migration.name, migration.oldest, now),
-                )
-                ran.append(migration.label)
+            ran = await migrate(db, now)
             await db.execute(
                 "INSERT INTO installation (id, uuid, physical, created_at) VALUES (1, $1, $2, $3)"
                 " ON CONFLICT DO NOTHING",
@@ -390,6 +436,21 @@ async def upgrade(url: str, *, uuid: str, now: int) -> list[str]:
             )
     finally:
         await db.close()
+    return ran
+
+
+async def migrate(db: Any, now: int) -> list[str]:
+    """Run the migrations that a database has not had; answers their names. In a transaction, under the lock."""
+    ran = []
+    await db.execute(MIGRATION_TABLE)
+    for migration in due(migrations("postgres"), await _schema(db)):
+        await _refuse_to_break(db, migration, now)
+        await db.execute(migration.script)
+        await db.execute(
+            "INSERT INTO migration (number, name, oldest, applied_at) VALUES ($1, $2, $3, $4)",
+            *(migration.number, migration.name, migration.oldest, now),
+        )
+        ran.append(migration.label)
     return ran
 
 
@@ -422,25 +483,32 @@ async def _schema(db: Any) -> Schema:
 
 async def _connect(url: str) -> Any:
     try:
-        return await asyncpg.connect(url, timeout=CONNECT_SECONDS, **_primary(url))
+        return await asyncpg.connect(url, timeout=CONNECT_SECONDS, connection_class=_Watched, **_primary(url))
     except (*_LOST_CONNECTION, asyncpg.PostgresError, ValueError) as error:
         raise Unavailable(f"the database cannot be reached: {_said(error)}") from error
 
 
 async def _physical(db: Any) -> str:
-    """What a physical copy of the database is called: its cluster, and the timeline that a promotion changes.
+    """What a physical copy of the database is called: its cluster, the timeline that a promotion changes, the database
+    and the table, which are other ones after a dump was read back.
 
     The timeline is read from the name of the file being written: the control file lags behind a promotion. ``""`` where
-    the server does not say (some hosted ones): then the witness must tell.
+    the server does not say (some hosted ones): then the witness must tell. Raises ``ReadOnlySQLTransactionError`` on a
+    standby: what it says is not what will be when it is promoted, and the connection would survive that.
     """
+    if await db.fetchval("SELECT pg_is_in_recovery()"):
+        raise asyncpg.ReadOnlySQLTransactionError("this server is a standby")
     try:
-        async with db.transaction():
+        # What fails must not take a transaction around it along.
+        async with db.transaction() if db.is_in_transaction() else contextlib.nullcontext():
             row = await db.fetchrow(
-                "SELECT (pg_control_system()).system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+                "SELECT (pg_control_system()).system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
+                " (SELECT oid FROM pg_database WHERE datname = current_database()), 'counter'::regclass::oid"
             )
-    except asyncpg.PostgresError:
+    except _NOT_SAID as error:
+        log.debug("the server does not say which copy it is: %s", _said(error))
         return ""
-    return f"{row[0]}/{row[1]}/{db._params.database}" if row else ""
+    return "/".join(str(value) for value in row)
 
 
 def _settings() -> dict[str, str]:
@@ -449,6 +517,9 @@ def _settings() -> dict[str, str]:
         "lock_timeout": LOCK_TIMEOUT,
         "statement_timeout": STATEMENT_TIMEOUT,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
+        "tcp_keepalives_idle": str(PROBE_AFTER_SECONDS),
+        "tcp_keepalives_interval": str(PROBE_EVERY_SECONDS),
+        "tcp_user_timeout": str(LINK_SECONDS * 1000),
         "timezone": "UTC",
         "jit": "off",
     }

@@ -7,12 +7,29 @@
 -- A phone's registering and unregistering, one after the other, also of a phone that has no row yet.
 SELECT pg_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || :device_id, 0));
 
+-- name: lock_phone_and_token
+-- Also of a phone that has several device ids: its push token is what they share. In this order, and one of each at most.
+SELECT pg_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || :device_id, 0)),
+       pg_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || chr(10) || :push_token, 0));
+
+-- name: lock_phone_if_free
+-- For whoever would take something from a phone: not while that phone is registering.
+SELECT pg_try_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || :device_id, 0));
+
+-- name: lock_crowd_if_free
+SELECT pg_try_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || chr(10) || chr(10) || :serial, 0));
+
 -- name: lock_pass
 -- A pass that is joined must stay; that it changes meanwhile does not matter.
 SELECT 1 FROM pass WHERE pass_type = :pass_type AND serial = :serial FOR KEY SHARE;
 
 -- name: lock_pass_for_good
 SELECT 1 FROM pass WHERE pass_type = :pass_type AND serial = :serial FOR UPDATE;
+
+-- name: lock_counter
+-- A phone with a new push token takes along what it is owed. Not while a change is under way: its pushes would be due to
+-- the old token, which is gone when it gets there.
+SELECT 1 FROM counter WHERE pass_type = :pass_type FOR NO KEY UPDATE;
 
 -- name: lock_devices
 SELECT 1 FROM device
@@ -101,7 +118,7 @@ UPDATE push_target g SET lease = :lease, lease_until = :lease_until, sending = g
   FROM due WHERE g.pass_type = :pass_type AND g.push_token = due.push_token
 RETURNING g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending,
           g.attempts, g.next_at, g.lease, g.score, g.last_push_at,
-          (SELECT count(*) FROM device d
+          (SELECT count(DISTINCT r.serial) FROM device d
              JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
             WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token),
           g.dead_at, g.dead_reason;
@@ -128,6 +145,12 @@ WITH waiting AS MATERIALIZED (
 UPDATE push_target g SET next_at = greatest(:now, g.hold_until)
   FROM waiting WHERE g.pass_type = :pass_type AND g.push_token = waiting.push_token;
 
+-- ─────────────────────────────────────────────── history
+
+-- name: database_time
+-- The clock that all processes share, in milliseconds.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+
 -- ─────────────────────────────────────────────── timeline
 
 -- name: add_events
@@ -144,8 +167,12 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
    AND (:code IS NULL OR detail::json ->> 'code' = :code)
  ORDER BY id DESC LIMIT :limit;
 
--- name: prune_tombstones
+-- name: prune_events
 -- Whoever holds a row is using it: skipped until the next time. So are all below.
+DELETE FROM event WHERE id IN (
+  SELECT id FROM event WHERE at < :before ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED);
+
+-- name: prune_tombstones
 DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
   SELECT pass_type, device_id, serial FROM registration
    WHERE left_at IS NOT NULL AND left_at < :before FOR UPDATE SKIP LOCKED);
@@ -163,6 +190,9 @@ DELETE FROM device WHERE (pass_type, device_id) IN (
    WHERE d.token_registered_at < :before AND NOT EXISTS (
          SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id)
      FOR UPDATE SKIP LOCKED);
+
+-- name: prune_processes
+DELETE FROM process WHERE id IN (SELECT id FROM process WHERE heard_at < :before FOR UPDATE SKIP LOCKED);
 
 -- name: prune_targets
 DELETE FROM push_target WHERE (pass_type, push_token) IN (

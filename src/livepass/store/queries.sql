@@ -35,6 +35,14 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial = :serial;
 
+-- name: passes_named
+-- Of a pass type, those with these serial numbers.
+SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
+       p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
+       p.changed_at
+  FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+ WHERE p.pass_type = :pass_type AND p.serial IN (SELECT value FROM json_each(:serials));
+
 -- name: passes
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
@@ -135,30 +143,38 @@ UPDATE event
 UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: followers
--- Passes to bring up to their template. Two ranges rather than "<>", so that the index finds the few among millions.
+-- Passes to bring up to their template. Two ranges rather than "<>", and each in the order of the index, so that it
+-- finds the few among millions and stops at the limit.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
        p.changed_at
   FROM (
-       SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
-        WHERE o.template = :template AND o.pinned = 0 AND o.revision < :revision
-          AND (o.refused_revision IS NULL OR o.refused_revision <> :revision)
+       SELECT b.pass_type, b.serial FROM (
+              SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+               WHERE o.template = :template AND o.pinned = 0 AND o.revision < :revision
+                 AND (o.refused_revision IS NULL OR o.refused_revision <> :revision)
+               ORDER BY o.revision LIMIT :limit) b
        UNION ALL
-       SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
-        WHERE o.template = :template AND o.pinned = 0 AND o.revision > :revision
-          AND (o.refused_revision IS NULL OR o.refused_revision <> :revision)
+       SELECT a.pass_type, a.serial FROM (
+              SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+               WHERE o.template = :template AND o.pinned = 0 AND o.revision > :revision
+                 AND (o.refused_revision IS NULL OR o.refused_revision <> :revision)
+               ORDER BY o.revision LIMIT :limit) a
         LIMIT :limit) f
   JOIN pass p ON p.pass_type = f.pass_type AND p.serial = f.serial
   JOIN counter c ON c.pass_type = f.pass_type;
 
 -- name: templates_behind
+-- The first of each range, and not EXISTS: for that PostgreSQL would rather walk all passes than look into the index.
 SELECT m.tenant, m.name, m.revision FROM template m
- WHERE EXISTS (SELECT 1 FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type AND t.tenant = m.tenant
-                WHERE p.template = m.name AND p.pinned = 0 AND p.revision < m.revision
-                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision))
-    OR EXISTS (SELECT 1 FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type AND t.tenant = m.tenant
-                WHERE p.template = m.name AND p.pinned = 0 AND p.revision > m.revision
-                  AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision));
+ WHERE (SELECT p.serial FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type AND t.tenant = m.tenant
+         WHERE p.template = m.name AND p.pinned = 0 AND p.revision < m.revision
+           AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision)
+         ORDER BY p.revision LIMIT 1) IS NOT NULL
+    OR (SELECT p.serial FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type AND t.tenant = m.tenant
+         WHERE p.template = m.name AND p.pinned = 0 AND p.revision > m.revision
+           AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision)
+         ORDER BY p.revision LIMIT 1) IS NOT NULL;
 
 -- name: template
 SELECT r.name, r.revision, r.files, r.variables, r.created_at, m.revision = r.revision
@@ -185,13 +201,72 @@ ON CONFLICT (tenant, name) DO UPDATE SET revision = excluded.revision;
 SELECT p.token_key, p.token_salt, p.token_sealed, t.tenant,
        d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
        r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
-       g.dead_at
+       g.dead_at,
+       CASE WHEN r.joined IS NOT NULL AND r.left_at IS NULL THEN 0
+            ELSE (SELECT count(*) FROM (SELECT 1 FROM registration f
+                                         WHERE f.pass_type = :pass_type AND f.serial = :serial
+                                           AND f.left_at IS NULL AND f.superseded_at IS NULL LIMIT :most_phones) one) END,
+       o.device_id, o.registered_at, o.left_at, o.superseded_at, x.token_registered_at, x.told
   FROM (SELECT :pass_type AS pass_type, :serial AS serial, :device_id AS device_id) q
   LEFT JOIN pass_type t ON t.pass_type = q.pass_type
   LEFT JOIN pass p ON p.pass_type = q.pass_type AND p.serial = q.serial
   LEFT JOIN device d ON d.pass_type = q.pass_type AND d.device_id = q.device_id
   LEFT JOIN registration r ON r.pass_type = q.pass_type AND r.device_id = q.device_id AND r.serial = q.serial
-  LEFT JOIN push_target g ON g.pass_type = q.pass_type AND g.push_token = d.push_token;
+  LEFT JOIN push_target g ON g.pass_type = q.pass_type AND g.push_token = d.push_token
+  LEFT JOIN device x ON x.pass_type = q.pass_type AND x.push_token = coalesce(:push_token, d.push_token)
+                    AND x.device_id <> q.device_id
+  LEFT JOIN registration o ON o.pass_type = q.pass_type AND o.device_id = x.device_id AND o.serial = q.serial;
+
+-- name: push_token
+SELECT push_token FROM device WHERE pass_type = :pass_type AND device_id = :device_id;
+
+-- name: crowd_said
+-- When it was last said of a pass that too many phones have it, as far as its latest events go.
+SELECT max(late.at)
+  FROM (SELECT at, kind FROM event WHERE pass_type = :pass_type AND serial = :serial ORDER BY id DESC LIMIT :limit) late
+ WHERE late.kind = 'too_many_phones';
+
+-- name: crowd_size
+SELECT count(*) FROM (SELECT 1 FROM registration
+                       WHERE pass_type = :pass_type AND serial = :serial AND left_at IS NULL AND superseded_at IS NULL
+                       LIMIT :limit) one;
+
+-- name: crowd_silent
+-- Phones that never asked and were never served, among some of those that follow a pass: the next ones after a device id,
+-- which is random, and round to it again. A pass that millions follow is never walked.
+SELECT s.device_id, d.push_token, s.registered_at, d.token_registered_at
+  FROM (SELECT a.device_id, a.registered_at, a.left_at, a.superseded_at, a.served FROM (
+               SELECT * FROM registration
+                WHERE pass_type = :pass_type AND serial = :serial AND device_id > :device_id
+                ORDER BY device_id LIMIT :limit) a
+        UNION ALL
+        SELECT b.device_id, b.registered_at, b.left_at, b.superseded_at, b.served FROM (
+               SELECT * FROM registration
+                WHERE pass_type = :pass_type AND serial = :serial AND device_id < :device_id
+                ORDER BY device_id LIMIT :limit) b) s
+  JOIN device d ON d.pass_type = :pass_type AND d.device_id = s.device_id
+ WHERE s.left_at IS NULL AND s.superseded_at IS NULL AND s.served = 0 AND d.told = 0;
+
+-- name: supersede
+UPDATE registration SET superseded_at = coalesce(superseded_at, :at), retell_at = NULL
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial AND left_at IS NULL
+   AND (SELECT d.push_token FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id) = :push_token;
+
+-- name: reinstate
+UPDATE registration SET superseded_at = NULL
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial AND superseded_at IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM device x
+                     JOIN registration o ON o.pass_type = x.pass_type AND o.device_id = x.device_id
+                    WHERE x.pass_type = :pass_type AND o.serial = :serial AND x.push_token = (
+                          SELECT d.push_token FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id)
+                      AND o.left_at IS NULL AND o.superseded_at IS NULL);
+
+-- name: forget_registration
+-- Unless the phone was heard of since.
+DELETE FROM registration
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial
+   AND (SELECT CASE WHEN d.push_token = :push_token AND d.token_registered_at <= :heard_at AND d.told <= :told THEN 1 END
+          FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id) = 1;
 
 -- name: save_device
 -- The newest token wins, also on a registration that we knew: it may have changed while the rest did not.
@@ -215,10 +290,16 @@ ON CONFLICT (pass_type, device_id, serial) DO UPDATE SET
   superseded_at = NULL, served = 0, served_at = NULL, confirmed = 0, retold = 0, retell_at = NULL;
 
 -- name: want_join
--- Joining is owed a push too, but later: the phone is about to ask by itself.
+-- Joining is owed a push too, but later: the phone is about to ask by itself. A token that had been dropped and comes
+-- back was pushed to all the same.
 INSERT INTO push_target (pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts,
                          next_at, hold_until, lease, lease_until, score, last_push_at, dead_at, dead_reason)
-SELECT d.pass_type, d.push_token, :at, :seq, 0, 0, 0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
+SELECT d.pass_type, d.push_token, :at, :seq, 0,
+       CASE WHEN EXISTS (SELECT 1 FROM push_target g WHERE g.pass_type = d.pass_type AND g.push_token = d.push_token) THEN 0
+            ELSE coalesce((SELECT max(e.seq) FROM event e
+                            WHERE e.pass_type = d.pass_type AND e.target = :target AND e.serial IS NULL
+                              AND e.kind = 'push_accepted'), 0) END,
+       0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
   FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id
 ON CONFLICT (pass_type, push_token) DO UPDATE SET
   next_at = CASE WHEN push_target.wanted > push_target.acked THEN least(push_target.next_at, excluded.next_at)
@@ -234,7 +315,12 @@ SELECT d.pass_type, d.push_token, d.token_registered_at,
                    JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
                    JOIN counter c ON c.pass_type = r.pass_type
                   WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL), 0),
-       d.told, 0, 0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
+       d.told,
+       CASE WHEN EXISTS (SELECT 1 FROM push_target g WHERE g.pass_type = d.pass_type AND g.push_token = d.push_token) THEN 0
+            ELSE coalesce((SELECT max(e.seq) FROM event e
+                            WHERE e.pass_type = d.pass_type AND e.target = :target AND e.serial IS NULL
+                              AND e.kind = 'push_accepted'), 0) END,
+       0, 0, 0, :push_at, 0, NULL, NULL, 0, NULL, NULL, NULL
   FROM device d WHERE d.pass_type = :pass_type AND d.device_id = :device_id
 ON CONFLICT (pass_type, push_token) DO UPDATE SET
   wanted = greatest(push_target.wanted, excluded.wanted), acked = least(push_target.acked, excluded.acked),
@@ -304,7 +390,7 @@ UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wan
         ORDER BY g.next_at LIMIT :limit)
 RETURNING pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts, next_at, lease,
           score, last_push_at,
-          (SELECT count(*) FROM device d
+          (SELECT count(DISTINCT r.serial) FROM device d
              JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
             WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token),
           dead_at, dead_reason;
@@ -350,7 +436,7 @@ RETURNING 1;
 -- Paged by the first phone that has the token, because the place in a list is shown to people and a token is not.
 SELECT d.device_id, g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending, g.attempts,
        g.next_at, g.lease, g.score, g.last_push_at,
-       (SELECT count(*) FROM device x
+       (SELECT count(DISTINCT r.serial) FROM device x
           JOIN registration r ON r.pass_type = x.pass_type AND r.device_id = x.device_id AND r.left_at IS NULL
          WHERE x.pass_type = g.pass_type AND x.push_token = g.push_token),
        g.dead_at, g.dead_reason
@@ -364,14 +450,16 @@ SELECT d.device_id, g.pass_type, g.push_token, g.token_registered_at, g.wanted, 
  ORDER BY d.pass_type, d.device_id LIMIT :limit;
 
 -- name: to_retell
-SELECT r.pass_type, r.device_id, r.serial, r.retold FROM registration r
+-- What was told again belongs to a version: after a change, or in a new epoch, counting starts afresh.
+SELECT r.pass_type, r.device_id, r.serial, CASE WHEN r.seq < p.seq OR r.seq < c.began THEN 0 ELSE r.retold END
+  FROM registration r
   JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
   JOIN counter c ON c.pass_type = r.pass_type
  WHERE r.retell_at <= :now AND r.left_at IS NULL AND r.superseded_at IS NULL AND r.confirmed < greatest(p.seq, c.began)
  ORDER BY r.retell_at LIMIT :limit;
 
 -- name: retell
-UPDATE registration SET seq = :seq, retold = retold + 1, retell_at = NULL
+UPDATE registration SET seq = :seq, retold = :retold, retell_at = NULL
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
 
 -- ─────────────────────────────────────────────── trip 3 ask
@@ -397,17 +485,34 @@ SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.a
  WHERE c.pass_type = :pass_type;
 
 -- name: raise_asked
+-- Only in the history that the numbers are of. What a phone was told in a lost one would hide that it is owed more.
 UPDATE device SET asked = greatest(asked, :asked), told = greatest(told, :told), asked_at = greatest(coalesce(asked_at, 0), :at)
- WHERE pass_type = :pass_type AND device_id = :device_id;
+ WHERE pass_type = :pass_type AND device_id = :device_id
+   AND EXISTS (SELECT 1 FROM counter c WHERE c.pass_type = :pass_type AND c.epoch = :epoch AND c.seq >= :told);
 
 -- name: acknowledge
--- An ask is what acknowledges a push. It also ends the waiting that a silent phone had earned.
-UPDATE push_target SET acked = greatest(acked, :told), attempts = 0
- WHERE pass_type = :pass_type AND push_token = :push_token;
+-- An ask is what acknowledges a push, and ends the waiting that a silent phone had earned. But it speaks for one record:
+-- another with the same push token, which was not told yet what it is owed, keeps the push due until its own ask.
+UPDATE push_target SET (acked, attempts) = (
+       SELECT greatest(acked, heard.told), CASE WHEN wanted > greatest(acked, heard.told) THEN attempts ELSE 0 END
+         FROM (SELECT least(:told, coalesce((
+                 SELECT min(d.told) FROM device d
+                  WHERE d.pass_type = :pass_type AND d.push_token = :push_token AND d.device_id <> :device_id
+                    AND greatest(coalesce(d.asked_at, 0), d.token_registered_at) >= :siblings_since
+                    AND d.told < (SELECT max(greatest(p.seq, r.seq, c.began)) FROM registration r
+                                    JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+                                    JOIN counter c ON c.pass_type = r.pass_type
+                                   WHERE r.pass_type = :pass_type AND r.device_id = d.device_id
+                                     AND r.left_at IS NULL AND r.superseded_at IS NULL)), :told)) AS told) heard)
+ WHERE pass_type = :pass_type AND push_token = :push_token
+   AND EXISTS (SELECT 1 FROM counter c WHERE c.pass_type = :pass_type AND c.epoch = :epoch AND c.seq >= :told);
 
 -- name: name_serial
+-- Not for a tombstone, which is listed for its hour and no longer; nor for a superseded device id, because the one that
+-- stands for the phone is told again.
 UPDATE registration SET retell_at = :retell_at
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial AND retell_at IS NULL
+   AND left_at IS NULL AND superseded_at IS NULL
    AND confirmed < (SELECT greatest(p.seq, c.began) FROM pass p JOIN counter c ON c.pass_type = p.pass_type
                      WHERE p.pass_type = :pass_type AND p.serial = :serial);
 
@@ -419,6 +524,21 @@ UPDATE counter SET epoch = :epoch, seq = seq + 1, began = seq + 1, spread = '',
        modified_floor = greatest(modified_floor, :modified_floor)
  WHERE pass_type = :pass_type AND epoch = :old_epoch
 RETURNING seq;
+
+-- name: installation
+SELECT uuid FROM installation;
+
+-- name: counters
+SELECT pass_type, epoch, seq, began, modified_floor FROM counter ORDER BY pass_type;
+
+-- name: new_epochs
+-- The epochs that a pass type began after its first, oldest first.
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND kind = 'new_epoch' ORDER BY id;
+
+-- name: database_time
+-- A file has no clock but that of whoever reads it.
+SELECT NULL;
 
 -- name: epochs_to_spread
 SELECT pass_type, began, spread FROM counter WHERE spread IS NOT NULL ORDER BY pass_type;
@@ -439,7 +559,7 @@ UPDATE counter SET spread = :spread WHERE pass_type = :pass_type;
 
 -- name: fetch_snapshot
 SELECT CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END,
-       p.last_modified, p.token_key, p.token_salt, p.token_sealed, t.tenant
+       p.last_modified, p.token_key, p.token_salt, p.token_sealed, t.tenant, c.epoch
   FROM (SELECT :pass_type AS pass_type, :serial AS serial) q
   LEFT JOIN pass_type t ON t.pass_type = q.pass_type
   LEFT JOIN counter c ON c.pass_type = q.pass_type
@@ -455,7 +575,8 @@ SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.sup
 UPDATE registration
    SET served = greatest(served, :seq), served_at = greatest(coalesce(served_at, 0), :at),
        confirmed = CASE WHEN :confirmed = 1 THEN greatest(confirmed, :seq) ELSE confirmed END
- WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial;
+ WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial
+   AND EXISTS (SELECT 1 FROM counter c WHERE c.pass_type = :pass_type AND c.epoch = :epoch AND c.seq >= :seq);
 
 -- name: stop_retelling
 UPDATE registration SET retold = 0, retell_at = NULL
@@ -551,6 +672,22 @@ SELECT (SELECT count(*) FROM pass
          WHERE r.left_at IS NULL AND r.superseded_at IS NULL AND (:pass_type IS NULL OR r.pass_type = :pass_type)
            AND (:within IS NULL OR r.pass_type IN (SELECT value FROM json_each(:within)))) m;
 
+-- ─────────────────────────────────────────────── processes
+
+-- name: processes
+SELECT id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding FROM process ORDER BY host, started_at, id;
+
+-- name: put_process
+INSERT INTO process (id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding)
+VALUES (:id, :host, :pid, :role, :schema, :started_at, :heard_at, :fetch_ms, :shedding)
+ON CONFLICT (id) DO UPDATE SET heard_at = excluded.heard_at, fetch_ms = excluded.fetch_ms, shedding = excluded.shedding;
+
+-- name: remove_process
+DELETE FROM process WHERE id = :id;
+
+-- name: prune_processes
+DELETE FROM process WHERE heard_at < :before;
+
 -- ─────────────────────────────────────────────── certificates and keys
 
 -- name: certificate
@@ -606,3 +743,46 @@ UPDATE api_key SET last_used_at = :now WHERE id = :id;
 
 -- name: revoke_api_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
+
+-- name: shared_keys
+SELECT id, purpose, sealed, created_at FROM shared_key ORDER BY created_at, id;
+
+-- name: add_shared_key
+-- Whoever comes second finds that of the first.
+INSERT INTO shared_key (id, purpose, sealed, created_at) VALUES (:id, :purpose, :sealed, :created_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: sealed_counts
+-- The name of the secret key that sealed it stands in every sealed thing (keys/sealing.py): bytes 2 to 9.
+SELECT 'shared key', substr(sealed, 2, 8), count(*) FROM shared_key GROUP BY substr(sealed, 2, 8)
+UNION ALL
+SELECT 'certificate key', substr(key_sealed, 2, 8), count(*) FROM certificate GROUP BY substr(key_sealed, 2, 8)
+UNION ALL
+SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
+ WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8);
+
+-- name: shared_keys_sealed_otherwise
+SELECT purpose, id, sealed FROM shared_key
+ WHERE (purpose, id) > (:after_under, :after_id) AND substr(sealed, 2, 8) <> :secret
+ ORDER BY purpose, id LIMIT :limit;
+
+-- name: certificates_sealed_otherwise
+SELECT pass_type, id, key_sealed FROM certificate
+ WHERE (pass_type, id) > (:after_under, :after_id) AND substr(key_sealed, 2, 8) <> :secret
+ ORDER BY pass_type, id LIMIT :limit;
+
+-- name: tokens_sealed_otherwise
+SELECT pass_type, serial, token_sealed FROM pass
+ WHERE (pass_type, serial) > (:after_under, :after_id) AND token_sealed IS NOT NULL
+   AND substr(token_sealed, 2, 8) <> :secret
+ ORDER BY pass_type, serial LIMIT :limit;
+
+-- name: reseal_shared_key
+-- Only what is still sealed as it was read: a value that was replaced meanwhile stays.
+UPDATE shared_key SET sealed = :sealed WHERE purpose = :under AND id = :id AND sealed = :was;
+
+-- name: reseal_certificate
+UPDATE certificate SET key_sealed = :sealed WHERE pass_type = :under AND id = :id AND key_sealed = :was;
+
+-- name: reseal_token
+UPDATE pass SET token_sealed = :sealed WHERE pass_type = :under AND serial = :id AND token_sealed = :was;

@@ -19,13 +19,15 @@ from livepass.core.model import (
     Held,
     Pass,
     PassType,
+    Process,
     Registration,
     StoredTemplate,
     Tag,
     Target,
     TokenSource,
 )
-from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot
+from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
+from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
 from livepass.core.timeline import Event
 from livepass.store import rows
 
@@ -69,15 +71,20 @@ class Reading:
 
     # ── trip 1
 
-    async def register_snapshot(self, pass_type: str, serial: str, device_id: str) -> RegisterSnapshot:
-        row = await self._one("register_snapshot", pass_type=pass_type, serial=serial, device_id=device_id)
-        assert row is not None
+    async def register_snapshot(
+        self, pass_type: str, serial: str, device_id: str, *, push_token: str | None = None, most_phones: int = 0
+    ) -> RegisterSnapshot:
+        key = {"pass_type": pass_type, "serial": serial, "device_id": device_id}
+        found = await self._db.rows("register_snapshot", {**key, "push_token": push_token, "most_phones": most_phones})
+        row = found[0]
         return RegisterSnapshot(
             token=None if row[0] is None else TokenSource(row[0], row[1], row[2]),
             tenant=row[3] or "",
             device=rows.device(pass_type, device_id, row[4:9]),
             registration=rows.registration(pass_type, serial, device_id, row[9:19]),
             target_dead=row[19] is not None,
+            twins=[Twin(*one[21:27]) for one in found if one[21] is not None],
+            phones=row[20],
         )
 
     async def registrations(
@@ -161,7 +168,7 @@ class Reading:
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot:
         row = await self._one("fetch_snapshot", pass_type=pass_type, serial=serial)
         assert row is not None
-        return FetchSnapshot(rows.head(row[:5]), row[5] or "")
+        return FetchSnapshot(rows.head(row[:5]), row[5] or "", row[6] or "")
 
     async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]:
         found = await self._db.rows("candidates", {"pass_type": pass_type, "serial": serial})
@@ -169,6 +176,22 @@ class Reading:
             (Registration(pass_type, row[0], row[1], *row[2:12]), Device(pass_type, row[1], *row[12:17]))
             for row in found
         ]
+
+    # ── history
+
+    async def installation(self) -> str:
+        row = await self._one("installation")
+        return "" if row is None else row[0]
+
+    async def counters(self) -> Sequence[Counter]:
+        return [Counter(*row) for row in await self._db.rows("counters", {})]
+
+    async def new_epochs(self, pass_type: str) -> Sequence[Event]:
+        return [rows.event(row) for row in await self._db.rows("new_epochs", {"pass_type": pass_type})]
+
+    async def database_time(self) -> int | None:
+        row = await self._one("database_time")
+        return None if row is None else row[0]
 
     # ── passes and templates
 
@@ -210,6 +233,10 @@ class Reading:
             },
         )
         return [rows.pass_(row) for row in found]
+
+    async def passes_named(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, Pass]:
+        found = await self._db.rows("passes_named", {"pass_type": pass_type, "serials": self._db.array(serials)})
+        return {row[1]: rows.pass_(row) for row in found}
 
     async def followers(self, tenant: str, template: str, revision: str, *, limit: int) -> Sequence[Pass]:
         found = await self._db.rows(
@@ -275,6 +302,9 @@ class Reading:
         names = ("passes", "registrations", "current", "fetch", "ask", "push", "unverified")
         return {name: value or 0 for name, value in zip(names, row, strict=True)}
 
+    async def processes(self) -> Sequence[Process]:
+        return [Process(*row) for row in await self._db.rows("processes", {})]
+
     # ── certificates and keys
 
     async def certificate(self, certificate_id: str) -> Certificate | None:
@@ -288,6 +318,24 @@ class Reading:
     async def live_certificate_id(self, pass_type: str) -> str | None:
         row = await self._one("live_certificate_id", pass_type=pass_type)
         return None if row is None else row[0]
+
+    async def shared_keys(self) -> Sequence[SharedKey]:
+        return [SharedKey(*row) for row in await self._db.rows("shared_keys", {})]
+
+    async def sealed_counts(self) -> Sequence[SealedCount]:
+        return [SealedCount(Sealable(row[0]), row[1].hex(), row[2]) for row in await self._db.rows("sealed_counts", {})]
+
+    async def sealed_otherwise(
+        self, kind: Sealable, secret: str, *, after: tuple[str, str], limit: int
+    ) -> Sequence[Sealed]:
+        key = {"secret": bytes.fromhex(secret), "after_under": after[0], "after_id": after[1], "limit": limit}
+        if kind is Sealable.SHARED_KEY:
+            found = await self._db.rows("shared_keys_sealed_otherwise", key)
+        elif kind is Sealable.CERTIFICATE:
+            found = await self._db.rows("certificates_sealed_otherwise", key)
+        else:
+            found = await self._db.rows("tokens_sealed_otherwise", key)
+        return [Sealed(kind, *row) for row in found]
 
     async def api_key(self, key_id: str) -> ApiKey | None:
         row = await self._one("api_key", id=key_id)

@@ -14,6 +14,7 @@ from livepass.core.model import (
     Held,
     Pass,
     PassHead,
+    Process,
     Registration,
     Target,
     TokenSource,
@@ -144,3 +145,8 @@ def certificate_parameters(row: Certificate) -> Mapping[str, Any]:
         " chain_pem key_sealed created_at proven_at retired_at"
     )
     return {name: getattr(row, name) for name in names.split()} | {"nfc": int(row.nfc)}
+
+
+def process_parameters(row: Process) -> Mapping[str, Any]:
+    names = "id host pid role schema started_at heard_at fetch_ms shedding"
+    return {name: getattr(row, name) for name in names.split()}

@@ -32,6 +32,7 @@ class SchemaMismatch(Exception):
     """The database is older or newer than this livepass. The hint says what to run."""
 
     def __init__(self, found: Schema, known: int) -> None:
+        self.found = found
         self.hint = (
             "livepass db upgrade"
             if found.number < known

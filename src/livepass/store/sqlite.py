@@ -8,6 +8,9 @@ of its own, and answers all of them after one ``fsync``. Figures: docs/adr/0007.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -27,6 +30,7 @@ from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunn
 from livepass.store.writing import Writing
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _UNAVAILABLE = {
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL),
@@ -154,6 +158,7 @@ class SqliteConnection:
     def __init__(self, db: sqlite3.Connection, statements: dict[str, str]) -> None:
         self._db = db
         self._statements = statements
+        self.replaced = ""
 
     def array(self, values: Sequence[Any]) -> Any:
         return orjson.dumps(list(values)).decode()
@@ -162,6 +167,8 @@ class SqliteConnection:
         return {"events": orjson.dumps(columns).decode()}
 
     async def rows(self, name: str, parameters: Parameters) -> Sequence[Row]:
+        if self.replaced:
+            raise Unavailable(self.replaced)
         return self._db.execute(self._statements[name], parameters).fetchall()
 
     async def run(self, name: str, parameters: Parameters) -> int:
@@ -169,6 +176,46 @@ class SqliteConnection:
 
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
         self._db.executemany(self._statements[name], parameters)
+
+
+class Place:
+    """Where a database that is open lies: whether its file is still the one under that name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = _identity(path)
+        self._beside: dict[Path, tuple[int, int] | None] = dict.fromkeys(_companions(path))
+
+    def lost(self) -> bool:
+        """Whether there is another file, or none. Two microseconds."""
+        if _identity(self.path) != self._file:
+            return True
+        for name, known in self._beside.items():
+            if known is None:  # made by the first statement
+                self._beside[name] = _identity(name)
+        return False
+
+    def leave(self) -> None:
+        """Take our log out of the way: SQLite would play it into the file that is there now, and so undo or damage it.
+
+        What it held stays beside, under another name.
+        """
+        for name, ours in self._beside.items():
+            if ours is not None and _identity(name) == ours:
+                with contextlib.suppress(OSError):
+                    os.replace(name, name.with_name(f"{name.name}.replaced"))
+
+
+def _companions(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @dataclass(slots=True)
@@ -196,8 +243,10 @@ class SqliteStore(Reading):
         check_schema(path)
         statements = dict(load("sqlite"))
         self._reader = connect(path)
-        super().__init__(SqliteConnection(self._reader, statements))
+        self._reading = SqliteConnection(self._reader, statements)
+        super().__init__(self._reading)
         self._writer_db = connect(path)
+        self._place = Place(path)
         self._writing = Writing(SqliteConnection(self._writer_db, statements))
         self._watchers: list[Callable[[], None]] = []
         self._watching: asyncio.Task[None] | None = None
@@ -230,6 +279,20 @@ class SqliteStore(Reading):
                 for notice in self._watchers:
                     notice()
             await asyncio.sleep(WATCH_SECONDS)
+
+    async def recheck(self) -> None:
+        self._require_same_file()
+
+    def _require_same_file(self) -> None:
+        """A file that was put in the place of ours is not what we write to: nobody would ever see that again. So
+        nothing is read or acknowledged any more, until this process starts again and looks at the new one.
+        """
+        if not self._reading.replaced and self._place.lost():
+            self._reading.replaced = f"another file was put in the place of {self._place.path}: restart livepass"
+            log.critical("%s; nothing is answered from here until then", self._reading.replaced)
+            self._place.leave()
+        if self._reading.replaced:
+            raise Unavailable(self._reading.replaced)
 
     async def close(self) -> None:
         if self._watching is not None:
@@ -270,10 +333,13 @@ class SqliteStore(Reading):
         to write: SQLite fails it at once.
         """
         try:
+            self._require_same_file()
             self._writer_db.execute("BEGIN IMMEDIATE")
             for unit in units:
                 self._run(unit)
             self._writer_db.execute("COMMIT")
+            # Again: what is acknowledged was in the right file after it was written.
+            self._require_same_file()
         except BaseException as error:
             if self._writer_db.in_transaction:
                 self._writer_db.execute("ROLLBACK")

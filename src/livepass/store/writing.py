@@ -11,13 +11,17 @@ from types import MappingProxyType
 from typing import Any
 
 from livepass.core import decision as d
+from livepass.core.authorization import fingerprint
 from livepass.core.model import (
     ApiKey,
     Certificate,
+    Process,
     StoredTemplate,
     Target,
     TokenSource,
 )
+from livepass.core.sealed import Sealable, Sealed, SharedKey
+from livepass.core.snapshots import Crowd, Silent
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip2_push import Outcome
@@ -39,10 +43,11 @@ class Writing(Reading):
 
     Where several writers work at once, everybody locks in this order, so that none waits for another in a circle:
 
-        one phone (registering) → passes by serial → counters by pass type
+        one phone (registering): its device id, then its push token → passes by serial → counters by pass type
             → devices by id → registrations by (device id, serial) → push targets by token
 
     Numbers are taken before the rows that carry them are locked, and nobody who holds such a row waits for a counter.
+    Whoever takes something from another phone than its own only *tries* for the lock of that phone.
     """
 
     made_due = False
@@ -81,12 +86,17 @@ class Writing(Reading):
                 if await self._one("lock_pass", pass_type=join.pass_type, serial=join.serial) is None:
                     raise Conflict(f"{join.pass_type}/{join.serial} was erased meanwhile")
         epochs = {write.pass_type: write for write in writes if isinstance(write, d.NewEpoch)}
+        joined = {join.pass_type for join in joins}
+        moved = set() if self._db.one_writer else {write.pass_type for write in writes if isinstance(write, d.Retarget)}
         numbers = {}
-        for pass_type in sorted({join.pass_type for join in joins} | set(epochs)):
+        for pass_type in sorted(joined | set(epochs) | moved):
+            number = None
             if pass_type in epochs:
                 number = await self._begin_epoch(epochs[pass_type])
-            else:
+            elif pass_type in joined:
                 number = await self._next_number(pass_type)
+            else:
+                await self._one("lock_counter", pass_type=pass_type)
             if number is not None:
                 numbers[pass_type] = number
         return numbers
@@ -104,12 +114,14 @@ class Writing(Reading):
         return None if row is None else row[0]
 
     async def _lock_rows(self, writes: Sequence[d.Write]) -> None:
-        """Lock what the writes touch, in the order above. One phone's rows come in that order by themselves."""
-        if self._db.one_writer or len({getattr(write, "device_id", "") for write in writes} - {""}) < 2:
+        """Lock what the writes touch, in the order above. One phone's rows mostly come in that order by themselves."""
+        in_order = not any(isinstance(write, d.Reinstate | d.Forget | d.Retarget) for write in writes)
+        one_phone = len({getattr(write, "device_id", "") for write in writes} - {""}) < 2
+        if self._db.one_writer or (one_phone and in_order):
             return
         for pass_type in sorted({write.pass_type for write in writes}):
             mine = [write for write in writes if write.pass_type == pass_type]
-            devices = {write.device_id for write in mine if isinstance(write, d.SaveDevice | d.RaiseAsked)}
+            devices = {write.device_id for write in mine if isinstance(write, _TOUCH_DEVICES)}
             await self._lock_devices(pass_type, devices)
             await self._lock_registrations(pass_type, {pair for write in mine for pair in _registrations(write)})
             await self._lock_targets(pass_type, {token for write in mine for token in _tokens(write)})
@@ -138,10 +150,31 @@ class Writing(Reading):
 
     # ── trip 1
 
-    async def lock_phone(self, pass_type: str, device_id: str) -> None:
-        """Nobody else registers or unregisters for this phone until the end. Read what you decide on after it."""
-        if not self._db.one_writer:
-            await self._db.rows("lock_phone", {"pass_type": pass_type, "device_id": device_id})
+    async def lock_phone(self, pass_type: str, device_id: str, push_token: str | None = None) -> None:
+        """Nobody else registers or unregisters for this phone until the end, under whichever device id. Read what you
+        decide on after it. ``push_token`` is the one that it comes with; ``None``: the one that it has.
+        """
+        if self._db.one_writer:
+            return
+        key = {"pass_type": pass_type, "device_id": device_id}
+        if push_token is None:
+            await self._db.rows("lock_phone", key)
+            row = await self._one("push_token", **key)
+            push_token = row[0] if row is not None else None
+        if push_token is not None:
+            await self._db.rows("lock_phone_and_token", {**key, "push_token": push_token})
+
+    async def crowd(self, pass_type: str, serial: str, device_id: str, *, cap: int, limit: int) -> Crowd | None:
+        """The phones of a pass, looked at from ``device_id`` on; ``None``: somebody else is looking."""
+        key = {"pass_type": pass_type, "serial": serial}
+        if not self._db.one_writer and not (await self._db.rows("lock_crowd_if_free", key))[0][0]:
+            return None
+        said = await self._one("crowd_said", **key, limit=limit)
+        size = await self._one("crowd_size", **key, limit=cap + limit)
+        silent = await self._db.rows("crowd_silent", {**key, "device_id": device_id, "limit": limit})
+        assert said is not None
+        assert size is not None
+        return Crowd(size[0], [Silent(*row) for row in silent], said[0])
 
     async def _save_devices(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
         await self._db.run_many(
@@ -162,11 +195,47 @@ class Writing(Reading):
                 "seq": numbers[w.pass_type],
                 "at": w.at,
                 "push_at": w.push_at,
+                "target": w.target,
             }
             for w in sorted(writes, key=_by_registration)
         ]
         await self._db.run_many("join", parameters)
         await self._db.run_many("want_join", parameters)
+
+    async def _supersede(self, writes: Sequence[d.Supersede], _: Numbers) -> None:
+        await self._db.run_many(
+            "supersede",
+            [
+                {
+                    "pass_type": w.pass_type,
+                    "device_id": w.device_id,
+                    "serial": w.serial,
+                    "push_token": w.push_token,
+                    "at": w.at,
+                }
+                for w in sorted(writes, key=_by_registration)
+            ],
+        )
+
+    async def _reinstate(self, writes: Sequence[d.Reinstate], _: Numbers) -> None:
+        await self._db.run_many(
+            "reinstate",
+            [
+                {"pass_type": w.pass_type, "device_id": w.device_id, "serial": w.serial}
+                for w in sorted(writes, key=_by_registration)
+            ],
+        )
+
+    async def _forget(self, writes: Sequence[d.Forget], _: Numbers) -> None:
+        """What is left of a phone goes with its last registration. One that is registering at this moment is let be."""
+        for w in sorted(writes, key=_by_registration):
+            key = {"pass_type": w.pass_type, "device_id": w.device_id}
+            if not self._db.one_writer and not (await self._db.rows("lock_phone_if_free", key))[0][0]:
+                continue
+            seen = {"serial": w.serial, "push_token": w.push_token, "heard_at": w.heard_at, "told": w.told}
+            if await self._db.run("forget_registration", {**key, **seen}):
+                for (push_token,) in await self._db.rows("forget_device", key):
+                    await self._db.run("drop_target", {"pass_type": w.pass_type, "push_token": push_token})
 
     async def _touch_targets(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
         await self._db.run_many(
@@ -177,8 +246,8 @@ class Writing(Reading):
     async def _retarget(self, writes: Sequence[d.Retarget], _: Numbers) -> None:
         self.made_due = True
         for w in sorted(writes, key=_by_device):
-            await self._lock_targets(w.pass_type, {w.old_token, w.new_token})
-            await self._db.run("retarget", {"pass_type": w.pass_type, "device_id": w.device_id, "push_at": w.push_at})
+            moved = {"pass_type": w.pass_type, "device_id": w.device_id, "push_at": w.push_at}
+            await self._db.run("retarget", {**moved, "target": fingerprint(w.new_token)})
             await self._db.run("drop_target", {"pass_type": w.pass_type, "push_token": w.old_token})
 
     async def _revive(self, writes: Sequence[d.Revive], _: Numbers) -> None:
@@ -218,6 +287,7 @@ class Writing(Reading):
                     "asked": w.asked,
                     "told": w.told,
                     "at": w.at,
+                    "epoch": w.epoch,
                 }
                 for w in sorted(writes, key=_by_device)
             ],
@@ -233,7 +303,14 @@ class Writing(Reading):
         await self._db.run_many(
             "acknowledge",
             [
-                {"pass_type": w.pass_type, "push_token": w.push_token, "told": w.told}
+                {
+                    "pass_type": w.pass_type,
+                    "device_id": w.device_id,
+                    "push_token": w.push_token,
+                    "told": w.told,
+                    "epoch": w.epoch,
+                    "siblings_since": w.siblings_since,
+                }
                 for w in sorted(writes, key=_by_token)
             ],
         )
@@ -247,6 +324,7 @@ class Writing(Reading):
                 "seq": w.seq,
                 "at": w.at,
                 "confirmed": int(w.confirmed),
+                "epoch": w.epoch,
             }
             for w in sorted(writes, key=_by_registration)
         ]
@@ -446,7 +524,7 @@ class Writing(Reading):
         for pass_type in pass_types:
             mine = [row for row in found if row[0] == pass_type]
             if mine:
-                await self._retell(pass_type, numbers[pass_type], [(row[1], row[2]) for row in mine], now)
+                await self._retell(pass_type, numbers[pass_type], [(row[1], row[2], row[3] + 1) for row in mine], now)
         await self._add_events(
             [
                 Event(Kind.RETOLD, now, row[0], row[2], row[1], seq=numbers[row[0]], detail={"times": row[3] + 1})
@@ -455,21 +533,22 @@ class Writing(Reading):
         )
         return len(found)
 
-    async def _retell(self, pass_type: str, number: int, pairs: Sequence[tuple[str, str]], now: int) -> None:
+    async def _retell(self, pass_type: str, number: int, told: Sequence[tuple[str, str, int]], now: int) -> None:
+        """``told``: device id, serial, and how often that makes it told again."""
         self.made_due = True
-        await self._lock_registrations(pass_type, pairs)
+        await self._lock_registrations(pass_type, [(device_id, serial) for device_id, serial, _ in told])
         await self._db.run_many(
             "retell",
             [
-                {"pass_type": pass_type, "device_id": device_id, "serial": serial, "seq": number}
-                for device_id, serial in pairs
+                {"pass_type": pass_type, "device_id": device_id, "serial": serial, "seq": number, "retold": times}
+                for device_id, serial, times in told
             ],
         )
         await self._db.run(
             "want_pushes_of_devices",
             {
                 "pass_type": pass_type,
-                "device_ids": self._db.array(sorted({device_id for device_id, _ in pairs})),
+                "device_ids": self._db.array(sorted({device_id for device_id, _, _ in told})),
                 "seq": number,
                 "push_at": now,
             },
@@ -482,7 +561,16 @@ class Writing(Reading):
         removed += await self._db.run("prune_tombstones", {"before": tombstones_before})
         removed += await self._db.run("prune_dead", {"before": dead_before})
         removed += await self._db.run("prune_devices", {"before": idle_before})
+        removed += await self._db.run("prune_processes", {"before": idle_before})
         return removed + await self._db.run("prune_targets", {"before": idle_before})
+
+    # ── processes
+
+    async def put_process(self, process: Process) -> None:
+        await self._db.run("put_process", rows.process_parameters(process))
+
+    async def remove_process(self, process_id: str) -> None:
+        await self._db.run("remove_process", {"id": process_id})
 
     # ── certificates and keys
 
@@ -495,6 +583,24 @@ class Writing(Reading):
         await self._db.run("promote_certificate", {**key, "certificate_id": certificate_id, "team": team})
         await self._db.run("resume_pushes", {**key, "now": now})
         await self._db.run("close_circuit", key)
+
+    async def add_shared_key(self, key: SharedKey) -> None:
+        await self._db.run(
+            "add_shared_key",
+            {"id": key.id, "purpose": key.purpose, "sealed": key.sealed, "created_at": key.created_at},
+        )
+
+    async def reseal(self, kind: Sealable, renewed: Sequence[tuple[Sealed, bytes]]) -> None:
+        changes = [
+            {"under": old.within, "id": old.id, "was": old.sealed, "sealed": sealed}
+            for old, sealed in sorted(renewed, key=lambda one: (one[0].within, one[0].id))
+        ]
+        if kind is Sealable.SHARED_KEY:
+            await self._db.run_many("reseal_shared_key", changes)
+        elif kind is Sealable.CERTIFICATE:
+            await self._db.run_many("reseal_certificate", changes)
+        else:
+            await self._db.run_many("reseal_token", changes)
 
     async def put_api_key(self, key: ApiKey) -> None:
         await self._db.run(
@@ -537,7 +643,7 @@ def _registrations(write: d.Write) -> list[tuple[str, str]]:
     """(device id, serial) of the registrations that a write touches."""
     if isinstance(write, d.RaiseAsked):
         return [(write.device_id, serial) for serial, retell_at in write.named if retell_at is not None]
-    if isinstance(write, d.Join | d.Leave | d.Resurrect | d.RaiseServed):
+    if isinstance(write, d.Join | d.Supersede | d.Reinstate | d.Forget | d.Leave | d.Resurrect | d.RaiseServed):
         return [(write.device_id, write.serial)]
     return []
 
@@ -546,19 +652,26 @@ def _tokens(write: d.Write) -> list[str]:
     """The push tokens whose targets a write touches."""
     if isinstance(write, d.Retarget):
         return [write.old_token, write.new_token]
-    if isinstance(write, d.SaveDevice | d.Revive | d.RaiseAsked):
+    if isinstance(write, d.SaveDevice | d.Revive | d.RaiseAsked | d.Forget):
         return [write.push_token]
     return []
 
 
+_TOUCH_DEVICES = d.SaveDevice | d.RaiseAsked | d.Supersede | d.Forget | d.Reinstate
+"""What changes a phone's row, or depends on its push token."""
+
 _APPLY: Sequence[tuple[type, Any]] = (
     # Devices, then registrations, then push targets: the order of locks.
     (d.SaveDevice, Writing._save_devices),
+    # Superseded before it is asked whether anybody else stands for the phone.
+    (d.Supersede, Writing._supersede),
+    (d.Reinstate, Writing._reinstate),
     (d.Join, Writing._join),
     (d.SaveDevice, Writing._touch_targets),
     (d.Retarget, Writing._retarget),
     (d.Revive, Writing._revive),
     (d.Leave, Writing._leave),
+    (d.Forget, Writing._forget),
     (d.Resurrect, Writing._resurrect),
     (d.RaiseAsked, Writing._raise_asked),
     (d.RaiseServed, Writing._raise_served),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from livepass.core.shedding import given_up
+from livepass.service.pressure import Load
 from livepass.web.phone import PhoneApp, Receive, Scope, Send
 
 WALLET = "/wallet"
@@ -25,10 +27,11 @@ class Ready(Protocol):
 class App:
     """Sends each request to the part that answers it. The phone's path comes first: it is the hot one."""
 
-    def __init__(self, phone: PhoneApp, issuer: Asgi, ready: Ready) -> None:
+    def __init__(self, phone: PhoneApp, issuer: Asgi, ready: Ready, load: Load | None = None) -> None:
         self._phone = phone
         self._issuer = issuer
         self._ready = ready
+        self._load = load
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -46,10 +49,15 @@ class App:
             await _text(send, 200, "alive\n")
         elif path == "/readyz":
             wrong = {part: fault for part, fault in (await self._ready()).items() if fault}
-            text = "".join(f"{part}: {fault}\n" for part, fault in sorted(wrong.items()))
-            await _text(send, 503 if wrong else 200, text or "ready\n")
+            text = "".join(f"{part}: {fault}\n" for part, fault in sorted(wrong.items())) or "ready\n"
+            await _text(send, 503 if wrong else 200, text + self._pressure())
         else:
             await _text(send, 404, "not found: phones use /wallet, issuers /api/v1\n")
+
+    def _pressure(self) -> str:
+        """Under pressure the process stays ready: taken out of service, it would leave its phones to the others."""
+        shed = given_up(self._load.level) if self._load else ""
+        return f"under pressure, given up now: {shed}\n" if shed else ""
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -5,19 +5,19 @@ Whatever goes wrong is answered as a problem, with an id that also stands in the
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from livepass.core.unavailable import Unavailable
-from livepass.pkpass import PkpassError
+from livepass.core.shedding import Level
 from livepass.service.access import Access, Caller
 from livepass.service.issuing import Issuing
+from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
@@ -26,8 +26,6 @@ from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes
 from livepass.web.bodies import body_of, query_of, segments_of
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
-
-log = logging.getLogger(__name__)
 
 NOBODY = Caller("nobody", "", frozenset(), ())
 
@@ -69,8 +67,10 @@ class IssuerApp:
         publishing: Publishing,
         rotating: Rotating,
         clock: Clock,
+        load: Load | None = None,
     ) -> None:
-        self._services = Services(store, access, issuing, publishing, rotating, clock)
+        self._load = load or Load(clock)
+        self._services = Services(store, access, issuing, publishing, rotating, clock, self._load)
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,29 +82,27 @@ class IssuerApp:
             answer = await self._answered(request, request_id)
         except ClientDisconnect:
             return
-        await _response(request, answer, request_id)(scope, receive, send)
+        if answer.pieces is not None:
+            await _send_pieces(answer, answer.pieces, request_id, send)
+        else:
+            await _response(request, answer, request_id)(scope, receive, send)
 
     async def _answered(self, request: Request, request_id: str) -> Answer:
         try:
             return await self._answer(request, request_id)
         except ClientDisconnect:
             raise
-        except Refusal as refusal:
-            return _problem(refusal, request_id)
-        except PkpassError as error:
-            return _problem(problems.of_package(error), request_id)
-        except Unavailable as error:
-            log.warning("request %s: %s", request_id, error)
-            return _problem(problems.unavailable(), request_id)
-        except Exception:
-            log.exception("request %s failed", request_id)
-            return _problem(problems.internal(), request_id)
+        except Exception as error:
+            return _problem(problems.of_error(error, request_id), request_id)
 
     async def _answer(self, request: Request, request_id: str) -> Answer:
         segments = segments_of(request.scope)
         if segments[: len(_PREFIX)] != _PREFIX:
             raise problems.NoRoute("there is nothing at this address", hint=f"the API is under {BASE}")
         operation, path = self._routes.find(request.method, segments[len(_PREFIX) :])
+        if self._load.level >= Level.READ and operation.method == "GET" and operation.scopes:
+            self._load.shed[Level.READ] += 1
+            raise problems.overloaded()
         caller = await self._caller(request, operation)
         query = query_of(request.scope.get("query_string", b""), operation.query)
         body = None if operation.body is None else await body_of(request, operation.body)
@@ -132,6 +130,16 @@ def _request_id(request: Request) -> str:
 def _problem(refusal: Refusal, request_id: str) -> Answer:
     body = problems.problem(refusal, request_id)
     return Answer(refusal.status, body, problems.MEDIA_TYPE, problems.headers_of(refusal))
+
+
+async def _send_pieces(answer: Answer, pieces: AsyncGenerator[bytes, None], request_id: str, send: Send) -> None:
+    headers = {**_ALWAYS, **answer.headers, "content-type": answer.media, "x-request-id": request_id}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    async with contextlib.aclosing(pieces) as sending:
+        async for piece in sending:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _response(request: Request, answer: Answer, request_id: str) -> Response:

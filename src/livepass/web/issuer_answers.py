@@ -116,6 +116,15 @@ class BatchProblem(Struct, frozen=True):
     problem: Problem
 
 
+class BatchEnd(Struct, frozen=True):
+    """The last line of a call that ended early: no line from `line` on was acknowledged. Send those again."""
+
+    line: int
+    problem: Problem
+    ok: Literal[False] = False
+    ended: Literal[True] = True
+
+
 class Marks(Struct, frozen=True):
     """Change numbers, each seen on a wire. `served` 0: the phone has fetched nothing that we saw."""
 
@@ -127,11 +136,15 @@ class Marks(Struct, frozen=True):
 
 
 class PassRegistration(Struct, frozen=True):
-    """The pass on one phone. `stands_on` names the round trip that is not closed yet."""
+    """The pass on one phone. `stands_on` names the round trip that is not closed yet.
+
+    `superseded`: the same phone follows the pass under a newer device id; this one is answered and no longer counted.
+    """
 
     device_id: str
     registered_at: Instant
     left_at: Instant | None
+    superseded: bool
     watermarks: Marks
     stands_on: StandsOn
     unverified: bool
@@ -147,6 +160,7 @@ class PassRegistration(Struct, frozen=True):
             held.registration.device_id,
             at(held.registration.registered_at),
             maybe_at(held.registration.left_at),
+            held.registration.superseded_at is not None,
             Marks(marks.changed, marks.pushed, marks.asked, marks.told, marks.served),
             first_gap(marks).value,
             marks.served == 0,

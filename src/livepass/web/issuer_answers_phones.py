@@ -5,19 +5,24 @@ from __future__ import annotations
 from msgspec import Struct
 
 from livepass.core.authorization import fingerprint
-from livepass.core.model import Registration, Target
+from livepass.core.model import Process, Registration, Target
+from livepass.core.shedding import given_up
 from livepass.core.timeline import Event
 from livepass.web.issuer_answers import Instant, at, maybe_at
 
 
 class RegistrationRow(Struct, frozen=True):
-    """A pass on a phone. `confirmed` is the part of `served` that is beyond doubt."""
+    """A pass on a phone. `confirmed` is the part of `served` that is beyond doubt.
+
+    `superseded`: the same phone follows the pass under a newer device id; this one is answered and no longer counted.
+    """
 
     pass_type: str
     serial: str
     device_id: str
     registered_at: Instant
     left_at: Instant | None
+    superseded: bool
     served: int
     confirmed: int
     served_at: Instant | None
@@ -30,6 +35,7 @@ class RegistrationRow(Struct, frozen=True):
             row.device_id,
             at(row.registered_at),
             maybe_at(row.left_at),
+            row.superseded_at is not None,
             row.served,
             row.confirmed,
             maybe_at(row.served_at),
@@ -114,13 +120,48 @@ class Standing(Struct, frozen=True):
     push: int
 
 
+class ProcessRow(Struct, frozen=True):
+    """A process of the service. It gives a sign every few seconds: one that is silent for a minute has died, or cannot
+    reach the database. `given_up`: what it refuses or drops now, because phones' fetches come first.
+    """
+
+    host: str
+    pid: int
+    role: str
+    schema: int
+    started_at: Instant
+    heard_at: Instant
+    silent_seconds: int
+    fetch_ms: int | None
+    shedding: int
+    given_up: str
+
+    @classmethod
+    def of(cls, row: Process, now: int) -> ProcessRow:
+        return cls(
+            row.host,
+            row.pid,
+            row.role,
+            row.schema,
+            at(row.started_at),
+            at(row.heard_at),
+            max(0, now - row.heard_at) // 1000,
+            row.fetch_ms,
+            row.shedding,
+            given_up(row.shedding),
+        )
+
+
 class Stats(Struct, frozen=True):
-    """How many there are. `unverified`: phones that have fetched nothing that we saw."""
+    """How many there are. `unverified`: phones that have fetched nothing that we saw. `processes`: those that serve and
+    push, for keys that see every pass type.
+    """
 
     passes: int
     registrations: int
     unverified: int
     stands_on: Standing
+    processes: list[ProcessRow]
 
 
 class RegistrationPage(Struct, frozen=True):

@@ -10,6 +10,7 @@ from livepass.web.issuer_answers import PassPage, PassSummary
 from livepass.web.issuer_answers_phones import (
     LogPage,
     LogRow,
+    ProcessRow,
     PushPage,
     PushRow,
     RegistrationPage,
@@ -103,11 +104,14 @@ async def device_logs(call: Call) -> Answer:
 
 
 async def stats(call: Call) -> Answer:
-    """How many passes and registrations there are, and where those stand."""
+    """How many passes and registrations there are, where those stand, and which processes run."""
     query: StatsQuery = call.query
     counts = await call.services.store.stats(query.pass_type, within=call.caller.pass_types)
     standing = Standing(counts["current"], counts["fetch"], counts["ask"], counts["push"])
-    return Answer(200, Stats(counts["passes"], counts["registrations"], counts["unverified"], standing))
+    now = call.services.clock.now()
+    running = await call.services.store.processes() if call.caller.pass_types is None else ()
+    processes = [ProcessRow.of(row, now) for row in running]
+    return Answer(200, Stats(counts["passes"], counts["registrations"], counts["unverified"], standing, processes))
 
 
 OPERATIONS = (

@@ -151,7 +151,7 @@ def _responses(operation: Operation) -> Json:
 
 def _problems(operation: Operation) -> list[int]:
     """The statuses of what may be wrong: with the key, the address, the body, or what it says."""
-    found = [400, 422, 500]
+    found = [400, 422, 500, 503]
     if operation.scopes:
         found += [401, 403]
     if "{" in operation.path or operation.name == "push":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from livepass.service.access import Access, Caller, Scope
 from livepass.service.issuing import Issuing
+from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
 from livepass.service.refusals import no_pass
 from livepass.service.rotating import Rotating
@@ -37,6 +38,7 @@ class Services:
     publishing: Publishing
     rotating: Rotating
     clock: Clock
+    load: Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and a body: a struct (JSON), bytes of some kind, or nothing."""
+    """A status and a body: a struct (JSON), bytes of some kind, or nothing; or ``pieces``, sent as they come."""
 
     status: int
     body: msgspec.Struct | bytes | None = None
     media: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: AsyncGenerator[bytes, None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

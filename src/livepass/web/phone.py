@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from livepass.core.decision import Reply
+from livepass.core.shedding import RETRY_AFTER_SECONDS, Level
 from livepass.service.answering import Answering, Fetched
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,23 @@ _ALWAYS = (
     (b"vary", b"Authorization"),
 )
 _EMPTY = ((b"content-length", b"0"),)
+# Plain integers: this is compared on every request.
+_LOG, _ASK, _REGISTER = int(Level.LOG), int(Level.ASK), int(Level.REGISTER)
+_NOT_RECORDED = Reply(200)
+_COME_AGAIN = Reply(503, ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),))
+
+
+_READ = (b"authorization", b"if-modified-since", b"x-request-start")
+# What proxies add: the connection that such a request comes over is the proxy's, which many phones share.
+_PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
+_CONNECTION = re.compile(r"[!-~]{1,128}")
+_STARTED = re.compile(r"(?:t=)?([0-9]{10,16})(?:\.([0-9]{1,9}))?")
 
 
 class Request(NamedTuple):
-    """A device request, read: header values as text, the connection's name where it is known."""
+    """A device request, read: header values as text, the connection's name where it is known, and when the edge took it
+    (milliseconds), where that says so.
+    """
 
     method: str
     parts: tuple[str, ...]
@@ -48,19 +62,25 @@ class Request(NamedTuple):
     authorization: str | None
     if_modified_since: str | None
     connection: str | None
+    started_at: int | None = None
 
 
 class PhoneApp:
-    """The device endpoints below ``webServiceURL``. Mount it anywhere: it needs no lifespan."""
+    """The device endpoints below ``webServiceURL``. Mount it anywhere: it needs no lifespan.
 
-    def __init__(self, answering: Answering) -> None:
+    ``connection_header`` is where a proxy names the connection of its client, on every request that it passes on.
+    """
+
+    def __init__(self, answering: Answering, connection_header: str = "") -> None:
         self._answering = answering
+        self._connection_header = connection_header.lower().encode()
+        self._load = answering.load
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         try:
-            request = read_request(scope)
+            request = read_request(scope, self._connection_header)
             if request is None:
                 await _send(send, Reply(200 if _is_log(scope) else 400))
             elif request.method in ("GET", "HEAD") and _is_fetch(request.parts):
@@ -92,6 +112,8 @@ class PhoneApp:
                 return await self._log(receive)
             case ("v1", *_) if method == "POST":
                 body = await _body(receive, MAX_BODY)
+                if self._load.level >= _LOG:
+                    return self._given_up(Level.LOG)
                 return self._answering.unknown_message("/" + "/".join(parts), body)
         return Reply(404)
 
@@ -100,42 +122,70 @@ class PhoneApp:
     ) -> Reply:
         if not DEVICE_ID.fullmatch(device_id) or not PASS_TYPE.fullmatch(pass_type):
             return Reply(400)
+        if self._load.level >= _REGISTER:
+            return self._given_up(Level.REGISTER)
         if request.method == "POST":
             body = await _body(receive, MAX_BODY)
             return await self._answering.register(pass_type, serial, device_id, request.authorization, body)
         if request.method == "DELETE":
-            return await self._answering.unregister(pass_type, serial, device_id, request.authorization)
+            started_at = request.started_at
+            return await self._answering.unregister(pass_type, serial, device_id, request.authorization, started_at)
         return Reply(404)
 
     async def _ask(self, request: Request, device_id: str, pass_type: str) -> Reply:
         """The list carries no credential: asking for one would stop every update without a word."""
         if not DEVICE_ID.fullmatch(device_id) or not PASS_TYPE.fullmatch(pass_type):
             return Reply(204)
+        load = self._load
+        if load.level >= _ASK:
+            return self._given_up(Level.ASK)
         tag = _tag(request.query)
-        return await self._answering.ask(pass_type, device_id, tag, request.connection, body=request.method == "GET")
+        load.asking += 1
+        try:
+            return await self._answering.ask(
+                pass_type, device_id, tag, request.connection, body=request.method == "GET"
+            )
+        finally:
+            load.asking -= 1
 
     async def _fetch(self, request: Request, send: Send) -> None:
+        """Never given up: the phone has stored its tag already, and tries a fetch only so many times."""
         _, _, pass_type, serial = request.parts
-        fetched: Fetched = await self._answering.fetch(
-            pass_type,
-            serial,
-            request.authorization,
-            request.if_modified_since,
-            request.connection,
-            body=request.method == "GET",
-        )
+        number, counts = self._load.fetch_begins(), True
+        try:
+            fetched: Fetched = await self._answering.fetch(
+                pass_type,
+                serial,
+                request.authorization,
+                request.if_modified_since,
+                request.connection,
+                body=request.method == "GET",
+            )
+            counts = fetched.reply.status != 401
+        finally:
+            self._load.fetch_ends(number, counts=counts)
         await _send(send, fetched.reply, head=request.method == "HEAD")
         fetched.written()
 
     async def _log(self, receive: Receive) -> Reply:
         """200 whatever it says: a phone repeats a log call that was not."""
         try:
-            return self._answering.testify(await _body(receive, MAX_LOG_BODY))
+            body = await _body(receive, MAX_LOG_BODY)
+            if self._load.level >= _LOG:
+                return self._given_up(Level.LOG)
+            return self._answering.testify(body)
         except _TooLarge:
             return Reply(200)
 
+    def _given_up(self, level: Level) -> Reply:
+        """What a request gets that there is no time for: 503, after which phones come again by themselves; 200 for what
+        is merely recorded.
+        """
+        self._load.shed[level] += 1
+        return _NOT_RECORDED if level is Level.LOG else _COME_AGAIN
 
-def read_request(scope: Scope) -> Request | None:
+
+def read_request(scope: Scope, connection_header: bytes = b"") -> Request | None:
     """The request in our terms; ``None`` when it cannot be one of Wallet's.
 
     The path is decoded once, here: servers decode ``path`` themselves and lose an escaped slash. Empty segments are
@@ -149,7 +199,7 @@ def read_request(scope: Scope) -> Request | None:
     parts = _parts(raw)
     if parts is None:
         return None
-    headers = {b"authorization": None, b"if-modified-since": None}
+    headers: dict[bytes, str | None] = dict.fromkeys((*_READ, *_PROXIED, connection_header))
     size = 0
     for name, value in scope["headers"]:
         size += len(name) + len(value)
@@ -157,15 +207,36 @@ def read_request(scope: Scope) -> Request | None:
             headers[name] = value.decode("latin-1")
     if size > MAX_HEADERS:
         return None
-    client = scope.get("client")
+    if connection_header:
+        named = headers[connection_header]
+        connection = named if named is not None and _CONNECTION.fullmatch(named) else None
+    else:
+        connection = None if any(headers[name] is not None for name in _PROXIED) else _peer(scope)
     return Request(
         scope["method"],
         parts,
         scope.get("query_string", b""),
         headers[b"authorization"],
         headers[b"if-modified-since"],
-        f"{client[0]}:{client[1]}" if client and client[1] else None,
+        connection,
+        _started_at(headers[b"x-request-start"]),
     )
+
+
+def _peer(scope: Scope) -> str | None:
+    """The connection of the client, by its address; none where a server has put another address in its place."""
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client and client[1] else None
+
+
+def _started_at(stamp: str | None) -> int | None:
+    """``X-Request-Start`` in milliseconds: proxies write seconds with decimals, milliseconds or microseconds."""
+    match = _STARTED.fullmatch(stamp) if stamp is not None else None
+    if match is None:
+        return None
+    whole, rest = match[1], match[2] or ""
+    digits = {10: whole + rest[:3].ljust(3, "0"), 13: whole, 16: whole[:-3]}.get(len(whole))
+    return None if digits is None else int(digits)
 
 
 def _parts(raw: bytes) -> tuple[str, ...] | None:

@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import typing
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
 
+from livepass.core.shedding import RETRY_AFTER_SECONDS
 from livepass.core.unavailable import Unavailable
 from livepass.pkpass import PkpassError
 from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -40,7 +45,9 @@ TITLES: Mapping[str, str] = {
     "no_route": "There is nothing at this address",
     "no_template": "There is no such template",
     "not_found": "There is no such thing",
+    "overloaded": "Phones come first now",
     "package": "The file cannot be used",
+    "stopping": "This process is about to end",
     "template": "This is not a usable template",
     "template_data": "The data does not fit the template",
     "too_large": "That is more than one call may hold",
@@ -143,7 +150,7 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
     if isinstance(refusal, MethodNotAllowed):
         return {"allow": ", ".join(refusal.allowed)}
     if refusal.status == 503:
-        return {"retry-after": "5"}
+        return {"retry-after": str(RETRY_AFTER_SECONDS) if refusal.code == "overloaded" else "5"}
     return {}
 
 
@@ -161,6 +168,37 @@ def unavailable() -> Refusal:
     refusal = Refusal("the database cannot be reached or is too busy", hint=Unavailable.hint, code="unavailable")
     refusal.status = 503
     return refusal
+
+
+def overloaded() -> Refusal:
+    """There is more to do than can be done: reading waits, changes are taken."""
+    refusal = Refusal(
+        "this process answers phones first at the moment, and no lists",
+        hint="read again in a minute; changes are taken meanwhile, and /readyz says when it is over",
+        code="overloaded",
+    )
+    refusal.status = 503
+    return refusal
+
+
+def stopping() -> Refusal:
+    """The process ends and does not begin anything long."""
+    refusal = Refusal("this process is about to end", hint="send the rest again: another one takes it", code="stopping")
+    refusal.status = 503
+    return refusal
+
+
+def of_error(error: Exception, request_id: str) -> Refusal:
+    """Whatever went wrong, as the caller may know it. What is not the caller's fault goes to the log."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, PkpassError):
+        return of_package(error)
+    if isinstance(error, Unavailable):
+        log.warning("request %s: %s", request_id, error)
+        return unavailable()
+    log.error("request %s failed", request_id, exc_info=error)
+    return internal()
 
 
 def of_package(error: PkpassError) -> Refusal:
@@ -190,12 +228,17 @@ def invalid(error: msgspec.ValidationError, struct: type[msgspec.Struct], *, que
 
 
 def _unknown_field(name: str, struct: type[msgspec.Struct], query: bool) -> Refusal:
-    known = struct.__struct_fields__
-    close = get_close_matches(name, known, 1, 0.5)
-    hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known) or 'nothing'}"
+    hint = _nearest(name[:100], struct.__struct_fields__)
     kind = "query parameter" if query else "field"
     fault = Fault(_pointer([name], query), f"is not a {kind} of this call", hint, "unknown-field")
     return Refusal(f"{name[:100]!r} is not a {kind} of this call", hint=hint, faults=[fault], code="unknown_field")
+
+
+@lru_cache(1024)
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    """Looked for once: in a batch the same mistake stands on every line."""
+    close = get_close_matches(name, known, 1, 0.5)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known) or 'nothing'}"
 
 
 def _pointer(steps: Sequence[str], query: bool) -> str:
@@ -206,9 +249,14 @@ def _pointer(steps: Sequence[str], query: bool) -> str:
 
 def _allowed(struct: type[msgspec.Struct], steps: Sequence[str]) -> str:
     """The values of a field that takes only some."""
-    field = typing.get_type_hints(struct).get(steps[0]) if steps else None
+    field = _fields(struct).get(steps[0]) if steps else None
     values = _literals(field)
     return f"one of {', '.join(values)}" if values else ""
+
+
+@lru_cache(64)
+def _fields(struct: type[msgspec.Struct]) -> Mapping[str, object]:
+    return typing.get_type_hints(struct)
 
 
 def _literals(kind: object) -> list[str]:

@@ -76,6 +76,8 @@ CREATE TABLE pass (
   PRIMARY KEY (pass_type, serial)
 );
 CREATE INDEX pass_follows ON pass (template, revision) WHERE pinned = 0;
+-- Imported tokens: a new secret key seals them anew.
+CREATE INDEX pass_sealed ON pass (pass_type, serial) WHERE token_sealed IS NOT NULL;
 
 -- One phone's record for one pass type. The push token is not unique: one phone may hold several records.
 CREATE TABLE device (
@@ -106,7 +108,8 @@ CREATE TABLE registration (
   retell_at     BIGINT,
   PRIMARY KEY (pass_type, device_id, serial)
 ) WITHOUT ROWID;
-CREATE INDEX registration_by_pass ON registration (pass_type, serial);
+-- Whole keys in either order, so that no phone is looked for among all that follow a pass.
+CREATE INDEX registration_by_pass ON registration (pass_type, serial, device_id);
 CREATE INDEX registration_to_retell ON registration (retell_at) WHERE retell_at IS NOT NULL;
 
 -- A due push: wanted above acked. Only an ask raises acked; APNs' 200 raises pushed.

@@ -8,7 +8,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('device', 'device', '1000000 1000000 1'),
   ('device', 'device_by_token', '1000000 1000000 2'),
   ('registration', 'registration', '1000000 1000000 2 1'),
-  ('registration', 'registration_by_pass', '1000000 1000000 2'),
+  ('registration', 'registration_by_pass', '1000000 1000000 2 1'),
   ('registration', 'registration_to_retell', '1000 2'),
   ('push_target', 'push_target', '1000000 1000000 1'),
   ('push_target', 'push_target_due', '1000 1000 2'),

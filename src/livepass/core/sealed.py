@@ -1,0 +1,50 @@
+"""What is stored sealed, and the keys that every host derives with. Rows without decisions."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from enum import Enum
+
+from livepass.core.frozen import frozen
+
+TOKENS = "pass tokens"
+"""Purpose of the keys that passes' tokens are derived with; a pass names its own."""
+TAGS = "change tags"
+"""Purpose of the key that signs change tags."""
+
+
+class Sealable(Enum):
+    """The kinds of things that are sealed, in the order in which they are sealed anew."""
+
+    SHARED_KEY = "shared key"
+    CERTIFICATE = "certificate key"
+    TOKEN = "pass token"
+
+
+@frozen
+class SharedKey:
+    """A key of the whole installation: made once, read by all. The newest of its purpose derives what is new."""
+
+    id: str
+    purpose: str
+    sealed: bytes = field(repr=False)
+    created_at: int
+
+
+@frozen
+class Sealed:
+    """One sealed thing and the row it stands in. ``within`` is a shared key's purpose, or a pass type."""
+
+    kind: Sealable
+    within: str
+    id: str
+    sealed: bytes = field(repr=False)
+
+
+@frozen
+class SealedCount:
+    """How many things of a kind are sealed with the secret of that id."""
+
+    kind: Sealable
+    secret: str
+    count: int

@@ -1,0 +1,141 @@
+-- What is always true of a database, whatever is going on: each statement answers the keys of the rows of which it is
+-- not. What a finding means, and what to do, stands by the same name in verify.py.
+-- "changed" is greatest(pass.seq, counter.began), as everywhere.
+
+-- ─────────────────────────────────────────────── who belongs to whom
+
+-- name: no_installation
+SELECT count(*) FROM installation HAVING count(*) <> 1;
+
+-- name: pass_type_without_counter
+SELECT t.pass_type FROM pass_type t WHERE NOT EXISTS (SELECT 1 FROM counter c WHERE c.pass_type = t.pass_type);
+
+-- name: counter_without_pass_type
+SELECT c.pass_type FROM counter c WHERE NOT EXISTS (SELECT 1 FROM pass_type t WHERE t.pass_type = c.pass_type);
+
+-- name: pass_without_pass_type
+SELECT p.pass_type, p.serial FROM pass p WHERE NOT EXISTS (SELECT 1 FROM pass_type t WHERE t.pass_type = p.pass_type);
+
+-- name: pass_without_template
+SELECT p.pass_type, p.serial FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
+ WHERE NOT EXISTS (SELECT 1 FROM template_revision r
+                    WHERE r.tenant = t.tenant AND r.name = p.template AND r.revision = p.revision);
+
+-- name: pass_without_token_key
+SELECT p.pass_type, p.serial FROM pass p
+ WHERE p.token_sealed IS NULL AND NOT EXISTS (SELECT 1 FROM shared_key k WHERE k.id = p.token_key);
+
+-- name: template_without_revision
+SELECT m.tenant, m.name FROM template m
+ WHERE NOT EXISTS (SELECT 1 FROM template_revision r
+                    WHERE r.tenant = m.tenant AND r.name = m.name AND r.revision = m.revision);
+
+-- name: live_certificate_missing
+SELECT t.pass_type, t.certificate_id FROM pass_type t
+ WHERE t.certificate_id IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.id = t.certificate_id AND c.pass_type = t.pass_type);
+
+-- name: live_certificate_retired
+SELECT t.pass_type, c.id FROM pass_type t JOIN certificate c ON c.id = t.certificate_id WHERE c.retired_at IS NOT NULL;
+
+-- name: live_certificate_of_another_team
+SELECT t.pass_type, c.id FROM pass_type t JOIN certificate c ON c.id = t.certificate_id WHERE c.team <> t.team;
+
+-- name: registration_without_pass
+SELECT r.pass_type, r.serial, r.device_id FROM registration r
+ WHERE NOT EXISTS (SELECT 1 FROM pass p WHERE p.pass_type = r.pass_type AND p.serial = r.serial);
+
+-- name: registration_without_device
+SELECT r.pass_type, r.serial, r.device_id FROM registration r
+ WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.pass_type = r.pass_type AND d.device_id = r.device_id);
+
+-- name: device_without_target
+SELECT d.pass_type, d.device_id FROM device d
+ WHERE EXISTS (SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id)
+   AND NOT EXISTS (SELECT 1 FROM push_target g WHERE g.pass_type = d.pass_type AND g.push_token = d.push_token);
+
+-- name: target_without_device
+SELECT g.pass_type, g.push_token FROM push_target g
+ WHERE g.token_registered_at < :before
+   AND NOT EXISTS (SELECT 1 FROM device d WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token);
+
+-- name: device_without_registration
+SELECT d.pass_type, d.device_id FROM device d
+ WHERE d.token_registered_at < :before
+   AND NOT EXISTS (SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id);
+
+-- ─────────────────────────────────────────────── numbers: none is above the counter that gives them
+
+-- name: epoch_above_counter
+SELECT c.pass_type FROM counter c WHERE c.began > c.seq;
+
+-- name: pass_above_counter
+SELECT p.pass_type, p.serial FROM pass p JOIN counter c ON c.pass_type = p.pass_type WHERE p.seq > c.seq;
+
+-- name: registration_above_counter
+SELECT r.pass_type, r.serial, r.device_id FROM registration r JOIN counter c ON c.pass_type = r.pass_type
+ WHERE greatest(r.joined, r.seq, r.served, r.confirmed) > c.seq;
+
+-- name: device_above_counter
+SELECT d.pass_type, d.device_id FROM device d JOIN counter c ON c.pass_type = d.pass_type
+ WHERE greatest(d.asked, d.told) > c.seq;
+
+-- name: target_above_counter
+SELECT g.pass_type, g.push_token FROM push_target g JOIN counter c ON c.pass_type = g.pass_type
+ WHERE greatest(g.wanted, g.acked, g.pushed, g.urgent, g.sending) > c.seq;
+
+-- name: event_above_counter
+SELECT e.pass_type, e.id FROM event e JOIN counter c ON c.pass_type = e.pass_type WHERE e.seq > c.seq;
+
+-- name: served_above_changed
+SELECT r.pass_type, r.serial, r.device_id FROM registration r
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+  JOIN counter c ON c.pass_type = r.pass_type
+ WHERE r.served > greatest(p.seq, c.began);
+
+-- name: confirmed_above_served
+SELECT pass_type, serial, device_id FROM registration WHERE confirmed > served;
+
+-- name: joined_after_its_number
+SELECT pass_type, serial, device_id FROM registration WHERE joined > seq;
+
+-- name: number_below_zero
+SELECT pass_type, serial FROM pass WHERE seq < 0
+UNION ALL
+SELECT pass_type, serial FROM registration WHERE least(joined, seq, served, confirmed) < 0;
+
+-- ─────────────────────────────────────────────── what waits for something
+
+-- name: retell_without_reason
+SELECT r.pass_type, r.serial, r.device_id FROM registration r
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+  JOIN counter c ON c.pass_type = r.pass_type
+ WHERE r.retell_at IS NOT NULL AND (r.left_at IS NOT NULL OR r.confirmed >= greatest(p.seq, c.began));
+
+-- name: lease_forgotten
+SELECT pass_type, push_token FROM push_target WHERE lease IS NOT NULL AND lease_until < :before;
+
+-- name: lease_by_halves
+SELECT pass_type, push_token FROM push_target
+ WHERE (lease IS NULL) <> (lease_until IS NULL) OR (lease IS NULL AND sending <> 0);
+
+-- name: dead_by_halves
+SELECT pass_type, push_token FROM push_target WHERE (dead_at IS NULL) <> (dead_reason IS NULL);
+
+-- name: version_from_the_future
+SELECT pass_type, serial FROM pass WHERE last_modified > :tomorrow;
+
+-- ─────────────────────────────────────────────── the diary
+
+-- name: event_id_given_twice
+-- The next id must be above all that are there.
+SELECT q.seq FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0) AS seq) q
+ WHERE q.seq < (SELECT max(id) FROM event);
+
+-- name: first_numbers
+-- From which number on everything is still written down. (No check: events are compared with it.)
+SELECT pass_type, min(seq) FROM event
+ WHERE seq > 0 AND kind IN ('issued', 'changed', 'voided', 'registered', 'retold', 'new_epoch') GROUP BY pass_type;
+
+-- name: some_passes
+SELECT pass_type, serial FROM pass ORDER BY random() LIMIT :limit;

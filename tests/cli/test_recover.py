@@ -1,0 +1,100 @@
+"""``livepass db recover`` and ``livepass db lost``: what an operator types after a restore, and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+
+import pytest
+
+from livepass import config, wiring
+
+TYPE = "pass.test.livepass"
+
+
+@pytest.fixture
+def issued(project):
+    project("pass", "issue", f"{TYPE}/1001", "--template", "membership", 'member_no="1001"', "name=Ada", "points=1")
+    return project
+
+
+def register(device: str, serial: str = "1001") -> str:
+    """As a phone does; the tag that it then gets."""
+
+    async def work() -> str:
+        async with wiring.opened(config.load()) as services:
+            row = await services.store.pass_(TYPE, serial)
+            allowed = f"ApplePass {services.keys.token('default', TYPE, serial, row.token)}"
+            body = json.dumps({"pushToken": "ab"}).encode()
+            assert (await services.answering.register(TYPE, serial, device, allowed, body)).status == 201
+            return json.loads((await services.answering.ask(TYPE, device, None, None)).body)["lastUpdated"]
+
+    return asyncio.run(work())
+
+
+def ask(device: str, tag: str) -> int:
+    async def work() -> int:
+        async with wiring.opened(config.load()) as services:
+            return (await services.answering.ask(TYPE, device, tag, None)).status
+
+    return asyncio.run(work())
+
+
+def test_recover_without_a_journal(issued):
+    done = issued("db", "recover", "--json").json
+    [begun] = done["pass_types"]
+    assert (begun["pass_type"], begun["number"]) == (TYPE, begun["before"] + 1)
+    assert (done["reason"], done["journal"], done["trouble"]) == ("asked_for", None, "")
+    again = issued("db", "recover")
+    assert "phones are told everything again" in again.out
+    assert "no registration journal" in again.out
+    kinds = [row["kind"] for row in issued("pass", "timeline", f"{TYPE}/1001", "--json").rows]
+    assert kinds.count("new_epoch") == 2, "safe to repeat"
+
+
+def test_recover_brings_back_what_the_journal_has(issued, tmp_path, monkeypatch):
+    (tmp_path / "journal").mkdir()
+    monkeypatch.setenv("LIVEPASS_REGISTRATION_JOURNAL", str(tmp_path / "journal"))
+    shutil.copy("livepass.db", "backup.db")
+    register("phone")
+    issued("pass", "issue", f"{TYPE}/1002", "--template", "membership", 'member_no="1002"', "name=Bo", "points=1")
+    register("phone", "1002")
+    shutil.copy("backup.db", "livepass.db")
+    done = issued("db", "recover", "--json", exit_=1).json["journal"]
+    assert (done["entries"], done["replayed"], done["already_there"], done["overtaken"]) == (2, 1, 0, 0)
+    assert [(one["serial"], one["device_id"]) for one in done["lost"]] == [("1002", "phone")]
+    said = issued("db", "recover", exit_=1).out
+    assert "registrations that cannot be brought back: 1" in said
+    assert "its pass is not in the database" in said
+    assert issued("db", "recover", "--since", "2100-01-01", "--json").json["journal"]["entries"] == 0
+    assert issued("db", "lost").out.strip() == "no phone asks that we do not know"
+
+
+def test_lost_names_the_phones_that_still_ask(issued):
+    shutil.copy("livepass.db", "backup.db")
+    tag = register("phone")
+    shutil.copy("backup.db", "livepass.db")
+    assert issued("db", "lost", "--json").rows == []
+    assert ask("phone", tag) == 204
+    assert ask("stranger", "v1.e.1.AAAAAAAA") == 204
+    [found] = issued("db", "lost", "--json", exit_=1).rows
+    assert (found["pass_type"], found["device_id"], found["times"]) == (TYPE, "phone", 1)
+    assert "phone" in issued("db", "lost", exit_=1).out
+    register("phone")
+    assert issued("db", "lost", "--json").rows == []
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", ""])
+def test_an_instant_that_is_none_is_refused(issued, text):
+    assert "is not a time" in issued("db", "recover", "--since", text, exit_=2).err
+
+
+def test_a_restored_copy_is_noticed_by_any_command(issued):
+    """The witness lies beside the database and is not part of the backup."""
+    shutil.copy("livepass.db", "backup.db")
+    register("phone")
+    shutil.copy("backup.db", "livepass.db")
+    issued("pass", "list")
+    rows = issued("pass", "timeline", f"{TYPE}/1001", "--json").rows
+    assert [row["detail"]["reason"] for row in rows if row["kind"] == "new_epoch"] == ["witness_ahead"]

@@ -1,0 +1,86 @@
+"""A DELETE that was held up on its way must not undo what the phone did since."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from livepass.core.decision import Leave
+from livepass.core.model import Device, Registration
+from livepass.core.timeline import Kind
+from livepass.core.trip1_register import LATE_MS, RegisterFacts, register, unregister
+
+TYPE, SERIAL, PHONE = "pass.test", "membership.42", "phone"
+TOKEN = "q3Gq0vFzG5h1Qm1p9b0sZw"
+NOW = 1_790_000_000_000
+DEVICE = Device(TYPE, PHONE, "ab" * 32, NOW - 90_000, asked=3, told=4, asked_at=NOW - 4_000)
+LIVE = Registration(TYPE, SERIAL, PHONE, 2, 2, NOW - 90_000, None, None, 0, None, 0, 0, None)
+CALL = RegisterFacts(TYPE, SERIAL, PHONE, f"ApplePass {TOKEN}", b"", TOKEN, True, DEVICE, LIVE, False, NOW)
+LEAVE = (Leave(TYPE, PHONE, SERIAL, NOW),)
+
+
+@pytest.mark.parametrize(
+    ("started_ago", "status", "writes"),
+    [
+        (None, 200, LEAVE),
+        (0, 200, LEAVE),
+        (LATE_MS, 200, LEAVE),
+        (LATE_MS + 1, 503, ()),
+        (10 * LATE_MS, 503, ()),
+        (-LATE_MS, 200, LEAVE),
+    ],
+    ids=["nobody says", "at once", "30 s", "over 30 s", "minutes", "an edge whose clock is ahead"],
+)
+def test_one_that_is_older_than_30_s_is_to_be_repeated(
+    started_ago: int | None, status: int, writes: tuple[Leave, ...]
+) -> None:
+    started_at = None if started_ago is None else NOW - started_ago
+    decision = unregister(replace(CALL, started_at=started_at))
+    assert (decision.reply.status, decision.writes) == (status, writes)
+    (event,) = decision.events
+    if status == 503:
+        assert event.kind is Kind.UNREGISTER_REFUSED
+        assert event.detail["status"] == 503
+        assert "on its way for" in str(event.detail["reason"])
+
+
+@pytest.mark.parametrize(
+    ("registered_ago", "heard_ago", "stays"),
+    [(4_000, 4_000, True), (90_000, 4_000, True), (5_000, 5_000, False), (6_000, 6_000, False)],
+    ids=["registered since", "registered again since", "at that instant", "before"],
+)
+def test_what_the_phone_registered_since_stays(registered_ago: int, heard_ago: int, stays: bool) -> None:
+    facts = replace(
+        CALL,
+        device=replace(DEVICE, token_registered_at=NOW - heard_ago),
+        registration=replace(LIVE, registered_at=NOW - registered_ago),
+        started_at=NOW - 5_000,
+    )
+    decision = unregister(facts)
+    assert decision.reply.status == 200, "the phone is not to repeat it"
+    assert decision.writes == (() if stays else LEAVE)
+    (event,) = decision.events
+    assert event.kind is (Kind.UNREGISTER_REFUSED if stays else Kind.UNREGISTERED)
+    if stays:
+        assert event.detail == {"status": 200, "reason": "the phone registered after this DELETE had started"}
+    assert unregister(replace(facts, started_at=None)).writes == LEAVE
+
+
+@pytest.mark.parametrize(
+    "changes", [{"registration": None}, {"registration": None, "device": None}, {"device": None}], ids=str
+)
+def test_it_needs_no_rows_to_be_decided(changes: dict[str, None]) -> None:
+    decision = unregister(replace(CALL, started_at=NOW - 1_000, **changes))
+    assert decision.reply.status == 200
+
+
+def test_the_token_comes_first() -> None:
+    late = replace(CALL, started_at=NOW - 10 * LATE_MS, authorization="ApplePass wrong")
+    assert unregister(late).reply.status == 401
+    assert unregister(replace(late, known_pass=False)).reply.status == 401
+
+
+def test_a_registration_is_never_late() -> None:
+    body = b'{"pushToken": "abcd"}'
+    assert register(replace(CALL, body=body, started_at=NOW - 10 * LATE_MS)).reply.status == 200
