@@ -174,5 +174,3 @@ def _link(part: Path, path: Path) -> None:
 
 def _there(path: Path) -> Fault:
     return refused(f"{path} is there already", "name another file, or say --force")
-
-

@@ -202,7 +202,7 @@ class _Batch:
 
     async def _give_way(self) -> None:
         """Phones come first. A process that ends soon begins nothing more."""
-        if False:
+        if self._load.leaving:
             raise stopping()
         loop = asyncio.get_running_loop()
         until = loop.time() + GIVE_WAY_SECONDS

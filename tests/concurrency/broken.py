@@ -1,0 +1,65 @@
+"""The same processes with the order broken on purpose, to show that the order test would notice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from concurrency import roles
+from concurrency.nursery import Say
+from livepass.core.model import Tag
+from livepass.core.snapshots import AskSnapshot
+from livepass.store import postgres
+from livepass.store.reading import Reading
+from livepass.store.writing import Writing
+
+WINDOW_SECONDS = 0.05
+"""The moment in which the fault can be seen, made long enough that it is."""
+
+_whole = postgres.statements
+_NEWEST = "pg_sequence_last_value(quote_ident(c.pass_type)::regclass)"
+
+
+def _by_sequence() -> dict[str, postgres.Statement]:
+    """Numbers from a sequence that is called as the pass type, instead of a row that is locked until the commit."""
+    known = _whole()
+    known["next_number"] = postgres.Statement("SELECT nextval(quote_ident(:pass_type)::regclass)")
+    for name in ("ask_snapshot", "ask_head"):
+        known[name].sql = known[name].sql.replace("c.seq", _NEWEST)
+    return known
+
+
+_at_once = Writing._next_number
+
+
+async def _in_a_while(self: Writing, pass_type: str) -> int:
+    number = await _at_once(self, pass_type)
+    await asyncio.sleep(WINDOW_SECONDS)
+    return number
+
+
+async def writer_by_sequence(say: Say, **arguments: Any) -> None:
+    postgres.statements = _by_sequence
+    Writing._next_number = _in_a_while  # type: ignore[method-assign]
+    await roles.writer(say, **arguments)
+
+
+async def phones_by_sequence(say: Say, **arguments: Any) -> None:
+    postgres.statements = _by_sequence
+    await roles.phones(say, **arguments)
+
+
+_in_one = Reading.ask_snapshot
+
+
+async def _in_two(self: Reading, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
+    snapshot = await _in_one(self, pass_type, device_id, tag)
+    await asyncio.sleep(4 * WINDOW_SECONDS)
+    return replace(snapshot, counter=await self.counter(pass_type))
+
+
+async def phones_in_two_statements(say: Say, **arguments: Any) -> None:
+    """The list, and then the counter, instead of both from one snapshot."""
+    Reading.ask_snapshot = _in_two  # type: ignore[method-assign]
+    await roles.phones(say, **arguments)

@@ -1,0 +1,277 @@
+"""Everything that writes, at once, on PostgreSQL: nobody waits in a circle, and what is left fits together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import engines
+from concurrency import ledger
+from concurrency.office import ICON, PASS_TYPE, TEAM, config, document, settings, stock
+from livepass import wiring
+from livepass.core.history import Reason
+from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.emulators.authority import Authority
+from livepass.pkpass import Template
+from livepass.service.drafting import Wish
+from livepass.service.epochs import begin_epochs
+from livepass.service.issuing import Issued
+from livepass.service.keeping import Keeper
+from livepass.service.pushing import Dispatcher
+from livepass.service.refusals import Conflict, NotFound
+from livepass.service.seams import Tx
+
+SERIALS = [f"p{number}" for number in range(20)]
+DEVICES = [f"device-{number}" for number in range(25)]
+PUSH_TOKENS = [f"{number:02x}" * 32 for number in range(12)]
+"""Fewer than phones: some share one, and so their rows."""
+AT_ONCE, ROUNDS = 24, 40
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class MoodySender:
+    """APNs with every kind of answer."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+
+    async def send(
+        self, credential: PushCredential, messages: Sequence[PushMessage], answered: Callable[[PushAnswer], None]
+    ) -> None:
+        await asyncio.sleep(self.rng.random() * 0.02)
+        for message in messages:
+            kind = (200, ""), (200, ""), (200, ""), (410, "Unregistered"), (429, "TooManyRequests"), (0, "")
+            status, reason = self.rng.choice(kind)
+            answered(PushAnswer(message, status, reason, 2**50 if status == 410 else None, message.apns_id))
+
+    async def retire(self, credential_id: str) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+class Process:
+    """One process's services, and everything that it may do to the database."""
+
+    def __init__(self, services: wiring.Services, url: str, certificates: Sequence[str], rng: random.Random) -> None:
+        self.services = services
+        self.url = url
+        self.certificates = certificates
+        self.rng = rng
+        self.done: Counter[str] = Counter()
+        common = (services.clock, services.chance, services.scheduler, services.due)
+        self.dispatcher = Dispatcher(services.store, MoodySender(rng), services.builder, *common)
+        self.keeper = Keeper(services.store, services.issuing, services.clock, services.scheduler, services.due)
+
+    async def work(self, rounds: int) -> None:
+        for _ in range(rounds):
+            act = self.rng.choice(ACTS)
+            try:
+                await act(self)
+                self.done[act.__name__] += 1
+            except (Conflict, NotFound) as refused:
+                self.done[f"{act.__name__}: {refused.code}"] += 1
+
+    def serials(self, most: int) -> list[str]:
+        """Some passes, in any order."""
+        return self.rng.sample(SERIALS, self.rng.randint(1, most))
+
+    async def allowed(self, serial: str) -> str:
+        row = await self.services.store.pass_(PASS_TYPE, serial)
+        if row is None:
+            raise NotFound("erased", hint="", code="erased")
+        return f"ApplePass {self.services.keys.token('default', PASS_TYPE, serial, row.token)}"
+
+    # ── phones
+
+    async def register(self) -> None:
+        serial, device = self.rng.choice(SERIALS), self.rng.choice(DEVICES)
+        body = json.dumps({"pushToken": self.rng.choice(PUSH_TOKENS)}).encode()
+        allowed = await self.allowed(serial)
+        reply = await self.services.answering.register(PASS_TYPE, serial, device, allowed, body)
+        assert reply.status in (200, 201, 401), reply
+
+    async def unregister(self) -> None:
+        serial, device = self.rng.choice(SERIALS), self.rng.choice(DEVICES)
+        reply = await self.services.answering.unregister(PASS_TYPE, serial, device, await self.allowed(serial))
+        assert reply.status in (200, 401), reply
+
+    async def ask(self) -> None:
+        """Many phones, which the recorder writes down together; and fetches, some by phones that had left."""
+        for device in self.rng.sample(DEVICES, 8):
+            reply = await self.services.answering.ask(PASS_TYPE, device, None, device)
+            told = json.loads(reply.body)["serialNumbers"] if reply.status == 200 else []
+            for serial in told[:2]:
+                allowed = await self.allowed(serial)
+                fetched = await self.services.answering.fetch(PASS_TYPE, serial, allowed, None, device, body=False)
+                fetched.written()
+                fetched = await self.services.answering.fetch(PASS_TYPE, serial, allowed, None, device)
+                fetched.written()
+                assert fetched.reply.status in (200, 401, 503), fetched.reply.status
+
+    # ── issuers
+
+    async def change(self) -> None:
+        value = str(self.rng.random())
+        wishes = [Wish(PASS_TYPE, serial, template="membership", data={"value": value}) for serial in self.serials(8)]
+        for result in await self.services.issuing.put_many(wishes, self.rng.choice(("auto", "now"))):
+            assert isinstance(result, Issued | Conflict), result
+
+    async def erase(self) -> None:
+        await self.services.issuing.erase(PASS_TYPE, self.rng.choice(SERIALS))
+
+    async def push(self) -> None:
+        await self.services.issuing.push(PASS_TYPE, self.rng.choice((None, *SERIALS)))
+
+    async def publish(self) -> None:
+        files = {"pass.json": document(str(self.rng.random())), "icon.png": ICON, "icon@2x.png": ICON}
+        await self.services.publishing.publish(Template.from_files("membership", files), wait=False)
+        await self.services.issuing.follow_all()
+
+    async def promote(self) -> None:
+        chosen, now = self.rng.choice(self.certificates), self.services.clock.now()
+        await self.services.store.write(lambda tx: tx.promote_certificate(PASS_TYPE, chosen, TEAM, now))
+
+    # ── workers
+
+    async def send(self) -> None:
+        await self.dispatcher.work_once()
+
+    async def retell(self) -> None:
+        self._age("UPDATE registration SET retell_at = 1 WHERE retell_at IS NOT NULL AND {}", "registration")
+        await self.keeper.retell()
+
+    async def prune(self) -> None:
+        """With everything old that nothing under way can touch any more."""
+        self._age("UPDATE device SET token_registered_at = 1 WHERE {}", "device")
+        self._age("UPDATE push_target SET token_registered_at = 1 WHERE {}", "push_target")
+        self._age("UPDATE push_target SET dead_at = 1 WHERE dead_at IS NOT NULL AND {}", "push_target")
+        self._age("UPDATE registration SET left_at = 1 WHERE left_at IS NOT NULL AND {}", "registration")
+        now = self.services.clock.now()
+
+        async def forget(tx: Tx) -> int:
+            long_ago = now - 60_000
+            return await tx.prune(
+                events_before=now - 1000,
+                tombstones_before=long_ago,
+                dead_before=long_ago,
+                idle_before=long_ago,
+                limit=50,
+            )
+
+        await self.services.store.write(forget)
+
+    async def new_epoch(self) -> None:
+        counters, now, chance = await self.services.store.counters(), self.services.clock.now(), self.services.chance
+        await self.services.store.write(
+            lambda tx: begin_epochs(tx, counters, Reason.ASKED_FOR, now=now, chance=chance, lost={})
+        )
+        await self.spread()
+
+    async def spread(self) -> None:
+        now = self.services.clock.now()
+        while await self.services.store.write(lambda tx: tx.spread_epoch(now, 5)) == 5:
+            pass
+
+    def _age(self, statement: str, table: str) -> None:
+        """Let some rows be old: without waiting for anybody, so that this is no part of what is tested."""
+        some = f"SELECT ctid FROM {table} WHERE random() < 0.3 FOR UPDATE SKIP LOCKED"
+        engines.run(self.url, statement.format(f"ctid IN ({some})"))
+
+
+ACTS: Sequence[Callable[[Process], Awaitable[None]]] = (
+    *[Process.register] * 6,
+    *[Process.unregister] * 2,
+    *[Process.ask] * 4,
+    *[Process.change] * 6,
+    *[Process.send] * 3,
+    *(Process.erase, Process.push, Process.publish, Process.promote),
+    *(Process.retell, Process.prune, Process.new_epoch, Process.spread),
+)
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_nobody_waits_in_a_circle_and_what_is_left_fits_together(
+    tmp_path: Path, authority: Authority, engine: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        shared = settings(tmp_path)
+        url = shared["database_url"]
+        await stock(shared, authority, {PASS_TYPE: SERIALS})
+        async with AsyncExitStack() as stack:
+            opened = [await stack.enter_async_context(wiring.opened(config(shared))) for _ in range(3)]
+            other = authority.pass_certificate(PASS_TYPE, TEAM)
+            await opened[0].rotating.import_pem(other.certificate_pem, other.key_pem, other.intermediate_pem)
+            certificates = [one.id for one in await opened[0].store.certificates(PASS_TYPE)]
+            processes = [
+                Process(opened[number % 3], url, certificates, random.Random(number)) for number in range(AT_ONCE)
+            ]
+            async with asyncio.TaskGroup() as group:
+                for process in processes:
+                    group.create_task(process.work(ROUNDS))
+            for services in opened:
+                await services.recorder.settle()
+                assert services.recorder.dropped == 0
+            done = sum((process.done for process in processes), Counter())
+            assert all(done[act.__name__] for act in ACTS), done
+        # A process takes our hand in the ages of phones for a loss, and may have begun an epoch meanwhile.
+        async with wiring.opened(config(shared)) as services:
+            await Process(services, url, certificates, random.Random()).spread()
+        assert engines.run(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
+        assert ledger.loose_ends(url) == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_a_phone_that_changes_its_token_while_its_pass_changes_is_owed_the_push(
+    tmp_path: Path, authority: Authority, engine: str
+) -> None:
+    """Fails when the change makes the old token due, which is gone by then, and the phone took along what it was owed
+    before the change.
+    """
+
+    async def main() -> None:
+        shared = settings(tmp_path)
+        await stock(shared, authority, {PASS_TYPE: ["1"]})
+        async with wiring.opened(config(shared)) as one, wiring.opened(config(shared)) as other:
+            row = await one.store.pass_(PASS_TYPE, "1")
+            assert row is not None
+            allowed = f"ApplePass {one.keys.token('default', PASS_TYPE, '1', row.token)}"
+            await one.answering.register(PASS_TYPE, "1", "phone", allowed, b'{"pushToken": "aa"}')
+            about_to_commit, may_commit, write = asyncio.Event(), asyncio.Event(), one.store.write
+
+            async def held_up(work: Callable[[Tx], Awaitable[Any]]) -> Any:
+                async def slowly(tx: Tx) -> Any:
+                    result = await work(tx)
+                    about_to_commit.set()
+                    await may_commit.wait()
+                    return result
+
+                return await write(slowly)
+
+            one.store.write = held_up  # type: ignore[method-assign]
+            registering = asyncio.create_task(
+                one.answering.register(PASS_TYPE, "1", "phone", allowed, b'{"pushToken": "bb"}')
+            )
+            await about_to_commit.wait()
+            changing = asyncio.create_task(other.issuing.put(Wish(PASS_TYPE, "1", data={"value": "x"}, patch=True)))
+            await asyncio.sleep(0.3)  # as far as it gets
+            may_commit.set()
+            assert (await registering).status == 200
+            number = (await changing).number
+            one.store.write = write  # type: ignore[method-assign]
+        [(token, wanted)] = engines.run(shared["database_url"], "SELECT push_token, wanted FROM push_target")
+        assert (token, wanted) == ("bb", number)
+
+    asyncio.run(main())
