@@ -13,6 +13,8 @@ from typing import Any
 
 from cli.test_remote import running
 from livepass.cli import batch
+from livepass.core.unavailable import Unavailable
+from livepass.service.issuing import Issuing
 
 TYPE = "pass.test.livepass"
 
@@ -119,6 +121,30 @@ def _feed(stdin: Any) -> None:
             stdin.write(line + "\n")
     except (BrokenPipeError, ValueError):
         pass
+
+
+def test_a_call_that_the_service_ends_early_goes_on_where_it_ended(project, monkeypatch):
+    """The first ten lines are answered, the next ten are not, and then not at all for a while."""
+    real, calls = Issuing.put_many, 0
+
+    async def comes_and_goes(self: Issuing, wishes: Any, push: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls in (2, 3, 4):
+            raise Unavailable("gone")
+        return await real(self, wishes, push)
+
+    monkeypatch.setattr(Issuing, "put_many", comes_and_goes)
+    monkeypatch.setattr("livepass.web.issuer_batch.BATCH_LIMIT", 10)
+    monkeypatch.setattr(batch, "WAITS", (0.01,) * 3)
+    assert "30 passes done" in project("pass", "batch", write(30), "--results", "results.ndjson").out
+    assert [each["line"] for each in results()] == list(range(1, 31))
+    calls = 0
+    monkeypatch.setattr(batch, "WAITS", (0.01,) * 2)
+    ran = project("pass", "batch", "many.ndjson", "--json", exit_=3)
+    problem = json.loads(ran.err.splitlines()[-1])
+    assert "answered up to line 10: 10 passes, 0 refused" in problem["title"] and "run it again" in problem["hint"]
+    assert [row["line"] for row in ran.rows] == list(range(1, 11))
 
 
 def test_a_service_that_restarts_meanwhile_is_waited_for(project, tls, monkeypatch):

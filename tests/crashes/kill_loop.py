@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import engines
+from concurrency import ledger
 from concurrency.nursery import Child, Nursery
 from concurrency.office import PASS_TYPE, config, settings, stock
 from livepass import wiring
@@ -77,6 +78,8 @@ async def run(directory: Path, nursery: Nursery, authority: Authority, kills: in
     extra = len(tokens) - recorded
     if not 0 <= extra <= counts["pushers"] * len(wanted):
         faults.append(f"{extra} pushes that were accepted and not recorded, after {counts['pushers']} kills")
+    faults += ledger.loose_ends(url)
+    engines.require_sound(url)
     verified = await wiring.verify(config(shared), sample=60, quick=False)
     faults += [f"{one}" for one in verified.findings]
     words = [line[0] for line in said]

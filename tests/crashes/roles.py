@@ -1,9 +1,8 @@
-"""The processes that are killed: issuers with phones that register, and push workers; and one that only makes changes."""
+"""Push workers that can be told at which step to die, and processes that claim side by side. Run in the nursery."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -17,87 +16,28 @@ from livepass import wiring
 from livepass.apns import ApnsSender
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.service import pushing
-from livepass.service.drafting import Wish
-from livepass.service.issuing import Issued
 from livepass.service.pushing import Dispatcher
 from livepass.service.seams import Tx
 
-CLAIM = 20
-"""Targets in a batch: few, so that many batches are cut off."""
-LEASE_MS = 2_000
-"""Long enough for a push here, and short enough to wait for."""
-SWEEP_SECONDS = 0.5
-
-
-# ── issuers and phones
-
-
-async def writer(say: Say, *, settings: Settings, name: str, passes: Sequence[str]) -> None:
-    """Register phones and change passes until it is killed. Says ``registered`` and ``changed`` once they are durable,
-    and before a change ``changing``: what may have been done without an answer.
-    """
-    rng = random.Random(name)
-    async with wiring.opened(config(settings)) as services:
-        numbers, values = count(), count()
-
-        async def phones() -> None:
-            for number in numbers:
-                serial, device, token = rng.choice(passes), f"{name}-{number}", rng.randbytes(32).hex()
-                status = await register(services, device, serial, token)
-                assert status == 201
-                say("registered", device, serial, token)
-
-        async def issuer() -> None:
-            for number in values:
-                serials = rng.sample(passes, rng.choice((1, 1, 3)))
-                value = f"{name}-{number}"
-                say("changing", value)
-                wishes = [Wish(PASS_TYPE, serial, data={"value": value}, patch=True) for serial in serials]
-                for result in await services.issuing.put_many(wishes, rng.choice(("auto", "now"))):
-                    if isinstance(result, Issued):
-                        assert result.changed
-                        say("changed", result.serial, result.number, value)
-
-        await asyncio.gather(phones(), phones(), issuer(), issuer())
-
-
-async def register(services: wiring.Services, device: str, serial: str, token: str) -> int:
-    row = await services.store.pass_(PASS_TYPE, serial)
-    assert row is not None
-    allowed = f"ApplePass {services.keys.token('default', PASS_TYPE, serial, row.token)}"
-    body = json.dumps({"pushToken": token}).encode()
-    return (await services.answering.register(PASS_TYPE, serial, device, allowed, body)).status
-
-
-async def changer(say: Say, *, settings: Settings, passes: Sequence[str], pause: float) -> None:
-    """Change a pass, and push it now, again and again. SIGTERM ends it. Says ``changed, serial, number, begun at``."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    rng = random.Random(1)
-    async with wiring.opened(config(settings)) as services:
-        for number in count():
-            if ended.is_set():
-                return
-            serial, begun_at = rng.choice(passes), services.clock.now()
-            wish = Wish(PASS_TYPE, serial, data={"value": str(number)}, patch=True)
-            result = await services.issuing.put(wish, "now")
-            say("changed", serial, result.number, begun_at)
-            await asyncio.sleep(pause)
-
-
-# ── workers
+STEPS = ("claimed", "half sent", "sent", "recording", "recorded")
+"""Where a worker can die with a batch."""
 
 
 async def worker(
-    say: Say, *, settings: Settings, lease_ms: int = LEASE_MS, sweep: float = SWEEP_SECONDS, dies: str = ""
+    say: Say,
+    *,
+    settings: Settings,
+    dies: str = "",
+    lease_ms: int = pushing.LEASE_MS,
+    sweep: float = pushing.SWEEP_SECONDS,
 ) -> None:
-    """Push what is due. ``dies``: the step at which it kills itself, one of ``STEPS``. SIGTERM drains it."""
-    pushing.CLAIM, pushing.LEASE_MS, pushing.SWEEP_SECONDS = CLAIM, lease_ms, sweep
+    """Push what is due, until SIGTERM. ``dies``: the step at which it kills itself, one of ``STEPS``."""
+    pushing.LEASE_MS, pushing.SWEEP_SECONDS = lease_ms, sweep
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    async with wiring.opened(config(settings)) as services:
-        made = config(settings)
-        assert made.apns_ca_file is not None
+    made = config(settings)
+    assert made.apns_ca_file is not None
+    async with wiring.opened(made) as services:
         sender = Sending(made.apns_url, ca_pem=made.apns_ca_file.read_bytes())
         parts = (services.builder, services.clock, services.chance, services.scheduler, services.due)
         dispatcher = Dying(services.store, sender, *parts)
@@ -107,17 +47,12 @@ async def worker(
         running = asyncio.create_task(dispatcher.run())
         say("ready")
         await ended.wait()
-        say("ending")
         await dispatcher.stop()
         await running
         await sender.close()
 
 
-STEPS = ("claimed", "half sent", "sent", "recording", "recorded")
-"""Where a worker can die with a batch."""
-
-
-def die() -> None:
+def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -134,27 +69,27 @@ class Sending(ApnsSender):
         def counted(answer: PushAnswer) -> None:
             answered(answer)
             if self.dies == "half sent" and next(numbers) == (len(messages) + 1) // 2:
-                die()
+                _die()
 
         await super().send(credential, messages, counted)
 
 
 class Dying(Dispatcher):
-    """The real worker, which may die at a step."""
+    """The real worker, which may die before or after it sends, or when all is done."""
 
     dies = ""
 
     async def _see_through(self, batch: Any) -> None:
         if self.dies == "claimed":
-            die()
+            _die()
         await super()._see_through(batch)
         if self.dies == "recorded":
-            die()
+            _die()
 
     async def _send(self, targets: Any, batch: Any) -> None:
         await super()._send(targets, batch)
         if self.dies == "sent":
-            die()
+            _die()
 
 
 def _dying_before_the_commit(write: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
@@ -169,7 +104,7 @@ def _dying_before_the_commit(write: Callable[[Any], Awaitable[Any]]) -> Callable
 
         async def record_outcomes(self, *arguments: Any) -> None:
             await self._tx.record_outcomes(*arguments)
-            die()
+            _die()
 
     async def writing(work: Callable[[Any], Awaitable[Any]]) -> Any:
         return await write(lambda tx: work(Recording(tx)))
@@ -178,23 +113,21 @@ def _dying_before_the_commit(write: Callable[[Any], Awaitable[Any]]) -> Callable
 
 
 async def claimer(say: Say, *, settings: Settings, name: str, claims: int) -> None:
-    """Claim, hold a moment, give back as due again. Says ``held, lease, tokens, from, until`` (monotonic seconds, the
-    same for all processes of a machine).
+    """Claim, hold for a moment, give back as due again. Says ``held, lease, tokens, from, until`` (monotonic seconds,
+    the same for all processes of a machine).
     """
     rng = random.Random(name)
     async with wiring.opened(config(settings)) as services:
-        store, clock = services.store, services.clock
-        say("ready")
+        store, clock, loop = services.store, services.clock, asyncio.get_running_loop()
 
         async def one(number: int) -> None:
             lease, now = f"{name}-{number}", clock.now()
             claimed = await store.write(
                 lambda tx: tx.claim_targets(PASS_TYPE, lease=lease, now=now, lease_until=now + 60_000, limit=7)
             )
-            held_from = asyncio.get_running_loop().time()
+            held_from = loop.time()
             await asyncio.sleep(rng.random() * 0.003)
-            held_until = asyncio.get_running_loop().time()
-            say("held", lease, [target.push_token for target in claimed], held_from, held_until)
+            say("held", lease, [target.push_token for target in claimed], held_from, loop.time())
             # In the past: due at once, whatever the clocks of two processes say.
             await store.write(lambda tx: tx.hold_targets(lease, [(target, 1) for target in claimed]))
 

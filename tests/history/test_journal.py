@@ -88,7 +88,7 @@ def test_they_are_pushed_under_the_token_they_brought(tmp_path: Path, authority:
                 await until(lambda: one.registrations() != {}, "it is back", 30)
                 due = await process.services.store.targets(pass_type=TYPE, due_only=True, after=("", ""), limit=9)
                 assert [target.push_token for _, target in due] == ["bb"]
-                assert due[0][1].next_at <= process.services.clock.now() + 60_000
+                assert due[0][1].next_at <= process.services.clock.now(), "it is not about to ask by itself"
                 [event] = await process.events(Kind.REGISTERED)
                 assert event.device_id == "phone"
 

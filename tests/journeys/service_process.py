@@ -80,6 +80,23 @@ def _environment(world: World) -> Mapping[str, str]:
         "ADMIN_KEY": config.admin_key,
         "APNS_URL": config.apns_url,
         "APNS_CA_FILE": config.apns_ca_file,
+        "REGISTRATION_JOURNAL": config.registration_journal or "",
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
     return inherited | {f"LIVEPASS_{name}": str(value) for name, value in settings.items()}
+
+
+async def command(world: World, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Run a ``livepass`` command to its end: its exit code and the object that it showed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "livepass", *arguments, "--json"),
+        env=_environment(world),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    shown = out or err.splitlines()[-1]
+    found: dict[str, Any] = json.loads(shown)
+    return process.returncode, found

@@ -79,6 +79,17 @@ def test_a_crowd_that_lives_stays_and_is_said_once_an_hour(tmp_path: Path, pass_
     asyncio.run(main())
 
 
+def test_several_that_come_at_once_are_said_once(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            capped(service, 1)
+            await service.issue("1")
+            await asyncio.gather(*(service.register("1", f"p{n}", f"a{n}") for n in range(8)))
+            assert len(await said(service)) == 1
+
+    asyncio.run(main())
+
+
 def test_a_phone_that_registers_again_is_alive(tmp_path: Path, pass_certificate: Issued) -> None:
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import Template, read
 from livepass.service.building import Builder
 from livepass.service.drafting import Wish
-from livepass.service.issuing import ATTEMPTS, BATCH_LIMIT, Issuing
+from livepass.service.issuing import AT_A_STRETCH, ATTEMPTS, BATCH_LIMIT, Issuing
 from livepass.service.issuing import Issued as Result
 from livepass.service.refusals import Conflict, NotFound, Refusal, TooLarge
 from service.rig import HOUR, MINUTE, OTHER, TEAM, TYPE, Rig, points_of, rig, template
@@ -616,5 +617,26 @@ def test_following_nothing_is_nothing(tmp_path: Path, pass_certificate: Issued) 
             assert await service.issuing.follow_all() == 0
             assert isinstance(await service.builder.template("default", "membership", None), Template)
             assert Kind.TEMPLATE_REFUSED.value not in str(service.elsewhere("SELECT kind FROM event"))
+
+    asyncio.run(main())
+
+
+def test_what_passes_of_a_batch_share_is_read_once(tmp_path: Path, pass_certificate: Issued) -> None:
+    """On PostgreSQL each statement is a trip over the network: six for each pass would take longer than the rest."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            count, real = 100, service.store._db.rows  # type: ignore[attr-defined]
+            asked: Counter[str] = Counter()
+
+            async def rows(name: str, parameters: Any) -> Any:
+                asked[name] += 1
+                return await real(name, parameters)
+
+            service.store._db.rows = rows  # type: ignore[attr-defined]
+            wishes = [Wish(TYPE, str(n), template="membership", data={"points": n}) for n in range(count)]
+            assert all(not isinstance(each, Refusal) for each in await service.issuing.put_many(wishes))
+            assert asked.pop("passes_named") == count / AT_A_STRETCH
+            assert asked == {"pass_type": 1, "template": 1, "live_certificate_id": 1, "certificate": 1}
 
     asyncio.run(main())

@@ -134,7 +134,7 @@ def test_what_was_there_is_set_aside_whole(tmp_path: Path, engine: str) -> None:
     after = asyncio.run(contents(url))
     assert {name: len(rows) for name, rows in after.items()} == dict.fromkeys(after, 1)
     engines.require_sound(url)
-    again = asyncio.run(fill(url, data, replace=True, now=NOW + 1000))
+    again = asyncio.run(fill(url, data, replace=True))
     assert again.set_aside != filled.set_aside
     assert asyncio.run(contents(url, again.set_aside)) == after
     assert asyncio.run(contents(url, filled.set_aside)) == before, "and again, and again"

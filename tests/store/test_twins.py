@@ -137,6 +137,19 @@ def test_who_registers_sees_the_phone_under_its_other_device_ids(tmp_path: Path)
     asyncio.run(main())
 
 
+def test_neither_a_tombstone_nor_a_superseded_registration_is_to_be_told_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            await hand.put("a")
+            for device in ("left", "past"):
+                await hand.join(device, "a")
+            await hand.apply(Leave(TYPE, "left", "a", T0), supersede("past"))
+            await hand.apply(ask("left", 3, "a"), ask("past", 3, "a"))
+            assert [row["retell_at"] for row in hand.rows("registration")] == [None, None]
+
+    asyncio.run(main())
+
+
 # ── forgetting
 
 

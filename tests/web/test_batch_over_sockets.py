@@ -28,8 +28,8 @@ class Connection:
         self.reader = reader
         self.writer = writer
 
-    async def begin(self) -> None:
-        head = "POST /api/v1/passes:batch HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n"
+    async def begin(self, more: str = "") -> None:
+        head = f"POST /api/v1/passes:batch HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n{more}"
         self.writer.write(f"{head}Content-Type: {NDJSON}\r\nAuthorization: Bearer {ADMIN}\r\n\r\n".encode())
 
     async def send(self, data: bytes) -> None:
@@ -73,10 +73,10 @@ async def served(api: Api) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def connected(api: Api) -> AsyncIterator[Connection]:
+async def connected(api: Api, header: str = "") -> AsyncIterator[Connection]:
     async with served(api) as port:
         made = Connection(*await asyncio.open_connection("127.0.0.1", port))
-        await made.begin()
+        await made.begin(header)
         try:
             yield made
         finally:
@@ -193,13 +193,14 @@ async def test_a_connection_that_breaks_leaves_what_was_answered(
     assert sorted(map(int, there)) == list(range(10)), "five had arrived and were not answered"
 
 
+@pytest.mark.parametrize("header", ["", "Connection: close\r\n"], ids=["keeps", "closes"])
 @with_api
 async def test_too_much_is_said_also_to_one_who_sends_everything_first(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch, header: str
 ) -> None:
     monkeypatch.setattr(issuer_batch, "MOST_LINES", 100)
-    async with connected(api) as call:
-        await call.send_all(bodies(20_000, 10))
+    async with connected(api, header) as call:
+        await call.send_all(bodies(200_000, 10))
         assert await call.status() == 200
         *done, end = [json.loads(each) async for each in call.results()]
     assert len(done) == 100 and (end["line"], end["ended"]) == (101, True)

@@ -65,7 +65,7 @@ class Load:
         ages = [now - began for began in self._fetching.values()]
         if len(finished) + len(ages) < max(at_least, 1):
             return None
-        return _p95(finished)
+        return max(_p95(finished), _p95(finished + ages))
 
 
 def _p95(values: list[float]) -> float:

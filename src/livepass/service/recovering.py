@@ -23,6 +23,8 @@ from livepass.service.seams import Journal, KeyRing, Scheduler, Store
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+REST_LOOKS = 60
+"""How many looks long a replay that failed is not tried again: it reads everything."""
 PAGE = 1000
 TURN_SECONDS = 30.0
 """How long an operator waits for a replay that is under way."""
@@ -63,6 +65,7 @@ class Recovering:
         """Whether this process brings back registrations after a loss, also one that somebody else noticed."""
         self._replayed_for: Mapping[str, str] | None = None
         self._busy = False
+        self._rest = 0
         self._said = ""
 
     async def recover(self, reason: str = Reason.ASKED_FOR, since: int | None = None) -> Recovered:
@@ -112,7 +115,8 @@ class Recovering:
             await self._scheduler.sleep(LOOK_SECONDS)
             try:
                 await self._lookout.look()
-                if self.replays and self._journal is not None and not self._busy:
+                self._rest -= 1
+                if self.replays and self._journal is not None and not self._busy and self._rest < 0:
                     self._busy = True
                     self._scheduler.spawn(self._replay_beside(), "journal-replay")
                 self._said = ""
@@ -148,7 +152,8 @@ class Recovering:
         try:
             await self.replay_if_due()
         except Exception as error:
-            self._say(error)
+            self._rest = REST_LOOKS
+            log.error("the registration journal cannot be replayed: %s: %s", type(error).__name__, error)
         finally:
             self._busy = False
 
@@ -158,8 +163,10 @@ class Recovering:
         report = await Replaying(self._store, self._keys, self._scheduler, self._journal).run(since)
         await self._journal.mark_replayed(epochs)
         self._replayed_for = epochs
-        if report.entries or report.unreadable:
-            level = logging.ERROR if report.lost or report.unreadable else logging.WARNING
+        if report.lost or report.unreadable:
+            log.error("the registration journal was replayed: %s; livepass db recover names them", summary(report))
+        elif report.entries:
+            level = logging.WARNING if report.replayed else logging.INFO
             log.log(level, "the registration journal was replayed: %s", summary(report))
         return report
 

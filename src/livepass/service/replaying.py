@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from livepass.core import trip1_register
 from livepass.core.authorization import fingerprint
-from livepass.core.decision import Decision
+from livepass.core.decision import Decision, Join, Retarget, Write
 from livepass.core.replay import Act, Entry, LastWords, Page, Standing, Unreadable, body_of, push_token_now, standing
 from livepass.core.snapshots import RegisterSnapshot
 from livepass.pkpass import PkpassError
@@ -111,7 +111,7 @@ class Replaying:
             await tx.lock_phone(entry.pass_type, entry.device_id, entry.push_token or None)
             became, decision = await self._decide(tx, entry)
             if decision is not None:
-                await tx.apply(decision.writes, decision.events)
+                await tx.apply([_at_once(write) for write in decision.writes], decision.events)
             return became
 
         return await self._store.write(work)
@@ -158,6 +158,11 @@ class Replaying:
 
 
 _RULES = {Act.REGISTER: trip1_register.register, Act.UNREGISTER: trip1_register.unregister}
+
+
+def _at_once(write: Write) -> Write:
+    """The push that a registration is owed waits for the phone, which asks by itself then. Now it does not."""
+    return replace(write, push_at=0) if isinstance(write, Join | Retarget) else write
 
 
 def summary(report: Replayed) -> str:

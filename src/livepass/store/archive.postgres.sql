@@ -27,6 +27,9 @@ SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', string_agg(quote_ident(c
   FROM pg_class c
  WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (:tables);
 
+-- name: is_taken
+SELECT 1 WHERE to_regnamespace(quote_ident(:set_aside)) IS NOT NULL;
+
 -- name: setting_aside
 -- A schema for what is set aside.
 SELECT format('CREATE SCHEMA %I', :set_aside);

@@ -5,6 +5,7 @@ Both engines offer the same ``Whole``, so an archive of one fills the other.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -128,6 +129,13 @@ class Filled:
     """The command that gives it up."""
     replaced: int = 0
     """Characters that PostgreSQL cannot hold (NUL), and that became U+FFFD."""
+
+
+def names(stem: str) -> Iterator[str]:
+    """What to call something, if that is not taken: ``stem``, ``stem_2``, …"""
+    yield stem
+    for number in itertools.count(2):
+        yield f"{stem}_{number}"
 
 
 class StillWorking(Exception):

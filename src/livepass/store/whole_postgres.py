@@ -35,6 +35,7 @@ from livepass.store.whole import (
     Renew,
     StillWorking,
     layouts,
+    names,
 )
 from livepass.store.writing import Writing
 
@@ -175,7 +176,10 @@ async def _make_room(asking: _Asking, replace: bool, now: int) -> str:
 
 
 async def _set_aside(asking: _Asking, now: int) -> str:
-    name = f"livepass_set_aside_{datetime.fromtimestamp(now / 1000, UTC):%Y%m%dt%H%M%Sz}"
+    stem = f"livepass_set_aside_{datetime.fromtimestamp(now / 1000, UTC):%Y%m%dt%H%M%Sz}"
+    for name in names(stem):
+        if not await asking.rows("is_taken", set_aside=name):
+            break
     last_ids = {table.name: table.last_id for table in (await asking.layout()).values() if table.last_id}
     try:
         await asking.run_each("setting_aside", set_aside=name)
@@ -184,8 +188,6 @@ async def _set_aside(asking: _Asking, now: int) -> str:
     except asyncpg.InsufficientPrivilegeError as error:
         hint = "this role must own the tables and may create schemas: GRANT CREATE ON DATABASE … TO …"
         raise CannotSetAside(str(error), hint) from error
-    except asyncpg.DuplicateSchemaError as error:
-        raise CannotSetAside(str(error), "wait a second, and run it again") from error
     for table, last_id in last_ids.items():
         await asking.rows("raise_last_id", table=table, after=last_id)
     return name

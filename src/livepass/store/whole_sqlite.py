@@ -35,6 +35,7 @@ from livepass.store.whole import (
     Renew,
     StillWorking,
     layouts,
+    names,
 )
 from livepass.store.writing import Writing
 
@@ -178,12 +179,11 @@ def _without_indexes(db: sqlite3.Connection, known: Mapping[str, str]) -> Iterat
 def _set_aside(path: Path, now: int) -> Path:
     """Copy the database beside itself. The copy has its name only when it is complete and on disk."""
     at = datetime.fromtimestamp(now / 1000, UTC)
-    target = path.with_name(f"{path.name}.set-aside-{at:%Y%m%dT%H%M%SZ}")
+    called = names(f"{path.name}.set-aside-{at:%Y%m%dT%H%M%SZ}")
+    target = next(free for name in called if not (free := path.with_name(name)).exists())
     part = path.with_name(f"{target.name}.part")
     try:
         part.unlink(missing_ok=True)
-        if target.exists():
-            raise CannotSetAside(f"{target} is there already", "wait a second, and run it again")
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with closing(_read_only(path)) as source, closing(sqlite3.connect(part, isolation_level=None)) as copy:
             source.backup(copy)

@@ -1,0 +1,111 @@
+"""How much memory a batch takes that is larger than memory ought to be: ``POST /api/v1/passes:batch``, streamed.
+
+``livepass serve`` is a process of its own on a database with nothing in it; lines go in and results come out at the
+same time. Its resident memory is the kernel's high-water mark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from scaling.databases import MANY
+
+from livepass.config import Config
+
+LINES_AT_ONCE = 500
+
+
+def measure(config: Config, passes: int) -> dict[str, Any]:
+    """Issue that many new passes in one call; answers passes a second and the server's memory in MiB."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "livepass", "serve", "--port", "0", "--no-worker", "--json"],
+        env=_environment(config),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        said = json.loads(server.stdout.readline())
+        idle = _memory(server.pid)
+        started = time.monotonic()
+        answered, tenth = asyncio.run(_stream(said["address"], config.admin_key, passes, server.pid))
+        seconds = time.monotonic() - started
+        if answered != passes:
+            raise SystemExit(f"bench/scale: {answered:,} of {passes:,} passes of a batch were issued")
+        return {
+            "passes": passes,
+            "per_second": round(passes / seconds),
+            "idle_mib": idle,
+            "peak_mib_after_a_tenth": tenth,
+            "peak_mib": _memory(server.pid),
+        }
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+async def _stream(address: str, key: str, passes: int, pid: int) -> tuple[int, int]:
+    """(results that say a pass was changed, peak memory after a tenth of them)."""
+    parts = urlsplit(address)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20)
+    head = (
+        f"POST /api/v1/passes:batch HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {key}\r\n"
+        "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    writer.write(head.encode())
+
+    async def send() -> None:
+        for start in range(0, passes, LINES_AT_ONCE):
+            lines = b"".join(
+                b'{"pass_type":"%b","serial":"B%09d","template":"bench","data":{"points":%d}}\n' % (MANY.encode(), n, n)
+                for n in range(start, min(passes, start + LINES_AT_ONCE))
+            )
+            writer.write(b"%x\r\n%b\r\n" % (len(lines), lines))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    sending = asyncio.create_task(send())
+    changed = tenth = 0
+    status = await reader.readline()
+    if b" 200 " not in status:
+        raise SystemExit(f"bench/scale: the batch was answered {status!r}")
+    tail = b""
+    while data := await reader.read(1 << 16):
+        # Counted over whatever the pieces are: a result may be cut in two.
+        text = tail + data
+        changed += text.count(b'"changed":true')
+        tail = text[-len(b'"changed":true') + 1 :]
+        if not tenth and changed >= passes // 10:
+            tenth = _memory(pid)
+        if text.endswith(b"0\r\n\r\n"):
+            break
+    await sending
+    writer.close()
+    return changed, tenth
+
+
+def _memory(pid: int) -> int:
+    """The most memory (MiB) that a process has had resident."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+def _environment(config: Config) -> Mapping[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
+    return inherited | {
+        "LIVEPASS_DATABASE_URL": config.database_url,
+        "LIVEPASS_PUBLIC_URL": config.public_url,
+        "LIVEPASS_SECRET_KEY": config.secret_key[0],
+        "LIVEPASS_ADMIN_KEY": config.admin_key,
+    }
