@@ -83,6 +83,7 @@ def test_without_any_notice_the_sweep_finds_what_is_due(
 ) -> None:
     """Fails when a push waits for a notice that is lost."""
     monkeypatch.setattr(postgres, "_NOTIFY", "SELECT 1")
+
     async def main() -> None:
         async with scene(tmp_path, authority, PHONES) as made:
             worker = nursery.start("crashes.roles:worker", settings=made.settings, sweep=1.0)
