@@ -11,11 +11,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 import engines
 from concurrency import ledger
-from concurrency.office import ICON, PASS_TYPE, TEAM, config, document, settings, stock
+from concurrency.office import ICON, PASS_TYPE, TEAM, Settings, config, document, settings, stock
 from livepass import wiring
 from livepass.core.history import Reason
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
@@ -233,7 +234,58 @@ def test_nobody_waits_in_a_circle_and_what_is_left_fits_together(
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+class Stage:
+    """One pass, ``1``, and two processes."""
+
+    def __init__(self, shared: Settings, one: wiring.Services, other: wiring.Services) -> None:
+        self.url = shared["database_url"]
+        self.one = one
+        self.other = other
+
+    async def register(self, device: str, push_token: str) -> int:
+        row = await self.one.store.pass_(PASS_TYPE, "1")
+        assert row is not None
+        allowed = f"ApplePass {self.one.keys.token('default', PASS_TYPE, '1', row.token)}"
+        body = json.dumps({"pushToken": push_token}).encode()
+        return (await self.one.answering.register(PASS_TYPE, "1", device, allowed, body)).status
+
+    def hold_up(self) -> tuple[asyncio.Event, asyncio.Event]:
+        """Let the next transaction of ``one`` wait before its commit. Answers (it waits, it may go on)."""
+        waits, may_go_on, write = asyncio.Event(), asyncio.Event(), self.one.store.write
+
+        async def held_up(work: Callable[[Tx], Awaitable[Any]]) -> Any:
+            async def slowly(tx: Tx) -> Any:
+                result = await work(tx)
+                waits.set()
+                await may_go_on.wait()
+                return result
+
+            self.one.store.write = write  # type: ignore[method-assign]
+            return await write(slowly)
+
+        self.one.store.write = held_up  # type: ignore[method-assign]
+        return waits, may_go_on
+
+    def deadlocks(self) -> int:
+        sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        found: int = engines.run(self.url, sql)[0][0]
+        return found
+
+
+def staged(directory: Path, authority: Authority, play: Callable[[Stage], Awaitable[None]]) -> None:
+    async def main() -> None:
+        shared = settings(directory)
+        await stock(shared, authority, {PASS_TYPE: ["1"]})
+        async with wiring.opened(config(shared)) as one, wiring.opened(config(shared)) as other:
+            await play(Stage(shared, one, other))
+
+    asyncio.run(main())
+
+
+on_postgres = pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+
+
+@on_postgres
 def test_a_phone_that_changes_its_token_while_its_pass_changes_is_owed_the_push(
     tmp_path: Path, authority: Authority, engine: str
 ) -> None:
@@ -241,37 +293,61 @@ def test_a_phone_that_changes_its_token_while_its_pass_changes_is_owed_the_push(
     before the change.
     """
 
-    async def main() -> None:
-        shared = settings(tmp_path)
-        await stock(shared, authority, {PASS_TYPE: ["1"]})
-        async with wiring.opened(config(shared)) as one, wiring.opened(config(shared)) as other:
-            row = await one.store.pass_(PASS_TYPE, "1")
-            assert row is not None
-            allowed = f"ApplePass {one.keys.token('default', PASS_TYPE, '1', row.token)}"
-            await one.answering.register(PASS_TYPE, "1", "phone", allowed, b'{"pushToken": "aa"}')
-            about_to_commit, may_commit, write = asyncio.Event(), asyncio.Event(), one.store.write
+    async def play(stage: Stage) -> None:
+        await stage.register("phone", "aa")
+        waits, may_go_on = stage.hold_up()
+        registering = asyncio.create_task(stage.register("phone", "bb"))
+        await waits.wait()
+        changing = asyncio.create_task(stage.other.issuing.put(Wish(PASS_TYPE, "1", data={"value": "x"}, patch=True)))
+        await asyncio.sleep(0.3)  # as far as it gets
+        may_go_on.set()
+        assert await registering == 200
+        number = (await changing).number
+        assert engines.run(stage.url, "SELECT push_token, wanted FROM push_target") == [("bb", number)]
 
-            async def held_up(work: Callable[[Tx], Awaitable[Any]]) -> Any:
-                async def slowly(tx: Tx) -> Any:
-                    result = await work(tx)
-                    about_to_commit.set()
-                    await may_commit.wait()
-                    return result
+    staged(tmp_path, authority, play)
 
-                return await write(slowly)
 
-            one.store.write = held_up  # type: ignore[method-assign]
-            registering = asyncio.create_task(
-                one.answering.register(PASS_TYPE, "1", "phone", allowed, b'{"pushToken": "bb"}')
-            )
-            await about_to_commit.wait()
-            changing = asyncio.create_task(other.issuing.put(Wish(PASS_TYPE, "1", data={"value": "x"}, patch=True)))
+@on_postgres
+def test_a_phone_that_takes_the_token_of_another_locks_both_in_order(
+    tmp_path: Path, authority: Authority, engine: str
+) -> None:
+    """Fails when it touches the new token, which others have too, before it has the old one, which is less."""
+
+    async def play(stage: Stage) -> None:
+        await stage.register("phone", "aa")
+        await stage.register("other", "ff")
+        lock = "SELECT 1 FROM push_target WHERE push_token = $1 FOR UPDATE"
+        somebody = await asyncpg.connect(stage.url)
+        async with somebody.transaction():
+            await somebody.execute(lock.replace("$1", "'aa'"))
+            registering = asyncio.create_task(stage.register("phone", "ff"))
             await asyncio.sleep(0.3)  # as far as it gets
-            may_commit.set()
-            assert (await registering).status == 200
-            number = (await changing).number
-            one.store.write = write  # type: ignore[method-assign]
-        [(token, wanted)] = engines.run(shared["database_url"], "SELECT push_token, wanted FROM push_target")
-        assert (token, wanted) == ("bb", number)
+            await somebody.execute(lock.replace("$1", "'ff'"))
+        await somebody.close()
+        assert await registering == 200
+        assert stage.deadlocks() == 0
+        assert engines.run(stage.url, "SELECT push_token FROM push_target") == [("ff",)]
 
-    asyncio.run(main())
+    staged(tmp_path, authority, play)
+
+
+@on_postgres
+def test_who_tidies_up_waits_for_nobody(tmp_path: Path, authority: Authority, engine: str) -> None:
+    """Fails when old events are deleted in one order, and those of a pass that is erased in another."""
+
+    async def play(stage: Stage) -> None:
+        waits, may_go_on = stage.hold_up()
+        erasing = asyncio.create_task(stage.one.issuing.erase(PASS_TYPE, "1"))
+        await waits.wait()
+        later = stage.other.clock.now() + 1000
+        await stage.other.store.write(
+            lambda tx: tx.prune(
+                events_before=later, tombstones_before=later, dead_before=later, idle_before=later, limit=100
+            )
+        )
+        assert not erasing.done()
+        may_go_on.set()
+        await erasing
+
+    staged(tmp_path, authority, play)

@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("livepass.cli.init:init", "Start a project: settings, keys and a template to begin with."),
     "serve": ("livepass.cli.serve:serve", "Answer phones and issuers, and push."),
     "worker": ("livepass.cli.worker:worker", "Push only: more hands for a service that runs elsewhere."),
-    "status": ("livepass.cli.status:status", "One screen: passes, phones, pushes, certificates."),
+    "status": ("livepass.cli.status:status", "One screen: passes, phones, processes, certificates."),
     "pass": ("livepass.cli.pass_:pass_", "Issue, change, look at, build and check passes."),
     "template": ("livepass.cli.template:template", "Folders that passes are made from."),
     "cert": ("livepass.cli.cert:cert", "Pass Type ID certificates."),

@@ -86,7 +86,7 @@ _LOST_RACE = (
     asyncpg.LockNotAvailableError,
     asyncpg.UniqueViolationError,
 )
-_LOST_CONNECTION = (
+LOST_CONNECTION = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.AdminShutdownError,
@@ -192,9 +192,9 @@ class _Pooled(PostgresConnection):
                     raise
                 log.debug("%s: a name that no row can have: %s", name, error)
                 values = [_storable(value) if isinstance(value, str) else value for value in values]
-            except _LOST_CONNECTION as error:
+            except LOST_CONNECTION as error:
                 if attempt == READ_ATTEMPTS - 1:
-                    raise Unavailable(f"the database cannot be reached: {_said(error)}") from error
+                    raise Unavailable(f"the database cannot be reached: {said(error)}") from error
                 await asyncio.sleep(0.02 * 4**attempt)
         raise AssertionError("unreachable")
 
@@ -267,8 +267,8 @@ class PostgresStore(Reading):
                 server_settings=_settings(),
                 **_primary(url),
             )
-        except _LOST_CONNECTION as error:
-            raise Unavailable(f"the database cannot be reached: {_said(error)}") from error
+        except LOST_CONNECTION as error:
+            raise Unavailable(f"the database cannot be reached: {said(error)}") from error
         return store
 
     async def _greet(self, db: Any) -> None:
@@ -276,7 +276,7 @@ class PostgresStore(Reading):
 
         Whoever finds another copy first begins the new history; the others wait for it, and find it begun.
         """
-        here = await _physical(db)
+        here = await physical(db)
         if self._renew is None or not here or here == await db.fetchval("SELECT physical FROM installation"):
             return
         try:
@@ -289,7 +289,7 @@ class PostgresStore(Reading):
                     await self._renew(Writing(PostgresConnection(db, self._known)), here)
                 await db.execute("UPDATE installation SET physical = $1", here)
         except _LOST_RACE as error:
-            raise ConnectionError(f"a new history is being begun: {_said(error)}") from error
+            raise ConnectionError(f"a new history is being begun: {said(error)}") from error
 
     async def recheck(self) -> None:
         """A connection that goes through a pooler stays open when the server behind it is replaced."""
@@ -298,9 +298,9 @@ class PostgresStore(Reading):
                 async with self.pool.acquire(timeout=CONNECT_SECONDS) as db:
                     await self._greet(db)
                 return
-            except _LOST_CONNECTION as error:
+            except LOST_CONNECTION as error:
                 if attempt == READ_ATTEMPTS - 1:
-                    raise Unavailable(f"the database cannot be reached: {_said(error)}") from error
+                    raise Unavailable(f"the database cannot be reached: {said(error)}") from error
                 await asyncio.sleep(0.02 * 4**attempt)
 
     # ── units of work
@@ -325,11 +325,11 @@ class PostgresStore(Reading):
                 return await self._attempt(work)
             except _LOST_RACE as error:
                 if attempt == ATTEMPTS - 1:
-                    raise Unavailable(f"the database is too busy: {_said(error)}") from error
-                log.debug("a unit of work is run again: %s", _said(error))
-            except _LOST_CONNECTION as error:
+                    raise Unavailable(f"the database is too busy: {said(error)}") from error
+                log.debug("a unit of work is run again: %s", said(error))
+            except LOST_CONNECTION as error:
                 if attempt == ATTEMPTS - 1:
-                    raise Unavailable(f"the database cannot be reached: {_said(error)}") from error
+                    raise Unavailable(f"the database cannot be reached: {said(error)}") from error
                 await asyncio.sleep(0.05 * 2**attempt)
             await asyncio.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311 - spreads retries
         raise AssertionError("unreachable")
@@ -346,9 +346,9 @@ class PostgresStore(Reading):
                 raise
             try:
                 await db.execute("COMMIT")
-            except _LOST_CONNECTION as error:
+            except LOST_CONNECTION as error:
                 # Not run again: it may have been committed, and not every unit may be done twice.
-                raise Unavailable(f"the database went away during a commit: {_said(error)}") from error
+                raise Unavailable(f"the database went away during a commit: {said(error)}") from error
         if writing.made_due:
             self._hint()
         return result
@@ -373,7 +373,7 @@ class PostgresStore(Reading):
     async def _notify(self) -> None:
         await asyncio.sleep(HINT_SECONDS)
         self._hint_to_come = False  # what commits from here on may be too late for this one, and gets its own
-        with contextlib.suppress(*_LOST_CONNECTION, asyncpg.PostgresError):
+        with contextlib.suppress(*LOST_CONNECTION, asyncpg.PostgresError):
             async with self.pool.acquire(timeout=CONNECT_SECONDS) as db:
                 await db.execute(_NOTIFY)
 
@@ -390,8 +390,8 @@ class PostgresStore(Reading):
                 await db.add_listener(CHANNEL, lambda *_: self._heard())
                 self._heard()  # whatever was said while nobody listened
                 await lost.wait()
-            except (*_LOST_CONNECTION, asyncpg.PostgresError) as error:
-                log.warning("not told of new pushes for now: %s", _said(error))
+            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+                log.warning("not told of new pushes for now: %s", said(error))
             finally:
                 if db is not None and not db.is_closed():
                     db.terminate()
@@ -424,7 +424,7 @@ async def upgrade(url: str, *, uuid: str, now: int) -> list[str]:
 
     Raises ``StillRunning`` when a migration would break processes that work on the database right now.
     """
-    db = await _connect(url)
+    db = await connect(url)
     try:
         async with db.transaction():
             await db.execute("SELECT pg_advisory_xact_lock($1)", UPGRADE_LOCK)
@@ -432,7 +432,7 @@ async def upgrade(url: str, *, uuid: str, now: int) -> list[str]:
             await db.execute(
                 "INSERT INTO installation (id, uuid, physical, created_at) VALUES (1, $1, $2, $3)"
                 " ON CONFLICT DO NOTHING",
-                *(uuid, await _physical(db), now),
+                *(uuid, await physical(db), now),
             )
     finally:
         await db.close()
@@ -443,7 +443,7 @@ async def migrate(db: Any, now: int) -> list[str]:
     """Run the migrations that a database has not had; answers their names. In a transaction, under the lock."""
     ran = []
     await db.execute(MIGRATION_TABLE)
-    for migration in due(migrations("postgres"), await _schema(db)):
+    for migration in due(migrations("postgres"), await schema(db)):
         await _refuse_to_break(db, migration, now)
         await db.execute(migration.script)
         await db.execute(
@@ -467,28 +467,28 @@ async def _refuse_to_break(db: Any, migration: Any, now: int) -> None:
 
 async def check_schema(url: str) -> None:
     """Raise ``SchemaMismatch`` unless this livepass can work on the database."""
-    db = await _connect(url)
+    db = await connect(url)
     try:
-        require(await _schema(db), migrations("postgres")[-1].number)
+        require(await schema(db), migrations("postgres")[-1].number)
     finally:
         await db.close()
 
 
-async def _schema(db: Any) -> Schema:
+async def schema(db: Any) -> Schema:
     if await db.fetchval("SELECT to_regclass('migration')") is None:
         return Schema(0, 0)
     row = await db.fetchrow("SELECT coalesce(max(number), 0), coalesce(max(oldest), 0) FROM migration")
     return Schema(row[0], row[1])
 
 
-async def _connect(url: str) -> Any:
+async def connect(url: str) -> Any:
     try:
         return await asyncpg.connect(url, timeout=CONNECT_SECONDS, connection_class=_Watched, **_primary(url))
-    except (*_LOST_CONNECTION, asyncpg.PostgresError, ValueError) as error:
-        raise Unavailable(f"the database cannot be reached: {_said(error)}") from error
+    except (*LOST_CONNECTION, asyncpg.PostgresError, ValueError) as error:
+        raise Unavailable(f"the database cannot be reached: {said(error)}") from error
 
 
-async def _physical(db: Any) -> str:
+async def physical(db: Any) -> str:
     """What a physical copy of the database is called: its cluster, the timeline that a promotion changes, the database
     and the table, which are other ones after a dump was read back.
 
@@ -506,7 +506,7 @@ async def _physical(db: Any) -> str:
                 " (SELECT oid FROM pg_database WHERE datname = current_database()), 'counter'::regclass::oid"
             )
     except _NOT_SAID as error:
-        log.debug("the server does not say which copy it is: %s", _said(error))
+        log.debug("the server does not say which copy it is: %s", said(error))
         return ""
     return "/".join(str(value) for value in row)
 
@@ -539,5 +539,5 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -349,7 +349,7 @@ class SqliteStore(Reading):
     def _run(self, unit: _Unit) -> None:
         self._writer_db.execute("SAVEPOINT unit")
         try:
-            unit.result = _drive(unit.work(self._writing))
+            unit.result = drive(unit.work(self._writing))
         except Exception as error:
             unit.error = error
             self._writer_db.execute("ROLLBACK TO unit")
@@ -378,7 +378,7 @@ def _by_loop(units: list[_Unit]) -> list[tuple[asyncio.AbstractEventLoop, list[_
     return [group for group in groups.values() if not group[0].is_closed()]
 
 
-def _drive(work: Awaitable[T]) -> T:
+def drive(work: Awaitable[T]) -> T:
     """Run a unit of work to its end here and now: on SQLite no statement ever suspends."""
     assert isinstance(work, Coroutine)
     try:

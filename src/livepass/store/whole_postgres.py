@@ -117,11 +117,11 @@ class WholePostgres:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
-        db = await postgres._connect(self._url)
+        db = await postgres.connect(self._url)
         try:
             yield db
-        except postgres._LOST_CONNECTION as error:
-            raise Unavailable(f"the database went away: {postgres._said(error)}") from error
+        except postgres.LOST_CONNECTION as error:
+            raise Unavailable(f"the database went away: {postgres.said(error)}") from error
         finally:
             await db.close()
 
@@ -133,7 +133,7 @@ class WholePostgres:
             await db.execute(_ALONE)
             if set_aside:
                 await _Asking(db).rows("look_into", set_aside=set_aside)
-            found = await postgres._schema(db)
+            found = await postgres.schema(db)
             if not found.number:
                 raise NotSetAside(set_aside)
             yield PostgresSnapshot(db, found.number)
@@ -211,7 +211,7 @@ async def _fill(asking: _Asking, archive: Filling) -> int:
     for _, make in indexes:
         await asking.db.execute(make)
     await asking.rows("end_leases")
-    await asking.rows("is_here", physical=await postgres._physical(asking.db))
+    await asking.rows("is_here", physical=await postgres.physical(asking.db))
     await asking.run_each("analyzing", tables=list(ARCHIVED))
     return replaced.count
 
@@ -223,7 +223,7 @@ def _texts(table: Layout, columns: Sequence[str]) -> list[int]:
 
 
 class _Replaced:
-    """PostgreSQL holds no NUL in a text, SQLite does. Names are looked up by the same rule (``postgres._storable``)."""
+    """PostgreSQL holds no NUL in a text, SQLite does. Names are looked up by the same rule (``postgres.storable``)."""
 
     def __init__(self) -> None:
         self.count = 0

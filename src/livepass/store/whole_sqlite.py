@@ -110,7 +110,7 @@ class WholeSqlite:
             try:
                 set_aside = self._make_room(db, replace, now)
                 _fill(db, archive)
-                sqlite._drive(renew(Writing(sqlite.SqliteConnection(db, statements()))))
+                sqlite.drive(renew(Writing(sqlite.SqliteConnection(db, statements()))))
             except BaseException:
                 db.execute("ROLLBACK")
                 # Everything is where it was: the copy of it is one too many.
