@@ -61,7 +61,7 @@ def phone(number: int, serial: str = "1001") -> None:
 
 def test_backup_writes_one_file_for_its_owner_alone(issued: Livepass) -> None:
     ran = issued("backup", "a.zip")
-    assert ran.out.startswith("✓ a.zip\n") and "1 passes, 0 registrations" in ran.out and "push tokens" in ran.out
+    assert ran.out.startswith("✓ a.zip\n") and "passes 1, registrations 0" in ran.out and "push tokens" in ran.out
     assert stat.S_IMODE(os.stat("a.zip").st_mode) == 0o600
     said = issued("backup", "b.zip", "--json").json
     assert (said["file"], said["engine"], said["rows"]["pass"]) == ("b.zip", "sqlite", 1)
@@ -177,11 +177,11 @@ def test_restore_names_what_is_gone(issued: Livepass) -> None:
     issued("pass", "set", NAME, "points=7")
     issued("pass", "issue", f"{TYPE}/1002", "--template", "membership", 'member_no="1002"', "name=Bo", "points=1")
     ran = issued("restore", "a.zip", "--replace", "--lost", "lost.ndjson")
-    assert "25 registrations are gone" in ran.out
+    assert "registrations gone: 25 (" in ran.out
     assert [f"{NAME} phone{n:03}" in ran.out for n in (1, 2, 21, 22)] == [False, True, True, False]
     assert "and 5 more: livepass db compare" in ran.out
-    assert "1 passes are gone" in ran.out and "1 versions of passes are gone" in ran.out
-    assert "no registration journal" in ran.out
+    assert "passes gone: 1 (" in ran.out and "versions gone: 1 (" in ran.out
+    assert "a new history begins" in ran.out and "no registration journal" not in ran.out, "they are named"
     assert stat.S_IMODE(os.stat("lost.ndjson").st_mode) == 0o600
     kept = [json.loads(line) for line in Path("lost.ndjson").read_text().splitlines()]
     assert {one["device_id"] for one in kept if one["lost"] == "registration"} == {f"phone{n:03}" for n in range(2, 27)}
@@ -192,6 +192,15 @@ def test_restore_names_what_is_gone(issued: Livepass) -> None:
     assert again["versions"] == [{"pass_type": TYPE, "serial": "1001"}]
     assert issued("db", "verify", "--json").json["findings"] == []
     assert "nothing was set aside as nowhere" in issued("db", "compare", "nowhere", exit_=3).err
+
+
+def test_a_list_of_what_is_gone_is_not_written_over(issued: Livepass) -> None:
+    issued("backup", "a.zip")
+    Path("lost.ndjson").write_text("precious")
+    assert "is there already" in issued("restore", "a.zip", "--replace", "--lost", "lost.ndjson", exit_=4).err
+    assert Path("lost.ndjson").read_text() == "precious"
+    issued("restore", "a.zip", "--lost", "other.ndjson", exit_=4)
+    assert not Path("other.ndjson").exists(), "nothing was done, so nothing is named"
 
 
 def test_restore_of_the_newest_backup_loses_nothing(issued: Livepass) -> None:

@@ -102,6 +102,11 @@ def test_nothing_on_a_frequent_path_walks_a_table_or_a_pass_type(plans: Mapping[
     assert not found, found
 
 
+@pytest.mark.parametrize("name", ["prune_events", "prune_dead"])
+def test_a_chore_looks_at_what_is_old_and_not_at_everything(plans: Mapping[str, Any], name: str) -> None:
+    assert not any("Seq Scan" in step for step in walks(plans[name]))
+
+
 def test_what_counts_as_a_walk_is_recognised(plans: Mapping[str, Any]) -> None:
     assert any("Seq Scan" in step for step in walks(plans["stats"]))
     assert any("filtered by" in step for step in walks(plans["registrations"]))

@@ -108,7 +108,7 @@ def _draw(page: Page, document: dict[str, Any], title: Any) -> None:
     page.line(title)
     page.facts(
         ("made", f"{document['created_at']} by livepass {document['livepass']}, of {document['engine']}"),
-        ("holds", f"{rows['pass']} passes, {rows['registration']} registrations, {rows['event']} events"),
+        ("holds", f"passes {rows['pass']:,}, registrations {rows['registration']:,}, events {rows['event']:,}"),
         ("size", f"{document['bytes']:,} bytes"),
     )
     page.line(dim("it holds push tokens of phones: keep it as you keep the database; the secret key is not in it"))

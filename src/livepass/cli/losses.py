@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from livepass.cli.faults import unchecked
+from livepass.cli.faults import refused, unchecked
 from livepass.cli.render import Page, bad, dim, good
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 FIRST = 20
 
 KINDS = (
-    # what it is called in a list, what one is called, what is said of them
-    ("registrations", "registration", "are gone: these phones hear of no change until they register again"),
-    ("passes", "pass", "are gone: issue them again"),
-    ("versions", "version", "of passes are gone: they went back to an older one; change them again"),
+    # what they are called, what one is called, what follows
+    ("registrations", "registration", "these phones hear of no change until they register again"),
+    ("passes", "pass", "issue them again"),
+    ("versions", "version", "these passes went back to an older one: change them again"),
 )
 
 
@@ -52,7 +52,7 @@ class Losses:
         for name, _, said in KINDS:
             found = self.found[name]
             if found:
-                page.line(bad(f"{len(found)} {name} {said}"))
+                page.line(bad(f"{name} gone: {len(found)} ({said})"))
             for one in found[:FIRST]:
                 page.line(f"  {one['pass_type']}/{one['serial']}", one.get("device_id", ""))
             if len(found) > FIRST:
@@ -66,8 +66,17 @@ def kept(path: str | None) -> Iterator[Losses]:
         yield Losses(None)
         return
     try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise refused(
+            f"{path} is there already", "name another file: this one may be all that is known of others"
+        ) from error
     except OSError as error:
         raise unchecked(f"{path} cannot be written: {error.strerror or error}", "name another file") from error
     with os.fdopen(number, "w", encoding="utf-8") as file:
-        yield Losses(file)
+        try:
+            yield Losses(file)
+        except BaseException:
+            if not file.tell():
+                os.unlink(path)
+            raise

@@ -33,7 +33,8 @@ def restore(session: Session, file: str, replace: bool, lost_file: str | None) -
     data is set aside, never deleted, and the report says where it is. Nothing is done while a service runs on it.
 
     A new history begins: phones are told everything again, and the registration journal, if there is one, is replayed.
-    The report names the registrations that are gone. It needs the LIVEPASS_SECRET_KEY of the backup.
+    The report names the registrations that are gone, which is no fault: exit 0. It needs the LIVEPASS_SECRET_KEY of the
+    backup.
     """
     from livepass.cli.backup import archive
 
@@ -41,7 +42,7 @@ def restore(session: Session, file: str, replace: bool, lost_file: str | None) -
     with kept(lost_file) as losses, archive(file) as found:
         done = run(_restore(config, found, replace, losses))
     session.out.show(done.document(), lambda page: done.draw(page))
-    if done.trouble:
+    if done.trouble or done.history["trouble"]:
         raise click.exceptions.Exit(Exit.PROBLEM)
 
 
@@ -118,17 +119,14 @@ class _Done:
             page.line(bad(f"what comes after could not be done: {self.trouble}"))
             page.line(dim("when that is mended: livepass db recover"))
             return
-        from livepass.cli import recovered
+        if self.filled.set_aside and self.history["journal"] is None and not self.history["trouble"]:
+            page.line(good("a new history begins: phones are told everything again"))
+        else:
+            from livepass.cli import recovered
 
-        recovered.draw(page, self.history)
+            recovered.draw(page, self.history)
         if self.filled.set_aside:
             self.losses.draw(page, f"livepass db compare {self.filled.set_aside} --json")
-        else:
-            _draw_unknown(page, self.ahead)
-
-
-def _draw_unknown(page: Page, ahead: dict[str, int]) -> None:
-    """The database that was lost cannot be asked."""
-    for name, count in ahead.items():
-        page.line(bad(f"{name} had come {count} numbers further: so many changes and registrations are gone"))
-    page.line(dim("phones whose registration is gone name themselves when they ask: livepass db lost"))
+        for name, count in self.ahead.items() if not self.filled.set_aside else ():
+            # The database that was lost cannot be asked; the witness outside it can.
+            page.line(bad(f"{name} had come {count} numbers further: so many changes and registrations are gone"))

@@ -169,8 +169,9 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 
 -- name: prune_events
 -- Whoever holds a row is using it: skipped until the next time. So are all below.
-DELETE FROM event WHERE id IN (
-  SELECT id FROM event WHERE at < :before ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED);
+DELETE FROM event WHERE id = ANY(ARRAY(
+  SELECT o.id FROM event o WHERE o.id = ANY(ARRAY(SELECT id FROM event ORDER BY id LIMIT :limit)) AND o.at < :before
+   ORDER BY o.id FOR UPDATE SKIP LOCKED));
 
 -- name: prune_tombstones
 DELETE FROM registration WHERE (pass_type, device_id, serial) IN (

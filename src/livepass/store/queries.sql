@@ -632,7 +632,9 @@ SELECT r.device_id, d.push_token FROM registration r
  WHERE r.pass_type = :pass_type AND r.serial = :serial;
 
 -- name: prune_events
-DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < :before ORDER BY id LIMIT :limit);
+-- Of the first ones, because the oldest are among them: looking for old ones would walk all that are kept.
+DELETE FROM event WHERE id IN (
+  SELECT o.id FROM (SELECT id, at FROM event ORDER BY id LIMIT :limit) o WHERE o.at < :before);
 
 -- name: prune_tombstones
 DELETE FROM registration WHERE left_at IS NOT NULL AND left_at < :before;

@@ -111,6 +111,7 @@ CREATE TABLE registration (
 -- Whole keys in either order, so that no phone is looked for among all that follow a pass.
 CREATE INDEX registration_by_pass ON registration (pass_type, serial, device_id);
 CREATE INDEX registration_to_retell ON registration (retell_at) WHERE retell_at IS NOT NULL;
+CREATE INDEX registration_left ON registration (left_at) WHERE left_at IS NOT NULL;
 
 -- A due push: wanted above acked. Only an ask raises acked; APNs' 200 raises pushed.
 CREATE TABLE push_target (
@@ -134,6 +135,7 @@ CREATE TABLE push_target (
   PRIMARY KEY (pass_type, push_token)
 ) WITHOUT ROWID;
 CREATE INDEX push_target_due ON push_target (pass_type, next_at) WHERE wanted > acked AND dead_at IS NULL;
+CREATE INDEX push_target_dead ON push_target (pass_type, push_token) WHERE dead_at IS NOT NULL;
 
 -- A credential that APNs refused: nothing of the pass type is sent until then.
 CREATE TABLE circuit (
