@@ -235,19 +235,19 @@ def test_nobody_waits_in_a_circle_and_what_is_left_fits_together(
 
 
 class Stage:
-    """One pass, ``1``, and two processes."""
+    """Two passes, ``1`` and ``2``, and two processes."""
 
     def __init__(self, shared: Settings, one: wiring.Services, other: wiring.Services) -> None:
         self.url = shared["database_url"]
         self.one = one
         self.other = other
 
-    async def register(self, device: str, push_token: str) -> int:
-        row = await self.one.store.pass_(PASS_TYPE, "1")
+    async def register(self, device: str, push_token: str, serial: str = "1") -> int:
+        row = await self.one.store.pass_(PASS_TYPE, serial)
         assert row is not None
-        allowed = f"ApplePass {self.one.keys.token('default', PASS_TYPE, '1', row.token)}"
+        allowed = f"ApplePass {self.one.keys.token('default', PASS_TYPE, serial, row.token)}"
         body = json.dumps({"pushToken": push_token}).encode()
-        return (await self.one.answering.register(PASS_TYPE, "1", device, allowed, body)).status
+        return (await self.one.answering.register(PASS_TYPE, serial, device, allowed, body)).status
 
     def hold_up(self) -> tuple[asyncio.Event, asyncio.Event]:
         """Let the next transaction of ``one`` wait before its commit. Answers (it waits, it may go on)."""
@@ -275,7 +275,7 @@ class Stage:
 def staged(directory: Path, authority: Authority, play: Callable[[Stage], Awaitable[None]]) -> None:
     async def main() -> None:
         shared = settings(directory)
-        await stock(shared, authority, {PASS_TYPE: ["1"]})
+        await stock(shared, authority, {PASS_TYPE: ["1", "2"]})
         async with wiring.opened(config(shared)) as one, wiring.opened(config(shared)) as other:
             await play(Stage(shared, one, other))
 
@@ -316,7 +316,7 @@ def test_a_phone_that_takes_the_token_of_another_locks_both_in_order(
 
     async def play(stage: Stage) -> None:
         await stage.register("phone", "aa")
-        await stage.register("other", "ff")
+        await stage.register("other", "ff", "2")
         lock = "SELECT 1 FROM push_target WHERE push_token = $1 FOR UPDATE"
         somebody = await asyncpg.connect(stage.url)
         async with somebody.transaction():
@@ -340,14 +340,13 @@ def test_who_tidies_up_waits_for_nobody(tmp_path: Path, authority: Authority, en
         waits, may_go_on = stage.hold_up()
         erasing = asyncio.create_task(stage.one.issuing.erase(PASS_TYPE, "1"))
         await waits.wait()
-        later = stage.other.clock.now() + 1000
-        await stage.other.store.write(
-            lambda tx: tx.prune(
-                events_before=later, tombstones_before=later, dead_before=later, idle_before=later, limit=100
-            )
-        )
-        assert not erasing.done()
-        may_go_on.set()
+        at = stage.other.clock.now() + 1000
+        limits = {"events_before": at, "tombstones_before": at, "dead_before": at, "idle_before": at, "limit": 100}
+        try:
+            await stage.other.store.write(lambda tx: tx.prune(**limits))
+            assert not erasing.done()
+        finally:
+            may_go_on.set()
         await erasing
 
     staged(tmp_path, authority, play)
