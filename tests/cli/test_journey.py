@@ -77,8 +77,8 @@ def test_a_file_that_is_no_database(project):
 
 def test_another_secret_key_is_noticed(issued):
     Path("secrets/secret.key").write_text("A" * 43)
-    ran = issued("pass", "build", NAME, "-o", "x.pkpass", exit_=1)
-    assert "LIVEPASS_SECRET_KEY must hold the key" in ran.err
+    ran = issued("pass", "build", NAME, "-o", "x.pkpass", exit_=3)
+    assert "which is not configured" in ran.err and "LIVEPASS_SECRET_KEY must hold that one too" in ran.err
     Path("secrets/secret.key").write_text("short")
     assert "LIVEPASS_SECRET_KEY" in issued("pass", "list", exit_=2).err
 

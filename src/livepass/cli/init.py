@@ -47,6 +47,7 @@ IGNORED = """\
 # Secrets and the database stay on this machine.
 /secrets/
 /livepass.db*
+/livepass-*.zip
 *.p12
 *.pkpass
 /phone.json*
