@@ -242,6 +242,20 @@ def test_told_is_not_delivered(retold: int, minutes: int | None) -> None:
     assert raised.named == (("a", again),)
 
 
+def test_what_the_tag_says_was_told_and_nobody_wrote_down_is_waited_for_from_now_on() -> None:
+    """The process that told it died before it could say so: the phone has the tag, and perhaps not the pass."""
+    rows = (listed("a", 7), listed("b", 9), listed("c", 9, retold=2), listed("d", 10))
+    decision = ask(call(tag(9), device=replace(DEVICE, told=8), listed=rows))
+    assert answer(decision)["serialNumbers"] == ["d"], "it is not told out of turn"
+    (raised,) = decision.writes
+    assert isinstance(raised, RaiseAsked)
+    first, third = NOW + 15 * 60_000, NOW + 60 * 60_000
+    assert raised.named == (("d", first), ("b", first), ("c", third))
+    (raised,) = ask(call(tag(9), device=replace(DEVICE, told=9), listed=rows[:3])).writes
+    assert isinstance(raised, RaiseAsked)
+    assert raised.named == (), "once is enough"
+
+
 @pytest.mark.parametrize("newest", [10, 11])
 def test_a_version_that_is_newer_than_its_last_retelling_starts_afresh(newest: int) -> None:
     """A new epoch makes everything newer and resets no row: without this it would be told once and given up."""

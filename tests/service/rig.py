@@ -15,7 +15,7 @@ from typing import Any
 
 import engines
 from livepass.core.decision import Reply
-from livepass.core.model import Target
+from livepass.core.model import StoredTemplate, Target
 from livepass.core.timeline import Event
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.emulators.authority import Issued
@@ -248,6 +248,12 @@ class Rig:
         fetched.written()
         await self.recorder.settle()
         return fetched.reply
+
+    async def announce(self, template: Template) -> None:
+        """A new revision, which nobody follows yet: what a process leaves behind that dies right after it published."""
+        variables = {name: kind.value for name, kind in template.variables.items()}
+        stored = StoredTemplate(template.name, template.revision, template.to_zip(), variables, self.clock.now(), True)
+        await self.store.write(lambda tx: tx.put_template("default", stored))
 
     # ── looking
 

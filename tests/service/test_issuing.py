@@ -29,11 +29,11 @@ def in_between(service: Rig, monkeypatch: pytest.MonkeyPatch, happens: Any, time
     """Let something happen between a draft and its transaction, the first ``times`` times."""
     real, count = service.issuing._store_drafts, [0]
 
-    async def later(*arguments: Any) -> Any:
+    async def later(*arguments: Any, **more: Any) -> Any:
         if count[0] < times:
             count[0] += 1
             await happens()
-        return await real(*arguments)
+        return await real(*arguments, **more)
 
     monkeypatch.setattr(service.issuing, "_store_drafts", later)
     return count
@@ -273,7 +273,28 @@ def test_an_issuer_who_is_never_fast_enough_is_told_and_holds_up_nobody(
                     Wish(TYPE, "3", "membership", {"points": 1}),
                 ]
             )
-            assert [type(result) for result in results] == [Result, Conflict, Refusal, Conflict]
+            assert [type(result) for result in results] == [Result, Conflict, Refusal, Result], "the last one is new"
+
+    asyncio.run(main())
+
+
+def test_a_pass_that_others_change_all_the_time_does_not_keep_the_rest_of_a_roll_out_back(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it taken for one that cannot be built: it follows in another round."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            for serial in ("1", "2", "3"):
+                await service.issue(serial)
+            await service.announce(template(organizationName="Other Gym"))
+            other, n = another(service), iter(range(1, 1000))
+            in_between(service, monkeypatch, lambda: other.put(patch("2", {"points": next(n)})), times=ATTEMPTS)
+            assert await service.issuing.follow("default", "membership") == 2
+            for serial in ("1", "2", "3"):  # a change by its issuer follows too
+                assert (await service.document(serial))["organizationName"] == "Other Gym"
+                assert "template_refused" not in await service.kinds(serial)
+            assert service.elsewhere("SELECT serial FROM pass WHERE refused_revision IS NOT NULL") == []
 
     asyncio.run(main())
 

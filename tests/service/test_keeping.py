@@ -47,6 +47,52 @@ def test_told_is_not_delivered(tmp_path: Path, pass_certificate: Issued) -> None
     asyncio.run(main())
 
 
+def test_what_was_told_by_a_process_that_died_at_once_is_told_again(tmp_path: Path, pass_certificate: Issued) -> None:
+    """The answer left and nothing of it was written down; the phone took the tag, and its fetch failed for good."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            _, tag = await service.ask()
+            await service.fetch("1")
+            await service.change("1", 5)
+            service.recorder.note, note = lambda *_: None, service.recorder.note  # type: ignore[method-assign]
+            serials, newer = await service.ask(tag=tag)
+            assert serials == ["1"]
+            service.recorder.note = note  # type: ignore[method-assign]
+            service.clock.pass_(60_000)
+            assert await service.ask(tag=newer) == ([], newer), "pushed once more, it asks again and has heard it all"
+            service.clock.pass_(RETELL_FIRST_MS)
+            assert await service.keeper.retell() == 1
+            assert (await service.ask(tag=newer))[0] == ["1"]
+
+    asyncio.run(main())
+
+
+def test_chores_of_a_process_that_is_to_end_stop_between_two_pages(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            pages = []
+
+            async def follow(tenant: str, name: str) -> int:
+                pages.append(name)
+                assert len(pages) < 20, "it never ends by itself"
+                if len(pages) == 3:
+                    await service.keeper.stop()
+                return 500
+
+            monkeypatch.setattr(service.issuing, "follow", follow)
+            await service.announce(template(colour=1))
+            await service.keeper.once()
+            assert len(pages) == 3
+
+    asyncio.run(main())
+
+
 def test_what_was_delivered_is_not_told_again(tmp_path: Path, pass_certificate: Issued) -> None:
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:

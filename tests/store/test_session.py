@@ -595,6 +595,8 @@ def test_the_list_is_left_out_only_for_the_newest_tag_of_this_history(tmp_path: 
 
             for tag in (None, Tag("e1", 1), Tag("e1", 3), Tag("e0", 2), Tag("", -1)):
                 assert await listed(tag) == ["a"], tag
+            assert await listed(Tag("e1", 2)) == ["a"], "nobody wrote down that it was told of it"
+            await hand.apply(asked("phone", 2, "a"))
             assert await listed(Tag("e1", 2)) == []
             # The newest number of a moment ago is no reason to leave anything out.
             await hand.put("a")

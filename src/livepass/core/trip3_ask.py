@@ -63,7 +63,8 @@ def _mac(epoch: str, seq: int, pass_type: str, key: bytes) -> str:
 class AskFacts:
     """One snapshot: the counter, the phone, its registrations. ``new_epoch`` is fresh randomness, used if needed.
 
-    ``listed`` may be left empty for a phone that has heard the newest number: nothing can be above it.
+    ``listed`` may be left empty for a phone that has heard the newest number, and is written down to have: nothing can
+    be above it.
     """
 
     pass_type: str
@@ -111,7 +112,7 @@ def ask(facts: AskFacts) -> Decision:
         if row.registration.superseded_at is not None
     )
     if serials or facts.push_due or device.told < counter.seq or device.asked < seen:
-        writes.append(_raise(facts, device, seen, counter, named))
+        writes.append(_raise(facts, device, seen, counter, [*named, *_told_unwritten(rows, device, seen)]))
     reply = _list(serials, Tag(counter.epoch, counter.seq), facts) if serials else Reply(204)
     events.append(_asked(facts, reply.status, seen, counter.seq, serials))
     return Decision(reply, tuple(writes), tuple(events))
@@ -145,7 +146,15 @@ def _renew(facts: AskFacts, counter: Counter) -> tuple[Counter, Write, Event]:
     )
 
 
+def _told_unwritten(rows: Sequence[Listed], device: Device, seen: int) -> Sequence[Listed]:
+    """What the phone's own tag says that it was told, and we never wrote down: the answer left, and then the process
+    that gave it died. Nothing is waiting for its delivery yet, so from now on something is.
+    """
+    return [row for row in rows if device.told < row.newest <= seen] if device.told < seen else ()
+
+
 def _raise(facts: AskFacts, device: Device, seen: int, told: Counter, named: Sequence[Listed]) -> Write:
+    """``named``: what is waited for until it shows that it arrived."""
     retellings = tuple((row.registration.serial, next_retelling(_retold(row), facts.now)) for row in named)
     asked_before = facts.now if device.asked_at is None else device.asked_at
     return RaiseAsked(

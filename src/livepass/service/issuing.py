@@ -6,7 +6,7 @@ somebody else was faster, they are drawn anew. A change is one transaction {numb
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -175,21 +175,23 @@ class Issuing:
         return [results[index] for index in range(len(wishes))]
 
     async def _put_type(self, wishes: Sequence[Wish], push: Push) -> list[Issued | Refusal]:
-        """Wishes of one pass type. Drafts that went stale are drawn anew, the others kept."""
+        """Wishes of one pass type. Drafts that went stale are drawn anew, the others kept; those that are stale once
+        more at the last attempt are refused, and do not hold up the others.
+        """
         drafts: dict[int, Draft | Refusal] = {}
-        for _ in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             await self._draw([(index, wish) for index, wish in enumerate(wishes) if index not in drafts], drafts)
             ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
             if not ready:
                 break
-            stored, stale = await self._store_drafts(ready, push)
-            if not stale:
+            stored, stale = await self._store_drafts(ready, push, in_part=attempt == ATTEMPTS)
+            if not stale or attempt == ATTEMPTS:
                 if any(result.pushes_due for result in stored.values()):
                     self._due.set()
                 return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
             for index in stale:
                 del drafts[index]
-        return [_refused(drafts.get(index)) for index in range(len(wishes))]
+        return [_result(drafts[index], None) for index in range(len(wishes))]
 
     async def _draw(self, wishes: Sequence[tuple[int, Wish]], drafts: dict[int, Draft | Refusal]) -> None:
         """Drafts of wishes of one pass type, under their indexes."""
@@ -206,8 +208,10 @@ class Issuing:
 
     # ── storing: inside the transaction
 
-    async def _store_drafts(self, drafts: Mapping[int, Draft], push: Push) -> tuple[dict[int, Issued], list[int]]:
-        """Store all drafts of one pass type, or none and say which went stale."""
+    async def _store_drafts(
+        self, drafts: Mapping[int, Draft], push: Push, *, in_part: bool
+    ) -> tuple[dict[int, Issued], list[int]]:
+        """Store all drafts of one pass type, or none and say which went stale; ``in_part``: all that did not."""
         now = self._clock.now()
         pass_type = next(iter(drafts.values())).row.pass_type
 
@@ -217,17 +221,20 @@ class Issuing:
             present = await tx.pass_identities(pass_type, serials)
             revisions: dict[tuple[str, str], str | None] = {}
             stale = [index for index, draft in drafts.items() if await _went_stale(tx, draft, present, revisions)]
-            if stale:
+            fresh = {index: draft for index, draft in drafts.items() if index not in set(stale)}
+            if not fresh or (stale and not in_part):
                 return {}, stale
-            counter = await tx.counter(pass_type)
+            followed = await tx.followed_by(pass_type, [draft.row.serial for draft in fresh.values()])
+            # Locked from here on: a new epoch that began between the floor and the number would lie above neither.
+            moves = any(draft.moves for draft in fresh.values())
+            counter = await (tx.locked_counter(pass_type) if moves else tx.counter(pass_type))
             floor = counter.modified_floor if counter else 0
-            followed = await tx.followed_by(pass_type, serials)
-            versions = [_version(draft, now, floor) for draft in drafts.values()]
+            versions = [_version(draft, now, floor) for draft in fresh.values()]
             number, _ = await tx.put_passes(
                 pass_type, versions, now=now, push_at=None if push == "none" else now, urgent=push == "now"
             )
             results = {}
-            for (index, draft), version in zip(drafts.items(), versions, strict=True):
+            for (index, draft), version in zip(fresh.items(), versions, strict=True):
                 seq = number if version.moves else version.row.seq
                 phones, tokens = followed.get(version.row.serial, (0, 0))
                 results[index] = Issued(
@@ -242,7 +249,7 @@ class Issuing:
                     tokens if version.moves and push != "none" else 0,
                     draft.warnings,
                 )
-            return results, []
+            return results, stale
 
         stored, stale = await self._store.write(work)
         newest = max((result.last_modified for result in stored.values()), default=0)
@@ -253,7 +260,7 @@ class Issuing:
 
     async def follow(self, tenant: str, name: str, *, limit: int = 500) -> int:
         """Build up to ``limit`` passes anew that follow a template and do not have its newest revision; answers how
-        many were looked at. Passes whose bytes stay the same get the revision and nothing else.
+        many are done with. Passes whose bytes stay the same get the revision and nothing else.
         """
         template = await self._builder.template(tenant, name, None)
         if template is None:
@@ -262,17 +269,22 @@ class Issuing:
         wishes: dict[str, list[Wish]] = {}
         for row in rows:
             wishes.setdefault(row.pass_type, []).append(Wish(row.pass_type, row.serial, patch=True, following=True))
+        busy = 0
         for pass_type, group in wishes.items():
             for wish, result in zip(group, await self._put_type(group, "auto"), strict=True):
-                if isinstance(result, Refusal):
+                if isinstance(result, Conflict):
+                    busy += 1  # changed by others all the time, and so not done yet: another round will find it
+                elif isinstance(result, Refusal):
                     await self._refuse(pass_type, wish.serial, template, result)
-        return len(rows)
+        return len(rows) - busy
 
-    async def follow_all(self) -> int:
-        """Bring every pass to its template's newest revision: what a crash left undone is done here."""
+    async def follow_all(self, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Bring every pass to its template's newest revision: what a crash left undone is done here. Stops between two
+        pages when ``stopping`` says so.
+        """
         count = 0
         for tenant, name, _ in await self._store.templates_behind():
-            while followed := await self.follow(tenant, name):
+            while not stopping() and (followed := await self.follow(tenant, name)):
                 count += followed
         return count
 
@@ -338,17 +350,10 @@ def _changes(before: Pass | None, after: Pass) -> list[dict[str, object]]:
 
 
 def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
+    """What became of a wish: its own refusal, what was stored, or that others were faster to the last."""
     if isinstance(draft, Refusal):
         return draft
-    assert stored is not None
-    return stored
-
-
-def _refused(draft: Draft | Refusal | None) -> Refusal:
-    """What a wish gets when its pass type could not be stored: its own refusal, or that others were faster."""
-    if isinstance(draft, Refusal):
-        return draft
-    return Conflict(
+    return stored or Conflict(
         "this pass is being changed by others faster than it can be rendered",
         hint="send the change again",
         code="busy",

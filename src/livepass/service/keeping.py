@@ -52,7 +52,7 @@ class Keeper:
         """One round of every chore that is due."""
         await self.spread_epochs()
         await self.retell()
-        await self._issuing.follow_all()
+        await self._issuing.follow_all(lambda: self._stopping)
         now = self._clock.now()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY_MS

@@ -83,7 +83,9 @@ class Reader(Protocol):
     """
 
     async def ask_snapshot(self, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
-        """Registrations are left out for a tag that names the newest number: none can be newer."""
+        """Registrations are left out for a tag that names the newest number, where the phone is written down to have
+        been told that: none can be newer.
+        """
 
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot: ...
 
@@ -233,6 +235,9 @@ class Tx(Reader, Protocol):
 
     async def pass_identities(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, TokenSource]]:
         """Which writing of which pass is there: (edit, token) by serial. Nobody else changes them until the end."""
+
+    async def locked_counter(self, pass_type: str) -> Counter | None:
+        """The counter, and nobody else takes a number or begins an epoch until the end."""
 
     async def spread_epoch(self, now: int, limit: int) -> int:
         """Make pushes of a new history due, ``limit`` at a time; answers how many that were (0: all are)."""

@@ -28,8 +28,8 @@ SELECT 1 FROM pass WHERE pass_type = :pass_type AND serial = :serial FOR UPDATE;
 
 -- name: lock_counter
 -- A phone with a new push token takes along what it is owed. Not while a change is under way: its pushes would be due to
--- the old token, which is gone when it gets there.
-SELECT 1 FROM counter WHERE pass_type = :pass_type FOR NO KEY UPDATE;
+-- the old token, which is gone when it gets there. And a change is stored in the history that it reads here.
+SELECT pass_type, epoch, seq, began, modified_floor FROM counter WHERE pass_type = :pass_type FOR NO KEY UPDATE;
 
 -- name: lock_devices
 SELECT 1 FROM device

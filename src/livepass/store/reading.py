@@ -149,10 +149,11 @@ class Reading:
 
     async def ask_snapshot(self, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
         key = {"pass_type": pass_type, "device_id": device_id}
-        # A hint only: whether the phone has heard the newest number is read, not remembered.
+        # A hint only: whether the phone has heard the newest number is read, not remembered; and also that this was
+        # written down (``told``), because otherwise what it was told must be known.
         if tag is not None and tag == self._newest.get(pass_type):
             head = await self._db.rows("ask_head", key)
-            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq):
+            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq) and (head[0][5] or 0) >= tag.seq:
                 return _ask_snapshot(pass_type, device_id, head[0], ())
         found = await self._db.rows("ask_snapshot", key)
         if not found:

@@ -15,6 +15,7 @@ from livepass.core.authorization import fingerprint
 from livepass.core.model import (
     ApiKey,
     Certificate,
+    Counter,
     Process,
     StoredTemplate,
     Target,
@@ -363,6 +364,12 @@ class Writing(Reading):
         """Which writing of which pass is there: (edit, token) by serial. Nobody else changes them until the end."""
         found = await self._db.rows("pass_identities", {"pass_type": pass_type, "serials": self._db.array(serials)})
         return {row[0]: (row[1], TokenSource(row[2], row[3], row[4])) for row in found}
+
+    async def locked_counter(self, pass_type: str) -> Counter | None:
+        if self._db.one_writer:
+            return await self.counter(pass_type)
+        row = await self._one("lock_counter", pass_type=pass_type)
+        return None if row is None else Counter(*row)
 
     async def put_passes(
         self,
