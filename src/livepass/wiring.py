@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -72,7 +74,11 @@ __all__ = [
     "witnessed",
 ]
 
+log = logging.getLogger(__name__)
+
 SILENT_WORKER_MS = 120_000
+SETTLE_SECONDS = 10.0
+"""How long a process that ends waits for a database that is away."""
 JOURNAL = "registration journal"
 """What the journal's lines are sealed for."""
 
@@ -181,8 +187,8 @@ class Services:
         try:
             yield
         finally:
-            await self.keeper.stop()
-            await self.dispatcher.stop()
+            # Side by side: both have the same twenty seconds, and nothing is claimed meanwhile.
+            await asyncio.gather(self.dispatcher.stop(), self.keeper.stop())
             await sender.close()
 
     @asynccontextmanager
@@ -224,8 +230,9 @@ class Services:
         return found
 
     async def close(self) -> None:
-        """Write what was observed, stop, and close the database."""
-        await self.recorder.settle()
+        """Write what was observed, stop, and close the database; one that is away is waited for some seconds."""
+        if not await self.recorder.settle(SETTLE_SECONDS):
+            log.error("%d observations were not written: the database is away", self.recorder.waiting)
         await self.recovering.close()
         await self.scheduler.close()
         if self.journal is not None:

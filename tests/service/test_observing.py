@@ -11,6 +11,7 @@ import pytest
 
 from livepass.core.decision import SaveDevice
 from livepass.core.timeline import Event, Kind
+from livepass.core.unavailable import Unavailable
 from livepass.emulators.authority import Issued
 from livepass.service import observing
 from service.rig import TYPE, Rig, rig
@@ -81,6 +82,78 @@ def test_a_bad_note_is_left_out_alone(
 
     asyncio.run(main())
     assert caplog.text.count("an observation could not be written") == 2
+
+
+class Away:
+    """A store that cannot be written to for a while."""
+
+    def __init__(self, service: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tries = 0
+        self.rests = 0
+        self.away = True
+        real = service.store.write
+
+        async def write(work: Any) -> Any:
+            self.tries += 1
+            if self.away:
+                raise Unavailable("it is away")
+            return await real(work)
+
+        async def sleep(seconds: float) -> None:
+            self.rests += seconds == observing.AWAY_SECONDS
+            await asyncio.sleep(0.001)
+
+        monkeypatch.setattr(service.store, "write", write)
+        monkeypatch.setattr(service.scheduler, "sleep", sleep)
+
+
+def test_while_the_database_is_away_notes_wait_in_their_order(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            database = Away(service, monkeypatch)
+            for n in range(2 * observing.BATCH):
+                service.recorder.note((), (event(n),))
+                if n == 3:
+                    service.recorder.later(reading(n))
+            assert not await service.recorder.settle(0.2)
+            assert 1 < database.tries <= database.rests + 1, "a batch is not tried note by note, nor without a rest"
+            service.recorder.note((), (event(5000),))
+            database.away = False
+            assert await service.recorder.settle()
+            assert [seq for seq in kept(service) if seq != 9003] == [*range(2 * observing.BATCH), 5000]
+            assert 9003 in kept(service)
+            assert service.recorder.dropped == 0
+
+    asyncio.run(main())
+
+
+def reading(n: int) -> Any:
+    async def note(tx: Any) -> Any:
+        return (), (event(9000 + n),)
+
+    return note
+
+
+def test_of_what_waits_for_the_database_too_the_oldest_go_first(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "BACKLOG", 50)
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            database = Away(service, monkeypatch)
+            for n in range(300):
+                service.recorder.note((), (event(n),))
+                await asyncio.sleep(0)
+            assert not await service.recorder.settle(0.1)
+            database.away = False
+            await service.recorder.settle()
+            assert kept(service) == list(range(250, 300))
+            assert service.recorder.dropped == 250
+
+    asyncio.run(main())
 
 
 def test_when_too_much_waits_the_oldest_are_dropped_and_counted(

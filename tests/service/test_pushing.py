@@ -13,6 +13,7 @@ import pytest
 from livepass.core import budget
 from livepass.core.trip2_push import CIRCUIT_MS, FAILED_LADDER, RACE_RETRY_MS, UNASKED_LADDER
 from livepass.emulators.authority import Authority, Issued
+from livepass.service import pushing
 from livepass.service.presence import Slowest
 from livepass.service.pushing import LEASE_MS, Dispatcher
 from service.rig import DAY, HOUR, MINUTE, OTHER, SECOND, TEAM, TYPE, Rig, rig, until
@@ -29,6 +30,36 @@ async def holding(service: Rig, *phones: tuple[str, str], serial: str = "1", pas
 
 async def count(service: Rig, kind: str) -> int:
     return len(await service.store.events(kinds=[kind], pass_type=None, after=0, limit=1000))
+
+
+# ── a lease
+
+
+def test_a_batch_that_comes_too_late_for_its_lease_is_left_to_the_next(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away between the claim and the sending: by then somebody else may be sending it."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await holding(service, ("one", "aa"))
+            await service.change("1", 5)
+            real = pushing._Batch.flush_held
+
+            async def slowly(batch: Any) -> None:
+                service.clock.pass_(LEASE_MS * 3 // 4)
+                await real(batch)
+
+            with monkeypatch.context() as patched:
+                patched.setattr(pushing._Batch, "flush_held", slowly)
+                await service.dispatcher.work_once()
+            assert service.sender.taken() == []
+            assert await service.dispatcher.work_once() == 0, "the lease still runs"
+            service.clock.pass_(LEASE_MS)
+            assert await service.dispatcher.work_once() == 1
+            assert service.sender.taken() == ["aa"]
+
+    asyncio.run(main())
 
 
 # ── one message a token

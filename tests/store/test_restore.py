@@ -358,9 +358,13 @@ def test_a_backup_is_of_one_instant_whoever_writes_meanwhile(tmp_path: Path, eng
 
             writers = [asyncio.create_task(writer(name)) for name in range(4)]
             await asyncio.sleep(0.2)
-            before = written[0]
-            data, _ = await asyncio.to_thread(lambda: asyncio.run(archived(hand.url)))
-            during = written[0] - before
+            # However this machine shares its time out: one backup of some has writers beside it.
+            for _ in range(20):
+                before = written[0]
+                data, _ = await asyncio.to_thread(lambda: asyncio.run(archived(hand.url)))
+                during = written[0] - before
+                if during:
+                    break
             stop.set()
             await asyncio.gather(*writers)
             return data, during

@@ -76,7 +76,6 @@ async def serve(
         ending = stop or asyncio.Event()
         with _signals(ending) if stop is None else contextlib.nullcontext():
             await _run(server, listener, ending, services.answering.load)
-    await services.recorder.settle()
 
 
 async def work(
@@ -89,7 +88,6 @@ async def work(
             if ready is not None:
                 ready()
             await ending.wait()
-    await services.recorder.settle()
 
 
 def _settle_memory() -> None:

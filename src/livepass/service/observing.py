@@ -1,17 +1,20 @@
 """Writes down what was seen, after the phone has its answer.
 
-Recording never delays a phone. What a crash loses here costs at most one extra push: a watermark that was not raised
-makes us tell again, never less.
+Recording never delays a phone. What a crash loses here costs at most one extra push and one list: a phone brings its
+own tag, and what that says it was told, and was not written down, is waited for from then on (``core.trip3_ask``).
+While the database is away, notes wait for it.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from livepass.core.decision import Write
 from livepass.core.timeline import Event
+from livepass.core.unavailable import Unavailable
 from livepass.service.seams import Scheduler, Store, Tx
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,9 @@ GATHER_SECONDS = 0.1
 """How long to gather before writing: a transaction of one costs nearly as much as one of a hundred."""
 BACKLOG = 20_000
 """Notes waiting at most; beyond it the oldest are dropped and counted, because phones come before diaries."""
+AWAY_SECONDS = 1.0
+"""How long to wait before writing again when the database was away."""
+LOOK_SECONDS = 0.05
 
 
 class Recorder:
@@ -58,36 +64,65 @@ class Recorder:
             self._running = True
             self._scheduler.spawn(self._drain(), "recorder")
 
-    async def settle(self) -> None:
-        """Return when everything noted so far is written."""
-        while self._running:
-            await self._idle.wait(0.05)
+    async def settle(self, seconds: float = math.inf) -> bool:
+        """Return when everything noted so far is written, or after that time; answers whether it is."""
+        waited = 0.0
+        while self._running and waited < seconds:
+            await self._idle.wait(LOOK_SECONDS)
+            waited += LOOK_SECONDS
+        return not self._running
+
+    @property
+    def waiting(self) -> int:
+        """How many notes are not written yet."""
+        return len(self._notes)
 
     async def _drain(self) -> None:
         try:
             while self._notes:
                 await self._scheduler.sleep(GATHER_SECONDS)
                 batch = [self._notes.popleft() for _ in range(min(BATCH, len(self._notes)))]
-                await self._write(batch)
+                if unwritten := await self._write(batch):
+                    self._put_back(unwritten)
+                    await self._scheduler.sleep(AWAY_SECONDS)
         finally:
             self._running = False
             self._idle.set()
 
-    async def _write(self, batch: Sequence[Note | Noted]) -> None:
+    def _put_back(self, notes: Sequence[Note | Noted]) -> None:
+        """To where they were: first. Of what is too much, the oldest go, as ever."""
+        room = max(0, BACKLOG - len(self._notes))
+        self.dropped += max(0, len(notes) - room)
+        self._notes.extendleft(reversed(notes[-room:] if room else ()))
+
+    async def _write(self, batch: Sequence[Note | Noted]) -> Sequence[Note | Noted]:
         """What is known first, then what follows from reading: in two transactions, because each locks rows in order.
 
-        A fetch is attributed by the ask before it, which must be there to be read.
+        A fetch is attributed by the ask before it, which must be there to be read. Answers what could not be written
+        because the database is away.
         """
         known = [note for note in batch if not callable(note)]
-        if known:
-            await self._write_all(known)
         readers = [note for note in batch if callable(note)]
-        if readers:
-            await self._write_all(readers)
+        try:
+            if known:
+                await self._write_all(known)
+        except Unavailable as error:
+            log.warning("%d observations wait for the database: %s", len(batch), error)
+            return [*known, *readers]
+        try:
+            if readers:
+                await self._write_all(readers)
+        except Unavailable as error:
+            log.warning("%d observations wait for the database: %s", len(readers), error)
+            return readers
+        return ()
 
     async def _write_all(self, batch: Sequence[Note | Noted]) -> None:
+        """Raises ``Unavailable``, which is the fault of none. Other errors are of one note, and that is left out."""
         try:
             await self._store.write(_together(batch))
+        except Unavailable:
+            raise
         except Exception:
             if len(batch) == 1:
                 self.dropped += 1

@@ -25,6 +25,10 @@ BATCH_SECONDS = 0.25
 """How much of a second's pushes go at once: phones come back as they are woken, in a stream or in a flood."""
 LEASE_MS = 60_000
 """Longer than a push may take with all its deadlines; a worker that died is replaced after it."""
+LEASE_LEFT = 1 / 3
+"""How much of a lease must be left when sending begins: what took longer (a database that was away) is left to whoever
+takes the lease over.
+"""
 SWEEP_SECONDS = 30.0
 """The longest sleep between two looks at the database."""
 LEASED_SECONDS = 1.0
@@ -154,13 +158,15 @@ class Dispatcher:
             return None
         self._sent += len(targets)
         self._open_at = max(self._open_at, self._clock.stopwatch()) + len(targets) / self._pace.rate
-        return _Batch(self._store, lease, self._clock, targets)
+        return _Batch(self._store, lease, self._clock, targets, now)
 
     async def _see_through(self, batch: _Batch) -> None:
         now = self._clock.now()
         go = [target for target in batch.targets if self._may_go(target, now, batch)]
         await batch.flush_held()
-        if go:
+        if go and self._clock.now() - batch.claimed_at > LEASE_MS * (1 - LEASE_LEFT):
+            log.warning("a batch of %d pushes came too late for its lease, and is left to the next", len(go))
+        elif go:
             await self._send(go, batch)
         await batch.record()
 
@@ -227,8 +233,9 @@ class Dispatcher:
 class _Batch:
     """One claimed batch, and what is to be written of it."""
 
-    def __init__(self, store: Store, lease: str, clock: Clock, targets: Sequence[Target]) -> None:
+    def __init__(self, store: Store, lease: str, clock: Clock, targets: Sequence[Target], claimed_at: int) -> None:
         self.targets = targets
+        self.claimed_at = claimed_at
         self._store = store
         self._lease = lease
         self._clock = clock
