@@ -7,18 +7,23 @@ import io
 import json
 import random
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from concurrency.nursery import Say
 from concurrency.office import OTHER_TYPE, PASS_TYPE, Settings, config
 from livepass import wiring
+from livepass.core.unavailable import Unavailable
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued
 from livepass.service.keeping import Keeper
 
+T = TypeVar("T")
+
 SIZES = (1, 1, 1, 1, 5, 10, 20, 40)
 """How many passes a call changes."""
+TRIES = 10
 HOT = 30
 """So many passes change more often than the rest."""
 
@@ -38,7 +43,8 @@ async def writer(say: Say, *, settings: Settings, name: str, changes: int, passe
             for serial in rng.sample(several[:HOT] if count == 1 and rng.random() < 0.5 else several, count):
                 value += 1
                 wishes.append(Wish(pass_type, serial, data={"value": f"{name}-{value}"}, patch=True))
-            results = await services.issuing.put_many(wishes, rng.choice(("auto", "now", "none")))
+            push = rng.choice(("auto", "now", "none"))
+            results = await patiently(lambda wishes=wishes, push=push: services.issuing.put_many(wishes, push))
             for wish, result in zip(wishes, results, strict=True):
                 if isinstance(result, Issued):
                     assert result.changed
@@ -48,6 +54,16 @@ async def writer(say: Say, *, settings: Settings, name: str, changes: int, passe
                     done += 1
                 else:
                     say("busy", result.title)
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Try again what was told that the database is too busy, as everybody does who gets a 503."""
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except Unavailable:
+            await asyncio.sleep(0.2)
+    return await work()
 
 
 class Phone:
@@ -66,14 +82,16 @@ class Phone:
     async def join(self, pass_type: str, serial: str) -> None:
         body = json.dumps({"pushToken": self.push_token}).encode()
         allowed = await self._allowed(pass_type, serial)
-        reply = await self.services.answering.register(pass_type, serial, self.device, allowed, body)
+        answering = self.services.answering
+        reply = await patiently(lambda: answering.register(pass_type, serial, self.device, allowed, body))
         assert reply.status in (200, 201), reply
         self.holds.setdefault((pass_type, serial), None)
         self.say("joined", self.device, pass_type, serial, reply.status)
 
     async def leave(self, pass_type: str, serial: str) -> None:
         allowed = await self._allowed(pass_type, serial)
-        reply = await self.services.answering.unregister(pass_type, serial, self.device, allowed)
+        answering = self.services.answering
+        reply = await patiently(lambda: answering.unregister(pass_type, serial, self.device, allowed))
         assert reply.status == 200, reply
         del self.holds[pass_type, serial]
         self.say("left", self.device, pass_type, serial)

@@ -45,6 +45,10 @@ class Scene:
         """How often APNs took a push for each token."""
         return Counter(entry.token for entry in self.apns.history() if entry.status == 200)
 
+    def leases_run_out(self) -> None:
+        """As if their time had passed."""
+        engines.run(self.url, "UPDATE push_target SET lease_until = 1, next_at = 1 WHERE lease IS NOT NULL")
+
     async def until_pushed(self, number: int) -> None:
         """Wait until pushes for this number are written down for all phones, and no batch is under way."""
         behind = "SELECT count(*) FROM push_target WHERE pushed < ? OR lease IS NOT NULL"

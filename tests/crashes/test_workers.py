@@ -20,8 +20,6 @@ from livepass.core.trip2_push import Outcome, PushAnswer, message, read_answer
 from livepass.emulators.authority import Authority
 
 PHONES = 9
-LEASE_MS = 1_500
-"""Long enough for a push here, and short enough to wait for."""
 HEARD = {"claimed": {0}, "half sent": {0, 1}}
 """How many pushes a phone has heard at a step; ``{1}`` at the others."""
 
@@ -37,11 +35,12 @@ def test_a_worker_that_dies_at_a_step_costs_at_most_one_push_too_many(
     async def main() -> None:
         async with scene(tmp_path, authority, PHONES) as made:
             number = await made.change()
-            first = nursery.start("crashes.roles:worker", settings=made.settings, dies=step, lease_ms=LEASE_MS)
+            first = nursery.start("crashes.roles:worker", settings=made.settings, dies=step)
             assert await asyncio.to_thread(first.wait, PATIENCE) == -signal.SIGKILL, first.last_words()
             before = made.pushes()
             assert {before[token] for token in made.tokens} <= HEARD.get(step, {1})
-            second = nursery.start("crashes.roles:worker", settings=made.settings, lease_ms=LEASE_MS)
+            made.leases_run_out()
+            second = nursery.start("crashes.roles:worker", settings=made.settings)
             await asyncio.to_thread(second.says, "ready", PATIENCE)
             await made.until_pushed(number)
             second.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""How a process ends: nothing is claimed any more, whatever its chores are at; and a database that is away holds nobody."""
+"""How a process ends: nothing is claimed any more, whatever its chores are at, and no database is waited for."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from service.rig import TYPE
 
 
 def config(tmp_path: Path) -> Config:
-    return Config(engines.new_database(tmp_path / "a.db"), "https://passes.example.com", ("A" * 43,), "admin-key-of-16-x")
+    return Config(
+        engines.new_database(tmp_path / "a.db"), "https://passes.example.com", ("A" * 43,), "admin-key-of-16-x"
+    )
 
 
 def test_no_push_is_claimed_while_the_chores_see_their_page_through(tmp_path: Path, engine: str) -> None:
     async def main() -> None:
-        async with wiring.opened(config(tmp_path)) as services:
-            async with services.working():
-                assert services.keeper is not None
-                assert services.dispatcher is not None
-                dispatcher, real = services.dispatcher, services.keeper.stop
+        async with wiring.opened(config(tmp_path)) as services, services.working():
+            assert services.keeper is not None
+            assert services.dispatcher is not None
+            dispatcher, real = services.dispatcher, services.keeper.stop
 
-                async def slowly() -> None:
-                    async with asyncio.timeout(20):
-                        while not dispatcher._stopping:  # noqa: ASYNC110 - what it does is what is looked at
-                            await asyncio.sleep(0.01)
-                    await real()
+            async def slowly() -> None:
+                async with asyncio.timeout(20):
+                    while not dispatcher._stopping:  # noqa: ASYNC110 - what it does is what is looked at
+                        await asyncio.sleep(0.01)
+                await real()
 
-                services.keeper.stop = slowly  # type: ignore[method-assign]
+            services.keeper.stop = slowly  # type: ignore[method-assign]
 
     asyncio.run(main())
 
