@@ -36,7 +36,7 @@ PUSH_TOKENS = [f"{number:02x}" * 32 for number in range(12)]
 """Fewer than phones: some share one, and so their rows."""
 AT_ONCE, ROUNDS = 24, 40
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 
 class MoodySender:

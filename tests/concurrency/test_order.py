@@ -22,7 +22,7 @@ CHANGES = 20_000
 PATIENCE = 300
 """Seconds until a process counts as stuck. It takes a tenth of that where nobody else computes."""
 
-pytestmark = pytest.mark.timeout(2 * PATIENCE)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(2 * PATIENCE)]
 
 
 @dataclass

@@ -11,6 +11,8 @@ from concurrency.nursery import Nursery
 from crashes.kill_loop import run
 from livepass.emulators.authority import Authority
 
+pytestmark = pytest.mark.alone
+
 KILLS = 200
 
 

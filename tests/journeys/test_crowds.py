@@ -25,6 +25,8 @@ from livepass.service.drafting import Wish
 from livepass.service.presence import Presence
 from livepass.service.pressure import ENOUGH, Watch
 
+pytestmark = pytest.mark.alone
+
 
 async def crowd(world: World, first: int, count: int) -> list[PhoneRunner]:
     """Phones with a pass of their own, registered."""

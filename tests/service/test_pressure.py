@@ -12,6 +12,8 @@ from livepass.runtime import AsyncScheduler, WallClock
 from livepass.service.pressure import ENOUGH, RECENT_SECONDS, Load, Watch
 from service.rig import SetClock
 
+pytestmark = pytest.mark.alone
+
 RUNGS = (Rung(Level.LOG, 2, 0.1, 0.5), Rung(Level.ASK, 4, 0.2, 1.0))
 
 

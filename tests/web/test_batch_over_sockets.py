@@ -18,6 +18,8 @@ from livepass.web import issuer_batch, spool
 from web.asgi import ADMIN, NDJSON, Api, with_api
 from web.test_issuer_batch import line
 
+pytestmark = pytest.mark.alone
+
 STATUS = Path("/proc/self/status")
 
 
