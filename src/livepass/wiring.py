@@ -192,8 +192,10 @@ class Services:
             await sender.close()
 
     @asynccontextmanager
-    async def present(self, role: Role) -> AsyncIterator[None]:
-        """Stand among the running processes meanwhile; where phones are answered, watch how hard that is."""
+    async def present(self, role: Role, *, sheds: bool = True) -> AsyncIterator[None]:
+        """Stand among the running processes meanwhile; where phones are answered, watch how hard that is, and shed load
+        (unless not ``sheds``).
+        """
         self.recovering.replays = True
         presence = Presence(
             self.store,
@@ -208,7 +210,7 @@ class Services:
         )
         watch = Watch(self.answering.load, self.clock, self.scheduler, presence.changed)
         self.scheduler.spawn(presence.run(), "presence")
-        if role != "worker":
+        if role != "worker" and sheds:
             self.scheduler.spawn(watch.run(), "watch")
         try:
             yield

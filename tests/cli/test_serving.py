@@ -71,6 +71,30 @@ def test_processes_stand_in_the_table_for_as_long_as_they_run(settings):
     asyncio.run(work())
 
 
+@pytest.mark.parametrize("sheds", [True, False])
+def test_load_is_shed_by_whoever_has_the_loop_alone(settings, sheds, monkeypatch):
+    """The demo's loop is late because of its phones, too: that is no reason to refuse them."""
+    watched = []
+
+    async def run(watch: Any) -> None:
+        watched.append(watch)
+
+    monkeypatch.setattr(wiring.Watch, "run", run)
+
+    async def work() -> None:
+        stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+        async with wiring.opened(settings) as services:
+            serving_ = asyncio.create_task(
+                serving.serve(services, host="127.0.0.1", port=0, sheds=sheds, ready=address.set_result, stop=stop)
+            )
+            await address
+            stop.set()
+            await asyncio.wait_for(serving_, 20)
+
+    asyncio.run(work())
+    assert bool(watched) is sheds
+
+
 def test_cancelling_finishes_what_is_being_answered(settings):
     async def work() -> bytes:
         address = asyncio.get_running_loop().create_future()

@@ -89,7 +89,7 @@ class Client:
         if self._caught is not None and self._caught.error is not None:
             raise self._caught.error  # the service is in here: nobody else has its log
         if reply.status_code >= 300:
-            raise _problem(reply.status_code, reply.content, str(reply.headers.get("content-type", "")))
+            raise problem(reply.status_code, reply.content, str(reply.headers.get("content-type", "")))
         return Answer(reply.status_code, dict(reply.headers.items()), reply.content)
 
     async def get(self, path: str, **query: Any) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _unreachable(url: str, error: Exception) -> Fault:
     return Fault(f"{url} cannot be reached: {said}", Exit.UNCHECKED, hint=hint, code="unreachable")
 
 
-def _problem(status: int, body: bytes, content_type: str) -> Fault:
+def problem(status: int, body: bytes, content_type: str) -> Fault:
     """The service's refusal (RFC 9457) in the words of this command line."""
     import json
 

@@ -145,7 +145,7 @@ async def _change(value: str | None, as_json: bool) -> int:
         if client is None:
             return Exit.UNCHECKED
         address = f"/api/v1/passes/{facts['pass_type']}/{COFFEE.serial}"
-        before = (await client.get(address)).json()["data"][COFFEE.variable]
+        before = (await _read(client, address))["data"][COFFEE.variable]
         wanted = _number(value) if value is not None else before + 10
         started = time.time()
         body = {"data": {COFFEE.variable: wanted}}
@@ -172,16 +172,26 @@ async def _change(value: str | None, as_json: bool) -> int:
         return 0 if current else Exit.PROBLEM
 
 
+async def _read(client: Any, path: str, **query: Any) -> Any:
+    """What the demo's API answers. Raises ``Fault`` for a refusal."""
+    from livepass.cli.client import problem
+
+    response = await client.get(path, params=query)
+    if response.status_code != 200:
+        raise problem(response.status_code, response.content, response.headers.get("content-type", ""))
+    return response.json()
+
+
 async def _followed(client: Any, address: str, number: int, seen: list[Any]) -> bool:
     """Collect each trip's event of a change until every registration is current; false when that takes too long."""
     after, end = 0, time.monotonic() + 30
     while time.monotonic() < end:
-        page = (await client.get(f"{address}/timeline", params={"after": after, "limit": 500})).json()
+        page = await _read(client, f"{address}/timeline", after=after, limit=500)
         for event in page["data"]:
             after = max(after, event["id"])
             if event["seq"] == number and event["trip"] in ("change", "push", "ask", "fetch"):
                 seen.append(event)
-        registrations = (await client.get(address)).json()["registrations"]
+        registrations = (await _read(client, address))["registrations"]
         if registrations and all(one["stands_on"] == "current" for one in registrations):
             return True
         await asyncio.sleep(0.05)
@@ -192,10 +202,10 @@ async def _status(as_json: bool) -> int:
     async with _connected() as (client, facts):
         if client is None:
             return Exit.UNCHECKED
-        passes = (await client.get("/api/v1/passes")).json()["data"]
+        passes = (await _read(client, "/api/v1/passes"))["data"]
         found = []
         for one in passes:
-            detail = (await client.get(f"/api/v1/passes/{one['pass_type']}/{one['serial']}")).json()
+            detail = await _read(client, f"/api/v1/passes/{one['pass_type']}/{one['serial']}")
             found.append({"serial": one["serial"], "number": detail["number"], "phones": detail["registrations"]})
         if as_json:
             click.echo(json.dumps({"demo": {k: v for k, v in facts.items() if k != "key"}, "passes": found}))

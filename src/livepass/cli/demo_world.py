@@ -146,6 +146,7 @@ class Demo:
                 self.services,
                 host="127.0.0.1",
                 port=self.port,
+                sheds=False,  # phones and APNs run on the same loop: that it is late says nothing of the service
                 tls_cert=certificate,
                 tls_key=key,
                 ready=lambda _address: ready.set(),

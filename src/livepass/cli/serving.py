@@ -58,6 +58,7 @@ async def serve(
     host: str,
     port: int,
     worker: bool = True,
+    sheds: bool = True,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     ready: Callable[[str], None] | None = None,
@@ -65,14 +66,15 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; or, with ``stop``, until that is set, and signals are left alone.
 
-    ``ready`` is called with the address once it is listened to (``port`` 0: any free one). Cancelling drains too.
+    ``ready`` is called with the address once it is listened to (``port`` 0: any free one). ``sheds`` is for whoever has
+    the loop for the service alone. Cancelling drains too.
     """
     _settle_memory()
     listener = _listener(host, port)
     address = _address(host, listener, tls=tls_cert is not None)
     server = _server(application(services), tls_cert, tls_key, lambda: ready(address) if ready else None)
     role: Role = "serve+worker" if worker else "serve"
-    async with services.present(role), _work(services) if worker else contextlib.nullcontext():
+    async with services.present(role, sheds=sheds), _work(services) if worker else contextlib.nullcontext():
         ending = stop or asyncio.Event()
         with _signals(ending) if stop is None else contextlib.nullcontext():
             await _run(server, listener, ending, services.answering.load)
