@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import sqlite3
 import ssl
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("cryptography", "orjson", "h2", "uvicorn", "uvloop")
+PACKAGES = ("cryptography", "orjson", "h2", "uvicorn", "uvloop", "asyncpg")
 
 
 def describe() -> dict[str, str | int | float]:
@@ -20,6 +21,7 @@ def describe() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "openssl": ssl.OPENSSL_VERSION,
+        "sqlite": sqlite3.sqlite_version,
         "load_1min": round(os.getloadavg()[0], 2),
     }
     for name in PACKAGES:

@@ -15,6 +15,7 @@ import random
 import secrets
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from livepass.config import Config
 from livepass.emulators.authority import Authority
 from livepass.pkpass import Template
 from livepass.service.drafting import Wish
-from servers.postgres import Server
+from servers.postgres import Server, binaries
 
 MANY = "pass.bench.many"
 FEW = tuple(f"pass.bench.few{number}" for number in range(1, 6))
@@ -238,6 +239,12 @@ class Folder:
         if free < needed:
             sys.exit(f"bench/scale: {self.path} has {free / 1e9:.0f} GB free, and {engine} with {size:,} registrations "
                      f"needs {needed / 1e9:.0f} GB while it is filled: name another folder with --keep")  # fmt: skip
+
+
+def version() -> str:
+    """Of the PostgreSQL that is measured. Raises ``NoPostgres``."""
+    said = subprocess.run([binaries() / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return said.strip().rpartition(" ")[2]
 
 
 def settings() -> Mapping[str, str]:
