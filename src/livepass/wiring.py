@@ -136,7 +136,7 @@ class Services:
         except BaseException:
             await store.close()
             raise
-        recovering = Recovering(store, keys, scheduler, lookout, journal)
+        recovering = Recovering(store, keys, clock, scheduler, lookout, journal)
         scheduler.spawn(safekeeping.run(scheduler), "shared-keys")
         scheduler.spawn(recovering.run(), "lookout")
         if isinstance(clock, SharedClock):

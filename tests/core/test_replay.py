@@ -12,6 +12,8 @@ from livepass.core.replay import (
     LastWords,
     Standing,
     body_of,
+    by_the_diary,
+    depends_on_the_diary,
     entry_of,
     push_token_now,
     read_entry,
@@ -90,6 +92,45 @@ def test_a_phone_that_registered_under_another_device_id_since(since: int, expec
     twin = Twin("newer", since, None, None, since, 0)
     assert standing(entry(), None, None, [twin]) is expected
     assert standing(entry(Act.UNREGISTER), device(AT - 1), registration(AT - 1), [twin]) is Standing.MISSING
+
+
+@pytest.mark.parametrize(
+    ("act", "found", "followed", "expected"),
+    [
+        (Act.REGISTER, Standing.MISSING, None, True),
+        (Act.REGISTER, Standing.MISSING, registration(AT - 9, AT - 1), True),
+        (Act.REGISTER, Standing.THERE, registration(AT), False),
+        (Act.REGISTER, Standing.OVERTAKEN, registration(AT, AT), False),
+        (Act.UNREGISTER, Standing.THERE, None, True),
+        (Act.UNREGISTER, Standing.THERE, registration(AT - 9, AT - 1), True),
+        (Act.UNREGISTER, Standing.THERE, registration(AT - 9, AT), False),
+        (Act.UNREGISTER, Standing.MISSING, registration(AT - 9), False),
+        (Act.UNREGISTER, Standing.OVERTAKEN, registration(AT + 9), False),
+    ],
+)
+def test_the_diary_is_asked_where_no_row_answers(
+    act: Act, found: Standing, followed: Registration | None, expected: bool
+) -> None:
+    assert depends_on_the_diary(entry(act), found, followed) is expected
+
+
+@pytest.mark.parametrize(
+    ("act", "left_at", "kept_since", "expected"),
+    [
+        (Act.REGISTER, None, 0, Standing.MISSING),
+        (Act.REGISTER, AT - 1, 0, Standing.MISSING),
+        (Act.REGISTER, AT, 0, Standing.OVERTAKEN),
+        (Act.REGISTER, AT + 1, AT + 2, Standing.OVERTAKEN),
+        (Act.UNREGISTER, None, AT, Standing.UNSAID),
+        (Act.UNREGISTER, AT - 1, AT, Standing.UNSAID),
+        (Act.UNREGISTER, AT, AT, Standing.THERE),
+        (Act.UNREGISTER, None, AT + 1, Standing.THERE),
+    ],
+)
+def test_the_diary_knows_what_was_said_to_another_host(
+    act: Act, left_at: int | None, kept_since: int, expected: Standing
+) -> None:
+    assert by_the_diary(entry(act), left_at, kept_since) is expected
 
 
 def test_the_newest_push_token_stays() -> None:

@@ -123,7 +123,7 @@ def test_a_database_that_is_away_is_said_once_and_looked_for_again(
                 await recheck()
 
             service.store.recheck = rechecked  # type: ignore[method-assign]
-            recovering = Recovering(service.store, service.keys, service.scheduler, lookout, None)
+            recovering = Recovering(service.store, service.keys, service.clock, service.scheduler, lookout, None)
             service.scheduler.spawn(recovering.run(), "lookout")
             async with asyncio.timeout(10):
                 while looks < 5:  # noqa: ASYNC110

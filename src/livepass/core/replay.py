@@ -70,6 +70,8 @@ class Standing(StrEnum):
     MISSING = "missing"
     THERE = "there"
     OVERTAKEN = "overtaken"
+    UNSAID = "unsaid"
+    """The phone is not there, as it should be; but nothing says that it left, to whoever reads another journal."""
 
 
 def standing(
@@ -82,6 +84,26 @@ def standing(
     if found is Standing.MISSING and entry.act is Act.REGISTER and any(twin.registered_at > entry.at for twin in twins):
         return Standing.OVERTAKEN
     return found
+
+
+def depends_on_the_diary(entry: Entry, found: Standing, registration: Registration | None) -> bool:
+    """Whether it matters when the phone left last, as far as the database's own events say, which costs a look."""
+    if entry.act is Act.REGISTER:
+        return found is Standing.MISSING
+    gone_since = registration is not None and registration.left_at is not None and registration.left_at >= entry.at
+    return found is Standing.THERE and not gone_since
+
+
+def by_the_diary(entry: Entry, left_at: int | None, kept_since: int) -> Standing:
+    """The standing of an entry for which that matters.
+
+    Hosts may keep a journal each, and a tombstone is kept for a day: then only the diary knows that a phone which
+    registered through one host has left through another. It goes back to ``kept_since``: older entries need no line.
+    """
+    left = left_at is not None and left_at >= entry.at
+    if entry.act is Act.REGISTER:
+        return Standing.OVERTAKEN if left else Standing.MISSING
+    return Standing.THERE if left or entry.at < kept_since else Standing.UNSAID
 
 
 def push_token_now(entry: Entry, device: Device | None) -> str:

@@ -18,7 +18,7 @@ from livepass.core.unavailable import Unavailable
 from livepass.service.epochs import Begun
 from livepass.service.lookout import Lookout
 from livepass.service.replaying import Replayed, Replaying, summary
-from livepass.service.seams import Journal, KeyRing, Scheduler, Store
+from livepass.service.seams import Clock, Journal, KeyRing, Scheduler, Store
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +54,17 @@ class Recovering:
     """One object per process."""
 
     def __init__(
-        self, store: Store, keys: KeyRing, scheduler: Scheduler, lookout: Lookout, journal: Journal | None
+        self,
+        store: Store,
+        keys: KeyRing,
+        clock: Clock,
+        scheduler: Scheduler,
+        lookout: Lookout,
+        journal: Journal | None,
     ) -> None:
         self._store = store
         self._keys = keys
+        self._clock = clock
         self._scheduler = scheduler
         self._lookout = lookout
         self._journal = journal
@@ -160,7 +167,7 @@ class Recovering:
     async def _replay(self, since: int | None) -> Replayed:
         assert self._journal is not None
         epochs = await self._epochs()
-        report = await Replaying(self._store, self._keys, self._scheduler, self._journal).run(since)
+        report = await Replaying(self._store, self._keys, self._clock, self._scheduler, self._journal).run(since)
         await self._journal.mark_replayed(epochs)
         self._replayed_for = epochs
         if report.lost or report.unreadable:

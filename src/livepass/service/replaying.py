@@ -10,11 +10,24 @@ from enum import StrEnum
 from livepass.core import trip1_register
 from livepass.core.authorization import fingerprint
 from livepass.core.decision import Decision, Join, Retarget, Write
-from livepass.core.replay import Act, Entry, LastWords, Page, Standing, Unreadable, body_of, push_token_now, standing
+from livepass.core.replay import (
+    Act,
+    Entry,
+    LastWords,
+    Page,
+    Standing,
+    Unreadable,
+    body_of,
+    by_the_diary,
+    depends_on_the_diary,
+    push_token_now,
+    standing,
+)
 from livepass.core.snapshots import RegisterSnapshot
 from livepass.pkpass import PkpassError
+from livepass.service.keeping import EVENTS_KEPT_MS
 from livepass.service.safekeeping import keep_up
-from livepass.service.seams import Journal, KeyRing, Reader, Scheduler, Store, Tx
+from livepass.service.seams import Clock, Journal, KeyRing, Reader, Scheduler, Store, Tx
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +69,10 @@ class Replayed:
 class Replaying:
     """Repeatable: what is there, or was overtaken by what a phone said later, is left alone."""
 
-    def __init__(self, store: Store, keys: KeyRing, scheduler: Scheduler, journal: Journal) -> None:
+    def __init__(self, store: Store, keys: KeyRing, clock: Clock, scheduler: Scheduler, journal: Journal) -> None:
         self._store = store
         self._keys = keys
+        self._clock = clock
         self._scheduler = scheduler
         self._journal = journal
 
@@ -95,16 +109,16 @@ class Replaying:
                     lost[entry.key] = LostRegistration(entry.pass_type, entry.serial, entry.device_id, entry.at, became)
             elif became is Standing.MISSING:
                 report.replayed += 1
-            elif became is Standing.THERE:
-                report.already_there += 1
-            else:
+            elif became is Standing.OVERTAKEN:
                 report.overtaken += 1
+            else:
+                report.already_there += 1
 
     async def _entry(self, entry: Entry) -> Standing | Gone:
         """Bring back what is missing, by the same rule that took it in first."""
         # Most are there: they never reach the writer.
-        first, _ = await self._decide(self._store, entry)
-        if first is not Standing.MISSING:
+        first, decided = await self._decide(self._store, entry)
+        if decided is None:
             return first
 
         async def work(tx: Tx) -> Standing | Gone:
@@ -126,7 +140,10 @@ class Replaying:
         if isinstance(expected, Gone):
             return expected, None
         became = standing(entry, snapshot.device, snapshot.registration, snapshot.twins)
-        if became is not Standing.MISSING:
+        if depends_on_the_diary(entry, became, snapshot.registration):
+            left_at = await reader.last_left(*key)
+            became = by_the_diary(entry, left_at, self._clock.now() - EVENTS_KEPT_MS)
+        if became not in (Standing.MISSING, Standing.UNSAID):
             return became, None
         facts = trip1_register.RegisterFacts(
             entry.pass_type,

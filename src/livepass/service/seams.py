@@ -96,6 +96,9 @@ class Reader(Protocol):
         ``most_phones``.
         """
 
+    async def last_left(self, pass_type: str, serial: str, device_id: str) -> int | None:
+        """When the phone unregistered this pass last, as far as the events that are kept say it."""
+
     async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]: ...
 
     async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...

@@ -217,6 +217,11 @@ SELECT p.token_key, p.token_salt, p.token_sealed, t.tenant,
                     AND x.device_id <> q.device_id
   LEFT JOIN registration o ON o.pass_type = q.pass_type AND o.device_id = x.device_id AND o.serial = q.serial;
 
+-- name: last_left
+-- Of one phone, by an index of such events alone: those of a pass that many phones follow are never walked.
+SELECT max(at) FROM event
+ WHERE pass_type = :pass_type AND serial = :serial AND device_id = :device_id AND kind = 'unregistered';
+
 -- name: push_token
 SELECT push_token FROM device WHERE pass_type = :pass_type AND device_id = :device_id;
 

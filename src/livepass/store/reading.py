@@ -87,6 +87,10 @@ class Reading:
             phones=row[20],
         )
 
+    async def last_left(self, pass_type: str, serial: str, device_id: str) -> int | None:
+        row = await self._one("last_left", pass_type=pass_type, serial=serial, device_id=device_id)
+        return None if row is None else row[0]
+
     async def registrations(
         self,
         *,
