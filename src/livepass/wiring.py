@@ -16,7 +16,6 @@ from livepass._version import __version__
 from livepass.apns import ApnsSender
 from livepass.config import Config, ConfigError
 from livepass.core.history import Reason, Witness, lost_modified
-from livepass.core.sealed import SharedKey
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.outside.journal_folder import JournalFolder
@@ -363,11 +362,13 @@ async def restore(config: Config, archived: Archive, *, replace: bool) -> Filled
 
 
 def _require_opens(config: Config, archived: Archive) -> None:
-    """Phones are refused, and nothing is signed, without the secret key that the archive's keys are sealed with."""
-    columns = archived.columns("shared_key")
-    keys = [SharedKey(**dict(zip(columns, row, strict=True))) for rows in archived.rows("shared_key") for row in rows]
+    """Phones are refused, and nothing is signed, without the secret keys that the archive's keys are sealed with. There
+    are several in a backup that was made while ``key reseal`` was at work, which begins with the shared keys.
+    """
+    ring = SealedKeyRing(Secrets(config.secret_key, secrets.token_bytes), b"")
     try:
-        SealedKeyRing(Secrets(config.secret_key, secrets.token_bytes), b"").adopt(keys)
+        for one in archived.sealed():
+            ring.require_opens(one)
     except CannotUnseal as error:
         raise BadArchive(f"its keys do not open: {error}", error.hint) from error
 

@@ -101,6 +101,35 @@ def test_what_cannot_be_sealed_anew_is_named(database: str, project: Livepass, o
     assert "1 of them need another secret key" in ran.out
 
 
+@pytest.mark.parametrize("behind", ["certificate key", "pass token"])
+def test_a_backup_from_the_middle_of_a_reseal_needs_both(
+    database: str, project: Livepass, old: str, new: str, use: Set, behind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shared keys are sealed anew first, then certificates, then tokens: a restore must look at all of them."""
+    project("pass", "issue", "pass.test.livepass/1", "--template", "membership", 'member_no="1"', "name=Ada")
+    use(new, old)
+    if behind == "certificate key":
+        [(sealed,)] = engines.run(database, "SELECT key_sealed FROM certificate")
+        project("key", "reseal")
+        engines.run(database, "UPDATE certificate SET key_sealed = ?", bytes(sealed))
+    else:
+        project("key", "reseal")
+        imported = Secrets([old], secrets.token_bytes).seal(
+            b"the token it came with", "pass token pass.test.livepass/1"
+        )
+        engines.run(database, "UPDATE pass SET token_sealed = ?", imported)
+    project("backup", "a.zip")
+    monkeypatch.setenv("LIVEPASS_DATABASE_URL", "sqlite:///other.db")
+    use(new)
+    ran = project("restore", "a.zip", exit_=1)
+    assert f"its keys do not open: {behind} pass.test.livepass/" in ran.err
+    assert f"sealed with secret key {named(old)}, which is not configured" in ran.err
+    assert not Path("other.db").exists()
+    use(new, old)
+    project("restore", "a.zip")
+    project("pass", "build", "pass.test.livepass/1", "-o", "there.pkpass")
+
+
 def test_new_passes_may_get_a_new_key(project: Livepass) -> None:
     assert project("key", "renew", "--json").json == {"id": "tokens-2"}
     assert "tokens-3" in project("key", "renew").out

@@ -79,13 +79,16 @@ class Secrets:
         header, nonce, sealed = blob[:9], blob[9:21], blob[21:]
         if not sealed:
             raise _altered(purpose)
-        key = self._keys.get(sealed_with(blob))
-        if key is None:
-            raise _not_configured(purpose, sealed_with(blob), self._keys)
+        self.require_key(blob, purpose)
         try:
-            return _cipher(key).decrypt(nonce, sealed, header + purpose.encode())
+            return _cipher(self._keys[sealed_with(blob)]).decrypt(nonce, sealed, header + purpose.encode())
         except (InvalidTag, ValueError) as error:
             raise _altered(purpose) from error
+
+    def require_key(self, blob: bytes, purpose: str) -> None:
+        """Raise ``CannotUnseal`` unless the secret key that sealed it is here."""
+        if sealed_with(blob) not in self._keys:
+            raise _not_configured(purpose, sealed_with(blob), self._keys)
 
 
 def sealed_with(blob: bytes) -> str:

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import orjson
 
+from livepass.core.sealed import Sealable, Sealed
 from livepass.store.named import migrations
 from livepass.store.rows import Row
 from livepass.store.whole import ARCHIVED, KINDS, Kind, Layout, Snapshot
@@ -29,6 +30,12 @@ MANIFEST = "manifest.json"
 LEVEL = 3
 """Of deflate: six in a hundred more bytes than with the default, for three quarters of the work."""
 CHUNK = 256 * 1024
+SEALED: Mapping[Sealable, tuple[str, str, str, str]] = {
+    Sealable.SHARED_KEY: ("shared_key", "purpose", "id", "sealed"),
+    Sealable.CERTIFICATE: ("certificate", "pass_type", "id", "key_sealed"),
+    Sealable.TOKEN: ("pass", "pass_type", "serial", "token_sealed"),
+}
+"""Where what is sealed stands: table, and the columns that make a ``core.sealed.Sealed``."""
 MANIFEST_BYTES = 16 * 1024 * 1024
 """The most that is read of a manifest."""
 
@@ -188,6 +195,18 @@ class Archive:
                 yield [_row(line, blobs, len(known.columns)) for line in lines]
             except (orjson.JSONDecodeError, binascii.Error, TypeError, ValueError) as error:
                 raise BadArchive(f"a row of {table} cannot be read: {error}") from error
+
+    def sealed(self) -> Iterator[Sealed]:
+        """Everything in it that is sealed."""
+        for kind, (table, *columns) in SEALED.items():
+            try:
+                places = [self.columns(table).index(name) for name in columns]
+            except ValueError as error:
+                raise BadArchive(f"its table {table} lacks a column: {error}") from error
+            for rows in self.rows(table):
+                for within, id_, sealed in ([row[place] for place in places] for row in rows):
+                    if sealed is not None:
+                        yield Sealed(kind, within, id_, sealed)
 
     def _lines(self, table: str) -> Iterator[list[bytes]]:
         known, digest, count, rest = self.manifest.tables[table], hashlib.sha256(), 0, b""
