@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+import engines
 from livepass import config, wiring
 
 TYPE = "pass.test.livepass"
@@ -19,14 +20,14 @@ def issued(project):
     return project
 
 
-def register(device: str, serial: str = "1001") -> str:
+def register(device: str, serial: str = "1001", token: str = "ab") -> str:
     """As a phone does; the tag that it then gets."""
 
     async def work() -> str:
         async with wiring.opened(config.load()) as services:
             row = await services.store.pass_(TYPE, serial)
             allowed = f"ApplePass {services.keys.token('default', TYPE, serial, row.token)}"
-            body = json.dumps({"pushToken": "ab"}).encode()
+            body = json.dumps({"pushToken": token}).encode()
             assert (await services.answering.register(TYPE, serial, device, allowed, body)).status == 201
             return json.loads((await services.answering.ask(TYPE, device, None, None)).body)["lastUpdated"]
 
@@ -69,6 +70,47 @@ def test_recover_brings_back_what_the_journal_has(issued, tmp_path, monkeypatch)
     assert "its pass is not in the database" in said
     assert issued("db", "recover", "--since", "2100-01-01", "--json").json["journal"]["entries"] == 0
     assert issued("db", "lost").out.strip() == "no phone asks that we do not know"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    made = tmp_path / "journal"
+    made.mkdir()
+    monkeypatch.setenv("LIVEPASS_REGISTRATION_JOURNAL", str(made))
+    return made
+
+
+def replay_as_serve_does() -> int:
+    """How many entries the next process that answers replays by itself."""
+
+    async def work() -> int:
+        async with wiring.opened(config.load()) as services:
+            done = await services.recovering.replay_if_due()
+            return -1 if done is None else done.entries
+
+    return asyncio.run(work())
+
+
+def test_a_restore_replays_what_came_since_the_backup_and_leaves_the_rest_to_serve(issued, folder, monkeypatch):
+    """The backup may have been made before an earlier replay had finished: only all of the journal is enough."""
+    monkeypatch.setattr("livepass.cli.restore.EARLIER_MS", 0)
+    register("early")
+    assert replay_as_serve_does() == 1
+    engines.run("sqlite:///livepass.db", "DELETE FROM registration")
+    issued("backup", "a.zip")
+    register("late", token="cd")
+    done = issued("restore", "a.zip", "--replace", "--json").json["history"]["journal"]
+    assert (done["entries"], done["replayed"]) == (1, 1)
+    assert replay_as_serve_does() == 2
+    rows = engines.look("sqlite:///livepass.db", "SELECT device_id FROM registration ORDER BY device_id")
+    assert [row["device_id"] for row in rows] == ["early", "late"]
+    assert replay_as_serve_does() == -1
+
+
+def test_an_operator_who_says_since_when_is_believed(issued, folder):
+    register("phone")
+    assert issued("db", "recover", "--since", "2100-01-01", "--json").json["journal"]["entries"] == 0
+    assert replay_as_serve_does() == -1
 
 
 def test_lost_names_the_phones_that_still_ask(issued):

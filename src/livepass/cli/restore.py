@@ -61,7 +61,9 @@ async def _restore(config: Config, found: Any, replace: bool, losses: Losses) ->
     try:
         async with wiring.opened(config) as services:
             since = found.manifest.created_at - EARLIER_MS
-            done.history = recovered.document(await services.recovering.recover("restored", since))
+            # What is older is there already, unless the backup was made before an earlier replay had finished.
+            report = await services.recovering.recover("restored", since, rest_follows=True)
+            done.history = recovered.document(report)
         if filled.set_aside:
             async for loss in wiring.lost(config, filled.set_aside):
                 losses.note(loss)

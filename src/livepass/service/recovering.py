@@ -75,15 +75,19 @@ class Recovering:
         self._rest = 0
         self._said = ""
 
-    async def recover(self, reason: str = Reason.ASKED_FOR, since: int | None = None) -> Recovered:
-        """Begin new epochs, then replay the journal, or its entries from ``since`` (ms) on."""
+    async def recover(
+        self, reason: str = Reason.ASKED_FOR, since: int | None = None, *, rest_follows: bool = False
+    ) -> Recovered:
+        """Begin new epochs, then replay the journal, or its entries from ``since`` (ms) on. ``rest_follows``: whoever
+        serves next replays all of it.
+        """
         async with AsyncExitStack() as stack:
             trouble = await self._take_turn(stack)
             begun = await self._lookout.renew(reason)
             if trouble or self._journal is None:
                 return Recovered(reason, begun, None, trouble)
             try:
-                return Recovered(reason, begun, await self._replay(since))
+                return Recovered(reason, begun, await self._replay(since, done=not rest_follows))
             except OSError as error:
                 return Recovered(reason, begun, None, self._unread(error))
 
@@ -164,12 +168,13 @@ class Recovering:
         finally:
             self._busy = False
 
-    async def _replay(self, since: int | None) -> Replayed:
+    async def _replay(self, since: int | None, *, done: bool = True) -> Replayed:
         assert self._journal is not None
         epochs = await self._epochs()
         report = await Replaying(self._store, self._keys, self._clock, self._scheduler, self._journal).run(since)
-        await self._journal.mark_replayed(epochs)
-        self._replayed_for = epochs
+        if done:
+            await self._journal.mark_replayed(epochs)
+            self._replayed_for = epochs
         if report.lost or report.unreadable:
             log.error("the registration journal was replayed: %s; livepass db recover names them", summary(report))
         elif report.entries:
