@@ -113,6 +113,27 @@ def test_an_operator_who_says_since_when_is_believed(issued, folder):
     assert replay_as_serve_does() == -1
 
 
+def test_a_restore_tells_of_entries_that_could_not_be_read(issued, folder):
+    issued("backup", "a.zip")
+    register("phone")
+    [path] = folder.glob("*.journal")
+    path.write_bytes(path.read_bytes().replace(b"1 ", b"2 ", 1))
+    done = issued("restore", "a.zip", "--replace", "--json", exit_=1).json
+    [unreadable] = done["history"]["journal"]["unreadable"]
+    assert (unreadable["file"], unreadable["count"]) == (path.name, 1)
+    assert "damaged" in issued("restore", "a.zip", "--replace", exit_=1).out
+    path.unlink()
+    issued("restore", "a.zip", "--replace")
+
+
+def test_registrations_that_a_restore_lost_with_their_pass_are_no_fault(issued, folder):
+    issued("backup", "a.zip")
+    issued("pass", "issue", f"{TYPE}/1002", "--template", "membership", 'member_no="1002"', "name=Bo", "points=1")
+    register("phone", "1002")
+    done = issued("restore", "a.zip", "--replace", "--json").json
+    assert [one["device_id"] for one in done["history"]["journal"]["lost"]] == ["phone"]
+
+
 def test_lost_names_the_phones_that_still_ask(issued):
     shutil.copy("livepass.db", "backup.db")
     tag = register("phone")

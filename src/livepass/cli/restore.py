@@ -33,8 +33,8 @@ def restore(session: Session, file: str, replace: bool, lost_file: str | None) -
     data is set aside, never deleted, and the report says where it is. Nothing is done while a service runs on it.
 
     A new history begins: phones are told everything again, and the registration journal, if there is one, is replayed.
-    The report names the registrations that are gone, which is no fault: exit 0. It needs the LIVEPASS_SECRET_KEY of the
-    backup.
+    The report names the registrations that are gone, which is no fault: exit 0. Entries of the journal that cannot be
+    read are one: exit 1, with the backup in its place. It needs the LIVEPASS_SECRET_KEY of the backup.
     """
     from livepass.cli.backup import archive
 
@@ -42,7 +42,7 @@ def restore(session: Session, file: str, replace: bool, lost_file: str | None) -
     with kept(lost_file) as losses, archive(file) as found:
         done = run(_restore(config, found, replace, losses))
     session.out.show(done.document(), lambda page: done.draw(page))
-    if done.trouble or done.history["trouble"]:
+    if done.trouble or done.history["trouble"] or (done.history["journal"] or {}).get("unreadable"):
         raise click.exceptions.Exit(Exit.PROBLEM)
 
 
