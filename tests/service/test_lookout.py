@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,62 @@ def test_what_another_process_gave_away_is_kept(tmp_path: Path, pass_certificate
             assert witness.heard is not None
             assert witness.heard.at == other_heard
             assert lookout.lost_modified()[TYPE] == 99_000_000_000
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("close", [False, True], ids=["looking", "closing"])
+def test_a_witness_that_is_ahead_of_the_database_is_not_written_over(
+    tmp_path: Path, pass_certificate: Issued, close: bool
+) -> None:
+    """Another process saw more, wrote it down and ended; then the database went back to what this one has seen."""
+
+    async def main() -> None:
+        async with looking_out(tmp_path, pass_certificate) as (service, lookout, shelf):
+            other = Lookout(service.store, service.clock, service.chance, shelf, lambda: {TYPE: 99_000_000_000})
+            service.elsewhere("UPDATE counter SET seq = seq + 5")
+            await other.open()
+            await other.keep()
+            service.elsewhere("UPDATE counter SET seq = seq - 4")
+            before = await service.store.counter(TYPE)
+            assert before is not None
+            service.clock.pass_(6 * SECOND)
+            begun = await (lookout.keep() if close else lookout.look())
+            assert [(one.pass_type, one.before) for one in begun] == [(TYPE, before.seq)]
+            after, witness = await service.store.counter(TYPE), await shelf.read()
+            assert after is not None and witness is not None
+            assert (witness.marks[TYPE].epoch, witness.marks[TYPE].seq) == (after.epoch, after.seq)
+            assert after.epoch != before.epoch
+            assert after.modified_floor > 99_000_000_000, "what the other one gave away is known as well"
+            assert await lookout.keep() == () == await lookout.look()
+
+    asyncio.run(main())
+
+
+def test_a_registration_that_another_process_wrote_down_is_missed(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with looking_out(tmp_path, pass_certificate) as (service, lookout, shelf):
+            await service.register("1")
+            other = Lookout(service.store, service.clock, service.chance, shelf, dict)
+            await other.open()
+            other.registered(TYPE, "phone", service.clock.now() + 1)
+            service.elsewhere("UPDATE device SET token_registered_at = token_registered_at + 1")
+            await other.keep()
+            service.elsewhere("UPDATE device SET token_registered_at = token_registered_at - 1")
+            assert len(await lookout.keep()) == 1
+
+    asyncio.run(main())
+
+
+def test_a_witness_of_another_installation_is_written_over(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with looking_out(tmp_path, pass_certificate) as (_, lookout, shelf):
+            ours = await shelf.read()
+            assert ours is not None
+            marks = {name: replace(mark, seq=mark.seq + 9) for name, mark in ours.marks.items()}
+            await shelf.write(replace(ours, uuid="another", marks=marks))
+            assert await lookout.keep() == ()
+            assert await shelf.read() == ours
 
     asyncio.run(main())
 

@@ -76,9 +76,7 @@ class Lookout:
         reason = doubt(self._seen, present)
         if reason is None:
             self._take(present)
-            if self._worth_keeping():
-                await self.keep()
-            return ()
+            return await self.keep() if self._worth_keeping() else ()
         return await self.renew(reason, present.counters)
 
     async def renew(self, reason: str, counters: Sequence[Counter] | None = None) -> tuple[Begun, ...]:
@@ -88,17 +86,26 @@ class Lookout:
             await self._write()
         return begun
 
-    async def keep(self) -> None:
-        """Write the witness now. Where that fails it is said once, and tried again."""
+    async def keep(self) -> tuple[Begun, ...]:
+        """Write the witness now. Where that fails it is said once, and tried again. Begins new epochs when another
+        process has seen more than the database now knows, and wrote it down: nobody may be left who remembers.
+        """
         if self._file is None:
-            return
+            return ()
         async with self._holding():
             # Read again now that it is our turn: what others wrote meanwhile is never taken back.
             written = await self._read()
             present = await self._present(self._seen)
-            if doubt(self._seen, present) is None:
+            if doubt(self._seen, present) is not None:
+                return ()  # the next look finds that too
+            reason = None
+            if written is not None and written.uuid == present.uuid:
+                reason = doubt(written, await self._present(written))
+            if reason is None:
                 self._take(present, also=written)
-                await self._write()
+            begun = await self._begin(reason, present.counters, also=written) if reason is not None else ()
+            await self._write()
+            return begun
 
     # ── inside
 
@@ -124,8 +131,11 @@ class Lookout:
         if also is not None and also.uuid == present.uuid:
             self._seen = witnessed(also, present, self.lost_modified(), self._seen.heard)
 
-    async def _begin(self, reason: str, counters: Sequence[Counter] | None) -> tuple[Begun, ...]:
-        now, lost = self._clock.now(), self.lost_modified()
+    async def _begin(
+        self, reason: str, counters: Sequence[Counter] | None, also: Witness | None = None
+    ) -> tuple[Begun, ...]:
+        now, lost, theirs = self._clock.now(), self.lost_modified(), lost_modified(also)
+        lost = {name: max(lost.get(name, 0), theirs.get(name, 0)) for name in {**lost, **theirs}}
 
         async def work(tx: Tx) -> tuple[Begun, ...]:
             known = counters if counters is not None else await tx.counters()
