@@ -159,6 +159,25 @@ def test_a_dump_read_into_the_same_database_is_another_one(tmp_path: Path, autho
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(("witness", "begun"), [("kept", ["witness_ahead"]), ("off", [])])
+def test_a_dump_of_the_data_alone_is_seen_by_the_witness_and_by_nothing_else(
+    tmp_path: Path, authority: Authority, witness: str, begun: list[str]
+) -> None:
+    """Read into the tables that are there: the server has nothing to say of it. Hence docs/running.md."""
+
+    async def main() -> None:
+        async with house(tmp_path, authority) as one:
+            engines.run(one.url, "CREATE TABLE dumped AS SELECT * FROM counter")
+            async with one.process() as process:
+                await process.change("1", 7)
+            engines.run(one.url, "DELETE FROM counter")
+            engines.run(one.url, "INSERT INTO counter SELECT * FROM dumped")
+            async with one.process(**({"witness_file": "off"} if witness == "off" else {})):
+                assert one.begun() == begun
+
+    asyncio.run(main())
+
+
 def test_vacuuming_and_crashing_are_no_new_history(tmp_path: Path, authority: Authority) -> None:
     async def main() -> None:
         async with house(tmp_path, authority) as one:

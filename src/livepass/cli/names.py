@@ -53,7 +53,7 @@ push_option = click.option(
     "--push",
     type=click.Choice(["auto", "now", "none"]),
     default="auto",
-    help="auto (default): within the phones' patience; now: at once; none: phones hear of it with the next push.",
+    help="auto (default): within the phones' patience; now: at once; none: wakes nobody, phones hear when they ask.",
 )
 
 
