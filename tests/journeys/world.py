@@ -412,18 +412,23 @@ LIMIT_SECONDS = 60.0
 
 
 def journey(
-    steps: Steps | None = None, *, content: bool = True, books: bool = True, elsewhere: bool = False
+    steps: Steps | None = None,
+    *,
+    content: bool = True,
+    books: bool = True,
+    elsewhere: bool = False,
+    limit: float = LIMIT_SECONDS,
 ) -> Callable[..., Any]:
     """Make a test of a coroutine whose first parameter is a running world; others stay fixtures and parameters.
 
     ``content`` and ``books``: whether at the end phones must have had nothing to complain of, and the books balance.
-    ``elsewhere``: the journey starts the service itself, as processes.
+    ``elsewhere``: the journey starts the service itself, as processes. ``limit``: seconds until it counts as stuck.
     """
 
     def decorate(steps: Steps) -> Callable[..., None]:
         async def travel(directory: Path, authority: Authority, more: Mapping[str, Any]) -> None:
             async with (
-                asyncio.timeout(LIMIT_SECONDS),
+                asyncio.timeout(limit),
                 world(directory, authority, elsewhere=elsewhere) as made,
             ):
                 await steps(made, **more)
