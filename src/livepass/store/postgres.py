@@ -95,6 +95,8 @@ LOST_CONNECTION = (
     asyncpg.TooManyConnectionsError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # Only standbys answer, as until the end of a failover. Of no class that is above.
+    asyncpg.TargetServerAttributeNotMatched,
     OSError,
     TimeoutError,
 )
@@ -192,6 +194,8 @@ class _Pooled(PostgresConnection):
                     raise
                 log.debug("%s: a name that no row can have: %s", name, error)
                 values = [_storable(value) if isinstance(value, str) else value for value in values]
+            except asyncpg.QueryCanceledError as error:
+                raise Unavailable(f"the database takes too long: {said(error)}") from error
             except LOST_CONNECTION as error:
                 if attempt == READ_ATTEMPTS - 1:
                     raise Unavailable(f"the database cannot be reached: {said(error)}") from error
@@ -327,6 +331,9 @@ class PostgresStore(Reading):
                 if attempt == ATTEMPTS - 1:
                     raise Unavailable(f"the database is too busy: {said(error)}") from error
                 log.debug("a unit of work is run again: %s", said(error))
+            except asyncpg.QueryCanceledError as error:
+                # Not run again: it would take as long, and hold up as many.
+                raise Unavailable(f"the database takes too long: {said(error)}") from error
             except LOST_CONNECTION as error:
                 if attempt == ATTEMPTS - 1:
                     raise Unavailable(f"the database cannot be reached: {said(error)}") from error
@@ -390,8 +397,10 @@ class PostgresStore(Reading):
                 await db.add_listener(CHANNEL, lambda *_: self._heard())
                 self._heard()  # whatever was said while nobody listened
                 await lost.wait()
-            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
-                log.warning("not told of new pushes for now: %s", said(error))
+            except Exception as error:
+                # Whatever it is: nobody would start this again.
+                expected = isinstance(error, (*LOST_CONNECTION, asyncpg.PostgresError))
+                log.warning("not told of new pushes for now: %s", said(error), exc_info=not expected)
             finally:
                 if db is not None and not db.is_closed():
                     db.terminate()
