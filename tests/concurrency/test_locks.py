@@ -249,9 +249,10 @@ class Stage:
         body = json.dumps({"pushToken": push_token}).encode()
         return (await self.one.answering.register(PASS_TYPE, serial, device, allowed, body)).status
 
-    def hold_up(self) -> tuple[asyncio.Event, asyncio.Event]:
-        """Let the next transaction of ``one`` wait before its commit. Answers (it waits, it may go on)."""
-        waits, may_go_on, write = asyncio.Event(), asyncio.Event(), self.one.store.write
+    def hold_up(self, services: wiring.Services | None = None) -> tuple[asyncio.Event, asyncio.Event]:
+        """Let the next transaction (of ``one``) wait before its commit. Answers (it waits, it may go on)."""
+        store = (services or self.one).store
+        waits, may_go_on, write = asyncio.Event(), asyncio.Event(), store.write
 
         async def held_up(work: Callable[[Tx], Awaitable[Any]]) -> Any:
             async def slowly(tx: Tx) -> Any:
@@ -260,10 +261,10 @@ class Stage:
                 await may_go_on.wait()
                 return result
 
-            self.one.store.write = write  # type: ignore[method-assign]
+            store.write = write  # type: ignore[method-assign]
             return await write(slowly)
 
-        self.one.store.write = held_up  # type: ignore[method-assign]
+        store.write = held_up  # type: ignore[method-assign]
         return waits, may_go_on
 
     def deadlocks(self) -> int:
@@ -348,5 +349,47 @@ def test_who_tidies_up_waits_for_nobody(tmp_path: Path, authority: Authority, en
         finally:
             may_go_on.set()
         await erasing
+
+    staged(tmp_path, authority, play)
+
+
+@on_postgres
+def test_a_phone_that_comes_back_while_it_is_pruned_is_registered_anew(
+    tmp_path: Path, authority: Authority, engine: str
+) -> None:
+    """Fails when it has read that it is known, and is told so, though nothing of it is left."""
+
+    async def play(stage: Stage) -> None:
+        await stage.register("phone", "aa")
+        engines.run(stage.url, "UPDATE push_target SET dead_at = 1, dead_reason = 'Unregistered'")
+        limits = {"events_before": 0, "tombstones_before": 0, "dead_before": 2, "idle_before": 0, "limit": 100}
+        waits, may_go_on = stage.hold_up(stage.other)
+        pruning = asyncio.create_task(stage.other.store.write(lambda tx: tx.prune(**limits)))
+        await waits.wait()
+        registering = asyncio.create_task(stage.register("phone", "aa"))
+        await asyncio.sleep(0.3)  # as far as it gets
+        may_go_on.set()
+        assert (await pruning, await registering) == (1, 201)
+        assert engines.run(stage.url, "SELECT device_id, serial FROM registration") == [("phone", "1")]
+        assert ledger.loose_ends(stage.url) == []
+
+    staged(tmp_path, authority, play)
+
+
+@on_postgres
+def test_a_phone_that_comes_back_while_its_pass_is_erased_is_refused(
+    tmp_path: Path, authority: Authority, engine: str
+) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.register("phone", "aa")
+        waits, may_go_on = stage.hold_up(stage.other)
+        erasing = asyncio.create_task(stage.other.issuing.erase(PASS_TYPE, "1"))
+        await waits.wait()
+        registering = asyncio.create_task(stage.register("phone", "aa"))
+        await asyncio.sleep(0.3)  # as far as it gets
+        may_go_on.set()
+        await erasing
+        assert await registering == 401
+        assert engines.run(stage.url, "SELECT device_id FROM device") == []
 
     staged(tmp_path, authority, play)

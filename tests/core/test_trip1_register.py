@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livepass.core.authorization import fingerprint
-from livepass.core.decision import Join, Leave, Retarget, Revive, SaveDevice
+from livepass.core.decision import Join, Leave, Refresh, Retarget, Revive, SaveDevice
 from livepass.core.model import Device, Registration
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip1_register import (
@@ -41,6 +41,7 @@ AGAIN = replace(FIRST, device=DEVICE, registration=LIVE)
 
 SAVE = SaveDevice(TYPE, PHONE, PUSH, NOW)
 JOIN = Join(TYPE, PHONE, SERIAL, NOW, NOW + ASK_GRACE_MS, fingerprint(PUSH))
+REFRESH = Refresh(TYPE, PHONE, SERIAL)
 RETARGET = Retarget(TYPE, PHONE, OLD_PUSH, PUSH, NOW + ASK_GRACE_MS)
 REVIVE = Revive(TYPE, PUSH, NOW)
 NEW_TOKEN = replace(DEVICE, push_token=OLD_PUSH)
@@ -52,10 +53,10 @@ NEW_TOKEN = replace(DEVICE, push_token=OLD_PUSH)
         (FIRST, 201, Kind.REGISTERED, (SAVE, JOIN, REVIVE)),
         (replace(FIRST, device=DEVICE), 201, Kind.REGISTERED, (SAVE, JOIN)),
         (replace(AGAIN, registration=LEFT), 201, Kind.REGISTERED, (SAVE, JOIN)),
-        (AGAIN, 200, Kind.REGISTRATION_REFRESHED, (SAVE,)),
-        (replace(AGAIN, device=NEW_TOKEN), 200, Kind.TOKEN_CHANGED, (SAVE, RETARGET)),
+        (AGAIN, 200, Kind.REGISTRATION_REFRESHED, (SAVE, REFRESH)),
+        (replace(AGAIN, device=NEW_TOKEN), 200, Kind.TOKEN_CHANGED, (SAVE, REFRESH, RETARGET)),
         (replace(FIRST, device=NEW_TOKEN), 201, Kind.REGISTERED, (SAVE, JOIN, RETARGET)),
-        (replace(AGAIN, target_dead=True), 200, Kind.REGISTRATION_REFRESHED, (SAVE, REVIVE)),
+        (replace(AGAIN, target_dead=True), 200, Kind.REGISTRATION_REFRESHED, (SAVE, REFRESH, REVIVE)),
     ],
     ids=[
         "new phone",

@@ -48,6 +48,17 @@ class Join:
 
 
 @frozen
+class Refresh:
+    """A registration that we know was repeated: it must still be there when that is said, or it would be a phone that
+    believes it is registered, and is not. Whoever removed it meanwhile makes us decide anew.
+    """
+
+    pass_type: str
+    device_id: str
+    serial: str
+
+
+@frozen
 class Supersede:
     """The phone with this push token follows the pass under a newer device id than this one.
 
@@ -173,6 +184,7 @@ class NewEpoch:
 Write = (
     SaveDevice
     | Join
+    | Refresh
     | Supersede
     | Reinstate
     | Forget

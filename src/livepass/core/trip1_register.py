@@ -20,6 +20,7 @@ from livepass.core.decision import (
     Forget,
     Join,
     Leave,
+    Refresh,
     Reinstate,
     Reply,
     Retarget,
@@ -88,6 +89,8 @@ def register(facts: RegisterFacts) -> Decision:
         push_at = facts.now + ASK_GRACE_MS
         writes.append(Join(facts.pass_type, facts.device_id, facts.serial, facts.now, push_at, target))
         writes.extend(_forget(facts, push_token, _too_many(facts.twins)))
+    else:
+        writes.append(Refresh(facts.pass_type, facts.device_id, facts.serial))
     writes.extend(_supersede(facts, push_token, anew=joined or _superseded(facts)))
     if _superseded(facts):
         writes.append(Reinstate(facts.pass_type, facts.device_id, facts.serial))

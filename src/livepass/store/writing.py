@@ -127,10 +127,12 @@ class Writing(Reading):
             await self._lock_registrations(pass_type, {pair for write in mine for pair in _registrations(write)})
             await self._lock_targets(pass_type, {token for write in mine for token in _tokens(write)})
 
-    async def _lock_registrations(self, pass_type: str, pairs: Iterable[tuple[str, str]]) -> None:
+    async def _lock_registrations(self, pass_type: str, pairs: Iterable[tuple[str, str]]) -> int:
+        """Answers how many of them there are."""
         wanted = sorted(pairs)
+        found: Sequence[rows.Row] = ()
         if wanted and not self._db.one_writer:
-            await self._db.rows(
+            found = await self._db.rows(
                 "lock_registrations",
                 {
                     "pass_type": pass_type,
@@ -138,6 +140,7 @@ class Writing(Reading):
                     "serials": self._db.array([serial for _, serial in wanted]),
                 },
             )
+        return len(found)
 
     async def _lock_devices(self, pass_type: str, device_ids: Iterable[str]) -> None:
         wanted = sorted(device_ids)
@@ -202,6 +205,12 @@ class Writing(Reading):
         ]
         await self._db.run_many("join", parameters)
         await self._db.run_many("want_join", parameters)
+
+    async def _refresh(self, writes: Sequence[d.Refresh], _: Numbers) -> None:
+        """It was read a moment ago, but not locked: it may have been pruned since, or its pass erased."""
+        for w in sorted(writes, key=_by_registration) if not self._db.one_writer else ():
+            if not await self._lock_registrations(w.pass_type, [(w.device_id, w.serial)]):
+                raise Conflict(f"a registration of {w.pass_type}/{w.serial} was removed meanwhile")
 
     async def _supersede(self, writes: Sequence[d.Supersede], _: Numbers) -> None:
         await self._db.run_many(
@@ -650,7 +659,7 @@ def _registrations(write: d.Write) -> list[tuple[str, str]]:
     """(device id, serial) of the registrations that a write touches."""
     if isinstance(write, d.RaiseAsked):
         return [(write.device_id, serial) for serial, retell_at in write.named if retell_at is not None]
-    if isinstance(write, d.Join | d.Supersede | d.Reinstate | d.Forget | d.Leave | d.Resurrect | d.RaiseServed):
+    if isinstance(write, _TOUCH_REGISTRATIONS):
         return [(write.device_id, write.serial)]
     return []
 
@@ -664,12 +673,14 @@ def _tokens(write: d.Write) -> list[str]:
     return []
 
 
+_TOUCH_REGISTRATIONS = d.Join | d.Refresh | d.Supersede | d.Reinstate | d.Forget | d.Leave | d.Resurrect | d.RaiseServed
 _TOUCH_DEVICES = d.SaveDevice | d.RaiseAsked | d.Supersede | d.Forget | d.Reinstate
 """What changes a phone's row, or depends on its push token."""
 
 _APPLY: Sequence[tuple[type, Any]] = (
     # Devices, then registrations, then push targets: the order of locks.
     (d.SaveDevice, Writing._save_devices),
+    (d.Refresh, Writing._refresh),
     # Superseded before it is asked whether anybody else stands for the phone.
     (d.Supersede, Writing._supersede),
     (d.Reinstate, Writing._reinstate),
