@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -133,6 +134,32 @@ def test_a_connection_lost_during_the_commit_is_not_run_again(tmp_path: Path) ->
                 await hand.store.write(work)
             assert runs == 1
             assert (await hand.put("b"))[0] == 1, "this one was not committed"
+
+    asyncio.run(main())
+
+
+def test_a_connection_lost_after_the_commit_does_not_run_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with opened(tmp_path) as hand:
+            release = asyncpg.Pool.release
+
+            async def fails(self: asyncpg.Pool, *given: Any, **more: Any) -> None:
+                await release(self, *given, **more)
+                raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+            monkeypatch.setattr(asyncpg.Pool, "release", fails)
+            runs = 0
+
+            async def work(tx: Writing) -> None:
+                nonlocal runs
+                runs += 1
+                await put(tx, "a")
+
+            await hand.store.write(work)
+            monkeypatch.undo()
+            assert (runs, hand.row("pass")["seq"]) == (1, 1)
 
     asyncio.run(main())
 

@@ -342,23 +342,38 @@ class PostgresStore(Reading):
         raise AssertionError("unreachable")
 
     async def _attempt(self, work: Callable[[Writing], Awaitable[T]]) -> T:
-        async with self._room, self.pool.acquire(timeout=CONNECT_SECONDS) as db:
-            await db.execute("BEGIN")
-            writing = Writing(PostgresConnection(db, self._known))
+        async with self._room:
+            db = await self.pool.acquire(timeout=CONNECT_SECONDS)
             try:
-                result = await work(writing)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    await db.execute("ROLLBACK")
-                raise
-            try:
-                await db.execute("COMMIT")
-            except LOST_CONNECTION as error:
-                # Not run again: it may have been committed, and not every unit may be done twice.
-                raise Unavailable(f"the database went away during a commit: {said(error)}") from error
+                writing = Writing(PostgresConnection(db, self._known))
+                result = await self._transaction(db, writing, work)
+            finally:
+                await self._give_back(db)
         if writing.made_due:
             self._hint()
         return result
+
+    async def _transaction(self, db: Any, writing: Writing, work: Callable[[Writing], Awaitable[T]]) -> T:
+        await db.execute("BEGIN")
+        try:
+            result = await work(writing)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await db.execute("ROLLBACK")
+            raise
+        try:
+            await db.execute("COMMIT")
+        except LOST_CONNECTION as error:
+            # Not run again: it may have been committed, and not every unit may be done twice.
+            raise Unavailable(f"the database went away during a commit: {said(error)}") from error
+        return result
+
+    async def _give_back(self, db: Any) -> None:
+        """What goes wrong here says nothing of the unit, which may be committed: it is not run again for it."""
+        try:
+            await self.pool.release(db)
+        except Exception as error:
+            log.warning("a connection could not be given back: %s", said(error))
 
     # ── hints to other processes
 
