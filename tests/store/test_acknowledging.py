@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from livepass.core.decision import Leave, RaiseAsked, SaveDevice, Supersede
+from livepass.service.seams import Tx
 from store.hand import T0, TYPE, Hand, opened, outcome
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -145,5 +146,31 @@ def test_what_is_acknowledged_only_rises(tmp_path: Path) -> None:
             await hand.apply(ask("one", 3))
             assert hand.target()["acked"] == 2, "not to what the new record was told, which is nothing"
             assert due(hand)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_two_records_that_ask_at_two_hosts_at_once_acknowledge_together(tmp_path: Path) -> None:
+    """Fails when the second looks at what the first was told before the first wrote it down: a push too many."""
+
+    async def main() -> None:
+        async with opened(tmp_path) as hand:
+            await two_records(hand)
+            await hand.put("a", "b")
+            asked, done = asyncio.Event(), asyncio.Event()
+
+            async def first(tx: Tx) -> None:
+                await tx.apply([ask("one", 4)], ())
+                asked.set()
+                await done.wait()
+
+            asking = asyncio.create_task(hand.store.write(first))
+            await asked.wait()
+            other = asyncio.create_task(hand.apply(ask("two", 4)))
+            await asyncio.sleep(0.3)  # as far as it gets
+            done.set()
+            await asyncio.gather(asking, other)
+            assert not due(hand)
 
     asyncio.run(main())

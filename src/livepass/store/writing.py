@@ -116,7 +116,9 @@ class Writing(Reading):
 
     async def _lock_rows(self, writes: Sequence[d.Write]) -> None:
         """Lock what the writes touch, in the order above. One phone's rows mostly come in that order by themselves."""
-        in_order = not any(isinstance(write, d.Reinstate | d.Forget | d.Retarget) for write in writes)
+        # An ask speaks for one record of its push token and looks at what the others were told: at what was there once
+        # the token is locked, or two that ask at two hosts each miss the other.
+        in_order = not any(isinstance(write, d.Reinstate | d.Forget | d.Retarget | d.RaiseAsked) for write in writes)
         one_phone = len({getattr(write, "device_id", "") for write in writes} - {""}) < 2
         if self._db.one_writer or (one_phone and in_order):
             return
