@@ -334,6 +334,29 @@ def test_a_phone_that_takes_the_token_of_another_locks_both_in_order(
 
 
 @on_postgres
+def test_a_pass_is_erased_in_the_order_of_locks(tmp_path: Path, authority: Authority, engine: str) -> None:
+    """Fails when registrations are locked as they lie in the table, where the one that came last lies last."""
+
+    async def play(stage: Stage) -> None:
+        await stage.register("b", "bb")
+        await stage.register("a", "aa")
+        engines.run(stage.url, "ANALYZE registration")  # which is known to be small now, and walked from its beginning
+        lock = "SELECT 1 FROM registration WHERE device_id = $1 FOR UPDATE"
+        somebody = await asyncpg.connect(stage.url)
+        async with somebody.transaction():
+            await somebody.execute(lock.replace("$1", "'a'"))
+            erasing = asyncio.create_task(stage.other.issuing.erase(PASS_TYPE, "1"))
+            await asyncio.sleep(0.3)  # as far as it gets
+            await somebody.execute(lock.replace("$1", "'b'"))
+        await somebody.close()
+        await erasing
+        assert stage.deadlocks() == 0
+        assert engines.run(stage.url, "SELECT device_id FROM registration") == []
+
+    staged(tmp_path, authority, play)
+
+
+@on_postgres
 def test_who_tidies_up_waits_for_nobody(tmp_path: Path, authority: Authority, engine: str) -> None:
     """Fails when old events are deleted in one order, and those of a pass that is erased in another."""
 

@@ -441,6 +441,7 @@ class Writing(Reading):
             await self._db.rows("lock_pass_for_good", key)
         phones = [row[0] for row in await self._db.rows("phones_of_pass", key)]
         await self._lock_devices(pass_type, phones)
+        await self._lock_registrations(pass_type, [(device_id, serial) for device_id in phones])
         await self._db.run("erase_mentions", key)
         await self._db.run("erase_registrations", key)
         await self._db.run("erase_events", key)
