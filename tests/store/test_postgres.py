@@ -14,8 +14,9 @@ import pytest
 import engines
 from livepass.core.decision import Join, Leave, SaveDevice
 from livepass.core.unavailable import Unavailable
+from livepass.store.locking import Conflict
 from livepass.store.postgres import ATTEMPTS, PostgresStore, statements
-from livepass.store.writing import Conflict, Writing
+from livepass.store.writing import Writing
 from servers.postgres import NoPostgres as NoServer
 from servers.postgres import Server, require, without
 from store.hand import T0, TYPE, opened, put, version

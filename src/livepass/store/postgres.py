@@ -1,7 +1,7 @@
 """PostgreSQL: one database for any number of processes on any number of hosts.
 
 Reads are single prepared statements on a pooled connection. A unit of work is one READ COMMITTED transaction; what must
-not be decided twice is locked first, in the order that ``writing`` names, so no two units wait for each other in a
+not be decided twice is locked first, in the order that ``locking`` names, so no two units wait for each other in a
 circle. A unit that loses a race, or its connection before it commits, is run again.
 """
 
@@ -19,11 +19,12 @@ from typing import Any, Self, TypeVar
 import asyncpg
 
 from livepass.core.unavailable import Unavailable
+from livepass.store.locking import Conflict
 from livepass.store.named import load, migrations
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
 from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
-from livepass.store.writing import Conflict, Writing
+from livepass.store.writing import Writing
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

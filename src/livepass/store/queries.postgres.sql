@@ -1,5 +1,5 @@
 -- What PostgreSQL must do differently: several transactions write at once. Everything that locks more than one row does
--- so in the order that store/writing.py names; everything that only tidies up skips what others hold.
+-- so in the order that store/locking.py names; everything that only tidies up skips what others hold.
 
 -- ─────────────────────────────────────────────── locks (SQLite has one writer at a time, and so none of these)
 

@@ -38,7 +38,7 @@ class Connection(Protocol):
     """An engine's connection: runs a named statement."""
 
     one_writer: bool
-    """Whether writers take turns by themselves. Where they do not, rows are locked in one order: ``writing``."""
+    """Whether writers take turns by themselves. Where they do not, rows are locked in one order: ``locking``."""
 
     def array(self, values: Sequence[Any]) -> Any:
         """A list as the engine takes it for one parameter."""

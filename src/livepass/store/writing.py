@@ -6,7 +6,7 @@ A decision's writes are applied by the table at the end: one row, one method, fo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -27,37 +27,18 @@ from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip2_push import Outcome
 from livepass.store import rows
-from livepass.store.reading import Reading
-
-Numbers = Mapping[str, int]
-"""The numbers that a transaction took, by pass type."""
+from livepass.store.locking import Conflict, Locking, Numbers, by_device, by_registration, by_token
 
 _NONE: Numbers = MappingProxyType({})
 
 
-class Conflict(Exception):
-    """Somebody was faster: the unit of work is rolled back and run again."""
-
-
-class Writing(Reading):
-    """``service.seams.Tx``: a session inside a write transaction.
-
-    Where several writers work at once, everybody locks in this order, so that none waits for another in a circle:
-
-        one phone (registering): its device id, then its push token → passes by serial → counters by pass type
-            → devices by id → registrations by (device id, serial) → push targets by token
-
-    Numbers are taken before the rows that carry them are locked, and nobody who holds such a row waits for a counter.
-    Whoever takes something from another phone than its own only *tries* for the lock of that phone.
-    """
-
-    made_due = False
-    """Whether this transaction made pushes due: others are then told after it commits."""
+class Writing(Locking):
+    """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
         """Apply decisions of any number of phones. Answers the numbers taken, by pass type."""
-        numbers = await self._take_numbers(writes)
-        await self._lock_rows(writes)
+        numbers = await self.take_numbers(writes)
+        await self.lock_rows(writes)
         for kind, handler in _APPLY:
             mine = [write for write in writes if type(write) is kind]
             if mine:
@@ -72,103 +53,7 @@ class Writing(Reading):
             columns = [rows.event_columns(event, numbers) for event in events]
             await self._db.run("add_events", self._db.events(columns))
 
-    async def _next_number(self, pass_type: str) -> int:
-        row = await self._one("next_number", pass_type=pass_type)
-        if row is None:
-            raise LookupError(f"pass type {pass_type} has no counter; it was never set up")
-        number: int = row[0]
-        return number
-
-    async def _take_numbers(self, writes: Sequence[d.Write]) -> dict[str, int]:
-        """A number for each pass type that is joined or begins a new history. A pass must stay while it is joined."""
-        joins = sorted((write for write in writes if isinstance(write, d.Join)), key=_by_registration)
-        if not self._db.one_writer:
-            for join in sorted(joins, key=lambda join: join.serial):
-                if await self._one("lock_pass", pass_type=join.pass_type, serial=join.serial) is None:
-                    raise Conflict(f"{join.pass_type}/{join.serial} was erased meanwhile")
-        epochs = {write.pass_type: write for write in writes if isinstance(write, d.NewEpoch)}
-        joined = {join.pass_type for join in joins}
-        moved = set() if self._db.one_writer else {write.pass_type for write in writes if isinstance(write, d.Retarget)}
-        numbers = {}
-        for pass_type in sorted(joined | set(epochs) | moved):
-            number = None
-            if pass_type in epochs:
-                number = await self._begin_epoch(epochs[pass_type])
-            elif pass_type in joined:
-                number = await self._next_number(pass_type)
-            else:
-                await self._one("lock_counter", pass_type=pass_type)
-            if number is not None:
-                numbers[pass_type] = number
-        return numbers
-
-    async def _begin_epoch(self, write: d.NewEpoch) -> int | None:
-        """The number that the new history begins with; ``None`` when somebody else has begun one."""
-        row = await self._one(
-            "begin_epoch",
-            pass_type=write.pass_type,
-            old_epoch=write.old_epoch,
-            epoch=write.epoch,
-            modified_floor=write.modified_floor,
-        )
-        self.made_due = self.made_due or row is not None
-        return None if row is None else row[0]
-
-    async def _lock_rows(self, writes: Sequence[d.Write]) -> None:
-        """Lock what the writes touch, in the order above. One phone's rows mostly come in that order by themselves."""
-        # An ask speaks for one record of its push token and looks at what the others were told: at what was there once
-        # the token is locked, or two that ask at two hosts each miss the other.
-        in_order = not any(isinstance(write, d.Reinstate | d.Forget | d.Retarget | d.RaiseAsked) for write in writes)
-        one_phone = len({getattr(write, "device_id", "") for write in writes} - {""}) < 2
-        if self._db.one_writer or (one_phone and in_order):
-            return
-        for pass_type in sorted({write.pass_type for write in writes}):
-            mine = [write for write in writes if write.pass_type == pass_type]
-            devices = {write.device_id for write in mine if isinstance(write, _TOUCH_DEVICES)}
-            await self._lock_devices(pass_type, devices)
-            await self._lock_registrations(pass_type, {pair for write in mine for pair in _registrations(write)})
-            await self._lock_targets(pass_type, {token for write in mine for token in _tokens(write)})
-
-    async def _lock_registrations(self, pass_type: str, pairs: Iterable[tuple[str, str]]) -> int:
-        """Answers how many of them there are."""
-        wanted = sorted(pairs)
-        found: Sequence[rows.Row] = ()
-        if wanted and not self._db.one_writer:
-            found = await self._db.rows(
-                "lock_registrations",
-                {
-                    "pass_type": pass_type,
-                    "device_ids": self._db.array([device_id for device_id, _ in wanted]),
-                    "serials": self._db.array([serial for _, serial in wanted]),
-                },
-            )
-        return len(found)
-
-    async def _lock_devices(self, pass_type: str, device_ids: Iterable[str]) -> None:
-        wanted = sorted(device_ids)
-        if wanted and not self._db.one_writer:
-            await self._db.rows("lock_devices", {"pass_type": pass_type, "device_ids": self._db.array(wanted)})
-
-    async def _lock_targets(self, pass_type: str, push_tokens: Iterable[str]) -> None:
-        wanted = sorted(push_tokens)
-        if wanted and not self._db.one_writer:
-            await self._db.rows("lock_targets", {"pass_type": pass_type, "push_tokens": self._db.array(wanted)})
-
     # ── trip 1
-
-    async def lock_phone(self, pass_type: str, device_id: str, push_token: str | None = None) -> None:
-        """Nobody else registers or unregisters for this phone until the end, under whichever device id. Read what you
-        decide on after it. ``push_token`` is the one that it comes with; ``None``: the one that it has.
-        """
-        if self._db.one_writer:
-            return
-        key = {"pass_type": pass_type, "device_id": device_id}
-        if push_token is None:
-            await self._db.rows("lock_phone", key)
-            row = await self._one("push_token", **key)
-            push_token = row[0] if row is not None else None
-        if push_token is not None:
-            await self._db.rows("lock_phone_and_token", {**key, "push_token": push_token})
 
     async def crowd(self, pass_type: str, serial: str, device_id: str, *, cap: int, limit: int) -> Crowd | None:
         """The phones of a pass, looked at from ``device_id`` on; ``None``: somebody else is looking."""
@@ -187,7 +72,7 @@ class Writing(Reading):
             "save_device",
             [
                 {"pass_type": w.pass_type, "device_id": w.device_id, "push_token": w.push_token, "at": w.at}
-                for w in sorted(writes, key=_by_device)
+                for w in sorted(writes, key=by_device)
             ],
         )
 
@@ -203,14 +88,14 @@ class Writing(Reading):
                 "push_at": w.push_at,
                 "target": w.target,
             }
-            for w in sorted(writes, key=_by_registration)
+            for w in sorted(writes, key=by_registration)
         ]
         await self._db.run_many("join", parameters)
         await self._db.run_many("want_join", parameters)
 
     async def _refresh(self, writes: Sequence[d.Refresh], _: Numbers) -> None:
         """It was read a moment ago, but not locked: it may have been pruned since, or its pass erased."""
-        for w in sorted(writes, key=_by_registration) if not self._db.one_writer else ():
+        for w in sorted(writes, key=by_registration) if not self._db.one_writer else ():
             if not await self._lock_registrations(w.pass_type, [(w.device_id, w.serial)]):
                 raise Conflict(f"a registration of {w.pass_type}/{w.serial} was removed meanwhile")
 
@@ -225,7 +110,7 @@ class Writing(Reading):
                     "push_token": w.push_token,
                     "at": w.at,
                 }
-                for w in sorted(writes, key=_by_registration)
+                for w in sorted(writes, key=by_registration)
             ],
         )
 
@@ -234,13 +119,13 @@ class Writing(Reading):
             "reinstate",
             [
                 {"pass_type": w.pass_type, "device_id": w.device_id, "serial": w.serial}
-                for w in sorted(writes, key=_by_registration)
+                for w in sorted(writes, key=by_registration)
             ],
         )
 
     async def _forget(self, writes: Sequence[d.Forget], _: Numbers) -> None:
         """What is left of a phone goes with its last registration. One that is registering at this moment is let be."""
-        for w in sorted(writes, key=_by_registration):
+        for w in sorted(writes, key=by_registration):
             key = {"pass_type": w.pass_type, "device_id": w.device_id}
             if not self._db.one_writer and not (await self._db.rows("lock_phone_if_free", key))[0][0]:
                 continue
@@ -252,12 +137,12 @@ class Writing(Reading):
     async def _touch_targets(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
         await self._db.run_many(
             "touch_target",
-            [{"pass_type": w.pass_type, "push_token": w.push_token, "at": w.at} for w in sorted(writes, key=_by_token)],
+            [{"pass_type": w.pass_type, "push_token": w.push_token, "at": w.at} for w in sorted(writes, key=by_token)],
         )
 
     async def _retarget(self, writes: Sequence[d.Retarget], _: Numbers) -> None:
         self.made_due = True
-        for w in sorted(writes, key=_by_device):
+        for w in sorted(writes, key=by_device):
             moved = {"pass_type": w.pass_type, "device_id": w.device_id, "push_at": w.push_at}
             await self._db.run("retarget", {**moved, "target": fingerprint(w.new_token)})
             await self._db.run("drop_target", {"pass_type": w.pass_type, "push_token": w.old_token})
@@ -266,7 +151,7 @@ class Writing(Reading):
         self.made_due = True
         await self._db.run_many(
             "revive",
-            [{"pass_type": w.pass_type, "push_token": w.push_token, "at": w.at} for w in sorted(writes, key=_by_token)],
+            [{"pass_type": w.pass_type, "push_token": w.push_token, "at": w.at} for w in sorted(writes, key=by_token)],
         )
 
     async def _leave(self, writes: Sequence[d.Leave], _: Numbers) -> None:
@@ -274,7 +159,7 @@ class Writing(Reading):
             "leave",
             [
                 {"pass_type": w.pass_type, "device_id": w.device_id, "serial": w.serial, "at": w.at}
-                for w in sorted(writes, key=_by_registration)
+                for w in sorted(writes, key=by_registration)
             ],
         )
 
@@ -283,7 +168,7 @@ class Writing(Reading):
             "resurrect",
             [
                 {"pass_type": w.pass_type, "device_id": w.device_id, "serial": w.serial}
-                for w in sorted(writes, key=_by_registration)
+                for w in sorted(writes, key=by_registration)
             ],
         )
 
@@ -301,12 +186,12 @@ class Writing(Reading):
                     "at": w.at,
                     "epoch": w.epoch,
                 }
-                for w in sorted(writes, key=_by_device)
+                for w in sorted(writes, key=by_device)
             ],
         )
         named = [
             {"pass_type": w.pass_type, "device_id": w.device_id, "serial": serial, "retell_at": retell_at}
-            for w in sorted(writes, key=_by_device)
+            for w in sorted(writes, key=by_device)
             for serial, retell_at in w.named
             if retell_at is not None
         ]
@@ -323,7 +208,7 @@ class Writing(Reading):
                     "epoch": w.epoch,
                     "siblings_since": w.siblings_since,
                 }
-                for w in sorted(writes, key=_by_token)
+                for w in sorted(writes, key=by_token)
             ],
         )
 
@@ -338,7 +223,7 @@ class Writing(Reading):
                 "confirmed": int(w.confirmed),
                 "epoch": w.epoch,
             }
-            for w in sorted(writes, key=_by_registration)
+            for w in sorted(writes, key=by_registration)
         ]
         await self._db.run_many("raise_served", parameters)
         sure = [p for p in parameters if p["confirmed"]]
@@ -645,40 +530,6 @@ class Writing(Reading):
 _NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "created_at")
 """What an installed pass keeps for good."""
 
-
-def _by_device(write: Any) -> tuple[str, str]:
-    return write.pass_type, write.device_id
-
-
-def _by_registration(write: Any) -> tuple[str, str, str]:
-    return write.pass_type, write.device_id, write.serial
-
-
-def _by_token(write: Any) -> tuple[str, str]:
-    return write.pass_type, write.push_token
-
-
-def _registrations(write: d.Write) -> list[tuple[str, str]]:
-    """(device id, serial) of the registrations that a write touches."""
-    if isinstance(write, d.RaiseAsked):
-        return [(write.device_id, serial) for serial, retell_at in write.named if retell_at is not None]
-    if isinstance(write, _TOUCH_REGISTRATIONS):
-        return [(write.device_id, write.serial)]
-    return []
-
-
-def _tokens(write: d.Write) -> list[str]:
-    """The push tokens whose targets a write touches."""
-    if isinstance(write, d.Retarget):
-        return [write.old_token, write.new_token]
-    if isinstance(write, d.SaveDevice | d.Revive | d.RaiseAsked | d.Forget):
-        return [write.push_token]
-    return []
-
-
-_TOUCH_REGISTRATIONS = d.Join | d.Refresh | d.Supersede | d.Reinstate | d.Forget | d.Leave | d.Resurrect | d.RaiseServed
-_TOUCH_DEVICES = d.SaveDevice | d.RaiseAsked | d.Supersede | d.Forget | d.Reinstate
-"""What changes a phone's row, or depends on its push token."""
 
 _APPLY: Sequence[tuple[type, Any]] = (
     # Devices, then registrations, then push targets: the order of locks.
