@@ -29,12 +29,15 @@ from livepass.service.keeping import Keeper
 from livepass.service.pushing import Dispatcher
 from livepass.service.refusals import Conflict, NotFound
 from livepass.service.seams import Tx
+from livepass.store import owing
 
 SERIALS = [f"p{number}" for number in range(20)]
 DEVICES = [f"device-{number}" for number in range(25)]
 PUSH_TOKENS = [f"{number:02x}" * 32 for number in range(12)]
 """Fewer than phones: some share one, and so their rows."""
 AT_ONCE, ROUNDS = 24, 40
+FEW = 2
+"""Push targets that are made due at once: fewer than follow a pass, so that most changes are put off in part."""
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
@@ -184,6 +187,11 @@ class Process:
         while await self.services.store.write(lambda tx: tx.spread_epoch(now, 5)) == 5:
             pass
 
+    async def fan_out(self) -> None:
+        now = self.services.clock.now()
+        while await self.services.store.write(lambda tx: tx.fan_out(now, FEW)):
+            pass
+
     def _age(self, statement: str, table: str) -> None:
         """Let some rows be old: without waiting for anybody, so that this is no part of what is tested."""
         some = f"SELECT ctid FROM {table} WHERE random() < 0.3 FOR UPDATE SKIP LOCKED"
@@ -197,14 +205,16 @@ ACTS: Sequence[Callable[[Process], Awaitable[None]]] = (
     *[Process.change] * 6,
     *[Process.send] * 3,
     *(Process.erase, Process.push, Process.publish, Process.promote),
-    *(Process.retell, Process.prune, Process.new_epoch, Process.spread),
+    *(Process.retell, Process.prune, Process.new_epoch, Process.spread, Process.fan_out),
 )
 
 
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 def test_nobody_waits_in_a_circle_and_what_is_left_fits_together(
-    tmp_path: Path, authority: Authority, engine: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, authority: Authority, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(owing, "AT_ONCE", FEW)
+
     async def main() -> None:
         shared = settings(tmp_path)
         url = shared["database_url"]
@@ -227,7 +237,9 @@ def test_nobody_waits_in_a_circle_and_what_is_left_fits_together(
             assert all(done[act.__name__] for act in ACTS), done
         # A process takes our hand in the ages of phones for a loss, and may have begun an epoch meanwhile.
         async with wiring.opened(config(shared)) as services:
-            await Process(services, url, certificates, random.Random()).spread()
+            last = Process(services, url, certificates, random.Random())
+            await last.spread()
+            await last.fan_out()
         assert engines.run(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
         assert ledger.loose_ends(url) == []
 

@@ -10,7 +10,9 @@ import pytest
 
 from livepass.core.trip3_ask import RETELL_FIRST_MS, RETELL_LIMIT
 from livepass.emulators.authority import Issued
+from livepass.service import keeping
 from livepass.service.keeping import DEAD_KEPT_MS, EVENTS_KEPT_MS, TOMBSTONES_KEPT_MS
+from livepass.store import owing
 from service.rig import DAY, TYPE, rig, template, until
 
 
@@ -89,6 +91,35 @@ def test_chores_of_a_process_that_is_to_end_stop_between_two_pages(
             await service.announce(template(colour=1))
             await service.keeper.once()
             assert len(pages) == 3
+
+    asyncio.run(main())
+
+
+def test_a_pass_with_many_phones_is_pushed_to_all_of_them_and_says_so(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a process that comes after the one that changed it, and died."""
+    monkeypatch.setattr(owing, "AT_ONCE", 2)
+    monkeypatch.setattr(keeping, "FAN_OUT", 2)
+    tokens = [f"{n:02x}" for n in range(9)]
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            for token in tokens:
+                await service.register("1", f"phone-{token}", token)
+                await service.ask(f"phone-{token}")
+            await service.recorder.settle()
+            assert (await service.change("1", 5)).pushes_due == len(tokens)
+            assert service.elsewhere("SELECT count(*) FROM push_target WHERE wanted > acked") == [(2,)]
+            clock = service.clock
+        async with rig(tmp_path, None, clock=clock, publish=False) as successor:
+            await successor.keeper.fan_out()
+            assert await successor.due.wait(0), "the worker is woken"
+            await successor.dispatcher.work_once()
+            assert sorted(successor.sender.taken()) == tokens
+            await successor.keeper.fan_out()
+            assert not await successor.due.wait(0)
 
     asyncio.run(main())
 

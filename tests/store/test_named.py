@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 import engines
-from livepass.store import locking, postgres, reading, writing
+from livepass.store import locking, owing, postgres, reading, writing
 from livepass.store.named import load, parse
 from livepass.store.sqlite import connect, upgrade
 
@@ -37,11 +37,11 @@ def parameters(statement: str) -> dict[str, None]:
 def named_in_code() -> set[str]:
     """The first argument of every call that runs a statement by name."""
     found = set()
-    for module in (reading, locking, writing):
+    for module in (reading, locking, owing, writing):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 first = node.args[0]
-                if node.func.attr in {"rows", "run", "run_many", "_one"} and isinstance(first, ast.Constant):
+                if node.func.attr in {"rows", "run", "run_many", "_one", "_more"} and isinstance(first, ast.Constant):
                     found.add(first.value)
     return found
 

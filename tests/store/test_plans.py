@@ -12,7 +12,7 @@ from livepass.store.sqlite import connect, upgrade
 
 RARE = {
     # Lists and figures for operators, and hourly chores: these may walk a table.
-    "passes", "registrations", "targets", "stats", "events", "testimony", "want_now", "resume_pushes",
+    "passes", "registrations", "targets", "stats", "events", "testimony", "waiting", "want_now", "resume_pushes",
     "prune_events", "prune_dead", "prune_devices", "prune_targets",
     "sealed_counts", "tokens_sealed_otherwise", "new_epochs",
 }  # fmt: skip

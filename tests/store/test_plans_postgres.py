@@ -41,6 +41,8 @@ INSERT INTO registration SELECT pass_type, device, CASE WHEN n % 10 = 1 THEN 's1
        n, 1, n, 0, CASE WHEN n % 500 = 1 THEN n END FROM one;
 INSERT INTO push_target SELECT pass_type, push_token, 1, max(asked), max(asked) - max(asked) % 20 / 19, max(asked),
        0, 0, 0, 1, 0, NULL, NULL, 0, NULL, NULL, NULL FROM device GROUP BY pass_type, push_token;
+INSERT INTO fan_out SELECT pass_type, 'changed', 's' || n, n, n, 0, n, '', '~', ''
+  FROM pass_type, generate_series(1, 9) n;
 INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
 SELECT n, CASE WHEN n % 500 = 0 THEN 'testified' WHEN n % 7777 = 0 THEN 'new_epoch' ELSE 'pushed' END, pass_type,
        CASE WHEN n % 3 = 0 THEN serial END, CASE WHEN n % 3 = 1 THEN device END, CASE WHEN n % 3 = 2 THEN token END,

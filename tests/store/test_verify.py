@@ -122,6 +122,8 @@ PLANTED: dict[str, tuple[str, ...]] = {
         "DELETE FROM registration WHERE device_id = 'd1'",
         f"UPDATE device SET token_registered_at = {T0 - 2 * DAY} WHERE device_id = 'd1'",
     ),
+    "fan_out_without_pass": (f"INSERT INTO fan_out VALUES ('{TYPE}', 'changed', 'c', 1, 1, 0, 1, '', 'z', '')",),
+    "fan_out_above_counter": (f"INSERT INTO fan_out VALUES ('{TYPE}', 'changed', 'b', 1, 100, 0, 1, '', 'z', '')",),
     "epoch_above_counter": ("UPDATE counter SET began = seq + 1",),
     "pass_above_counter": ("UPDATE pass SET seq = seq + 100 WHERE serial = 'b'",),
     "registration_above_counter": ("UPDATE registration SET seq = seq + 100 WHERE serial = 'b'",),

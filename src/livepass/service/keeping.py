@@ -1,4 +1,4 @@
-"""Keeps house: tells again what shows no delivery, finishes template roll-outs, forgets what is old."""
+"""Keeps house: makes due what was put off, tells again what shows no delivery, ends roll-outs, forgets what is old."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ TOMBSTONES_KEPT_MS = DAY_MS
 DEAD_KEPT_MS = 90 * DAY_MS
 AT_ONCE = 500
 SPREAD = 5000
+FAN_OUT = 5000
 
 
 class Keeper:
@@ -51,6 +52,7 @@ class Keeper:
     async def once(self) -> None:
         """One round of every chore that is due."""
         await self.spread_epochs()
+        await self.fan_out()
         await self.retell()
         await self._issuing.follow_all(lambda: self._stopping)
         now = self._clock.now()
@@ -63,6 +65,14 @@ class Keeper:
         while not self._stopping:
             now = self._clock.now()
             if await self._store.write(lambda tx, now=now: tx.spread_epoch(now, SPREAD)) < SPREAD:  # type: ignore[misc]
+                return
+            self._due.set()
+
+    async def fan_out(self) -> None:
+        """Go on with what more phones are owed than are made due at once. A crash leaves it where it is."""
+        while not self._stopping:
+            now = self._clock.now()
+            if not await self._store.write(lambda tx, now=now: tx.fan_out(now, FAN_OUT)):  # type: ignore[misc]
                 return
             self._due.set()
 

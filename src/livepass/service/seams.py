@@ -248,7 +248,8 @@ class Tx(Reader, Protocol):
     async def put_passes(
         self, pass_type: str, versions: Sequence[PassVersion], *, now: int, push_at: int | None, urgent: bool
     ) -> tuple[int, int]:
-        """Store versions of passes of one type under one number; answers (number, pushes now due).
+        """Store versions of passes of one type under one number; answers (number, pushes due by now). Where more phones
+        are owed one than are made due at once, ``fan_out`` goes on with it.
 
         ``push_at`` ``None`` leaves pushes undue: phones hear of it when they ask by themselves.
         """
@@ -299,7 +300,14 @@ class Tx(Reader, Protocol):
     async def open_circuit(self, pass_type: str, until: int, reason: str, now: int) -> None: ...
 
     async def want_now(self, pass_type: str, serial: str | None, now: int) -> int:
-        """Make the pushes of a pass (or of a whole type) due now, budget or not; answers how many."""
+        """Make the pushes of a pass (or of a whole type) due now, budget or not; answers how many that are, or will be
+        when ``fan_out`` has gone on with it.
+        """
+
+    async def fan_out(self, now: int, limit: int) -> bool:
+        """Go on with what more phones are owed than are made due at once: ``limit`` of them at most. False: nothing is
+        left, or others are at it.
+        """
 
     async def retell(self, now: int, limit: int) -> int:
         """Tell again what was told and shows no evidence of delivery; answers how many registrations."""

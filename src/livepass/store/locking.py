@@ -25,7 +25,7 @@ class Locking(Reading):
     it, so that none waits for another in a circle:
 
         one phone (registering): its device id, then its push token → passes by serial → counters by pass type
-            → devices by id → registrations by (device id, serial) → push targets by token
+            → fan_out by (what, serial) → devices by id → registrations by (device id, serial) → push targets by token
 
     Numbers are taken before the rows that carry them are locked, and nobody who holds such a row waits for a counter.
     Whoever takes something from another phone than its own only *tries* for the lock of that phone.

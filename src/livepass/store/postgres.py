@@ -58,7 +58,7 @@ _BYTES = (
     *("sealed", "was", "secret"),
 )
 _NUMBERS = (
-    *("after", "before", "limit", "due_only", "urgent", "confirmed", "pinned", "voided", "nfc"),
+    *("after", "before", "limit", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
     *("seq", "edit", "asked", "told", "pushed", "attempts", "modified_floor", "last_modified"),
     *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),
     *("created_at", "changed_at", "proven_at", "retired_at", "last_push_at", "token_registered_at"),

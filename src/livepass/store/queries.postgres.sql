@@ -85,6 +85,21 @@ UPDATE push_target g
   FROM followed WHERE g.pass_type = :pass_type AND g.push_token = followed.push_token
 RETURNING g.dead_at;
 
+-- name: fan_outs
+-- What another process is at is skipped.
+SELECT pass_type, what, serial, seq, wanted, urgent, push_at, after_key, upto, again_to FROM fan_out
+ ORDER BY push_at, pass_type, what, seq, serial LIMIT :limit FOR UPDATE SKIP LOCKED;
+
+-- name: forget_retelling_of
+WITH told AS MATERIALIZED (
+  SELECT r.device_id, r.serial FROM registration r
+   WHERE r.pass_type = :pass_type AND r.device_id IN (SELECT value FROM json_each(:device_ids))
+     AND r.serial IN (SELECT value FROM json_each(:serials)) AND (r.retold > 0 OR r.retell_at IS NOT NULL)
+     AND (SELECT d.told FROM device d WHERE d.pass_type = :pass_type AND d.device_id = r.device_id) < :seq
+   ORDER BY r.device_id, r.serial FOR NO KEY UPDATE OF r)
+UPDATE registration r SET retold = 0, retell_at = NULL
+  FROM told WHERE r.pass_type = :pass_type AND r.device_id = told.device_id AND r.serial = told.serial;
+
 -- name: want_pushes_of_devices
 WITH theirs AS MATERIALIZED (
   SELECT g.push_token FROM push_target g

@@ -103,6 +103,63 @@ UPDATE push_target
           AND (r.left_at IS NULL OR r.left_at > :tombstones_after))
 RETURNING dead_at;
 
+-- name: followers_up_to
+-- Tombstones count, which are few.
+SELECT count(*) FROM (SELECT 1 FROM registration
+                       WHERE pass_type = :pass_type AND serial IN (SELECT value FROM json_each(:serials))
+                       LIMIT :limit) one;
+
+-- name: put_off
+-- What is under way goes on from where it is, and all round once more. A change that nobody is to be pushed for takes
+-- nothing back of what phones are owed.
+INSERT INTO fan_out (pass_type, what, serial, seq, wanted, urgent, push_at, after_key, upto, again_to)
+VALUES (:pass_type, :what, :serial, :seq, :wanted, :urgent, :push_at, '', :upto, '')
+ON CONFLICT (pass_type, what, serial) DO UPDATE SET
+  seq = excluded.seq, wanted = greatest(fan_out.wanted, excluded.wanted),
+  urgent = CASE WHEN excluded.wanted > 0 THEN excluded.urgent ELSE fan_out.urgent END,
+  push_at = CASE WHEN excluded.wanted > 0 THEN excluded.push_at ELSE fan_out.push_at END,
+  upto = excluded.upto, again_to = fan_out.after_key;
+
+-- name: fan_outs
+-- What has waited for longest, first: a pass that changes again and again gives way to the others.
+SELECT pass_type, what, serial, seq, wanted, urgent, push_at, after_key, upto, again_to FROM fan_out
+ ORDER BY push_at, pass_type, what, seq, serial LIMIT :limit;
+
+-- name: rest_of
+SELECT pass_type, what, serial, seq, wanted, urgent, push_at, after_key, upto, again_to FROM fan_out
+ WHERE pass_type = :pass_type AND what = :what AND serial IN (SELECT value FROM json_each(:serials)) ORDER BY serial;
+
+-- name: rest_after
+UPDATE fan_out SET after_key = :after_key, upto = :upto, again_to = :again_to
+ WHERE pass_type = :pass_type AND what = :what AND serial = :serial;
+
+-- name: rest_done
+DELETE FROM fan_out WHERE pass_type = :pass_type AND what = :what AND serial = :serial;
+
+-- name: followers_between
+SELECT r.device_id, d.push_token, r.retold > 0 OR r.retell_at IS NOT NULL
+  FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+ WHERE r.pass_type = :pass_type AND r.serial = :serial AND r.device_id > :after_key AND r.device_id <= :upto
+   AND (r.left_at IS NULL OR r.left_at > :tombstones_after)
+ ORDER BY r.device_id LIMIT :limit;
+
+-- name: targets_between
+SELECT push_token, push_token, NULL FROM push_target
+ WHERE pass_type = :pass_type AND push_token > :after_key AND push_token <= :upto ORDER BY push_token LIMIT :limit;
+
+-- name: forget_retelling_of
+UPDATE registration SET retold = 0, retell_at = NULL
+ WHERE pass_type = :pass_type AND device_id IN (SELECT value FROM json_each(:device_ids))
+   AND serial IN (SELECT value FROM json_each(:serials)) AND (retold > 0 OR retell_at IS NOT NULL)
+   AND (SELECT d.told FROM device d WHERE d.pass_type = :pass_type AND d.device_id = registration.device_id) < :seq;
+
+-- name: want_pushes_of_targets
+-- What is owed a newer number is due already: to a phone that joined, or took a new token, or by another change.
+UPDATE push_target SET wanted = :seq, attempts = 0, next_at = greatest(:push_at, hold_until),
+       urgent = CASE WHEN :urgent = 1 THEN :seq ELSE urgent END
+ WHERE pass_type = :pass_type AND push_token IN (SELECT value FROM json_each(:push_tokens)) AND wanted < :seq
+RETURNING dead_at;
+
 -- name: want_pushes_of_devices
 UPDATE push_target SET wanted = :seq, attempts = 0, next_at = greatest(:push_at, hold_until)
  WHERE pass_type = :pass_type AND push_token IN (
@@ -114,6 +171,9 @@ DELETE FROM pass WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: phones_of_pass
 SELECT device_id FROM registration WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: erase_rest
+DELETE FROM fan_out WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: erase_registrations
 DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial;
@@ -437,6 +497,20 @@ UPDATE push_target SET next_at = :now, hold_until = 0, attempts = 0, urgent = wa
          WHERE r.pass_type = :pass_type AND r.serial = :serial))
 RETURNING 1;
 
+-- name: waiting
+SELECT count(*) FROM push_target
+ WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL
+   AND (:serial IS NULL OR push_token IN (
+        SELECT d.push_token FROM registration r
+          JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+         WHERE r.pass_type = :pass_type AND r.serial = :serial));
+
+-- name: want_now_of_targets
+-- What was pushed since it was wished for was pushed early enough.
+UPDATE push_target SET next_at = :push_at, hold_until = 0, attempts = 0, urgent = wanted
+ WHERE pass_type = :pass_type AND push_token IN (SELECT value FROM json_each(:push_tokens))
+   AND wanted > acked AND dead_at IS NULL AND (last_push_at IS NULL OR last_push_at <= :push_at);
+
 -- name: targets
 -- Paged by the first phone that has the token, because the place in a list is shown to people and a token is not.
 SELECT d.device_id, g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending, g.attempts,
@@ -732,6 +806,17 @@ UPDATE pass_type SET certificate_id = :certificate_id, team = :team WHERE pass_t
 UPDATE push_target SET next_at = greatest(:now, hold_until)
  WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
    AND attempts = 0;
+
+-- name: resumable_up_to
+SELECT count(*) FROM (SELECT 1 FROM push_target
+                       WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now
+                         AND lease IS NULL AND attempts = 0 LIMIT :limit) one;
+
+-- name: resume_targets
+-- Not what a phone is owed since: it did not wait for the certificate.
+UPDATE push_target SET next_at = greatest(:push_at, hold_until)
+ WHERE pass_type = :pass_type AND push_token IN (SELECT value FROM json_each(:push_tokens))
+   AND wanted > acked AND wanted <= :seq AND dead_at IS NULL AND next_at > :push_at AND lease IS NULL AND attempts = 0;
 
 -- name: api_key
 SELECT id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_at, revoked_at

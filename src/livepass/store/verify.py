@@ -76,6 +76,9 @@ INVARIANTS: Mapping[str, Invariant] = {
     ),
     "target_without_device": Invariant("a push token that belongs to no phone", _BY_ITSELF, "pass_type push_token"),
     "device_without_registration": Invariant("a phone that follows nothing", _BY_ITSELF, "pass_type device_id"),
+    "fan_out_without_pass": Invariant(
+        "pushes are to be made due of a pass that is gone", _BY_ITSELF, "pass_type serial"
+    ),
     "epoch_above_counter": Invariant("the history begins with a number that was never taken", _RECOVER),
     "pass_above_counter": Invariant(
         "the counter went back: phones miss changes that get these numbers again", _RECOVER
@@ -86,6 +89,11 @@ INVARIANTS: Mapping[str, Invariant] = {
     ),
     "target_above_counter": Invariant(
         "the counter went back: pushes count as sent that are not", _RECOVER, "pass_type push_token"
+    ),
+    "fan_out_above_counter": Invariant(
+        "the counter went back: pushes are to be made due of a number that is not taken yet",
+        _RECOVER,
+        "pass_type serial",
     ),
     "event_above_counter": Invariant(
         "the counter went back: the diary knows later numbers", _RECOVER, "pass_type event"

@@ -64,6 +64,10 @@ SELECT d.pass_type, d.device_id FROM device d
  WHERE d.token_registered_at < :before
    AND NOT EXISTS (SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id);
 
+-- name: fan_out_without_pass
+SELECT f.pass_type, f.serial FROM fan_out f
+ WHERE f.serial <> '' AND NOT EXISTS (SELECT 1 FROM pass p WHERE p.pass_type = f.pass_type AND p.serial = f.serial);
+
 -- ─────────────────────────────────────────────── numbers: none is above the counter that gives them
 
 -- name: epoch_above_counter
@@ -83,6 +87,10 @@ SELECT d.pass_type, d.device_id FROM device d JOIN counter c ON c.pass_type = d.
 -- name: target_above_counter
 SELECT g.pass_type, g.push_token FROM push_target g JOIN counter c ON c.pass_type = g.pass_type
  WHERE greatest(g.wanted, g.acked, g.pushed, g.urgent, g.sending) > c.seq;
+
+-- name: fan_out_above_counter
+SELECT f.pass_type, f.serial FROM fan_out f JOIN counter c ON c.pass_type = f.pass_type
+ WHERE greatest(f.seq, f.wanted) > c.seq;
 
 -- name: event_above_counter
 SELECT e.pass_type, e.id FROM event e JOIN counter c ON c.pass_type = e.pass_type WHERE e.seq > c.seq;

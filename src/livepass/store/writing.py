@@ -24,15 +24,15 @@ from livepass.core.model import (
 from livepass.core.sealed import Sealable, Sealed, SharedKey
 from livepass.core.snapshots import Crowd, Silent
 from livepass.core.timeline import Event, Kind
-from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip2_push import Outcome
 from livepass.store import rows
-from livepass.store.locking import Conflict, Locking, Numbers, by_device, by_registration, by_token
+from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
+from livepass.store.owing import Owing
 
 _NONE: Numbers = MappingProxyType({})
 
 
-class Writing(Locking):
+class Writing(Owing):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
@@ -294,36 +294,17 @@ class Writing(Locking):
         await self._add_events(events, {pass_type: number})
         if not moved:
             return 0, 0
-        serials = self._db.array([version.row.serial for version in moved])
         # A pass that did not exist is followed by nobody.
-        if updated:
-            await self._db.run("forget_retelling", {"pass_type": pass_type, "serials": serials})
-            return number, await self._want_pushes(pass_type, serials, number, now, push_at, urgent)
-        return number, 0
-
-    async def _want_pushes(
-        self, pass_type: str, serials: Any, number: int, now: int, push_at: int | None, urgent: bool
-    ) -> int:
-        if push_at is None:
-            return 0
-        wanted = await self._db.rows(
-            "want_pushes",
-            {
-                "pass_type": pass_type,
-                "serials": serials,
-                "seq": number,
-                "push_at": push_at,
-                "urgent": int(urgent),
-                "tombstones_after": now - TOMBSTONE_MS,
-            },
-        )
-        self.made_due = self.made_due or bool(wanted)
-        return sum(1 for row in wanted if row[0] is None)
+        if not updated:
+            return number, 0
+        serials = [version.row.serial for version in moved]
+        return number, await self.owe_change(pass_type, serials, number, now, push_at, urgent)
 
     async def erase_pass(self, pass_type: str, serial: str) -> bool:
         key = {"pass_type": pass_type, "serial": serial}
         if not self._db.one_writer:
             await self._db.rows("lock_pass_for_good", key)
+        await self._db.run("erase_rest", key)
         phones = [row[0] for row in await self._db.rows("phones_of_pass", key)]
         await self._lock_devices(pass_type, phones)
         await self._lock_registrations(pass_type, [(device_id, serial) for device_id in phones])
@@ -413,10 +394,6 @@ class Writing(Locking):
     async def open_circuit(self, pass_type: str, until: int, reason: str, now: int) -> None:
         await self._db.run("open_circuit", {"pass_type": pass_type, "until": until, "reason": reason, "now": now})
 
-    async def want_now(self, pass_type: str, serial: str | None, now: int) -> int:
-        self.made_due = True
-        return len(await self._db.rows("want_now", {"pass_type": pass_type, "serial": serial, "now": now}))
-
     async def retell(self, now: int, limit: int) -> int:
         due = {"now": now, "limit": limit}
         pass_types = sorted({row[0] for row in await self._db.rows("to_retell", due)})
@@ -482,10 +459,9 @@ class Writing(Locking):
         await self._db.run("put_certificate", rows.certificate_parameters(certificate))
 
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
-        self.made_due = True
         key = {"pass_type": pass_type}
         await self._db.run("promote_certificate", {**key, "certificate_id": certificate_id, "team": team})
-        await self._db.run("resume_pushes", {**key, "now": now})
+        await self.resume_pushes(pass_type, now)
         await self._db.run("close_circuit", key)
 
     async def add_shared_key(self, key: SharedKey) -> None:

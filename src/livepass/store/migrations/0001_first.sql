@@ -137,6 +137,24 @@ CREATE TABLE push_target (
 CREATE INDEX push_target_due ON push_target (pass_type, next_at) WHERE wanted > acked AND dead_at IS NULL;
 CREATE INDEX push_target_dead ON push_target (pass_type, push_token) WHERE dead_at IS NOT NULL;
 
+-- Pushes that more phones are owed than one transaction makes due: what is left of it, and how far it has come.
+-- What for: 'changed' (a pass), 'now' (a pass, or all of a pass type), 'resumed' (all of a pass type).
+-- Keys are device ids of a pass, or push tokens of a pass type. Done as far as after_key; to be done up to upto, and then
+-- from the first one to again_to.
+CREATE TABLE fan_out (
+  pass_type TEXT    NOT NULL,
+  what      TEXT    NOT NULL,
+  serial    TEXT    NOT NULL,                  -- empty: all of the pass type
+  seq       BIGINT  NOT NULL,                  -- the newest number when it was left
+  wanted    BIGINT  NOT NULL,                  -- the number that is due; 0: nobody is to be pushed
+  urgent    INTEGER NOT NULL,
+  push_at   BIGINT  NOT NULL,
+  after_key TEXT    NOT NULL,
+  upto      TEXT    NOT NULL,
+  again_to  TEXT    NOT NULL,
+  PRIMARY KEY (pass_type, what, serial)
+) WITHOUT ROWID;
+
 -- A credential that APNs refused: nothing of the pass type is sent until then.
 CREATE TABLE circuit (
   pass_type  TEXT   NOT NULL PRIMARY KEY,

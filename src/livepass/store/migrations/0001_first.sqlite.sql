@@ -14,6 +14,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('push_target', 'push_target', '1000000 1000000 1'),
   ('push_target', 'push_target_due', '1000 1000 2'),
   ('push_target', 'push_target_dead', '1000 1000 1'),
+  ('fan_out', 'fan_out', '10 5 2 1'),
   ('event', 'event_by_pass', '10000000 10000000 20 1'),
   ('event', 'event_by_device', '10000000 10000000 20 1'),
   ('event', 'event_epoch', '1000 500 1'),
