@@ -184,7 +184,7 @@ class Process:
 
     async def spread(self) -> None:
         now = self.services.clock.now()
-        while await self.services.store.write(lambda tx: tx.spread_epoch(now, 5)) == 5:
+        while await self.services.store.write(lambda tx: tx.spread_epoch(now, 5)):
             pass
 
     async def fan_out(self) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from livepass.core.decision import Join, NewEpoch, SaveDevice
 from livepass.core.trip3_ask import RETELL_FIRST_MS, RETELL_LIMIT
 from livepass.emulators.authority import Issued
 from livepass.service import keeping
 from livepass.service.keeping import DEAD_KEPT_MS, EVENTS_KEPT_MS, TOMBSTONES_KEPT_MS
 from livepass.store import owing
 from service.rig import DAY, TYPE, rig, template, until
+from store.hand import put
 
 
 def test_told_is_not_delivered(tmp_path: Path, pass_certificate: Issued) -> None:
@@ -120,6 +122,34 @@ def test_a_pass_with_many_phones_is_pushed_to_all_of_them_and_says_so(
             assert sorted(successor.sender.taken()) == tokens
             await successor.keeper.fan_out()
             assert not await successor.due.wait(0)
+
+    asyncio.run(main())
+
+
+def test_a_new_history_is_spread_to_every_pass_type_in_one_round(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to those without a phone, and those with more than are made due at once."""
+    monkeypatch.setattr(keeping, "SPREAD", 2)
+    types = {f"pass.test.{n}": n for n in range(5)}
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            for pass_type, phones in types.items():
+                await service.store.write(lambda tx, one=pass_type: tx.ensure_pass_type(one, "default", "T", "e1", 0))
+                writes = [SaveDevice(pass_type, f"d{n}", f"{n:02x}", 1) for n in range(phones)]
+                joins = [Join(pass_type, f"d{n}", "1", 1, 1) for n in range(phones)]
+                await service.store.write(lambda tx, one=pass_type: put(tx, "1", pass_type=one))
+                await service.store.write(lambda tx, all=(*writes, *joins): tx.apply(all, ()))
+            service.elsewhere("UPDATE push_target SET acked = wanted")
+            epochs = [NewEpoch(pass_type, "e1", "e2", 0) for pass_type in types]
+            await service.store.write(lambda tx: tx.apply(epochs, ()))
+            await service.keeper.spread_epochs()
+            assert service.elsewhere("SELECT count(*) FROM counter WHERE spread IS NOT NULL") == [(0,)]
+            assert dict(
+                service.elsewhere("SELECT pass_type, count(*) FROM push_target WHERE wanted > acked GROUP BY 1")
+            ) == {pass_type: phones for pass_type, phones in types.items() if phones}
+            assert await service.due.wait(0)
 
     asyncio.run(main())
 

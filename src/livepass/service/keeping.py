@@ -64,7 +64,7 @@ class Keeper:
         """After a restore every phone is owed a push: made due some thousands at a time, which pacing then spreads."""
         while not self._stopping:
             now = self._clock.now()
-            if await self._store.write(lambda tx, now=now: tx.spread_epoch(now, SPREAD)) < SPREAD:  # type: ignore[misc]
+            if not await self._store.write(lambda tx, now=now: tx.spread_epoch(now, SPREAD)):  # type: ignore[misc]
                 return
             self._due.set()
 

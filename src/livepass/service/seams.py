@@ -242,8 +242,8 @@ class Tx(Reader, Protocol):
     async def locked_counter(self, pass_type: str) -> Counter | None:
         """The counter, and nobody else takes a number or begins an epoch until the end."""
 
-    async def spread_epoch(self, now: int, limit: int) -> int:
-        """Make pushes of a new history due, ``limit`` at a time; answers how many that were (0: all are)."""
+    async def spread_epoch(self, now: int, limit: int) -> bool:
+        """Make pushes of a new history due, ``limit`` of a pass type at a time. False: all are, or others are at it."""
 
     async def put_passes(
         self, pass_type: str, versions: Sequence[PassVersion], *, now: int, push_at: int | None, urgent: bool

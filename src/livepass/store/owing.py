@@ -109,6 +109,26 @@ class Owing(Locking):
             await self._go_on([rest for rest in found if rest.job == found[0].job], now, limit)
         return bool(found)
 
+    async def spread_epoch(self, now: int, limit: int) -> bool:
+        """Make pushes of a new history due, ``limit`` of a pass type at a time. False: all are, or others are at it."""
+        for pass_type, began, spread in await self._db.rows("epochs_to_spread", {}):
+            key = {"pass_type": pass_type, "after_token": spread}
+            tokens = [row[0] for row in await self._db.rows("targets_after", {**key, "limit": limit})]
+            if not self._db.one_writer and await self._one("lock_spread", **key) is None:
+                continue  # another process is at it
+            self.made_due = True
+            if tokens:
+                await self._lock_targets(pass_type, tokens)
+                await self._db.run(
+                    "spread_epoch",
+                    {"pass_type": pass_type, "push_tokens": self._db.array(tokens), "seq": began, "now": now},
+                )
+            await self._db.run(
+                "epoch_spread", {"pass_type": pass_type, "spread": tokens[-1] if len(tokens) == limit else None}
+            )
+            return True
+        return False
+
     async def _more(self, statement: str, key: dict[str, Any]) -> bool:
         """Whether they are more than are made due at once. Never counts further than that."""
         row = await self._one(statement, **key, limit=AT_ONCE + 1)

@@ -232,28 +232,6 @@ class Writing(Owing):
                 "stop_retelling", [{k: p[k] for k in ("pass_type", "device_id", "serial")} for p in sure]
             )
 
-    # ── history
-
-    async def spread_epoch(self, now: int, limit: int) -> int:
-        """Make pushes of a new history due, ``limit`` at a time; answers how many that were (0: all are)."""
-        for pass_type, began, spread in await self._db.rows("epochs_to_spread", {}):
-            key = {"pass_type": pass_type, "after_token": spread}
-            tokens = [row[0] for row in await self._db.rows("targets_after", {**key, "limit": limit})]
-            if not self._db.one_writer and await self._one("lock_spread", **key) is None:
-                continue  # another process is at it
-            self.made_due = True
-            if tokens:
-                await self._lock_targets(pass_type, tokens)
-                await self._db.run(
-                    "spread_epoch",
-                    {"pass_type": pass_type, "push_tokens": self._db.array(tokens), "seq": began, "now": now},
-                )
-            await self._db.run(
-                "epoch_spread", {"pass_type": pass_type, "spread": tokens[-1] if len(tokens) == limit else None}
-            )
-            return len(tokens)
-        return 0
-
     # ── change
 
     async def pass_identities(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, TokenSource]]:
