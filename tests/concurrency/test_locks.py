@@ -19,6 +19,7 @@ from concurrency import ledger
 from concurrency.office import ICON, PASS_TYPE, TEAM, Settings, config, document, settings, stock
 from livepass import wiring
 from livepass.core.history import Reason
+from livepass.core.model import Prunable
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.emulators.authority import Authority
 from livepass.pkpass import Template
@@ -162,18 +163,9 @@ class Process:
         self._age("UPDATE push_target SET dead_at = 1 WHERE dead_at IS NOT NULL AND {}", "push_target")
         self._age("UPDATE registration SET left_at = 1 WHERE left_at IS NOT NULL AND {}", "registration")
         now = self.services.clock.now()
-
-        async def forget(tx: Tx) -> int:
-            long_ago = now - 60_000
-            return await tx.prune(
-                events_before=now - 1000,
-                tombstones_before=long_ago,
-                dead_before=long_ago,
-                idle_before=long_ago,
-                limit=50,
-            )
-
-        await self.services.store.write(forget)
+        for what in Prunable:
+            before = now - (1000 if what is Prunable.EVENTS else 60_000)
+            await self.services.store.write(lambda tx, what=what, before=before: tx.prune(what, before, 50))
 
     async def new_epoch(self) -> None:
         counters, now, chance = await self.services.store.counters(), self.services.clock.now(), self.services.chance
@@ -377,9 +369,9 @@ def test_who_tidies_up_waits_for_nobody(tmp_path: Path, authority: Authority, en
         erasing = asyncio.create_task(stage.one.issuing.erase(PASS_TYPE, "1"))
         await waits.wait()
         at = stage.other.clock.now() + 1000
-        limits = {"events_before": at, "tombstones_before": at, "dead_before": at, "idle_before": at, "limit": 100}
         try:
-            await stage.other.store.write(lambda tx: tx.prune(**limits))
+            for what in Prunable:
+                await stage.other.store.write(lambda tx, what=what: tx.prune(what, at, 100))
             assert not erasing.done()
         finally:
             may_go_on.set()
@@ -397,9 +389,8 @@ def test_a_phone_that_comes_back_while_it_is_pruned_is_registered_anew(
     async def play(stage: Stage) -> None:
         await stage.register("phone", "aa")
         engines.run(stage.url, "UPDATE push_target SET dead_at = 1, dead_reason = 'Unregistered'")
-        limits = {"events_before": 0, "tombstones_before": 0, "dead_before": 2, "idle_before": 0, "limit": 100}
         waits, may_go_on = stage.hold_up(stage.other)
-        pruning = asyncio.create_task(stage.other.store.write(lambda tx: tx.prune(**limits)))
+        pruning = asyncio.create_task(stage.other.store.write(lambda tx: tx.prune(Prunable.DEAD, 2, 100)))
         await waits.wait()
         registering = asyncio.create_task(stage.register("phone", "aa"))
         await asyncio.sleep(0.3)  # as far as it gets

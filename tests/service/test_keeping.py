@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from livepass.core.decision import Join, NewEpoch, SaveDevice
+from livepass.core.model import Prunable
+from livepass.core.timeline import Event, Kind
 from livepass.core.trip3_ask import RETELL_FIRST_MS, RETELL_LIMIT
 from livepass.emulators.authority import Issued
 from livepass.service import keeping
@@ -215,6 +218,54 @@ def test_what_is_old_is_forgotten_within_its_bounds(tmp_path: Path, pass_certifi
             assert devices() == {"here"}
             assert service.elsewhere("SELECT count(*) FROM event") == [(0,)]
             assert await service.document("1"), "passes are not history"
+
+    asyncio.run(main())
+
+
+def old_events(count: int) -> list[Event]:
+    return [Event(Kind.TESTIFIED, 1, TYPE, "1") for _ in range(count)]
+
+
+def test_what_is_old_goes_in_many_transactions_until_nothing_is_left(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PRUNED", 3)
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            service.elsewhere("DELETE FROM event")
+            events = old_events(10)
+            await service.store.write(lambda tx: tx.add_events(events))
+            write, sizes = service.store.write, []
+
+            async def counted(work: Any) -> Any:
+                result = await write(work)
+                sizes.append(result)
+                return result
+
+            monkeypatch.setattr(service.store, "write", counted)
+            assert await service.keeper.prune() == 10
+            assert sizes == [3, 3, 3, 1, *[0] * (len(Prunable) - 1)]
+
+    asyncio.run(main())
+
+
+def test_pruning_ends_when_the_keeper_is_told_to_stop(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PRUNED", 3)
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            service.elsewhere("DELETE FROM event")
+            events = old_events(10)
+            await service.store.write(lambda tx: tx.add_events(events))
+
+            async def told_to_stop(_: float) -> None:
+                service.keeper._stopping = True
+
+            monkeypatch.setattr(service.scheduler, "sleep", told_to_stop)
+            assert await service.keeper.prune() == 3
 
     asyncio.run(main())
 

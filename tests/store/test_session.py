@@ -10,7 +10,7 @@ import pytest
 
 import engines
 from livepass.core.decision import Leave, NewEpoch, RaiseAsked, RaiseServed, Resurrect, Retarget, Revive, SaveDevice
-from livepass.core.model import Certificate, Counter, StoredTemplate, Tag
+from livepass.core.model import Certificate, Counter, Prunable, StoredTemplate, Tag
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip3_ask import RETELL_LIMIT, next_retelling
@@ -814,8 +814,12 @@ def test_pruning_takes_what_is_old_and_nothing_else(tmp_path: Path) -> None:
             await hand.record("l1", outcome(dead, pushed=0, dead_reason="410"), now=T0 + 5)
 
             async def prune(limit: int = 5000, **before: int) -> int:
-                bounds = {"events_before": 0, "tombstones_before": 0, "dead_before": 0, "idle_before": T0 + 1} | before
-                return await hand.store.write(lambda tx: tx.prune(**bounds, limit=limit))
+                given = {"events_before": 0, "tombstones_before": 0, "dead_before": 0, "idle_before": T0 + 1} | before
+                bounds = (*given.values(), given["idle_before"], given["idle_before"])
+                count = 0
+                for what, before in zip(Prunable, bounds, strict=True):
+                    count += await hand.store.write(lambda tx, what=what, at=before: tx.prune(what, at, limit))
+                return count
 
             assert await prune() == 0
             assert await prune(tombstones_before=T0 + 5, dead_before=T0 + 5) == 0, "the bound itself is kept"
@@ -840,11 +844,9 @@ def test_a_dead_token_is_kept_while_it_may_come_back(tmp_path: Path) -> None:
             await hand.join("phone", "a")
             [target] = await hand.claim(now=T0 + MINUTE)
             await hand.record("l1", outcome(target, pushed=0, dead_reason="410"), now=T0)
-            await hand.store.write(
-                lambda tx: tx.prune(
-                    events_before=0, tombstones_before=T0 * 2, dead_before=T0, idle_before=T0 * 2, limit=9
-                )
-            )
+            for what in set(Prunable) - {Prunable.EVENTS}:
+                before = T0 if what is Prunable.DEAD else 2 * T0
+                await hand.store.write(lambda tx, what=what, before=before: tx.prune(what, before, 9))
             assert hand.target()["dead_reason"] == "410"
 
     asyncio.run(main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from enum import StrEnum
 
 from livepass.core.frozen import frozen
 
@@ -220,6 +221,17 @@ class Process:
     heard_at: int
     fetch_ms: int | None
     shedding: int
+
+
+class Prunable(StrEnum):
+    """What is forgotten when it is old; what nothing belongs to any more, after what it belonged to."""
+
+    EVENTS = "events"
+    TOMBSTONES = "registrations that were left"
+    DEAD = "registrations of dead push tokens"
+    DEVICES = "phones that follow nothing"
+    TARGETS = "push tokens of no phone"
+    PROCESSES = "processes that went without a word"
 
 
 @frozen

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
+from livepass.core.model import Prunable
 from livepass.service.issuing import Issuing
 from livepass.service.seams import Clock, Scheduler, Signal, Store
 
@@ -18,6 +20,18 @@ DEAD_KEPT_MS = 90 * DAY_MS
 AT_ONCE = 500
 SPREAD = 5000
 FAN_OUT = 5000
+PRUNED = 2000
+"""Rows that one transaction forgets."""
+BREATH_SECONDS = 0.05
+"""Between two of them: phones come first."""
+KEPT_MS: Mapping[Prunable, int] = {
+    Prunable.EVENTS: EVENTS_KEPT_MS,
+    Prunable.TOMBSTONES: TOMBSTONES_KEPT_MS,
+    Prunable.DEAD: DEAD_KEPT_MS,
+    Prunable.DEVICES: DAY_MS,
+    Prunable.TARGETS: DAY_MS,
+    Prunable.PROCESSES: DAY_MS,
+}
 
 
 class Keeper:
@@ -85,17 +99,19 @@ class Keeper:
         return count
 
     async def prune(self) -> int:
-        """Bound what is kept: 90 days of events and dead tokens, a day of tombstones."""
-        now = self._clock.now()
-        return await self._store.write(
-            lambda tx: tx.prune(
-                events_before=now - EVENTS_KEPT_MS,
-                tombstones_before=now - TOMBSTONES_KEPT_MS,
-                dead_before=now - DEAD_KEPT_MS,
-                idle_before=now - DAY_MS,
-                limit=5000,
-            )
-        )
+        """Bound what is kept: 90 days of events and dead tokens, a day of the rest. In many transactions, because
+        others wait for each. Answers how many rows went.
+        """
+        now, count = self._clock.now(), 0
+        for what, kept in KEPT_MS.items():
+            removed = PRUNED
+            while removed >= PRUNED and not self._stopping:
+                removed = await self._store.write(
+                    lambda tx, what=what, before=now - kept: tx.prune(what, before, PRUNED)  # type: ignore[misc]
+                )
+                count += removed
+                await self._scheduler.sleep(BREATH_SECONDS)
+        return count
 
     async def stop(self, seconds: float = 20.0) -> None:
         self._stopping = True

@@ -22,6 +22,7 @@ from livepass.core.model import (
     Pass,
     PassType,
     Process,
+    Prunable,
     Registration,
     StoredTemplate,
     Tag,
@@ -312,12 +313,8 @@ class Tx(Reader, Protocol):
     async def retell(self, now: int, limit: int) -> int:
         """Tell again what was told and shows no evidence of delivery; answers how many registrations."""
 
-    async def prune(
-        self, *, events_before: int, tombstones_before: int, dead_before: int, idle_before: int, limit: int
-    ) -> int:
-        """Forget what is old; answers how many rows. ``idle_before``: phones and tokens that nothing belongs to, and
-        processes that were last heard then.
-        """
+    async def prune(self, what: Prunable, before: int, limit: int) -> int:
+        """Forget ``limit`` rows at most that are older than that; answers how many. What others hold stays for now."""
 
 
 class Store(Reader, Protocol):

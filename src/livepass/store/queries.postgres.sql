@@ -190,30 +190,36 @@ DELETE FROM event WHERE id = ANY(ARRAY(
    ORDER BY o.id FOR UPDATE SKIP LOCKED));
 
 -- name: prune_tombstones
-DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
+WITH old AS MATERIALIZED (
   SELECT pass_type, device_id, serial FROM registration
-   WHERE left_at IS NOT NULL AND left_at < :before FOR UPDATE SKIP LOCKED);
+   WHERE left_at IS NOT NULL AND left_at < :before LIMIT :limit FOR UPDATE SKIP LOCKED)
+DELETE FROM registration r USING old
+ WHERE r.pass_type = old.pass_type AND r.device_id = old.device_id AND r.serial = old.serial;
 
 -- name: prune_dead
-DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
-  SELECT r.pass_type, r.device_id, r.serial FROM registration r
-    JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
-    JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
-   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before FOR UPDATE OF r, g SKIP LOCKED);
+WITH old AS MATERIALIZED (
+  SELECT r.pass_type, r.device_id, r.serial FROM push_target g
+    JOIN device d ON d.pass_type = g.pass_type AND d.push_token = g.push_token
+    JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit FOR UPDATE OF r, g SKIP LOCKED)
+DELETE FROM registration r USING old
+ WHERE r.pass_type = old.pass_type AND r.device_id = old.device_id AND r.serial = old.serial;
 
 -- name: prune_devices
-DELETE FROM device WHERE (pass_type, device_id) IN (
+WITH old AS MATERIALIZED (
   SELECT d.pass_type, d.device_id FROM device d
    WHERE d.token_registered_at < :before AND NOT EXISTS (
          SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id)
-     FOR UPDATE SKIP LOCKED);
+   LIMIT :limit FOR UPDATE SKIP LOCKED)
+DELETE FROM device d USING old WHERE d.pass_type = old.pass_type AND d.device_id = old.device_id;
 
 -- name: prune_processes
 DELETE FROM process WHERE id IN (SELECT id FROM process WHERE heard_at < :before FOR UPDATE SKIP LOCKED);
 
 -- name: prune_targets
-DELETE FROM push_target WHERE (pass_type, push_token) IN (
+WITH old AS MATERIALIZED (
   SELECT g.pass_type, g.push_token FROM push_target g
    WHERE g.token_registered_at < :before AND NOT EXISTS (
          SELECT 1 FROM device d WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token)
-     FOR UPDATE SKIP LOCKED);
+   LIMIT :limit FOR UPDATE SKIP LOCKED)
+DELETE FROM push_target g USING old WHERE g.pass_type = old.pass_type AND g.push_token = old.push_token;

@@ -716,22 +716,30 @@ DELETE FROM event WHERE id IN (
   SELECT o.id FROM (SELECT id, at FROM event ORDER BY id LIMIT :limit) o WHERE o.at < :before);
 
 -- name: prune_tombstones
-DELETE FROM registration WHERE left_at IS NOT NULL AND left_at < :before;
+DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
+  SELECT pass_type, device_id, serial FROM registration WHERE left_at IS NOT NULL AND left_at < :before LIMIT :limit);
 
 -- name: prune_dead
-DELETE FROM registration WHERE (pass_type, device_id) IN (
-  SELECT d.pass_type, d.device_id FROM device d
-    JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
-   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before);
+DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
+  SELECT r.pass_type, r.device_id, r.serial FROM push_target g
+    JOIN device d ON d.pass_type = g.pass_type AND d.push_token = g.push_token
+    JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit);
 
 -- name: prune_devices
 -- Not at once: a phone that registers at this moment has its device a moment before its registration.
-DELETE FROM device WHERE token_registered_at < :before AND NOT EXISTS (
-  SELECT 1 FROM registration r WHERE r.pass_type = device.pass_type AND r.device_id = device.device_id);
+DELETE FROM device WHERE (pass_type, device_id) IN (
+  SELECT d.pass_type, d.device_id FROM device d
+   WHERE d.token_registered_at < :before AND NOT EXISTS (
+         SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id)
+   LIMIT :limit);
 
 -- name: prune_targets
-DELETE FROM push_target WHERE token_registered_at < :before AND NOT EXISTS (
-  SELECT 1 FROM device d WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token);
+DELETE FROM push_target WHERE (pass_type, push_token) IN (
+  SELECT g.pass_type, g.push_token FROM push_target g
+   WHERE g.token_registered_at < :before AND NOT EXISTS (
+         SELECT 1 FROM device d WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token)
+   LIMIT :limit);
 
 -- name: stats
 SELECT (SELECT count(*) FROM pass

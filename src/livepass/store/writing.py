@@ -17,6 +17,7 @@ from livepass.core.model import (
     Certificate,
     Counter,
     Process,
+    Prunable,
     StoredTemplate,
     Target,
     TokenSource,
@@ -413,15 +414,19 @@ class Writing(Owing):
             },
         )
 
-    async def prune(
-        self, *, events_before: int, tombstones_before: int, dead_before: int, idle_before: int, limit: int
-    ) -> int:
-        removed = await self._db.run("prune_events", {"before": events_before, "limit": limit})
-        removed += await self._db.run("prune_tombstones", {"before": tombstones_before})
-        removed += await self._db.run("prune_dead", {"before": dead_before})
-        removed += await self._db.run("prune_devices", {"before": idle_before})
-        removed += await self._db.run("prune_processes", {"before": idle_before})
-        return removed + await self._db.run("prune_targets", {"before": idle_before})
+    async def prune(self, what: Prunable, before: int, limit: int) -> int:
+        old = {"before": before, "limit": limit}
+        if what is Prunable.EVENTS:
+            return await self._db.run("prune_events", old)
+        if what is Prunable.TOMBSTONES:
+            return await self._db.run("prune_tombstones", old)
+        if what is Prunable.DEAD:
+            return await self._db.run("prune_dead", old)
+        if what is Prunable.DEVICES:
+            return await self._db.run("prune_devices", old)
+        if what is Prunable.TARGETS:
+            return await self._db.run("prune_targets", old)
+        return await self._db.run("prune_processes", old)
 
     # ── processes
 
