@@ -77,6 +77,29 @@ def test_what_was_told_by_a_process_that_died_at_once_is_told_again(tmp_path: Pa
     asyncio.run(main())
 
 
+def test_a_roll_out_that_takes_long_gives_the_other_chores_their_turn(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            pages = []
+
+            async def follow(tenant: str, name: str) -> int:
+                pages.append(name)
+                service.clock.pass_(round(keeping.ROUND_SECONDS * 400))
+                return 500 if len(pages) < 4 else 0
+
+            monkeypatch.setattr(service.issuing, "follow", follow)
+            await service.announce(template(colour=1))
+            assert await service.keeper.once() is True
+            assert len(pages) == 3
+            assert await service.keeper.once() is False
+            assert len(pages) == 4
+
+    asyncio.run(main())
+
+
 def test_chores_of_a_process_that_is_to_end_stop_between_two_pages(
     tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,25 +54,31 @@ class Keeper:
         self._running = True
         try:
             while not self._stopping:
+                left_off = False
                 try:
-                    await self.once()
+                    left_off = await self.once()
                 except Exception:
                     log.exception("a chore failed; it is tried again")
-                await self._wake.wait(ROUND_SECONDS)
+                if not left_off:
+                    await self._wake.wait(ROUND_SECONDS)
         finally:
             self._running = False
             self._stopped.set()
 
-    async def once(self) -> None:
-        """One round of every chore that is due."""
+    async def once(self) -> bool:
+        """One round of every chore that is due. Answers whether a roll-out was left off, for the others to get their
+        turn: one of a million passes takes many rounds.
+        """
         await self.spread_epochs()
         await self.fan_out()
         await self.retell()
-        await self._issuing.follow_all(lambda: self._stopping)
+        until = self._clock.stopwatch() + ROUND_SECONDS
+        await self._issuing.follow_all(lambda: self._stopping or self._clock.stopwatch() > until)
         now = self._clock.now()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY_MS
             await self.prune()
+        return self._clock.stopwatch() > until
 
     async def spread_epochs(self) -> None:
         """After a restore every phone is owed a push: made due some thousands at a time, which pacing then spreads."""
