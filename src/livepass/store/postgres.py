@@ -246,6 +246,7 @@ class PostgresStore(Reading):
         self._hints: set[asyncio.Task[None]] = set()
         self._hint_to_come = False
         self._closed = False
+        self._said_unsafe = False
 
     @classmethod
     async def open(cls, url: str, *, renew: Renew | None = None, connections: int = CONNECTIONS) -> Self:
@@ -267,7 +268,7 @@ class PostgresStore(Reading):
                 statement_cache_size=512,
                 max_cached_statement_lifetime=0,
                 connection_class=_Watched,
-                init=store._greet,
+                init=store._prepare,
                 reset=_nothing,
                 server_settings=_settings(),
                 **_primary(url),
@@ -275,6 +276,16 @@ class PostgresStore(Reading):
         except LOST_CONNECTION as error:
             raise Unavailable(f"the database cannot be reached: {said(error)}") from error
         return store
+
+    async def _prepare(self, db: Any) -> None:
+        """A new connection, before it is used."""
+        if not await make_durable(db) and not self._said_unsafe:
+            self._said_unsafe = True
+            log.critical(
+                "PostgreSQL runs with fsync = off: a power cut loses registrations that were acknowledged, which phones"
+                " never repeat, or the whole database; set it to on"
+            )
+        await self._greet(db)
 
     async def _greet(self, db: Any) -> None:
         """Before a new connection is used: is this still the database we know? A failover looks like a hiccup.
@@ -508,9 +519,22 @@ async def schema(db: Any) -> Schema:
 
 async def connect(url: str) -> Any:
     try:
-        return await asyncpg.connect(url, timeout=CONNECT_SECONDS, connection_class=_Watched, **_primary(url))
+        db = await asyncpg.connect(url, timeout=CONNECT_SECONDS, connection_class=_Watched, **_primary(url))
+        await make_durable(db)
+        return db
     except (*LOST_CONNECTION, asyncpg.PostgresError, ValueError) as error:
         raise Unavailable(f"the database cannot be reached: {said(error)}") from error
+
+
+async def make_durable(db: Any) -> bool:
+    """What is acknowledged must survive a crash of the server, whatever is usual there: a phone does not register again
+    by itself. Only ``off`` does not wait for the disk; who wants more than that (``remote_apply``) knows why. Answers
+    whether the server waits for its disk at all.
+    """
+    row = await db.fetchrow("SELECT current_setting('synchronous_commit'), current_setting('fsync')")
+    if row[0] == "off":
+        await db.execute("SET synchronous_commit = on")
+    return bool(row[1] != "off")
 
 
 async def physical(db: Any) -> str:
