@@ -68,3 +68,21 @@ def test_a_server_that_does_not_write_to_its_disk_is_warned_of_once(
 
     asyncio.run(main())
     assert [(row.levelno, "fsync = off" in row.message) for row in caplog.records] == [(logging.CRITICAL, True)]
+
+
+def test_the_settings_are_in_force_on_the_connections_of_the_service() -> None:
+    """Fails when a setting is misspelt, or the server takes it for another."""
+
+    async def main() -> None:
+        url = require().create_database()
+        require().run_sql(f"ALTER DATABASE {url.rpartition('/')[2]} SET lock_timeout = '7min'")
+        store = await opened(url)
+        async with store.pool.acquire() as db:
+            for name, value in postgres._settings().items():
+                found = await db.fetchval(f"SHOW {name}")
+                # As the server spells what we asked for, in its own units.
+                assert found == await db.fetchval("SELECT set_config($1, $2, false)", name, value), name
+        await store.close()
+
+    asyncio.run(main())
+    assert {"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"} <= set(postgres._settings())
