@@ -185,3 +185,19 @@ def test_what_is_there_costs_no_look_into_the_diary(
             assert (report.already_there, report.overtaken) == (2, 1)
 
     asyncio.run(main())
+
+
+def test_a_device_id_that_a_phone_had_used_up_does_not_come_back_for_it(tmp_path: Path, authority: Authority) -> None:
+    """The same phone under two device ids: it left under the newer one, and never will under the older."""
+
+    async def main() -> None:
+        async with house(tmp_path, authority) as one:
+            hosts = Hosts(one, tmp_path)
+            await hosts.said("a", "+", "older")
+            await hosts.said("a", "+", "newer")
+            await hosts.said("a", "-", "newer")
+            hosts.days_pass()
+            [report] = await hosts.replay("a")
+            assert (report.replayed, one.registrations()) == (0, {})
+
+    asyncio.run(main())

@@ -42,5 +42,16 @@ def test_nothing_on_a_frequent_path_walks_a_whole_pass_type(database: Path, name
     assert not walked or (name == "due" and "push_target_due" in walked[0]), walked
 
 
+def test_when_a_phone_left_is_found_without_the_other_phones_of_the_pass(database: Path) -> None:
+    statement = STATEMENTS["last_left"]
+    db = connect(database)
+    try:
+        parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    finally:
+        db.close()
+    assert any("event_left (pass_type=? AND serial=? AND device_id=?)" in step for step in plan), plan
+
+
 def test_the_rare_ones_exist() -> None:
     assert set(STATEMENTS) >= RARE

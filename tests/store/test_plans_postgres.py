@@ -109,6 +109,11 @@ def test_a_chore_looks_at_what_is_old_and_not_at_everything(plans: Mapping[str, 
     assert not any("Seq Scan" in step for step in walks(plans[name]))
 
 
+def test_when_a_phone_left_is_found_without_the_other_phones_of_the_pass(plans: Mapping[str, Any]) -> None:
+    [used] = [step for step in steps(plans["last_left"]) if "Index Name" in step]
+    assert used["Index Name"] == "event_left" and "device_id" in used["Index Cond"], used
+
+
 def test_what_counts_as_a_walk_is_recognised(plans: Mapping[str, Any]) -> None:
     assert any("Seq Scan" in step for step in walks(plans["stats"]))
     assert any("filtered by" in step for step in walks(plans["registrations"]))

@@ -98,7 +98,8 @@ def by_the_diary(entry: Entry, left_at: int | None, kept_since: int) -> Standing
     """The standing of an entry for which that matters.
 
     Hosts may keep a journal each, and a tombstone is kept for a day: then only the diary knows that a phone which
-    registered through one host has left through another. It goes back to ``kept_since``: older entries need no line.
+    registered through one host has left through another, or under a newer device id, with which the older one was
+    forgotten. It goes back to ``kept_since``: older entries need no line.
     """
     left = left_at is not None and left_at >= entry.at
     if entry.act is Act.REGISTER:

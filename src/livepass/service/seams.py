@@ -98,7 +98,9 @@ class Reader(Protocol):
         """
 
     async def last_left(self, pass_type: str, serial: str, device_id: str) -> int | None:
-        """When the phone unregistered this pass last, as far as the events that are kept say it."""
+        """When the phone unregistered this pass last, or registered it under another device id instead, as far as the
+        events that are kept say it.
+        """
 
     async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]: ...
 

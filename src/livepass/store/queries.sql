@@ -278,9 +278,11 @@ SELECT p.token_key, p.token_salt, p.token_sealed, t.tenant,
   LEFT JOIN registration o ON o.pass_type = q.pass_type AND o.device_id = x.device_id AND o.serial = q.serial;
 
 -- name: last_left
--- Of one phone, by an index of such events alone: those of a pass that many phones follow are never walked.
+-- Of one device id, by an index of such events alone: those of a pass that many phones follow are never walked. One that
+-- was superseded has no leaving of its own: the phone leaves under the newer one.
 SELECT max(at) FROM event
- WHERE pass_type = :pass_type AND serial = :serial AND device_id = :device_id AND kind = 'unregistered';
+ WHERE pass_type = :pass_type AND serial = :serial AND device_id = :device_id
+   AND (kind = 'unregistered' OR kind = 'registration_superseded');
 
 -- name: push_token
 SELECT push_token FROM device WHERE pass_type = :pass_type AND device_id = :device_id;
