@@ -246,7 +246,7 @@ def test_restore_needs_the_secret_key_of_the_backup(issued: Livepass, elsewhere:
 
 
 def test_restore_says_what_could_not_be_done_after_it(issued: Livepass, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise OSError("no journal there")
 
     issued("backup", "a.zip")

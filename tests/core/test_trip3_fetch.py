@@ -149,6 +149,24 @@ def test_a_fetch_names_no_device(candidates: list[Candidate], who: str | None, e
         assert (found.registration.device_id if found else None, why) == (who, evidence)
 
 
+@pytest.mark.parametrize(
+    ("candidates", "who", "evidence"),
+    [
+        ([], None, Evidence.NONE),
+        ([phone("a")], None, Evidence.NONE),
+        ([phone("a", here=True)], "a", Evidence.SAME_CONNECTION),
+        ([phone("a", here=True, left_ago=LONG_AGO)], None, Evidence.NONE),
+    ],
+    ids=["nobody is named", "over another connection by now", "same connection", "it left"],
+)
+def test_in_a_crowd_only_the_connection_tells(candidates: list[Candidate], who: str | None, evidence: Evidence) -> None:
+    """Fails when the only one that is looked at counts as the only one that there is."""
+    found, why = attribute(candidates, 7, NOW, crowded=True)
+    assert (found.registration.device_id if found else None, why) == (who, evidence)
+    [event, *_] = served(replace(facts(*candidates), crowded=True))[1]
+    assert event.device_id == who
+
+
 def facts(*candidates: Candidate, status: int = 200) -> ServedFacts:
     return ServedFacts(TYPE, SERIAL, 7, status, status == 304, 2048, candidates, NOW, "e1")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from livepass.core import trip3_fetch
 from livepass.core.change import http_date
 from livepass.core.model import Tag
 from livepass.core.timeline import Kind, fold
@@ -447,5 +448,26 @@ def test_an_unknown_message_is_written_down_for_a_pass_that_exists(tmp_path: Pat
             found = await service.store.events(kinds=["unknown_device_message"], pass_type=None, after=0, limit=9)
             assert [event.serial for event in found] == ["1"]
             assert found[0].detail["path"] == f"/v1/passes/{TYPE}/1/passLifecycleUpdate"
+
+    asyncio.run(main())
+
+
+def test_in_a_crowd_a_fetch_is_the_phones_that_asked_over_its_connection(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trip3_fetch, "CANDIDATES", 2)
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            for n in range(3):
+                await service.register("1", f"phone{n}", f"a{n}")
+                await service.ask(f"phone{n}", connection=f"10.0.0.{n}:1")
+            await service.fetch("1", connection="10.0.0.1:1")
+            await service.fetch("1", connection="10.0.0.9:9")
+            await service.fetch("1")
+            fetches = [event for event in await service.timeline("1") if event.kind is Kind.FETCHED]
+            assert [event.device_id for event in fetches] == ["phone1", None, None]
+            assert [event.detail["evidence"] for event in fetches] == ["same connection as its ask", *["unknown"] * 2]
 
     asyncio.run(main())

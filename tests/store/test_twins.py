@@ -305,6 +305,27 @@ def test_a_new_epoch_starts_telling_again_afresh(tmp_path: Path) -> None:
 # ── a crowd
 
 
+def test_all_phones_may_have_fetched_but_of_a_crowd_only_the_one_that_is_named(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            await hand.put("a", "b")
+            for device, token in (("one", "aa"), ("past", "aa"), ("two", "bb"), ("three", "cc")):
+                await hand.join(device, "a", token)
+            await hand.join("elsewhere", "b", "dd")
+            await hand.apply(supersede("past"))
+
+            async def candidates(device: str | None, limit: int) -> tuple[list[str], bool]:
+                found, crowded = await hand.store.candidates(TYPE, "a", device, limit=limit)
+                return sorted(phone.device_id for _, phone in found), crowded
+
+            assert await candidates(None, 4) == (["one", "past", "three", "two"], False)
+            assert await candidates("one", 3) == (["one", "past"], True), "what it did under another id, it did"
+            assert await candidates("two", 3) == (["two"], True)
+            assert await candidates("elsewhere", 3) == await candidates(None, 3) == ([], True)
+
+    asyncio.run(main())
+
+
 async def look(hand: Hand, device: str = "", cap: int = 2, limit: int = AT_ONCE) -> tuple[int, list[str], int | None]:
     found = await hand.store.write(lambda tx: tx.crowd(TYPE, "a", device, cap=cap, limit=limit))
     assert found is not None

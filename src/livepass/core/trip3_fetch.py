@@ -23,6 +23,12 @@ JUST_ASKED_MS = 5 * 60_000
 """How long after an ask a fetch is taken for its consequence."""
 
 
+CANDIDATES = 100
+"""Phones of a pass that are looked at for who fetched it. Of more than that, a guess by who asked last is worth little,
+and to look at a million of them after each fetch of theirs costs more than everything else.
+"""
+
+
 @frozen
 class FetchFacts:
     """What a fetch is decided on. ``expected_token`` is never ``None``: see ``authorization``."""
@@ -88,7 +94,10 @@ class Candidate:
 
 @frozen
 class ServedFacts:
-    """A fetch that was answered 200 and written out, or 304: version ``seq`` of ``epoch`` is in somebody's hands."""
+    """A fetch that was answered 200 and written out, or 304: version ``seq`` of ``epoch`` is in somebody's hands.
+
+    ``crowded``: more phones follow the pass than are candidates.
+    """
 
     pass_type: str
     serial: str
@@ -99,11 +108,12 @@ class ServedFacts:
     candidates: Sequence[Candidate]
     now: int
     epoch: str
+    crowded: bool = False
 
 
 def served(facts: ServedFacts) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
     """Whose ``served`` rises, and the events to write."""
-    candidate, evidence = attribute(facts.candidates, facts.seq, facts.now)
+    candidate, evidence = attribute(facts.candidates, facts.seq, facts.now, crowded=facts.crowded)
     writes: list[Write] = []
     events: list[Event] = []
     if candidate is not None:
@@ -125,16 +135,18 @@ def served(facts: ServedFacts) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
     return tuple(writes), (fetched, *events)
 
 
-def attribute(candidates: Sequence[Candidate], seq: int, now: int) -> tuple[Candidate | None, Evidence]:
-    """The phone that most likely fetched version ``seq``, and on what evidence."""
+def attribute(
+    candidates: Sequence[Candidate], seq: int, now: int, *, crowded: bool = False
+) -> tuple[Candidate | None, Evidence]:
+    """The phone that most likely fetched version ``seq``, and on what evidence. ``crowded``: there are others."""
     here = _phones([c for c in candidates if followed(c.registration, now)])
-    if len(here) == 1:
+    if len(here) == 1 and not crowded:
         return here[0], Evidence.ONLY_ONE
     connected = [c for c in here if c.same_connection]
     if len(connected) == 1:
         return connected[0], Evidence.SAME_CONNECTION
     waiting = [c for c in here if _waiting(c, seq, now)]
-    if waiting:
+    if waiting and not crowded:
         return max(waiting, key=_last_asked), Evidence.JUST_TOLD
     return None, Evidence.NONE
 

@@ -301,7 +301,10 @@ class Answering:
         pass_type, serial = fetched.pass_type, fetched.serial
 
         async def note(tx: Tx) -> Noted:
-            found = await tx.candidates(pass_type, serial)
+            asked = self._asked_over.get((fetched.connection or "", pass_type))
+            found, crowded = await tx.candidates(
+                pass_type, serial, asked[0] if asked else None, limit=trip3_fetch.CANDIDATES
+            )
             candidates = [
                 trip3_fetch.Candidate(
                     registration, device, self._same_connection(fetched.connection, pass_type, device.device_id, now)
@@ -319,6 +322,7 @@ class Answering:
                     candidates,
                     now,
                     fetched.epoch,
+                    crowded,
                 )
             )
 

@@ -102,7 +102,12 @@ class Reader(Protocol):
         events that are kept say it.
         """
 
-    async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]: ...
+    async def candidates(
+        self, pass_type: str, serial: str, device_id: str | None, *, limit: int
+    ) -> tuple[Sequence[tuple[Registration, Device]], bool]:
+        """All phones of a pass, and false; where they are more than ``limit``, only the one that ``device_id`` names,
+        under all its device ids, and true.
+        """
 
     async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...
 

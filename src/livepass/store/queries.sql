@@ -650,7 +650,14 @@ SELECT CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END,
 SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
        r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at
   FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
- WHERE r.pass_type = :pass_type AND r.serial = :serial;
+ WHERE r.pass_type = :pass_type AND r.serial = :serial ORDER BY r.device_id LIMIT :limit;
+
+-- name: candidates_of_phone
+SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
+       r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at
+  FROM device d JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+ WHERE d.pass_type = :pass_type AND r.serial = :serial AND d.push_token = (
+       SELECT x.push_token FROM device x WHERE x.pass_type = :pass_type AND x.device_id = :device_id);
 
 -- name: raise_served
 UPDATE registration

@@ -175,12 +175,18 @@ class Reading:
         assert row is not None
         return FetchSnapshot(rows.head(row[:5]), row[5] or "", row[6] or "")
 
-    async def candidates(self, pass_type: str, serial: str) -> Sequence[tuple[Registration, Device]]:
-        found = await self._db.rows("candidates", {"pass_type": pass_type, "serial": serial})
+    async def candidates(
+        self, pass_type: str, serial: str, device_id: str | None, *, limit: int
+    ) -> tuple[Sequence[tuple[Registration, Device]], bool]:
+        key = {"pass_type": pass_type, "serial": serial}
+        found = await self._db.rows("candidates", {**key, "limit": limit + 1})
+        crowded = len(found) > limit
+        if crowded:
+            found = await self._db.rows("candidates_of_phone", {**key, "device_id": device_id}) if device_id else ()
         return [
             (Registration(pass_type, row[0], row[1], *row[2:12]), Device(pass_type, row[1], *row[12:17]))
             for row in found
-        ]
+        ], crowded
 
     # ── history
 
