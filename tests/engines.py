@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from livepass.service.seams import Store
-from livepass.store import postgres, sqlite
+from livepass.store import postgres, postgres_schema, sqlite
 from servers.postgres import Databases, require
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def new_database(path: Path) -> str:
 @cache
 def _template() -> str:
     url = require().create_database()
-    aside(postgres.upgrade(url, uuid="u1", now=1))
+    aside(postgres_schema.upgrade(url, uuid="u1", now=1))
     run(url, "UPDATE installation SET physical = ''")  # or each copy would find out that it is one
     return url
 

@@ -290,15 +290,20 @@ async def upgrade(config: Config) -> list[str]:
     """Bring the database to this version's schema; answers the migrations that ran. Raises ``StillRunning``."""
     uuid, now = secrets.token_hex(16), WallClock().now()
     if config.on_postgres:
-        ran: list[str] = await _postgres().upgrade(config.database_url, uuid=uuid, now=now)
-        return ran
+        _postgres()
+        from livepass.store import postgres_schema
+
+        return await postgres_schema.upgrade(config.database_url, uuid=uuid, now=now)
     return sqlite.upgrade(config.sqlite_path, uuid=uuid, now=now)
 
 
 async def check(config: Config) -> None:
     """Raise ``SchemaMismatch`` unless this version can work on the database."""
     if config.on_postgres:
-        await _postgres().check_schema(config.database_url)
+        _postgres()
+        from livepass.store import postgres_schema
+
+        await postgres_schema.check_schema(config.database_url)
     else:
         sqlite.check_schema(config.sqlite_path)
 

@@ -11,6 +11,7 @@ from concurrency.nursery import Say
 from livepass.core.model import Tag
 from livepass.core.snapshots import AskSnapshot
 from livepass.store import postgres
+from livepass.store.postgres_statements import Statement
 from livepass.store.reading import Reading
 from livepass.store.writing import Writing
 
@@ -21,10 +22,10 @@ _whole = postgres.statements
 _NEWEST = "pg_sequence_last_value(quote_ident(c.pass_type)::regclass)"
 
 
-def _by_sequence() -> dict[str, postgres.Statement]:
+def _by_sequence() -> dict[str, Statement]:
     """Numbers from a sequence that is called as the pass type, instead of a row that is locked until the commit."""
     known = _whole()
-    known["next_number"] = postgres.Statement("SELECT nextval(quote_ident(:pass_type)::regclass)")
+    known["next_number"] = Statement("SELECT nextval(quote_ident(:pass_type)::regclass)")
     for name in ("ask_snapshot", "ask_head"):
         known[name].sql = known[name].sql.replace("c.seq", _NEWEST)
     return known

@@ -104,7 +104,7 @@ def test_a_standby_is_not_taken_for_the_database() -> None:
     """What it says is not what will be once it is promoted; and the connection would survive that."""
     with a_server() as primary:
         url = primary.create_database()
-        engines.aside(engines.postgres.upgrade(url, uuid="u", now=1))
+        engines.aside(engines.postgres_schema.upgrade(url, uuid="u", now=1))
         with a_standby(primary) as standby:
             primary.wait_caught_up(standby)
 

@@ -21,7 +21,8 @@ from journeys.world import NUMBERED, PASS_TYPE, points
 from livepass.core.unavailable import Unavailable
 from livepass.emulators.authority import Authority
 from livepass.service.seams import Tx
-from livepass.store.postgres import IDLE_IN_TRANSACTION, PostgresStore
+from livepass.store.postgres import PostgresStore
+from livepass.store.postgres_link import IDLE_IN_TRANSACTION
 
 SERIALS = ("both", "a", "b", "quiet")
 """Which host changes the pass meanwhile."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from livepass.store import postgres
+from livepass.store import postgres_link, postgres_schema
 from livepass.store.postgres import PostgresStore
 from servers.postgres import NoPostgres, Server, require, without
 
@@ -20,7 +20,7 @@ async def shown(store: PostgresStore, name: str) -> str:
 
 
 async def opened(url: str) -> PostgresStore:
-    await postgres.upgrade(url, uuid="u", now=1)
+    await postgres_schema.upgrade(url, uuid="u", now=1)
     return await PostgresStore.open(url)
 
 
@@ -37,7 +37,7 @@ def test_a_commit_waits_for_the_disk_whatever_is_usual_there(of: str, usual: str
         assert await shown(store, "synchronous_commit") == ours
         await store.pool.expire_connections()
         assert await shown(store, "synchronous_commit") == ours, "on every new connection"
-        db = await postgres.connect(url)
+        db = await postgres_link.connect(url)
         assert await db.fetchval("SHOW synchronous_commit") == ours, "and where a database is upgraded or restored"
         await db.close()
         await store.close()
@@ -78,11 +78,11 @@ def test_the_settings_are_in_force_on_the_connections_of_the_service() -> None:
         require().run_sql(f"ALTER DATABASE {url.rpartition('/')[2]} SET lock_timeout = '7min'")
         store = await opened(url)
         async with store.pool.acquire() as db:
-            for name, value in postgres._settings().items():
+            for name, value in postgres_link.settings().items():
                 found = await db.fetchval(f"SHOW {name}")
                 # As the server spells what we asked for, in its own units.
                 assert found == await db.fetchval("SELECT set_config($1, $2, false)", name, value), name
         await store.close()
 
     asyncio.run(main())
-    assert {"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"} <= set(postgres._settings())
+    assert {"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"} <= set(postgres_link.settings())

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 import engines
-from livepass.store import locking, owing, postgres, reading, writing
+from livepass.store import locking, owing, postgres_statements, reading, writing
 from livepass.store.named import load, parse
 from livepass.store.sqlite import connect, upgrade
 
@@ -75,7 +75,7 @@ def test_postgres_understands_every_statement(tmp_path: Path) -> None:
     async def prepare() -> dict[str, str]:
         faults = {}
         db = await asyncpg.connect(engines.new_database(tmp_path))
-        for name, statement in postgres.statements().items():
+        for name, statement in postgres_statements.statements().items():
             try:
                 await db.prepare(statement.sql)
             except asyncpg.PostgresError as error:

@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 
 from engines import aside
-from livepass.store import postgres
+from livepass.store import postgres_schema, postgres_statements
 from servers.postgres import require
 from store.test_plans import RARE
 
@@ -25,7 +25,7 @@ ROWS = 20_000
 BIG = {"pass", "device", "registration", "push_target", "event"}
 KEY = re.compile(r"\b(?:device_id|serial|push_token|target)\)?(?:::text)? = |= \w*\.?(?:device_id|serial|push_token)\b")
 """A condition on part of a key. As a filter, it means that rows of others were walked to find ours."""
-STATEMENTS = postgres.statements()
+STATEMENTS = postgres_statements.statements()
 
 FILL = f"""
 INSERT INTO pass_type SELECT name, 'default', 'T', NULL, 1 FROM unnest(ARRAY['large', 'small']) name;
@@ -55,7 +55,7 @@ DROP TABLE one;
 def plans() -> Mapping[str, Any]:
     """The generic plan of each statement, as PostgreSQL's JSON has it."""
     url = require().create_database()
-    aside(postgres.upgrade(url, uuid="u", now=1))
+    aside(postgres_schema.upgrade(url, uuid="u", now=1))
     return aside(_plans(url))
 
 

@@ -14,8 +14,10 @@ import pytest
 import engines
 from livepass.core.decision import Join, Leave, SaveDevice
 from livepass.core.unavailable import Unavailable
+from livepass.store import postgres_schema
 from livepass.store.locking import Conflict
-from livepass.store.postgres import ATTEMPTS, PostgresStore, statements
+from livepass.store.postgres import ATTEMPTS, PostgresStore
+from livepass.store.postgres_statements import statements
 from livepass.store.writing import Writing
 from servers.postgres import NoPostgres as NoServer
 from servers.postgres import Server, require, without
@@ -302,10 +304,8 @@ def server() -> Iterator[Server]:
 
 def test_readers_and_writers_go_on_after_a_crash_of_the_server(server: Server) -> None:
     async def main() -> None:
-        from livepass.store import postgres
-
         url = server.create_database()
-        await postgres.upgrade(url, uuid="u", now=1)
+        await postgres_schema.upgrade(url, uuid="u", now=1)
         store = await PostgresStore.open(url)
         await store.write(lambda tx: tx.ensure_pass_type(TYPE, "default", "T", "e1", T0))
         assert (await store.write(lambda tx: put(tx, "a")))[0] == 1

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 import engines
-from livepass.store import postgres, sqlite
+from livepass.store import postgres_schema, sqlite
 from livepass.store.named import Migration, migrations
 from livepass.store.schema import Schema, SchemaMismatch, StillRunning, require
 from servers.postgres import require as require_postgres
@@ -24,14 +24,14 @@ SHRINKS = Migration(NEWEST + 2, "shrinks", NEWEST + 2, "ALTER TABLE pass_type DR
 async def upgrade(url: str, now: int = 1) -> list[str]:
     if url.startswith("sqlite:///"):
         return sqlite.upgrade(Path(url.removeprefix("sqlite:///")), uuid="u", now=now)
-    return await postgres.upgrade(url, uuid="u", now=now)
+    return await postgres_schema.upgrade(url, uuid="u", now=now)
 
 
 async def check(url: str) -> None:
     if url.startswith("sqlite:///"):
         sqlite.check_schema(Path(url.removeprefix("sqlite:///")))
     else:
-        await postgres.check_schema(url)
+        await postgres_schema.check_schema(url)
 
 
 async def do(url: str, sql: str) -> None:
@@ -47,7 +47,7 @@ async def do(url: str, sql: str) -> None:
 
 def known(monkeypatch: pytest.MonkeyPatch, *more: Migration) -> None:
     """What this livepass knows: its own migrations and these."""
-    for engine in (sqlite, postgres):
+    for engine in (sqlite, postgres_schema):
         monkeypatch.setattr(engine, "migrations", lambda name: [*migrations(name), *more])
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from livepass.core.unavailable import Unavailable
-from livepass.store import postgres
+from livepass.store import postgres_schema
 from livepass.store.postgres import PostgresStore
 from livepass.store.writing import Writing
 from servers.postgres import NoPostgres, Server, without
@@ -64,7 +64,7 @@ def test_an_address_that_leads_to_a_standby_for_a_while(primary: Server, caplog:
 
     async def main() -> None:
         name = primary.create_database().rpartition("/")[2]
-        await postgres.upgrade(primary.url(name), uuid="u", now=1)
+        await postgres_schema.upgrade(primary.url(name), uuid="u", now=1)
         address = Address(primary)
         with closing(primary.standby()) as standby:
             async with address.open():
@@ -101,7 +101,7 @@ def test_a_listener_lives_on_whatever_happens(
 ) -> None:
     async def main() -> None:
         url = primary.create_database()
-        await postgres.upgrade(url, uuid="u", now=1)
+        await postgres_schema.upgrade(url, uuid="u", now=1)
         store = await PostgresStore.open(url)
         connect = asyncpg.connect
 
@@ -124,7 +124,7 @@ def test_a_statement_that_takes_too_long_is_no_mistake_of_ours(primary: Server) 
 
     async def main() -> None:
         url = primary.create_database()
-        await postgres.upgrade(url, uuid="u", now=1)
+        await postgres_schema.upgrade(url, uuid="u", now=1)
         store = await PostgresStore.open(url)
         store.pool._connect_kwargs["server_settings"]["statement_timeout"] = "50ms"
         await store.pool.expire_connections()

@@ -11,8 +11,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import re
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
@@ -20,10 +18,20 @@ import asyncpg
 
 from livepass.core.unavailable import Unavailable
 from livepass.store.locking import Conflict
-from livepass.store.named import load, migrations
+from livepass.store.postgres_link import (
+    CONNECT_SECONDS,
+    LOST_CONNECTION,
+    Watched,
+    make_durable,
+    physical,
+    primary,
+    said,
+    settings,
+)
+from livepass.store.postgres_schema import check_schema
+from livepass.store.postgres_statements import PostgresConnection, Statement, statements
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
-from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
 from livepass.store.writing import Writing
 
 T = TypeVar("T")
@@ -35,50 +43,11 @@ WRITERS = 6
 """The most units of work at once: who waits for a counter waits here, and leaves connections to those who read."""
 ATTEMPTS = 6
 READ_ATTEMPTS = 3
-LOCK_TIMEOUT = "2s"
-STATEMENT_TIMEOUT = "30s"
-IDLE_IN_TRANSACTION = "30s"
-CONNECT_SECONDS = 5.0
-LINK_SECONDS = 10
-"""How long the other end may be silent before the connection counts as dead, seen from either side. Without it, a link
-that is cut without a word holds up whatever waits for its answer, and at the server the locks it held.
-"""
-PROBE_AFTER_SECONDS = 5
-PROBE_EVERY_SECONDS = 2
 HINT_SECONDS = 0.02
 """Commits that come closer together than this share one NOTIFY: it takes a lock that all committers share."""
 RELISTEN_SECONDS = 1.0
 CHANNEL = "livepass_due"
 _NOTIFY = "NOTIFY livepass_due"
-UPGRADE_LOCK = 0x6C697665
-
-_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
-_BYTES = (
-    *("document", "data", "content", "token_salt", "token_sealed", "files", "chain_pem", "key_sealed"),
-    *("sealed", "was", "secret"),
-)
-_NUMBERS = (
-    *("after", "before", "limit", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
-    *("seq", "edit", "asked", "told", "pushed", "attempts", "modified_floor", "last_modified"),
-    *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),
-    *("created_at", "changed_at", "proven_at", "retired_at", "last_push_at", "token_registered_at"),
-    *("not_before", "not_after", "intermediate_not_after"),
-    *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
-    *("most_phones", "siblings_since", "retold", "tomorrow"),
-)
-_LISTS = (
-    *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),
-    *("event_kind", "event_pass_type", "event_serial", "event_device_id", "event_target", "event_detail"),
-)
-TYPES: Mapping[str, str] = {
-    **dict.fromkeys(_BYTES, "bytea"),
-    **dict.fromkeys(_NUMBERS, "bigint"),
-    **dict.fromkeys(_LISTS, "text[]"),
-    "score": "double precision",
-    "event_at": "bigint[]",
-    "event_seq": "bigint[]",
-}
-"""What each parameter is; ``text`` where nothing is said. Named, because PostgreSQL cannot tell from ``:x IS NULL``."""
 
 _LOST_RACE = (
     Conflict,
@@ -87,93 +56,9 @@ _LOST_RACE = (
     asyncpg.LockNotAvailableError,
     asyncpg.UniqueViolationError,
 )
-LOST_CONNECTION = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    # Only standbys answer, as until the end of a failover. Of no class that is above.
-    asyncpg.TargetServerAttributeNotMatched,
-    OSError,
-    TimeoutError,
-)
-
-_NOT_SAID = (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError)
 
 Renew = Callable[[Writing, str], Awaitable[None]]
 """Begins a new history: called in a transaction, with what the database's storage is called now."""
-
-
-class Statement:
-    """A named statement with numbered parameters, and their names in that order."""
-
-    __slots__ = ("names", "sql")
-
-    def __init__(self, text: str) -> None:
-        self.names: list[str] = []
-
-        def numbered(match: re.Match[str]) -> str:
-            name = match[1]
-            if name not in self.names:
-                self.names.append(name)
-            return f"${self.names.index(name) + 1}::{TYPES.get(name, 'text')}"
-
-        self.sql = _PARAMETER.sub(numbered, text)
-
-    def values(self, parameters: Parameters) -> list[Any]:
-        return [parameters[name] for name in self.names]
-
-
-def statements() -> dict[str, Statement]:
-    """Every statement as PostgreSQL takes it."""
-    return {name: Statement(text) for name, text in load("postgres").items()}
-
-
-class PostgresConnection:
-    """Runs named statements on one connection, inside its transaction."""
-
-    one_writer = False
-
-    def __init__(self, db: Any, known: Mapping[str, Statement]) -> None:
-        self._db = db
-        self._known = known
-
-    def array(self, values: Sequence[Any]) -> Any:
-        return list(values)
-
-    def events(self, columns: Sequence[Sequence[Any]]) -> Parameters:
-        at, kind, pass_type, serial, device_id, target, seq, detail = zip(*columns, strict=True)
-        return {
-            "event_at": at,
-            "event_kind": kind,
-            "event_pass_type": pass_type,
-            "event_serial": serial,
-            "event_device_id": device_id,
-            "event_target": target,
-            "event_seq": seq,
-            "event_detail": detail,
-        }
-
-    async def rows(self, name: str, parameters: Parameters) -> Sequence[Row]:
-        statement = self._known[name]
-        found: Sequence[Row] = await self._db.fetch(statement.sql, *statement.values(parameters))
-        return found
-
-    async def run(self, name: str, parameters: Parameters) -> int:
-        statement = self._known[name]
-        status: str = await self._db.execute(statement.sql, *statement.values(parameters))
-        return int(status.rpartition(" ")[2]) if status[-1:].isdigit() else 0
-
-    async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
-        statement = self._known[name]
-        if len(parameters) == 1:
-            await self._db.execute(statement.sql, *statement.values(parameters[0]))
-        elif parameters:
-            await self._db.executemany(statement.sql, [statement.values(one) for one in parameters])
 
 
 class _Pooled(PostgresConnection):
@@ -202,31 +87,6 @@ class _Pooled(PostgresConnection):
                     raise Unavailable(f"the database cannot be reached: {said(error)}") from error
                 await asyncio.sleep(0.02 * 4**attempt)
         raise AssertionError("unreachable")
-
-
-_LINK_OPTIONS = [
-    (getattr(socket, name), value)
-    for name, value in (
-        ("TCP_KEEPIDLE", PROBE_AFTER_SECONDS),
-        ("TCP_KEEPINTVL", PROBE_EVERY_SECONDS),
-        ("TCP_KEEPCNT", (LINK_SECONDS - PROBE_AFTER_SECONDS) // PROBE_EVERY_SECONDS + 1),
-        # What was sent and never acknowledged: Linux alone has it.
-        ("TCP_USER_TIMEOUT", LINK_SECONDS * 1000),
-    )
-    if hasattr(socket, name)
-]
-
-
-class _Watched(asyncpg.Connection):
-    """Ends when the other end has been silent for ``LINK_SECONDS``, whether or not a statement is under way."""
-
-    def __init__(self, protocol: Any, transport: Any, *more: Any) -> None:
-        super().__init__(protocol, transport, *more)
-        link = transport.get_extra_info("socket")
-        if link is not None and link.family != getattr(socket, "AF_UNIX", None):
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _LINK_OPTIONS:
-                link.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class PostgresStore(Reading):
@@ -267,11 +127,11 @@ class PostgresStore(Reading):
                 # Every statement stays prepared: there are more of them than the driver keeps by itself.
                 statement_cache_size=512,
                 max_cached_statement_lifetime=0,
-                connection_class=_Watched,
+                connection_class=Watched,
                 init=store._prepare,
                 reset=_nothing,
-                server_settings=_settings(),
-                **_primary(url),
+                server_settings=settings(),
+                **primary(url),
             )
         except LOST_CONNECTION as error:
             raise Unavailable(f"the database cannot be reached: {said(error)}") from error
@@ -417,7 +277,7 @@ class PostgresStore(Reading):
             db = None
             try:
                 db = await asyncpg.connect(
-                    self._url, timeout=CONNECT_SECONDS, connection_class=_Watched, **_primary(self._url)
+                    self._url, timeout=CONNECT_SECONDS, connection_class=Watched, **primary(self._url)
                 )
                 lost = asyncio.Event()
                 db.add_termination_listener(lambda _, lost=lost: lost.set())
@@ -452,133 +312,6 @@ class PostgresStore(Reading):
             self.pool.terminate()
 
 
-# ── schema
-
-
-async def upgrade(url: str, *, uuid: str, now: int) -> list[str]:
-    """Bring a database to the newest schema; answers the migrations that ran. Safe to run at every start, by several.
-
-    Raises ``StillRunning`` when a migration would break processes that work on the database right now.
-    """
-    db = await connect(url)
-    try:
-        async with db.transaction():
-            await db.execute("SELECT pg_advisory_xact_lock($1)", UPGRADE_LOCK)
-            ran = await migrate(db, now)
-            await db.execute(
-                "INSERT INTO installation (id, uuid, physical, created_at) VALUES (1, $1, $2, $3)"
-                " ON CONFLICT DO NOTHING",
-                *(uuid, await physical(db), now),
-            )
-    finally:
-        await db.close()
-    return ran
-
-
-async def migrate(db: Any, now: int) -> list[str]:
-    """Run the migrations that a database has not had; answers their names. In a transaction, under the lock."""
-    ran = []
-    await db.execute(MIGRATION_TABLE)
-    for migration in due(migrations("postgres"), await schema(db)):
-        await _refuse_to_break(db, migration, now)
-        await db.execute(migration.script)
-        await db.execute(
-            "INSERT INTO migration (number, name, oldest, applied_at) VALUES ($1, $2, $3, $4)",
-            *(migration.number, migration.name, migration.oldest, now),
-        )
-        ran.append(migration.label)
-    return ran
-
-
-async def _refuse_to_break(db: Any, migration: Any, now: int) -> None:
-    if migration.oldest < 2:
-        return
-    present = await db.fetch(
-        "SELECT host, pid FROM process WHERE schema < $1 AND heard_at > $2 ORDER BY host, pid",
-        *(migration.oldest, now - PRESENT_MS),
-    )
-    if present:
-        raise StillRunning(migration, [f"{row[0]} pid {row[1]}" for row in present])
-
-
-async def check_schema(url: str) -> None:
-    """Raise ``SchemaMismatch`` unless this livepass can work on the database."""
-    db = await connect(url)
-    try:
-        require(await schema(db), migrations("postgres")[-1].number)
-    finally:
-        await db.close()
-
-
-async def schema(db: Any) -> Schema:
-    if await db.fetchval("SELECT to_regclass('migration')") is None:
-        return Schema(0, 0)
-    row = await db.fetchrow("SELECT coalesce(max(number), 0), coalesce(max(oldest), 0) FROM migration")
-    return Schema(row[0], row[1])
-
-
-async def connect(url: str) -> Any:
-    try:
-        db = await asyncpg.connect(url, timeout=CONNECT_SECONDS, connection_class=_Watched, **_primary(url))
-        await make_durable(db)
-        return db
-    except (*LOST_CONNECTION, asyncpg.PostgresError, ValueError) as error:
-        raise Unavailable(f"the database cannot be reached: {said(error)}") from error
-
-
-async def make_durable(db: Any) -> bool:
-    """What is acknowledged must survive a crash of the server, whatever is usual there: a phone does not register again
-    by itself. Only ``off`` does not wait for the disk; who wants more than that (``remote_apply``) knows why. Answers
-    whether the server waits for its disk at all.
-    """
-    row = await db.fetchrow("SELECT current_setting('synchronous_commit'), current_setting('fsync')")
-    if row[0] == "off":
-        await db.execute("SET synchronous_commit = on")
-    return bool(row[1] != "off")
-
-
-async def physical(db: Any) -> str:
-    """What a physical copy of the database is called: its cluster, the timeline that a promotion changes, the database
-    and the table, which are other ones after a dump was read back.
-
-    The timeline is read from the name of the file being written: the control file lags behind a promotion. ``""`` where
-    the server does not say (some hosted ones): then the witness must tell. Raises ``ReadOnlySQLTransactionError`` on a
-    standby: what it says is not what will be when it is promoted, and the connection would survive that.
-    """
-    if await db.fetchval("SELECT pg_is_in_recovery()"):
-        raise asyncpg.ReadOnlySQLTransactionError("this server is a standby")
-    try:
-        # What fails must not take a transaction around it along.
-        async with db.transaction() if db.is_in_transaction() else contextlib.nullcontext():
-            row = await db.fetchrow(
-                "SELECT (pg_control_system()).system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
-                " (SELECT oid FROM pg_database WHERE datname = current_database()), 'counter'::regclass::oid"
-            )
-    except _NOT_SAID as error:
-        log.debug("the server does not say which copy it is: %s", said(error))
-        return ""
-    return "/".join(str(value) for value in row)
-
-
-def _settings() -> dict[str, str]:
-    return {
-        "application_name": "livepass",
-        "lock_timeout": LOCK_TIMEOUT,
-        "statement_timeout": STATEMENT_TIMEOUT,
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION,
-        "tcp_keepalives_idle": str(PROBE_AFTER_SECONDS),
-        "tcp_keepalives_interval": str(PROBE_EVERY_SECONDS),
-        "tcp_user_timeout": str(LINK_SECONDS * 1000),
-        "timezone": "UTC",
-        "jit": "off",
-    }
-
-
-def _primary(url: str) -> dict[str, Any]:
-    """Of several hosts in the address, the one that takes writes; unless the address says otherwise."""
-    return {} if "target_session_attrs" in url else {"target_session_attrs": "read-write"}
-
-
 async def _nothing(_: Any) -> None:
     """A connection comes back as it was: we set nothing on it, and the question would cost a round trip."""
 
@@ -586,7 +319,3 @@ async def _nothing(_: Any) -> None:
 def _storable(text: str) -> str:
     """PostgreSQL holds no NUL and no half characters."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -15,9 +15,9 @@ import asyncpg
 import orjson
 
 from livepass.core.unavailable import Unavailable
-from livepass.store import postgres
+from livepass.store import postgres_link, postgres_schema
 from livepass.store.named import Engine, load
-from livepass.store.postgres import PostgresConnection, Statement
+from livepass.store.postgres_statements import PostgresConnection, Statement
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
 from livepass.store.schema import PRESENT_MS
@@ -117,33 +117,33 @@ class WholePostgres:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
-        db = await postgres.connect(self._url)
+        db = await postgres_link.connect(self._url)
         try:
             yield db
-        except postgres.LOST_CONNECTION as error:
-            raise Unavailable(f"the database went away: {postgres.said(error)}") from error
+        except postgres_link.LOST_CONNECTION as error:
+            raise Unavailable(f"the database went away: {postgres_link.said(error)}") from error
         finally:
             await db.close()
 
     @asynccontextmanager
     async def snapshot(self, set_aside: str = "") -> AsyncIterator[PostgresSnapshot]:
         if not set_aside:
-            await postgres.check_schema(self._url)
+            await postgres_schema.check_schema(self._url)
         async with self._connected() as db, db.transaction(isolation="repeatable_read", readonly=True):
             await db.execute(_ALONE)
             if set_aside:
                 await _Asking(db).rows("look_into", set_aside=set_aside)
-            found = await postgres.schema(db)
+            found = await postgres_schema.schema(db)
             if not found.number:
                 raise NotSetAside(set_aside)
             yield PostgresSnapshot(db, found.number)
 
     async def fill(self, archive: Filling, *, replace: bool, now: int, renew: Renew) -> Filled:
-        await postgres.check_schema(self._url)
+        await postgres_schema.check_schema(self._url)
         async with self._connected() as db, db.transaction():
             await db.execute(_ALONE)
             asking = _Asking(db)
-            await db.execute("SELECT pg_advisory_xact_lock($1)", postgres.UPGRADE_LOCK)
+            await db.execute("SELECT pg_advisory_xact_lock($1)", postgres_schema.UPGRADE_LOCK)
             # By the clock that the processes go by.
             at = await Reading(PostgresConnection(db, asking.known)).database_time() or now
             set_aside = await _make_room(asking, replace, at)
@@ -184,7 +184,7 @@ async def _set_aside(asking: _Asking, now: int) -> str:
     try:
         await asking.run_each("setting_aside", set_aside=name)
         await asking.run_each("moving", set_aside=name, tables=list(TABLES))
-        await postgres.migrate(asking.db, now)
+        await postgres_schema.migrate(asking.db, now)
     except asyncpg.InsufficientPrivilegeError as error:
         hint = "this role must own the tables and may create schemas: GRANT CREATE ON DATABASE … TO …"
         raise CannotSetAside(str(error), hint) from error
@@ -211,7 +211,7 @@ async def _fill(asking: _Asking, archive: Filling) -> int:
     for _, make in indexes:
         await asking.db.execute(make)
     await asking.rows("end_leases")
-    await asking.rows("is_here", physical=await postgres.physical(asking.db))
+    await asking.rows("is_here", physical=await postgres_link.physical(asking.db))
     await asking.run_each("analyzing", tables=list(ARCHIVED))
     return replaced.count
 
@@ -223,7 +223,7 @@ def _texts(table: Layout, columns: Sequence[str]) -> list[int]:
 
 
 class _Replaced:
-    """PostgreSQL holds no NUL in a text, SQLite does. Names are looked up by the same rule (``postgres.storable``)."""
+    """PostgreSQL holds no NUL in a text, SQLite does. Names are looked up by the same rule (``postgres``)."""
 
     def __init__(self) -> None:
         self.count = 0
