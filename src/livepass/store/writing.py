@@ -23,17 +23,16 @@ from livepass.core.model import (
     TokenSource,
 )
 from livepass.core.sealed import Sealable, Sealed, SharedKey
-from livepass.core.snapshots import Crowd, Silent
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import Outcome
 from livepass.store import rows
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
-from livepass.store.owing import Owing
+from livepass.store.twins import Twins
 
 _NONE: Numbers = MappingProxyType({})
 
 
-class Writing(Owing):
+class Writing(Twins):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
@@ -55,18 +54,6 @@ class Writing(Owing):
             await self._db.run("add_events", self._db.events(columns))
 
     # ── trip 1
-
-    async def crowd(self, pass_type: str, serial: str, device_id: str, *, cap: int, limit: int) -> Crowd | None:
-        """The phones of a pass, looked at from ``device_id`` on; ``None``: somebody else is looking."""
-        key = {"pass_type": pass_type, "serial": serial}
-        if not self._db.one_writer and not (await self._db.rows("lock_crowd_if_free", key))[0][0]:
-            return None
-        said = await self._one("crowd_said", **key, limit=limit)
-        size = await self._one("crowd_size", **key, limit=cap + limit)
-        silent = await self._db.rows("crowd_silent", {**key, "device_id": device_id, "limit": limit})
-        assert said is not None
-        assert size is not None
-        return Crowd(size[0], [Silent(*row) for row in silent], said[0])
 
     async def _save_devices(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
         await self._db.run_many(
@@ -99,41 +86,6 @@ class Writing(Owing):
         for w in sorted(writes, key=by_registration) if not self._db.one_writer else ():
             if not await self._lock_registrations(w.pass_type, [(w.device_id, w.serial)]):
                 raise Conflict(f"a registration of {w.pass_type}/{w.serial} was removed meanwhile")
-
-    async def _supersede(self, writes: Sequence[d.Supersede], _: Numbers) -> None:
-        await self._db.run_many(
-            "supersede",
-            [
-                {
-                    "pass_type": w.pass_type,
-                    "device_id": w.device_id,
-                    "serial": w.serial,
-                    "push_token": w.push_token,
-                    "at": w.at,
-                }
-                for w in sorted(writes, key=by_registration)
-            ],
-        )
-
-    async def _reinstate(self, writes: Sequence[d.Reinstate], _: Numbers) -> None:
-        await self._db.run_many(
-            "reinstate",
-            [
-                {"pass_type": w.pass_type, "device_id": w.device_id, "serial": w.serial}
-                for w in sorted(writes, key=by_registration)
-            ],
-        )
-
-    async def _forget(self, writes: Sequence[d.Forget], _: Numbers) -> None:
-        """What is left of a phone goes with its last registration. One that is registering at this moment is let be."""
-        for w in sorted(writes, key=by_registration):
-            key = {"pass_type": w.pass_type, "device_id": w.device_id}
-            if not self._db.one_writer and not (await self._db.rows("lock_phone_if_free", key))[0][0]:
-                continue
-            seen = {"serial": w.serial, "push_token": w.push_token, "heard_at": w.heard_at, "told": w.told}
-            if await self._db.run("forget_registration", {**key, **seen}):
-                for (push_token,) in await self._db.rows("forget_device", key):
-                    await self._db.run("drop_target", {"pass_type": w.pass_type, "push_token": push_token})
 
     async def _touch_targets(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
         await self._db.run_many(
@@ -495,14 +447,14 @@ _APPLY: Sequence[tuple[type, Any]] = (
     (d.SaveDevice, Writing._save_devices),
     (d.Refresh, Writing._refresh),
     # Superseded before it is asked whether anybody else stands for the phone.
-    (d.Supersede, Writing._supersede),
-    (d.Reinstate, Writing._reinstate),
+    (d.Supersede, Writing.supersede),
+    (d.Reinstate, Writing.reinstate),
     (d.Join, Writing._join),
     (d.SaveDevice, Writing._touch_targets),
     (d.Retarget, Writing._retarget),
     (d.Revive, Writing._revive),
     (d.Leave, Writing._leave),
-    (d.Forget, Writing._forget),
+    (d.Forget, Writing.forget),
     (d.Resurrect, Writing._resurrect),
     (d.RaiseAsked, Writing._raise_asked),
     (d.RaiseServed, Writing._raise_served),
