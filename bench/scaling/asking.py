@@ -1,14 +1,14 @@
 """How long an ask takes, beside how many registrations there are.
 
-Measured is ``Answering.ask`` in one process: the tag is read, the database asked, the answer decided and written. What
-was seen is noted behind the answer; that is put off until the round is over, or (``beside``) done meanwhile, as in
-service, where another thread's or task's work is in the way of an ask now and then.
+As a phone sees it: a request to ``livepass serve``, over a connection that stays open, until the answer is read. Beside
+it the heart of that, ``Answering.ask`` alone in this process: the tag is read, the database asked, the answer decided
+and written. There what was seen is noted when the round is over, so that nothing else is in the way.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
+import http.client
 import random
 import time
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from typing import Any
 
 from scaling.databases import MANY, Database, Folder, device_id, serial, single
 from scaling.figures import micro, percentiles
+from scaling.serving import Server, served
 
 from livepass import wiring
 from livepass.core.decision import Write
@@ -54,8 +55,9 @@ class PutOff(Recorder):
 class Asked:
     """One open database, and the phones that ask it."""
 
-    def __init__(self, database: Database, services: wiring.Services) -> None:
+    def __init__(self, database: Database, services: wiring.Services, server: Server) -> None:
         self.database = database
+        self._client = http.client.HTTPConnection(server.address.removeprefix("http://"))
         self._services = services
         self._chance = random.Random(database.size)
         self._put_off = PutOff(services.recorder)
@@ -63,23 +65,30 @@ class Asked:
             *(services.store, services.keys, services.builder, self._put_off, services.clock, services.chance)
         )
 
-    async def round(self, asks: int, *, beside: bool) -> dict[str, list[float]]:
-        """``asks`` asks of mixed phones; their times in seconds, by kind."""
+    async def round(self, asks: int, *, inside: bool) -> dict[str, list[float]]:
+        """``asks`` asks of mixed phones, over HTTP or ``inside`` this process; their times in seconds, by kind."""
         plan = await self._plan(asks)
         await self._services.recorder.settle()
-        answering = self._services.answering if beside else self._answering
         times: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        for kind, device, tag, status in plan:
-            if beside:
-                await asyncio.sleep(0)  # other tasks get their turn, as between two requests
+        if not inside:
+            self._client.close()  # between two rounds the server has hung up on somebody who was silent for so long
+            self._client.connect()
+        for kind, device, tag, expected in plan:
             started = time.perf_counter()
-            reply = await answering.ask(MANY, device, tag, None)
+            status = (await self._answering.ask(MANY, device, tag, None)).status if inside else self._get(device, tag)
             times[kind].append(time.perf_counter() - started)
-            if reply.status != status:
-                raise SystemExit(f"an ask ({kind}) was answered {reply.status} instead of {status}")
+            if status != expected:
+                raise SystemExit(f"an ask ({kind}) was answered {status} instead of {expected}")
         self._put_off.pass_on()
         await self._services.recorder.settle()
         return times
+
+    def _get(self, device: str, tag: str) -> int:
+        """The status of an ask over HTTP, once its answer is read."""
+        self._client.request("GET", f"/wallet/v1/devices/{device}/registrations/{MANY}?passesUpdatedSince={tag}")
+        answer = self._client.getresponse()
+        answer.read()
+        return answer.status
 
     async def _plan(self, asks: int) -> list[tuple[str, str, str, int]]:
         """A third of the asks of each kind, in random order: (kind, device id, tag, expected status)."""
@@ -124,19 +133,24 @@ async def measure(folder: Folder, databases: Sequence[Database], rounds: int, as
     """Rounds alternate between the sizes, so that what disturbs one disturbs all; figures by size."""
     samples: dict[tuple[int, bool], list[dict[str, list[float]]]] = {}
     async with AsyncExitStack() as stack:
-        opened = [Asked(one, await stack.enter_async_context(wiring.opened(one.config))) for one in databases]
+        opened = []
+        for database in databases:
+            server = stack.enter_context(served(database.config))
+            services = await stack.enter_async_context(wiring.opened(database.config))
+            opened.append(Asked(database, services, server))
         for one in opened:
             folder.read_through(one.database)
-            await one.round(asks, beside=False)
+            for inside in (False, True):
+                await one.round(asks, inside=inside)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)  # as the service sets it
         for number in range(2 * rounds):
-            beside = number % 2 == 1
+            inside = number % 2 == 1
             for one in opened if number // 2 % 2 == 0 else reversed(opened):
-                samples.setdefault((one.database.size, beside), []).append(await one.round(asks, beside=beside))
+                samples.setdefault((one.database.size, inside), []).append(await one.round(asks, inside=inside))
     return {
-        str(one.size): {**_summary(samples[one.size, False]), "beside": _summary(samples[one.size, True])}
+        str(one.size): {**_summary(samples[one.size, False]), "inside": _summary(samples[one.size, True])}
         for one in databases
     }
 

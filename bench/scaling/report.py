@@ -59,9 +59,9 @@ def markdown(result: Mapping[str, Any]) -> str:
     machine = ", ".join(f"{key} {value}" for key, value in result["machine"].items())
     server = ", ".join(f"{key} {value}" for key, value in result["postgres_settings"].items())
     said = [
-        f"Asks: one process, no HTTP, one after the other; medians of {result['rounds']} rounds that alternate between "
-        f"the sizes. Changes and pushes: into {result['written_to']:,} registrations. Every commit is on disk before "
-        "it is acknowledged (fsync).",
+        f"Asks: over HTTP on one connection, and inside one process without HTTP, one after the other; medians of "
+        f"{result['rounds']} rounds that alternate between the sizes. Changes and pushes: into "
+        f"{result['written_to']:,} registrations. Every commit is on disk before it is acknowledged (fsync).",
         f"Machine: {machine}.",
         f"PostgreSQL: {server}.",
     ]
@@ -81,13 +81,13 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]
         yield f"ask, {int(size):,} registrations, p50 / p99", cells(_both, "ask", size, "all")
         for kind, what in KINDS.items():
             yield f"… {what}", cells(_both, "ask", size, kind)
-    for size in sizes:
-        yield f"ask while what was seen is written, {int(size):,}", cells(_both, "ask", size, "beside", "all")
     if sizes:
         verdict = [
             f"{one['ask_p99_ratio']:.2f} {_passed(one['ask_passed'])}" if "ask" in one else NONE for one in found
         ]
         yield f"**ask p99, largest to smallest** (bar {ASK_BAR})", verdict
+    for size in sizes:
+        yield f"ask inside the process, {int(size):,}", cells(_both, "ask", size, "inside", "all")
     for section, unit in (("changes", "passes/s"), ("pushes", "pushes/s")):
         for name in _names(found, section):
             yield f"{unit}: {name}; p99 of a call", cells(_rate, section, name)

@@ -1,24 +1,18 @@
 """How much memory a batch takes that is larger than memory ought to be: ``POST /api/v1/passes:batch``, streamed.
 
-``livepass serve`` is a process of its own on a database with nothing in it; lines go in and results come out at the
-same time. Its resident memory is the kernel's high-water mark.
+On a database with nothing in it; lines go in and results come out at the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
 from scaling.databases import MANY
+from scaling.serving import Server, served
 
 from livepass.config import Config
 
@@ -27,33 +21,18 @@ LINES_AT_ONCE = 500
 
 def measure(config: Config, passes: int) -> dict[str, Any]:
     """Issue that many new passes in one call; answers passes a second and the server's memory in MiB."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "livepass", "serve", "--port", "0", "--no-worker", "--json"],
-        env=_environment(config),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        said = json.loads(server.stdout.readline())
-        idle = _memory(server.pid)
+    with served(config) as server:
+        idle = server.memory()
         started = time.monotonic()
-        tenth = asyncio.run(_stream(said["address"], config.admin_key, passes, server.pid))
+        tenth = asyncio.run(_stream(server, config.admin_key, passes))
         seconds = time.monotonic() - started
         return {
             "passes": passes,
             "per_second": round(passes / seconds),
             "idle_mib": idle,
             "peak_mib_after_a_tenth": tenth,
-            "peak_mib": _memory(server.pid),
+            "peak_mib": server.memory(),
         }
-    finally:
-        server.terminate()
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            server.kill()
 
 
 class Results:
@@ -78,9 +57,9 @@ class Results:
         self.ended = True
 
 
-async def _stream(address: str, key: str, passes: int, pid: int) -> int:
+async def _stream(server: Server, key: str, passes: int) -> int:
     """Send the passes and read that each was issued; answers the peak memory (MiB) after a tenth of them."""
-    parts = urlsplit(address)
+    parts = urlsplit(server.address)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20)
     head = (
         f"POST /api/v1/passes:batch HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {key}\r\n"
@@ -105,7 +84,7 @@ async def _stream(address: str, key: str, passes: int, pid: int) -> int:
         while not results.ended and (data := await reader.read(1 << 16)):
             results.parser.feed_data(data)
             if not tenth and results.changed >= passes // 10:
-                tenth = _memory(pid)
+                tenth = server.memory()
         if results.parser.get_status_code() != 200 or not results.ended or results.changed != passes:
             said = b" ".join(results.others).decode("utf-8", "replace")[:500]
             raise SystemExit(
@@ -118,19 +97,3 @@ async def _stream(address: str, key: str, passes: int, pid: int) -> int:
         sending.cancel()
         writer.close()
     return tenth
-
-
-def _memory(pid: int) -> int:
-    """The most memory (MiB) that a process has had resident."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
-
-
-def _environment(config: Config) -> Mapping[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
-    return inherited | {
-        "LIVEPASS_DATABASE_URL": config.database_url,
-        "LIVEPASS_PUBLIC_URL": config.public_url,
-        "LIVEPASS_SECRET_KEY": config.secret_key[0],
-        "LIVEPASS_ADMIN_KEY": config.admin_key,
-    }
