@@ -53,5 +53,15 @@ def test_when_a_phone_left_is_found_without_the_other_phones_of_the_pass(databas
     assert any("event_left (pass_type=? AND serial=? AND device_id=?)" in step for step in plan), plan
 
 
+def test_an_ask_reads_no_document(database: Path) -> None:
+    statement = STATEMENTS["ask_snapshot"]
+    db = connect(database)
+    try:
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", {"pass_type": "t", "device_id": "d"})]
+    finally:
+        db.close()
+    assert any("COVERING INDEX pass_seq (pass_type=? AND serial=?)" in step for step in plan), plan
+
+
 def test_the_rare_ones_exist() -> None:
     assert set(STATEMENTS) >= RARE

@@ -118,6 +118,10 @@ def keys(url: str) -> dict[str, list[str]]:
     return found
 
 
+OF_SQLITE_ALONE = {"pass_seq"}
+"""What it has to make up for: that it reads whole rows where an index would do."""
+
+
 def test_both_engines_have_the_same_tables_columns_keys_and_indexes(tmp_path: Path) -> None:
     urls = []
     for engine in engines.ENGINES:
@@ -126,7 +130,8 @@ def test_both_engines_have_the_same_tables_columns_keys_and_indexes(tmp_path: Pa
     engines.choose("sqlite")
     for part in (columns, keys, indexes):
         ours, theirs = (part(url) for url in urls)
-        assert ours == theirs, part.__name__
+        assert {name: ours[name] for name in ours if name not in OF_SQLITE_ALONE} == theirs, part.__name__
+    assert set(indexes(urls[0])) >= OF_SQLITE_ALONE
     assert len(columns(urls[0])) > 10
     assert len(indexes(urls[0])) > 5
 

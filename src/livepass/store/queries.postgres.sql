@@ -161,6 +161,20 @@ WITH waiting AS MATERIALIZED (
 UPDATE push_target g SET next_at = greatest(:now, g.hold_until)
   FROM waiting WHERE g.pass_type = :pass_type AND g.push_token = waiting.push_token;
 
+-- ─────────────────────────────────────────────── trip 3 ask
+
+-- name: ask_snapshot
+-- Without the index, which would have to be told that each row may be seen: here that takes the row.
+SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked,
+       r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
+       CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END
+  FROM counter c
+  LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+  LEFT JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+  LEFT JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+ WHERE c.pass_type = :pass_type;
+
 -- ─────────────────────────────────────────────── history
 
 -- name: database_time

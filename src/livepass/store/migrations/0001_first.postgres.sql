@@ -4,5 +4,4 @@ ALTER TABLE device SET (fillfactor = 80);
 ALTER TABLE registration SET (fillfactor = 80);
 ALTER TABLE push_target SET (fillfactor = 70);
 ALTER TABLE process SET (fillfactor = 20);
--- A pass's document compresses well, and is read whole: lz4 where the server has it would be better still.
 ALTER TABLE event SET (autovacuum_vacuum_insert_scale_factor = 0.05);
