@@ -1,0 +1,333 @@
+"""What is true, kept beside the product: what was committed, acknowledged, told, leased; and what each phone holds.
+
+It is told of every statement, commit, answer and push, and asks ``invariants`` about each. Its own looks into the
+database are plain SQL on the tables, by none of the product's statements.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.store.rows import Row
+from simulation import invariants
+from simulation.database import Look, Statement, parameters_of
+from simulation.loop import Loop
+from simulation.network import Exchange
+from simulation.papers import opened
+from simulation.process import Process
+from simulation.trace import Trace, Violation
+
+TAG = re.compile(r"v1\.([0-9A-Za-z_-]+)\.([0-9]+)\.")
+Key = tuple[str, str]
+"""(pass type, serial), or (pass type, device id)."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a pass, as it was committed. ``index`` is its commit's place in the order of all commits."""
+
+    seq: int
+    last_modified: int
+    manifest: str
+    salt: bytes
+    index: int
+    points: Any = None
+    quiet: bool = False
+    """Issued with ``push=none``: phones are not told."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    epoch: str
+    seq: int
+
+
+@dataclass
+class Following:
+    """A registration that was acknowledged. ``sure`` until the database was put back."""
+
+    index: int
+    token: str
+    push_token: str
+    sure: bool = True
+
+
+@dataclass
+class Lease:
+    id: str
+    until: int
+    claimed_index: int
+    claimed_at: float
+
+
+class Ledger:
+    def __init__(self, loop: Loop, trace: Trace, host_now: Callable[[], int]) -> None:
+        self.loop = loop
+        self.trace = trace
+        self.host_now = host_now
+        self.look: Look = lambda *_: []
+        self.violations: list[Violation] = []
+        self.index = 0
+        self.copy = 0
+        self.has_journal = True
+        self.journal: Callable[[], Sequence[bytes]] = lambda: ()
+        self.versions: dict[Key, list[Version | None]] = {}
+        self.counters: dict[str, Tag] = {}
+        self.issued: dict[tuple[str, str], int] = {}
+        self.tags: dict[tuple[str, str, str], deque[tuple[int, int]]] = {}
+        self.told: dict[Key, dict[str, list[tuple[int, Tag]]]] = {}
+        self.following: dict[Key, dict[str, Following]] = {}
+        self.deleting: dict[tuple[str, str, str], int] = {}
+        self.posted: dict[Key, deque[int]] = {}
+        self.joined: dict[tuple[str, str, str], int] = {}
+        self.names: dict[tuple[str, str, bytes | str, str], str] = {}
+        self.leases: dict[Key, Lease] = {}
+        self.replaced: dict[Key, int] = {}
+        self.refused: dict[tuple[str, str], float] = {}
+        self.promoted: dict[str, float] = {}
+        self.went: dict[Key, deque[float]] = {}
+        self.disorder = 0
+        """Crashes, stalls and unanswered pushes so far: each may cost an extra push."""
+        self.putting: dict[Key, int] = {}
+        self._rows: dict[Key, Row | None] = {}
+
+    def violate(self, rule: str, text: str, *about: str) -> None:
+        self.trace.note("!", f"{rule} {text}")
+        self.violations.append(Violation(rule, text, about, self.loop.now))
+
+    # ── versions
+
+    def current(self, key: Key) -> Version | None:
+        found = self.versions.get(key)
+        return found[-1] if found else None
+
+    def during(self, key: Key, since: int) -> list[Version]:
+        """What was current at some moment since a commit."""
+        found: list[Version] = []
+        for version in reversed(self.versions.get(key, ())):
+            if version is not None:
+                found.append(version)
+                if version.index <= since:
+                    break
+            else:
+                break
+        return found
+
+    def current_at(self, key: Key, index: int) -> Version | None:
+        for version in reversed(self.versions.get(key, ())):
+            if version is None:
+                return None
+            if version.index <= index:
+                return version
+        return None
+
+    # ── the database
+
+    def before(self, statement: str, parameters: Any, look: Look) -> None:
+        if statement in ("record_outcome", "hold_target"):
+            key = (parameters["pass_type"], parameters["push_token"])
+            self._rows[key] = _target(look, key)
+
+    def after(self, statement: str, parameters: Any, look: Look, found: Sequence[Row]) -> None:
+        if statement in ("ask_snapshot", "ask_head"):
+            task = self.loop.current
+            if task is not None and task.seen is None:
+                task.seen = self.index
+        elif statement in ("record_outcome", "hold_target"):
+            key = (parameters["pass_type"], parameters["push_token"])
+            was = self._rows.pop(key, None)
+            invariants.fenced(self, key, parameters["lease"], was, _target(look, key))
+
+    def committed(self, done: Sequence[Statement], look: Look) -> None:
+        self.index += 1
+        task = self.loop.current
+        if task is not None:
+            task.seen = None
+        names = {name for name, _, _ in done}
+        self.trace.note("commit", f"{self.index} {','.join(sorted(names - _SILENT))}" if names - _SILENT else "-")
+        if names & _COUNTING:
+            self._count(look)
+        if names & _MOVING:
+            moved = parameters_of(done, "add_pass", "put_pass", "erase_pass", "begin_epoch")
+            self._moved({(one["pass_type"], one.get("serial", "")) for one in moved}, look)
+        for one in parameters_of(done, "erase_pass"):
+            self._erased(one["pass_type"], one["serial"])
+        for one in parameters_of(done, "join"):
+            self.joined[one["pass_type"], one["device_id"], one["serial"]] = self.index
+        for one in parameters_of(done, "save_device"):
+            self._saved(one["pass_type"], one["device_id"], one["push_token"], look)
+        for one in parameters_of(done, "record_outcome", "hold_target"):
+            lease = self.leases.get((one["pass_type"], one["push_token"]))
+            if lease is not None and lease.id == one["lease"]:
+                del self.leases[one["pass_type"], one["push_token"]]
+        for name, parameters, found in done:
+            if name == "claim_targets":
+                for row in found:
+                    self._claimed((row[0], row[1]), parameters)
+        for one in parameters_of(done, "promote_certificate"):
+            self.promoted[one["pass_type"]] = self.loop.now
+
+    def put_back(self, look: Look) -> None:
+        """Everything that was true of the other copy is open again; what phones hold is not."""
+        self.index += 1
+        self.copy += 1
+        self.counters.clear()
+        self.leases.clear()
+        self.refused.clear()
+        self.replaced.clear()
+        for followed in self.following.values():
+            for one in followed.values():
+                one.sure = False
+        known = [(row[0], row[1]) for row in look("SELECT pass_type, serial FROM pass")]
+        for key in self.versions:
+            self.versions[key].append(None)
+        self._moved(set(known), look)
+        for pass_type, epoch, seq in look("SELECT pass_type, epoch, seq FROM counter"):
+            self.counters[pass_type] = Tag(epoch, seq)
+
+    def _count(self, look: Look) -> None:
+        for pass_type, epoch, seq in look("SELECT pass_type, epoch, seq FROM counter"):
+            was, now = self.counters.get(pass_type), Tag(epoch, seq)
+            self.counters[pass_type] = now
+            if was is not None and was != now:
+                invariants.gap_free(self, pass_type, was, now)
+                invariants.never_behind_a_tag(self, pass_type, now)
+
+    def _moved(self, keys: set[Key], look: Look) -> None:
+        for key in sorted(key for key in keys if key[1]):
+            found = look(_PASS, *key)
+            history = self.versions.setdefault(key, [])
+            if not found:
+                if history and history[-1] is not None:
+                    history.append(None)
+                continue
+            seq, modified, manifest, salt, document = found[0]
+            last = history[-1] if history else None
+            if last is not None and (last.manifest, last.last_modified, last.salt) == (manifest, modified, salt):
+                continue
+            points = json.loads(document)["storeCard"]["primaryFields"][0]["value"]
+            quiet = self.putting.get(key, 0) > 0
+            version = Version(seq, modified, manifest, salt, self.index, points, quiet)
+            invariants.strictly_later(self, key, last, version)
+            history.append(version)
+            self.trace.note("version", f"{key[0]} {key[1]} {seq} {modified} {manifest[:8]}")
+
+    def _erased(self, pass_type: str, serial: str) -> None:
+        for (type_, _), followed in self.following.items():
+            if type_ == pass_type:
+                followed.pop(serial, None)
+
+    def _saved(self, pass_type: str, device_id: str, push_token: str, look: Look) -> None:
+        """A device's token: the one that it had before is nobody's, unless another device names it too."""
+        self.posted.setdefault((pass_type, device_id), deque(maxlen=4)).append(self.index)
+        self.replaced.pop((pass_type, push_token), None)
+        for one in self.following.get((pass_type, device_id), {}).values():
+            old, one.push_token = one.push_token, push_token
+            if old != push_token and not look(_NAMED, pass_type, old):
+                self.replaced.setdefault((pass_type, old), self.index)
+
+    # ── trip 1 and trip 3
+
+    def arriving(self, exchange: Exchange) -> None:
+        exchange.arrived_index, exchange.copy = self.index, self.copy
+        if exchange.kind == "unregister":
+            triple = (exchange.pass_type, exchange.device_id, exchange.serial)
+            self.deleting[triple] = self.index
+            self.following.get((exchange.pass_type, exchange.device_id), {}).pop(exchange.serial, None)
+
+    def answering(self, exchange: Exchange) -> None:
+        """The last byte of an answer leaves the service."""
+        again = " again" if exchange.again else ""
+        what = exchange.serial or exchange.pass_type
+        self.trace.note("answer", f"{exchange.who} {exchange.kind} {what} {exchange.status}{again} {exchange.tag}")
+        if exchange.kind == "ask":
+            self._told(exchange)
+        elif exchange.kind == "fetch":
+            self._served(exchange)
+        elif exchange.kind in ("register", "unregister"):
+            invariants.own_token_only(self, exchange)
+            if exchange.kind == "register" and exchange.status in (200, 201):
+                self._registered(exchange)
+            elif exchange.kind == "unregister" and exchange.status == 200:
+                self.deleting[exchange.pass_type, exchange.device_id, exchange.serial] = self.index
+
+    def _registered(self, exchange: Exchange) -> None:
+        phone = (exchange.pass_type, exchange.device_id)
+        push_token = str(json.loads(exchange.body)["pushToken"])
+        invariants.acknowledged_is_durable(self, exchange, push_token)
+        if exchange.copy == self.copy and self.deleting.get((*phone, exchange.serial), -1) < exchange.arrived_index:
+            followed = self.following.setdefault(phone, {})
+            followed[exchange.serial] = Following(self.index, exchange.token, push_token)
+
+    def _told(self, exchange: Exchange) -> None:
+        phone = (exchange.pass_type, exchange.device_id)
+        seen = exchange.seen_index if exchange.seen_index is not None else self.index
+        if exchange.status not in (200, 204):
+            return
+        serials: Sequence[str] = ()
+        presented = parse(exchange.tag)
+        if exchange.status == 200:
+            listing = json.loads(exchange.answer_body)
+            serials, tag = listing["serialNumbers"], parse(listing["lastUpdated"])
+            invariants.tag_only_rises(self, exchange, tag, serials)
+            if tag is not None:
+                known = (exchange.pass_type, tag.epoch)
+                self.issued[known] = max(self.issued.get(known, 0), tag.seq)
+                for serial in serials:
+                    self.told.setdefault(phone, {}).setdefault(serial, []).append((seen, tag))
+        invariants.nothing_left_out(self, exchange, serials, presented, seen)
+
+    def _served(self, exchange: Exchange) -> None:
+        invariants.own_token_only(self, exchange)
+        if exchange.status == 304:
+            invariants.honest_304(self, exchange)
+        elif exchange.status == 200:
+            package = opened(exchange.answer_body)
+            invariants.own_pass_only(self, exchange, package)
+            invariants.one_name_one_version(self, exchange, package)
+            invariants.signed_validly(self, exchange, package)
+
+    # ── trip 2
+
+    def _claimed(self, key: Key, parameters: Any) -> None:
+        invariants.one_lease(self, key, parameters["now"])
+        invariants.nobody_is_called_in_vain(self, key)
+        self.leases[key] = Lease(parameters["lease"], parameters["lease_until"], self.index, self.loop.now)
+
+    def push_starts(self, process: Process, message: PushMessage, credential: PushCredential) -> None:
+        key = (message.topic, message.push_token)
+        self.trace.note("send", f"{process} {message.topic} {message.push_token[:8]}")
+        invariants.fit_to_push(self, process, key, credential)
+
+    def push_answered(self, process: Process, answer: PushAnswer) -> None:
+        topic, token = answer.message.topic, answer.message.push_token
+        self.trace.note("apns", f"{topic} {token[:8]} {answer.status} {answer.reason}")
+        if answer.status == 403 or answer.reason == "CertificateRefused":
+            self.refused[str(process), topic] = self.loop.now
+        if answer.status == 0:
+            self.disorder += 1
+        if answer.status == 200:
+            self.went.setdefault((topic, token), deque(maxlen=64)).append(self.loop.now)
+
+
+def parse(tag: str) -> Tag | None:
+    match = TAG.match(tag)
+    return Tag(match[1], int(match[2])) if match else None
+
+
+_PASS = "SELECT seq, last_modified, manifest_sha, token_salt, document FROM pass WHERE pass_type = ? AND serial = ?"
+_NAMED = "SELECT 1 FROM device WHERE pass_type = ? AND push_token = ? LIMIT 1"
+_SILENT = frozenset({"add_events", "counter", "push_token"})
+_COUNTING = frozenset({"next_number", "begin_epoch"})
+_MOVING = frozenset({"add_pass", "put_pass", "erase_pass", "begin_epoch"})
+
+
+def _target(look: Look, key: Key) -> Row | None:
+    found = look("SELECT * FROM push_target WHERE pass_type = ? AND push_token = ?", *key)
+    return found[0] if found else None

@@ -1,0 +1,191 @@
+"""Between phone and service: a request is lost, held up, sent twice; an answer is cut off, or never arrives."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from simulation.faults import Faults
+from simulation.loop import Future, Killed, Loop, Lost
+from simulation.process import URL, Process
+from simulation.trace import Trace
+
+TIMEOUT = 60.0
+"""How long a phone waits for an answer."""
+BASE = URL.removesuffix("/wallet")
+
+
+class Broken(ConnectionError):
+    """What a server's send raises when the client is gone."""
+
+
+@dataclass
+class Exchange:
+    """A request, who makes it, and what the service answered. The ``*_index`` are places in the order of commits."""
+
+    who: str
+    kind: str
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    pass_type: str
+    serial: str
+    device_id: str
+    port: int
+    held: str = ""
+    """The hash of the manifest that the phone held when it sent this."""
+    arrived_index: int = 0
+    seen_index: int | None = None
+    started: float = 0.0
+    copy: int = 0
+    again: bool = False
+    status: int = 0
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    answer_body: bytes = b""
+
+    @property
+    def token(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("ApplePass ")
+
+    @property
+    def tag(self) -> str:
+        return self.query.partition("passesUpdatedSince=")[2]
+
+
+class Observer(Protocol):
+    def arriving(self, exchange: Exchange) -> None: ...
+
+    def answering(self, exchange: Exchange) -> None: ...
+
+
+class Network:
+    def __init__(self, loop: Loop, rng: random.Random, trace: Trace, faults: Faults, observer: Observer) -> None:
+        self.loop = loop
+        self.rng = rng
+        self.trace = trace
+        self.faults = faults
+        self.observer = observer
+        self.processes: Callable[[], list[Process]] = list
+        self.host_now: Callable[[], int] = lambda: 0
+        self.stamps = True
+        self.connections = True
+        self._routes: dict[tuple[str, int], str] = {}
+
+    def send(self, exchange: Exchange, then: Callable[[Exchange | None], None]) -> None:
+        """``then`` gets the answered exchange, or ``None`` when no answer came."""
+        outcome: Future[Exchange | None] = self.loop.future()
+        self.loop.later(TIMEOUT, lambda: outcome.set(None))
+
+        async def wait() -> None:
+            then(await outcome.get())
+
+        self.loop.spawn(self._carry(exchange, outcome), None, "exchange")
+        self.loop.spawn(wait(), None, "phone waits")
+
+    async def _carry(self, exchange: Exchange, outcome: Future[Exchange | None]) -> None:
+        faults, draw = self.faults, self.rng.random
+        await self.loop.sleep(0.01 + 0.1 * draw())
+        if draw() < faults.request_lost:
+            if draw() < 0.5:
+                outcome.set(None)
+            return
+        exchange.started = self.host_now()
+        if draw() < faults.late:
+            await self.loop.sleep(self.rng.expovariate(1 / 15) if self.stamps else 2 * draw())
+        if self.stamps and draw() < faults.duplicated:
+            self.loop.later(self.rng.expovariate(1 / 900), lambda: self._repeat(exchange))
+        await self._reach(exchange)
+        if exchange.status == 0 or draw() < faults.answer_lost:
+            if exchange.status == 0 or draw() < 0.5:
+                outcome.set(None)
+            return
+        outcome.set(exchange)
+
+    def _repeat(self, first: Exchange) -> None:
+        """A proxy sends it once more, much later; nobody waits for that answer."""
+        again = Exchange(
+            *(first.who, first.kind, first.method, first.path, first.query, first.headers, first.body),
+            *(first.pass_type, first.serial, first.device_id, first.port, first.held),
+            started=first.started,
+            again=True,
+        )
+        self.loop.spawn(self._reach(again), None, "again")
+
+    async def _reach(self, exchange: Exchange) -> None:
+        process = self._route(exchange)
+        if process is None:
+            return
+        self.observer.arriving(exchange)
+        sent: list[dict[str, Any]] = []
+        cut = self.rng.random() < self.faults.half_written
+
+        async def send(message: dict[str, Any]) -> None:
+            await self._point(process)
+            if message["type"] == "http.response.body" and cut:
+                raise Broken("the client is gone")
+            sent.append(message)
+            if message["type"] == "http.response.body":
+                self._answer(exchange, sent)
+                await self._point(process)
+
+        received = [{"type": "http.request", "body": exchange.body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            await self._point(process)
+            return received.pop()
+
+        async def serve() -> None:
+            await process.app(self._scope(exchange), receive, send)  # type: ignore[arg-type]
+
+        try:
+            await process.call(serve)
+        except Lost:
+            if len(sent) < 2:
+                exchange.status = 0
+
+    def _answer(self, exchange: Exchange, sent: list[dict[str, Any]]) -> None:
+        exchange.status = sent[0]["status"]
+        exchange.answer_headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+        exchange.answer_body = sent[1]["body"]
+        task = self.loop.current
+        exchange.seen_index = task.seen if task is not None else None
+        self.observer.answering(exchange)
+
+    async def _point(self, process: Process) -> None:
+        if process.dead:
+            raise Killed
+        await self.loop.pause()
+
+    def _route(self, exchange: Exchange) -> Process | None:
+        """A connection stays with one process while that lives."""
+        alive = [process for process in self.processes() if process.open]
+        if not alive:
+            return None
+        known = self._routes.get((exchange.who, exchange.port))
+        for process in alive:
+            if str(process) == known:
+                return process
+        process = alive[int(self.rng.random() * len(alive))]
+        self._routes[exchange.who, exchange.port] = str(process)
+        return process
+
+    def _scope(self, exchange: Exchange) -> dict[str, Any]:
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in exchange.headers.items()]
+        if self.stamps:
+            headers.append((b"x-request-start", f"t={exchange.started / 1000:.3f}".encode()))
+        if not self.connections:
+            headers.append((b"x-forwarded-for", b"192.0.2.1"))
+        return {
+            "type": "http",
+            "method": exchange.method,
+            "path": exchange.path,
+            "raw_path": exchange.path.encode(),
+            "root_path": "/wallet",
+            "query_string": exchange.query.encode(),
+            "headers": headers,
+            "client": (exchange.who, exchange.port),
+        }

@@ -1,0 +1,126 @@
+"""What happens to the service: its processes die and are restarted, its database is put back, its clock is wrong."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from livepass.core.history import Reason, lost_modified
+from livepass.core.unavailable import Unavailable
+from livepass.outside.witness import read_witness
+from livepass.service.refusals import Refusal
+from simulation.database import Store
+from simulation.loop import Lost
+from simulation.papers import certificate
+from simulation.process import Process, new_history
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+
+class Operator:
+    """One kind of event, ``a_day`` times a day."""
+
+    def __init__(self, world: World, kind: str, a_day: float) -> None:
+        self.world = world
+        self.kind = kind
+        self.a_day = a_day
+        self.rng = random.Random(f"{world.seed}/{kind}")
+
+    async def work(self) -> None:
+        while self.a_day:
+            await self.world.loop.sleep(self.rng.expovariate(self.a_day / 86400))
+            if self.world.quiet:
+                return
+            if not self.world.restoring:
+                await getattr(self, self.kind)()
+
+    async def crash(self) -> None:
+        """kill -9 at one of the next points that it passes: any await, any statement."""
+        process = self.rng.choice(self.world.processes)
+        if not process.dead:
+            process.fuse = int(self.rng.expovariate(1 / self.rng.choice((5, 40, 400)))) + 1
+
+    async def restart(self) -> None:
+        """A rolling restart: one is asked to end, and comes again."""
+        process = self.rng.choice(self.world.processes)
+        if process.dead or not process.open:
+            return
+        self.world.trace.note("stop", str(process))
+        try:
+            await process.call(process.stop)
+        except Lost:
+            return
+        process.kill()
+
+    async def restore(self) -> None:
+        """An older backup is put back: by the command, which begins a new history, or as a mere copy of the file."""
+        world = self.world
+        world.restoring = True
+        content = self.rng.choice(world.backups)
+        copied = world.has_witness and self.rng.random() < 0.5
+        hiccups, world.server.hiccups = world.server.hiccups, 0.0
+        for process in list(world.processes):
+            if process.open:
+                try:
+                    await process.call(process.stop)
+                except Lost:
+                    copied = False  # what it saw last is written nowhere
+            else:
+                copied = copied and process.stopped
+            process.kill()
+        world.trace.note("!restore", "by copying" if copied else "by command")
+        world.counts["restores"] += 1
+        world.server.restore(content, promoted=False)
+        if not copied:
+            await self._command()
+        world.server.hiccups = hiccups
+        world.restoring = False
+        for process in list(world.processes):
+            world.start_soon(process)
+
+    async def _command(self) -> None:
+        """As ``livepass backup restore``: what is put back and the new history are one transaction."""
+        world = self.world
+        tool = Process(world, "tool", world.server.copy)
+        store = Store(world.server, tool, world.never)
+        lost = lost_modified(read_witness(world.shelf.witness) if world.shelf.witness is not None else None)
+        await store.write(lambda tx: new_history(world, tx, Reason.RESTORED, lost))
+
+    async def failover(self) -> None:
+        """A standby that is some seconds behind takes over. Connections break, and come again to another copy."""
+        world = self.world
+        content = world.server.snapshot()
+        await world.loop.sleep(self.rng.choice((0.05, 2.0, 20.0)))
+        if world.restoring or world.quiet:
+            return
+        world.trace.note("!failover", "")
+        world.counts["failovers"] += 1
+        world.server.restore(content, promoted=True)
+
+    async def clock_wrong(self) -> None:
+        """Behind by no more than 4 minutes: a 410 is believed against a registration that is 5 minutes older."""
+        self.world.clock.off = self.rng.choice((-240.0, -30.0, -1.5, 0.0, 0.0, 1.5, 30.0, 3600.0))
+        self.world.trace.note("!clock", f"{self.world.clock.off}")
+
+    async def credential_refused(self) -> None:
+        topic = self.rng.choice(self.world.types)
+        until = self.world.loop.now + self.rng.expovariate(1 / 1800)
+        self.world.apple.refused_until[topic] = until
+        self.world.trace.note("!refused", topic)
+
+    async def rotate(self) -> None:
+        """The next certificate, in time or too late."""
+        world, topic = self.world, self.rng.choice(self.world.types)
+        process = world.some_process()
+        if process is None:
+            return
+        issued = certificate(topic, self.rng.choice((0, 36)))
+        world.trace.note("!rotate", topic)
+        try:
+            taken = await process.call(
+                lambda: process.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            )
+            await process.call(lambda: world.promote(process, topic, taken.certificate))
+        except (Lost, Unavailable, Refusal):
+            return

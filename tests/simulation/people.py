@@ -1,0 +1,92 @@
+"""What people do to their phones, and what happens to the phones: each kind by a rate of its own."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from simulation.network import Exchange
+from simulation.phones import Phone
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+
+class Fate:
+    """One kind of event, ``a_day`` times a day over all phones."""
+
+    def __init__(self, world: World, kind: str, a_day: float) -> None:
+        self.world = world
+        self.kind = kind
+        self.a_day = a_day
+        self.rng = random.Random(f"{world.seed}/{kind}")
+
+    async def work(self) -> None:
+        while self.a_day:
+            await self.world.loop.sleep(self.rng.expovariate(self.a_day / 86400))
+            if self.world.quiet:
+                return
+            phones = [phone for phone in self.world.phones if phone.on]
+            await getattr(self, self.kind)(self.rng.choice(phones))
+
+    async def offline(self, phone: Phone) -> None:
+        if not phone.online:
+            return
+        phone.go_offline()
+        self.world.loop.later(self.rng.expovariate(1 / self.rng.choice((120, 3600, 20000))), phone.come_back)
+
+    async def reboot(self, phone: Phone) -> None:
+        phone.reboot()
+
+    async def new_token(self, phone: Phone) -> None:
+        phone.new_token()
+
+    async def toggled(self, phone: Phone) -> None:
+        """Off and on again, deleted and added again, or fetched by hand."""
+        if not phone.wallet.passes:
+            return
+        key = self.rng.choice(sorted(phone.wallet.passes))
+        held, chance = phone.wallet.passes[key], self.rng.random()
+        rest = self.rng.choice((0.5, 20.0, 400.0, 4000.0))
+        if chance < 0.35:
+            phone.toggle(key, not held.automatic_updates)
+            await self.world.loop.sleep(rest)
+            if phone.on and key in phone.wallet.passes:
+                phone.toggle(key, True)
+        elif chance < 0.7:
+            phone.delete(key)
+            await self.world.loop.sleep(rest)
+            if phone.on:
+                await self.world.hand_out(key, phone)
+        elif chance < 0.85:
+            await self.world.hand_out(key, phone)
+        else:
+            phone.wallet.pull_to_refresh(*key, self.world.loop.now)
+            phone.pump()
+
+    async def restored_phone(self, phone: Phone) -> None:
+        if len(self.world.phones) < 9:
+            name = f"phone{len(self.world.phones)}"
+            self.world.phones.append(phone.move_to(name, self.world.seed, keep_old=self.rng.random() < 0.4))
+
+    async def nosy(self, phone: Phone) -> None:
+        """Somebody tries the token of one pass, or a piece of it, on another."""
+        passes = list(phone.wallet.passes.values())
+        if not passes:
+            return
+        mine, other = self.rng.choice(passes), self.rng.choice(self.world.serials)
+        token = mine.token or ""
+        if other == mine.key:
+            token = self.rng.choice((token[:-1], token[:20], "", token.swapcase()))
+        pass_type, serial = other
+        kind = self.rng.choice(("fetch", "register", "unregister"))
+        device, headers = "0" * 32, {"Authorization": f"ApplePass {token}"}
+        path = f"/wallet/v1/devices/{device}/registrations/{pass_type}/{serial}"
+        method, body = ("POST", b'{"pushToken": "abcd"}') if kind == "register" else ("DELETE", b"")
+        if kind == "fetch":
+            path, method = f"/wallet/v1/passes/{pass_type}/{serial}", "GET"
+            version = self.world.ledger.current(other)
+            if version is not None and self.rng.random() < 0.5:
+                headers["If-Modified-Since"] = self.world.http_date(version.last_modified)
+        exchange = Exchange("nosy", kind, method, path, "", headers, body, pass_type, serial, device, 1)
+        self.world.network.send(exchange, lambda _: None)
