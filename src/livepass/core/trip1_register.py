@@ -42,7 +42,8 @@ TOMBSTONE_MS = 3_600_000
 
 LATE_MS = 30_000
 """A DELETE that was on its way for longer was held up by something between us: the phone may have registered since, and
-if it has not, it repeats the DELETE in order when it is answered 503.
+if it has not, it repeats the DELETE in order when it is answered 503. Likewise nobody may be there any more for the
+answer to an ask or a fetch that comes so late.
 """
 
 TWINS_KEPT = 3
@@ -110,7 +111,7 @@ def unregister(facts: RegisterFacts) -> Decision:
     """Decide ``DELETE …``: 200 also when nothing was registered, because a phone repeats what is not 200."""
     if not accepts(facts.authorization, facts.expected_token, known=facts.known_pass):
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 401, "wrong token")
-    if facts.started_at is not None and facts.now - facts.started_at > LATE_MS:
+    if facts.started_at is not None and held_up(facts.started_at, facts.now):
         waited = (facts.now - facts.started_at) // 1000
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, f"on its way for {waited} s: the phone is to repeat it")
     was = facts.registration is not None and facts.registration.left_at is None
@@ -121,6 +122,11 @@ def unregister(facts: RegisterFacts) -> Decision:
         Kind.UNREGISTERED, facts.now, facts.pass_type, facts.serial, facts.device_id, detail={"was_registered": was}
     )
     return Decision(Reply(200), writes, (event,))
+
+
+def held_up(started_at: int | None, now: int) -> bool:
+    """Whether a request was on its way for so long that whoever made it may have given it up."""
+    return started_at is not None and now - started_at > LATE_MS
 
 
 def push_token_of(body: bytes) -> str | None:

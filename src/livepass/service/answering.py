@@ -18,6 +18,7 @@ from livepass.core.history import Reason
 from livepass.core.model import PassHead, TokenSource
 from livepass.core.replay import Act, entry_of
 from livepass.core.timeline import Event, Kind
+from livepass.core.trip1_register import held_up
 from livepass.service.building import Builder, CannotBuild, Recent
 from livepass.service.epochs import Begun, begin_epochs, new_epoch, say_loudly
 from livepass.service.lookout import Lookout
@@ -174,17 +175,24 @@ class Answering:
     # ── trip 3 ask
 
     async def ask(
-        self, pass_type: str, device_id: str, tag_text: str | None, connection: str | None, *, body: bool = True
+        self,
+        pass_type: str,
+        device_id: str,
+        tag_text: str | None,
+        connection: str | None,
+        *,
+        body: bool = True,
+        started_at: int | None = None,
     ) -> Reply:
         """``GET …/registrations/{type}?passesUpdatedSince=``. A ``HEAD`` (``body`` false) tells nobody anything, so
-        nothing is noted of it.
+        nothing is noted of it; nor of one that was held up since ``started_at``: whoever asked may have gone.
         """
         decision = await self._decide_ask(pass_type, device_id, tag_text)
         if decision.writes and any(isinstance(write, NewEpoch) for write in decision.writes):
             await self._begin_epoch(pass_type, decision)
             decision = await self._decide_ask(pass_type, device_id, tag_text)
         reply = decision.reply
-        if not body:
+        if not body or held_up(started_at, self._clock.now()):
             return reply
         if self._worth_noting(decision, pass_type, device_id):
             self._recorder.note(decision.writes, decision.events)
@@ -255,8 +263,12 @@ class Answering:
         connection: str | None,
         *,
         body: bool = True,
+        started_at: int | None = None,
     ) -> Fetched:
-        """``GET`` or (``body`` false) ``HEAD /v1/passes/{type}/{serial}``. Call ``written`` once it is all sent."""
+        """``GET`` or (``body`` false) ``HEAD /v1/passes/{type}/{serial}``. Call ``written`` once it is all sent.
+
+        One that was held up since ``started_at`` is answered, and is no evidence that anybody has the pass now.
+        """
         serial = await self._known_serial(pass_type, serial)
         snapshot = await self._store.fetch_snapshot(pass_type, serial)
         head = snapshot.head
@@ -267,10 +279,12 @@ class Answering:
         )
         verdict, decision = trip3_fetch.fetch(facts)
         self._recorder.note(decision.writes, decision.events)
-        conditional = if_modified_since is not None
+        conditional, late = if_modified_since is not None, held_up(started_at, facts.now)
         if head is None or verdict is trip3_fetch.Verdict.REFUSE or not body:
             return Fetched(self, decision.reply)
         if verdict is trip3_fetch.Verdict.NOT_MODIFIED:
+            if late:
+                return Fetched(self, decision.reply)
             return Fetched(self, decision.reply, pass_type, serial, head.seq, conditional, connection, snapshot.epoch)
         try:
             reply, seq = await self._built(pass_type, serial, snapshot.tenant, head, decision.reply)
@@ -279,6 +293,8 @@ class Answering:
             event = Event(Kind.FETCH_FAILED, facts.now, pass_type, serial, detail={"status": 503, "reason": str(error)})
             self._recorder.note((), (event,))
             return Fetched(self, Reply(503))
+        if late:
+            return Fetched(self, reply)
         return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch)
 
     async def _built(self, pass_type: str, serial: str, tenant: str, head: PassHead, reply: Reply) -> tuple[Reply, int]:

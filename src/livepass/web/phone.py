@@ -143,7 +143,9 @@ class PhoneApp:
         load.asking += 1
         try:
             return await self._answering.ask(
-                pass_type, device_id, tag, request.connection, body=request.method == "GET"
+                *(pass_type, device_id, tag, request.connection),
+                body=request.method == "GET",
+                started_at=request.started_at,
             )
         finally:
             load.asking -= 1
@@ -160,6 +162,7 @@ class PhoneApp:
                 request.if_modified_since,
                 request.connection,
                 body=request.method == "GET",
+                started_at=request.started_at,
             )
             counts = fetched.reply.status != 401
         finally:

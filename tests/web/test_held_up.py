@@ -1,0 +1,81 @@
+"""An ask or a fetch that a proxy held up, or repeats, long after its phone has gone: answered, and proof of nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livepass.core.trip1_register import LATE_MS
+from livepass.emulators.authority import Issued
+from livepass.web.phone import PhoneApp
+from service.rig import TYPE, Rig, rig
+
+ASK = f"/v1/devices/phone/registrations/{TYPE}"
+FETCH = f"/v1/passes/{TYPE}/1"
+
+
+async def _call(service: Rig, path: str, late_ms: int, headers: dict[str, str] | None = None) -> int:
+    stamped = {"X-Request-Start": f"t={service.clock.now() - late_ms}", **(headers or {})}
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in stamped.items()],
+        "client": ("10.9.9.9", 40_000),
+    }
+    await PhoneApp(service.answering)(scope, receive, send)
+    await service.recorder.settle()
+    status: int = sent[0]["status"]
+    return status
+
+
+@pytest.mark.parametrize(("late_ms", "counts"), [(0, True), (LATE_MS, True), (LATE_MS + 1, False)])
+def test_what_comes_too_late_acknowledges_nothing_and_delivers_nothing(
+    late_ms: int, counts: bool, tmp_path: Path, pass_certificate: Issued
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            changed = await service.change("1", 5)
+            assert await _call(service, ASK, late_ms) == 200
+            allowed = {"Authorization": await service.allowed("1")}
+            assert await _call(service, FETCH, late_ms, allowed) == 200
+            target, [held] = await service.target(), await service.store.held(TYPE, "1")
+            assert (target.acked >= changed.number) is counts
+            assert (held.watermarks.told >= changed.number) is counts
+            assert (held.watermarks.served >= changed.number) is counts
+            dated = {**allowed, "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
+            assert await _call(service, FETCH, late_ms, dated) == 200
+
+    asyncio.run(main())
+
+
+def test_a_late_304_proves_nothing_either(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            dated = dict((await service.fetch("1")).headers)[b"last-modified"].decode()
+            changed = await service.change("1", 0)
+            headers = {"Authorization": await service.allowed("1"), "If-Modified-Since": dated}
+            before = (await service.kinds("1")).count("fetched")
+            assert await _call(service, FETCH, LATE_MS + 1, headers) == 304
+            assert (await service.kinds("1")).count("fetched") == before
+            assert await _call(service, FETCH, 0, headers) == 304
+            assert (await service.kinds("1")).count("fetched") == before + 1
+            assert not changed.changed
+
+    asyncio.run(main())
