@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import multiprocessing
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+import livepass
+from simulation import planting
 from simulation.faults import PROFILES
+from simulation.regressions import REGRESSIONS
 from simulation.results import Summary, show, show_figures
+from simulation.trace import Violation
 from simulation.world import World
 
 CHUNK = 5
@@ -45,6 +53,45 @@ def _parts(chunks: Sequence[Sequence[Job]], days: float, processes: int) -> Iter
         yield from pool.imap(work, chunks)
 
 
+def until_found(jobs: Sequence[Job], days: float) -> int:
+    """For a planted mistake: one line of JSON about the first seed that breaks a rule."""
+    logging.disable(logging.WARNING)
+    said: dict[str, object] = {"rule": "", "seeds": len(jobs), "text": "", "livepass": livepass.__file__}
+    for count, (seed, profile) in enumerate(jobs, 1):
+        try:
+            violations = World(seed, profile, days).run().violations
+        except Exception as error:
+            violations = [Violation("X2", f"the service does not work at all: {error!r}", (), 0.0)]
+        if violations:
+            said |= {"rule": violations[0].rule, "seeds": count, "text": violations[0].text}
+            break
+    print(json.dumps(said))
+    return 0
+
+
+def plant(names: Sequence[str], most: int, jobs: int) -> int:
+    missed = 0
+    for found in planting.find_all(planting.chosen(names), most, jobs):
+        planting.show(found)
+        missed += not found.rule
+    print(f"{missed} not found")
+    return 1 if missed else 0
+
+
+def determinism(jobs: Sequence[Job], days: float) -> int:
+    """The same seeds in other interpreters, under other hash seeds."""
+    script = f"from simulation.__main__ import run_chunk; print(run_chunk({days}, {list(jobs)}).digests)"
+    seen = set()
+    for hash_seed in ("0", "1", "random", "random"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        seen.add(done.stdout)
+    print(f"{len(jobs)} seeds under four hash seeds: {'the same' if len(seen) == 1 else 'DIFFERENT'} histories")
+    return 0 if len(seen) == 1 else 1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simulate", description="Years of phones and failures in minutes.")
     parser.add_argument("--seeds", type=int, default=100, help="how many")
@@ -54,10 +101,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--replay", type=int, metavar="SEED", help="one seed, with its history when it fails")
     parser.add_argument("--profile", choices=PROFILES, default="", help="instead of the one that a seed draws")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
+    parser.add_argument("--regressions", action="store_true", help="the seeds that found something")
+    parser.add_argument("--determinism", type=int, metavar="N", help="N seeds, each under three hash seeds")
+    parser.add_argument("--planted", nargs="*", metavar="NAME", help="plant mistakes, and show what finds them")
+    parser.add_argument("--most", type=int, default=300, help="the most seeds for a planted mistake")
+    parser.add_argument("--until-found", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
+    if asked.planted is not None:
+        return plant(asked.planted, asked.most, asked.jobs)
     seeds = [asked.replay] if asked.replay is not None else range(asked.first, asked.first + asked.seeds)
+    jobs = [(seed, asked.profile) for seed in seeds]
+    if asked.until_found:
+        return until_found(jobs, asked.days)
+    if asked.determinism is not None:
+        return determinism(jobs[: asked.determinism], asked.days)
+    if asked.regressions:
+        jobs = [(one.seed, one.profile) for one in REGRESSIONS]
     began = time.monotonic()
-    summary = run([(seed, asked.profile) for seed in seeds], asked.days, asked.jobs)
+    summary = run(jobs, asked.days, asked.jobs)
     for failure in summary.failures:
         show(failure)
     if asked.replay is not None:

@@ -123,6 +123,7 @@ def fit_to_push(ledger: Ledger, process: Process, key: Key, credential: PushCred
     for (_, refused_topic), refused in ledger.refused.items():
         if (
             refused_topic == topic
+            and not ledger.forgetful
             and refused + 60 < claimed < refused + CIRCUIT_S
             and ledger.promoted.get(topic, 0.0) < refused
         ):

@@ -76,6 +76,8 @@ class Ledger:
         self.index = 0
         self.copy = 0
         self.has_journal = True
+        self.forgetful = False
+        """Whether transactions fail now and then: what a worker learnt may then be lost with its record."""
         self.journal: Callable[[], Sequence[bytes]] = lambda: ()
         self.versions: dict[Key, list[Version | None]] = {}
         self.counters: dict[str, Tag] = {}

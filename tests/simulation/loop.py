@@ -109,6 +109,8 @@ class Loop:
 
     def __init__(self, rng: random.Random, start: float, failed: Callable[[Task, BaseException], None]) -> None:
         self._draw = rng.random
+        self.drag = 0.002
+        """How many seconds a point takes at most, when it takes any: a busy machine takes longer at each."""
         self.now = start
         self.steps = 0
         self._failed = failed
@@ -142,7 +144,7 @@ class Loop:
         if chance < 0.85:
             await _PAUSE
         else:
-            await _Yield(0.002 * (chance - 0.85) / 0.15 if chance < 0.999 else 3.0 * self._draw())
+            await _Yield(self.drag * (chance - 0.85) / 0.15 if chance < 0.999 else 3.0 * self._draw())
 
     async def sleep(self, seconds: float) -> None:
         await _Yield(max(0.0, seconds))

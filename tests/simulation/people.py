@@ -66,8 +66,10 @@ class Fate:
 
     async def restored_phone(self, phone: Phone) -> None:
         if len(self.world.phones) < 9:
+            # Two phones under one device id cannot be told apart by anybody.
+            keep = self.rng.random() < 0.4 and phone.wallet.quirks.on("restore-new-device-id")
             name = f"phone{len(self.world.phones)}"
-            self.world.phones.append(phone.move_to(name, self.world.seed, keep_old=self.rng.random() < 0.4))
+            self.world.phones.append(phone.move_to(name, self.world.seed, keep_old=keep))
 
     async def nosy(self, phone: Phone) -> None:
         """Somebody tries the token of one pass, or a piece of it, on another."""

@@ -65,6 +65,7 @@ class World:
         self.pushes, self.retells = "pushes" in defences, "retells" in defences
         forget()
         self.loop = Loop(random.Random(f"{seed}/loop"), START.timestamp(), self._failed)
+        self.loop.drag = rng.choice((0.002, 0.002, 0.05, 0.4))
         self.trace = Trace(lambda: self.loop.now)
         self.clock = HostClock(self.loop)
         self.ledger = Ledger(self.loop, self.trace, self.clock.now)
@@ -247,6 +248,7 @@ class World:
     def _begin_chaos(self) -> None:
         faults = self.apple.faults = self.network.faults = self.faults
         self.server.hiccups, self.server.conflicts = faults.hiccup, faults.conflict
+        self.ledger.forgetful = faults.hiccup > 0
         workers: list[Any] = [
             Issuer(self, f"issuer{number}", self.rng.choice((2.0, 6.0, 15.0)))
             for number in range(self.rng.randrange(1, 3))

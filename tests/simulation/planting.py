@@ -1,0 +1,75 @@
+"""Plants one mistake into a copy of the product, and lets seeds run over that copy until one of them finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulation.planted import PLANTED, Plant
+
+TESTS = Path(__file__).parents[1]
+SOURCE = TESTS.parent / "src"
+SECONDS = 1800
+
+
+@dataclass(frozen=True)
+class Found:
+    """``rule`` is empty when it was not found."""
+
+    plant: Plant
+    rule: str
+    seeds: int
+    text: str
+
+
+def applied(plant: Plant) -> str:
+    """The file with the mistake in it. Raises ``ValueError`` when it does not fit the product any more."""
+    text = (SOURCE / "livepass" / plant.file).read_text("utf-8")
+    if text.count(plant.old) != 1:
+        raise ValueError(f"{plant.name}: its text stands {text.count(plant.old)} times in {plant.file}")
+    return text.replace(plant.old, plant.new)
+
+
+def find(plant: Plant, most: int, first: int = 1) -> Found:
+    """Run seeds over a product with this mistake, in another interpreter."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "src"
+        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / "livepass" / plant.file).write_text(applied(plant), "utf-8")
+        path = os.pathsep.join((str(copy), str(TESTS)))
+        command = [sys.executable, "-m", "simulation", "--until-found", "--seeds", str(most), "--from", str(first)]
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    try:
+        said = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise RuntimeError(f"{plant.name}: the simulation itself broke: {done.stderr[-2000:]}") from None
+    assert Path(said["livepass"]).is_relative_to(Path(folder).resolve()), "the product itself was run, not its copy"
+    return Found(plant, said["rule"], said["seeds"], said["text"])
+
+
+def chosen(names: Sequence[str]) -> list[Plant]:
+    known = {plant.name: plant for plant in PLANTED}
+    if unknown := [name for name in names if name not in known]:
+        raise SystemExit(f"nothing is planted as {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names] or list(PLANTED)
+
+
+def find_all(plants: Sequence[Plant], most: int, jobs: int) -> Iterator[Found]:
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda plant: find(plant, most), plants)
+
+
+def show(found: Found) -> None:
+    by = f"{found.rule} after {found.seeds} seeds" if found.rule else f"NOT FOUND in {found.seeds} seeds"
+    print(f"{found.plant.name:32} {by:24} {found.text[:100]}", flush=True)
