@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livepass.core.model import TokenSource
+from livepass.core.trip1_register import TWINS_KEPT
+from simulation.papers import opened
 from simulation.phones import Phone, manifest_of
+from simulation.stranger import NaiveWallet
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -30,7 +34,78 @@ def check(world: World) -> None:
         if phone.on:
             _coherent(world, phone)
             _not_again_and_again(world, phone)
+    for stranger in world.strangers:
+        _naive_too(world, stranger)
     _drained(world)
+    _no_secret(world)
+    _double_entry(world)
+
+
+def check_rest(world: World, pushes: int) -> None:
+    """L2: where nothing is owed, nothing is pushed."""
+    if pushes:
+        world.ledger.violate("L2", f"{pushes} pushes though every phone is up to date")
+
+
+def check_bounds(world: World) -> None:
+    """L5: after 90 days, what is dead and what has left is gone; device ids of one phone do not pile up."""
+    look = world.server.look
+    left = look("SELECT device_id FROM registration WHERE left_at IS NOT NULL")
+    dead = look(_DEAD)
+    if left or dead:
+        world.ledger.violate("L5", f"{len(left)} registrations that left and {len(dead)} dead ones are kept for good")
+    used_up = look(_USED_UP, TWINS_KEPT)
+    if used_up:
+        world.ledger.violate("L5", f"a phone has {used_up[0][0]} superseded device ids for {used_up[0][1]}")
+
+
+_DEAD = """
+SELECT d.device_id FROM device d JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+  JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+ WHERE g.dead_at IS NOT NULL"""
+_USED_UP = """
+SELECT count(*), r.serial FROM device d
+  JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+ WHERE r.superseded_at IS NOT NULL GROUP BY d.pass_type, d.push_token, r.serial HAVING count(*) > ?"""
+
+
+def _no_secret(world: World) -> None:
+    """S10: no token of a pass and no push token stands in the diary, which people are shown, or in a log."""
+    said = "\n".join(row[0] for row in world.server.look("SELECT coalesce(target, '') || detail FROM event"))
+    said += "\n".join(world.logged)
+    for phone in world.phones:
+        for held in phone.wallet.passes.values():
+            for secret in (held.token, phone.wallet.push_token):
+                if secret and secret in said:
+                    world.ledger.violate("S10", f"a token of {phone} stands in the diary or a log", str(phone))
+
+
+def _double_entry(world: World) -> None:
+    """S12: the newest line of the diary about a pass names the number that the pass has. A pass that was looked at and
+    not changed since a new history began may stand at the number of that.
+    """
+    for pass_type, serial, seq, began, noted in world.server.look(_NOTED):
+        if noted is not None and seq not in (noted, began):
+            what = f"{serial} stands at {seq}, its diary says {noted}"
+            world.ledger.violate("S12", what, serial, pass_type)
+
+
+_NOTED = """
+SELECT p.pass_type, p.serial, p.seq, c.began,
+       (SELECT e.seq FROM event e WHERE e.pass_type = p.pass_type AND e.serial = p.serial
+           AND e.kind IN ('issued', 'changed', 'voided', 'unchanged') ORDER BY e.id DESC LIMIT 1)
+  FROM pass p JOIN counter c ON c.pass_type = p.pass_type"""
+
+
+def _naive_too(world: World, stranger: NaiveWallet) -> None:
+    """L1 for who polls: it asked since the pass changed last, so it holds that version."""
+    version = world.ledger.current(stranger.key)
+    if version is None or not stranger.body or not _same_pass(world, stranger.key, stranger.token):
+        return
+    if stranger.asked_at > version.at + 60 and stranger.asked_at < world.loop.now - 60:
+        held = manifest_of(opened(stranger.body))
+        if held != version.manifest:
+            world.ledger.violate("L1", f"{stranger.name} holds {held[:8]}, not {version.manifest[:8]}", stranger.name)
 
 
 def _coherent(world: World, phone: Phone) -> None:
@@ -68,8 +143,6 @@ def _same_pass(world: World, key: tuple[str, str], token: str | None) -> bool:
     rows = world.server.look("SELECT token_key, token_salt FROM pass WHERE pass_type = ? AND serial = ?", *key)
     if process is None or not rows:
         return False
-    from livepass.core.model import TokenSource
-
     return process.keys.token("default", *key, TokenSource(*rows[0])) == token
 
 

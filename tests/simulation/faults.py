@@ -42,6 +42,7 @@ class Faults:
     restore: float = field(default=0.0, metadata={"per_day": (0.2, 0.7, 2.0)})
     failover: float = field(default=0.0, metadata={"per_day": (0.2, 0.7, 3.0)})
     clock_wrong: float = field(default=0.0, metadata={"per_day": (0.3, 1.0, 4.0)})
+    rotate: float = field(default=0.0, metadata={"per_day": (0.3, 1.0, 4.0)})
 
 
 NAMES = tuple(one.name for one in fields(Faults))

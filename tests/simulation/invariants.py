@@ -44,12 +44,13 @@ def honest_304(ledger: Ledger, exchange: Exchange) -> None:
 
 def nothing_left_out(ledger: Ledger, exchange: Exchange, serials: Any, presented: Tag | None, seen: int) -> None:
     """S2: a list omits a pass only if this device was told of its current version before, by an answer whose tag it
-    has reached. A registration counts as told of nothing.
+    has reached. A registration counts as told of nothing; one that left is told for an hour, because its DELETE may
+    have been a late one.
     """
     phone = (exchange.pass_type, exchange.device_id)
     if exchange.copy != ledger.copy:
         return
-    for serial, followed in ledger.following.get(phone, {}).items():
+    for serial, followed in [*ledger.following.get(phone, {}).items(), *ledger.leaving_still(phone)]:
         if serial in serials or not followed.sure or followed.index > exchange.arrived_index:
             continue
         version = ledger.current_at((exchange.pass_type, serial), seen)
@@ -215,6 +216,24 @@ SELECT r.left_at, d.push_token FROM registration r
  WHERE r.pass_type = ? AND r.device_id = ? AND r.serial = ?"""
 
 
+def still_registered(ledger: Ledger, phone: Key, serial: str) -> None:
+    """S7: a registration outlives the death of processes. A device id that was used up, and so forgotten, is no loss:
+    then a newer one with its push token stands for the phone.
+    """
+    found = ledger.look(_REGISTERED, *phone, serial)
+    if not found or found[0][0] is not None:
+        token = ledger.following[phone][serial].push_token
+        if not ledger.look(_STANDS_IN, phone[0], token, serial):
+            ledger.violate(
+                "S7", f"{phone[1][:8]} was registered for {serial}, and is not any more", serial, phone[1][:8]
+            )
+
+
+_STANDS_IN = """
+SELECT 1 FROM device d JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+ WHERE d.pass_type = ? AND d.push_token = ? AND r.serial = ?"""
+
+
 # ── S8
 
 
@@ -246,6 +265,17 @@ def signed_validly(ledger: Ledger, exchange: Exchange, package: Package) -> None
         ledger.violate("S9", f"{exchange.serial} was signed by a certificate that was not valid", exchange.serial)
     elif signed.pass_type != package.pass_type:
         ledger.violate("S9", f"{exchange.serial} was signed by the certificate of {signed.pass_type}", exchange.serial)
+
+
+# ── S11
+
+
+def patience(ledger: Ledger, phone: str, topic: str, score: float, allowance: float) -> None:
+    """S11: pushes that may wait never use up a phone's patience: its score stays near the limit that we keep to.
+    ``allowance``: what urgent pushes, crashes and moved tokens may have cost beside.
+    """
+    if score > 5.0 + allowance:
+        ledger.violate("S11", f"{phone} has lost patience with {topic}: score {score:.1f}", phone)
 
 
 # ── S12

@@ -79,7 +79,7 @@ class Issuer:
                 await self.burst(key)
             elif chance < 0.91:
                 await self.push(key)
-                world.urgent.add(key[0])
+                world.urgent[key[0]] += 1
             elif chance < 0.94:
                 await self.put([Wish(*key, void=True)], "auto")
             elif chance < 0.96 and world.may_erase:
@@ -117,7 +117,7 @@ class Issuer:
     async def put(self, wishes: list[Wish], push: Push) -> None:
         ledger, keys = self.world.ledger, [(wish.pass_type, wish.serial) for wish in wishes]
         if push == "now":
-            self.world.urgent |= {key[0] for key in keys}
+            self.world.urgent.update(key[0] for key in keys)
         for key in keys if push == "none" else ():
             ledger.putting[key] = ledger.putting.get(key, 0) + 1
         copy = ledger.copy

@@ -17,7 +17,7 @@ from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.store.rows import Row
 from simulation import invariants
 from simulation.database import Look, Statement, parameters_of
-from simulation.loop import Loop
+from simulation.loop import Future, Loop
 from simulation.network import Exchange
 from simulation.papers import opened
 from simulation.process import Process
@@ -40,6 +40,7 @@ class Version:
     points: Any = None
     quiet: bool = False
     """Issued with ``push=none``: phones are not told."""
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Ledger:
         self.host_now = host_now
         self.look: Look = lambda *_: []
         self.violations: list[Violation] = []
+        self._awaited: list[Future[None]] = []
         self.index = 0
         self.copy = 0
         self.has_journal = True
@@ -85,6 +87,7 @@ class Ledger:
         self.tags: dict[tuple[str, str, str], deque[tuple[int, int]]] = {}
         self.told: dict[Key, dict[str, list[tuple[int, Tag]]]] = {}
         self.following: dict[Key, dict[str, Following]] = {}
+        self.leaving: dict[tuple[Key, str], tuple[Following, int]] = {}
         self.deleting: dict[tuple[str, str, str], int] = {}
         self.posted: dict[Key, deque[int]] = {}
         self.joined: dict[tuple[str, str, str], int] = {}
@@ -102,6 +105,12 @@ class Ledger:
     def violate(self, rule: str, text: str, *about: str) -> None:
         self.trace.note("!", f"{rule} {text}")
         self.violations.append(Violation(rule, text, about, self.loop.now))
+
+    async def next_version(self) -> None:
+        """Return when the next version of some pass is committed."""
+        future: Future[None] = self.loop.future()
+        self._awaited.append(future)
+        await future.get()
 
     # ── versions
 
@@ -183,6 +192,7 @@ class Ledger:
         self.leases.clear()
         self.refused.clear()
         self.replaced.clear()
+        self.leaving.clear()
         for followed in self.following.values():
             for one in followed.values():
                 one.sure = False
@@ -215,7 +225,10 @@ class Ledger:
                 continue
             points = json.loads(document)["storeCard"]["primaryFields"][0]["value"]
             quiet = self.putting.get(key, 0) > 0
-            version = Version(seq, modified, manifest, salt, self.index, points, quiet)
+            version = Version(seq, modified, manifest, salt, self.index, points, quiet, self.loop.now)
+            awaited, self._awaited = self._awaited, []
+            for one in awaited:
+                one.set(None)
             invariants.strictly_later(self, key, last, version)
             history.append(version)
             self.trace.note("version", f"{key[0]} {key[1]} {seq} {modified} {manifest[:8]}")
@@ -224,6 +237,8 @@ class Ledger:
         for (type_, _), followed in self.following.items():
             if type_ == pass_type:
                 followed.pop(serial, None)
+        for left in [left for left in self.leaving if left[0][0] == pass_type and left[1] == serial]:
+            del self.leaving[left]
 
     def _saved(self, pass_type: str, device_id: str, push_token: str, look: Look) -> None:
         """A device's token: the one that it had before is nobody's, unless another device names it too."""
@@ -241,7 +256,10 @@ class Ledger:
         if exchange.kind == "unregister":
             triple = (exchange.pass_type, exchange.device_id, exchange.serial)
             self.deleting[triple] = self.index
-            self.following.get((exchange.pass_type, exchange.device_id), {}).pop(exchange.serial, None)
+            phone = (exchange.pass_type, exchange.device_id)
+            left = self.following.get(phone, {}).pop(exchange.serial, None)
+            if left is not None:
+                self.leaving[phone, exchange.serial] = (left, self.host_now())
 
     def answering(self, exchange: Exchange) -> None:
         """The last byte of an answer leaves the service."""
@@ -266,6 +284,16 @@ class Ledger:
         if exchange.copy == self.copy and self.deleting.get((*phone, exchange.serial), -1) < exchange.arrived_index:
             followed = self.following.setdefault(phone, {})
             followed[exchange.serial] = Following(self.index, exchange.token, push_token)
+            self.leaving.pop((phone, exchange.serial), None)
+
+    def leaving_still(self, phone: Key) -> list[tuple[str, Following]]:
+        """What a phone left within the hour."""
+        now = self.host_now()
+        return [
+            (serial, followed)
+            for (left_by, serial), (followed, at) in self.leaving.items()
+            if left_by == phone and 0 <= now - at < 3_500_000
+        ]
 
     def _told(self, exchange: Exchange) -> None:
         phone = (exchange.pass_type, exchange.device_id)
@@ -301,6 +329,13 @@ class Ledger:
         invariants.one_lease(self, key, parameters["now"])
         invariants.nobody_is_called_in_vain(self, key)
         self.leases[key] = Lease(parameters["lease"], parameters["lease_until"], self.index, self.loop.now)
+
+    def all_there(self) -> None:
+        """A process has started again: what was acknowledged before is still there."""
+        for phone, followed in self.following.items():
+            for serial, one in followed.items():
+                if one.sure:
+                    invariants.still_registered(self, phone, serial)
 
     def push_starts(self, process: Process, message: PushMessage, credential: PushCredential) -> None:
         key = (message.topic, message.push_token)

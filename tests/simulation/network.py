@@ -97,13 +97,21 @@ class Network:
         if draw() < faults.late:
             await self.loop.sleep(self.rng.expovariate(1 / 15) if self.stamps else 2 * draw())
         if self.stamps and draw() < faults.duplicated:
-            self.loop.later(self.rng.expovariate(1 / 900), lambda: self._repeat(exchange))
+            self.loop.later(self._when_again(exchange), lambda: self._repeat(exchange))
         await self._reach(exchange)
         if exchange.status == 0 or draw() < faults.answer_lost:
             if exchange.status == 0 or draw() < 0.5:
                 outcome.set(None)
             return
         outcome.set(exchange)
+
+    def _when_again(self, exchange: Exchange) -> float:
+        """At once, or when the one who asked has long gone. Between the two, nobody can tell a repetition of an ask or
+        a fetch from one that took its time; of a registration or its end, everybody can.
+        """
+        if exchange.method == "GET":
+            return self.rng.random() if self.rng.random() < 0.2 else 31.0 + self.rng.expovariate(1 / 900)
+        return 28 * self.rng.random() if self.rng.random() < 0.4 else self.rng.expovariate(1 / 900)
 
     def _repeat(self, first: Exchange) -> None:
         """A proxy sends it once more, much later; nobody waits for that answer."""

@@ -87,7 +87,9 @@ class Phone:
         self.enrolled: dict[PassKey, str | None] = {}
         """The token with which each pass was registered: one that was added anew since is another pass."""
         self.asks = 0
-        self.updated: Callable[[Phone, PassKey], None] = lambda *_: None
+        self.tokens = 0
+        """How often its push token changed: each time, what we count of its patience begins anew."""
+        self.pushed: Callable[[Phone, str], None] = lambda *_: None
 
     def _adopt_wallet(self) -> None:
         self.wallet.stranded = {}
@@ -167,11 +169,11 @@ class Phone:
             if held.package is was:
                 self.bodies[key, version] = self.bodies.get((key, version), 0) + 1
             self.trace.note("took", f"{self.name} {key[1]} {version[:8]}{'' if held.package is was else ' new'}")
-            self.updated(self, key)
 
     def push(self, topic: str) -> None:
         self.trace.note("push", f"{self.name} {topic}")
         self.wallet.push(topic, self.loop.now)
+        self.pushed(self, topic)
         self.pump()
 
     def wants(self, topic: str) -> bool:
@@ -224,6 +226,7 @@ class Phone:
 
     def new_token(self) -> None:
         self.trace.note("token", self.name)
+        self.tokens += 1
         self.apple.retire(self.wallet.push_token)
         self.wallet.new_push_token(None, self.loop.now)
         self.apple.issue(self.wallet.push_token, self)
@@ -242,6 +245,6 @@ class Phone:
         if not keep_old:
             self.on = False
             self.apple.retire(self.wallet.push_token)
-        other.enrolled.clear()
+        other.pushed = self.pushed
         other.pump()
         return other

@@ -3,6 +3,8 @@
 Each is one replacement of text in one file. A mistake that is not found is a fault of the simulation.
 """
 
+# ruff: noqa: E501 - lines of the product, as they stand there
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -26,6 +26,7 @@ class NaiveWallet:
         self.token = ""
         self.body = b""
         self.registered = False
+        self.asked_at = 0.0
 
     def add(self, pass_type: str, serial: str, token: str) -> None:
         self.key, self.token = (pass_type, serial), token
@@ -62,6 +63,7 @@ class NaiveWallet:
         if exchange.kind == "register" and exchange.status in (200, 201):
             self.registered = True
         elif exchange.kind == "ask" and exchange.status == 200:
+            self.asked_at = self.loop.now
             for serial in json.loads(exchange.answer_body)["serialNumbers"]:
                 self._fetch(serial)
         elif exchange.kind == "fetch" and exchange.status == 200:

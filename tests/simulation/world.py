@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from livepass.core.change import http_date
@@ -15,7 +17,7 @@ from livepass.core.unavailable import Unavailable
 from livepass.emulators.iphone import Quirks
 from livepass.service.refusals import Refusal
 from livepass.service.seams import Sender
-from simulation import aftermath
+from simulation import aftermath, invariants
 from simulation.apple import Apple, SimulatedSender
 from simulation.database import Server
 from simulation.faults import PROFILES, Faults, draw, profile_of
@@ -85,7 +87,7 @@ class World:
         self.serials: list[Key] = []
         self.backups: list[bytes] = []
         self.counts: Counter[str] = Counter()
-        self.urgent: set[str] = set()
+        self.urgent: Counter[str] = Counter()
         self.lapse: dict[str, float] = {}
         self.revision = 0
         self.quiet = self.restoring = False
@@ -93,6 +95,7 @@ class World:
         self.http_date = http_date
         self.quirks = self._quirks(rng)
         self.faulty: list[BaseException] = []
+        self.logged: list[str] = []
         self._phone_days = 0.0
         self.trace.note("seed", f"{seed} {self.profile} {self.faults} {sorted(defences)}")
 
@@ -139,6 +142,8 @@ class World:
             return
         except Unavailable:
             process.kill()
+        else:
+            self.ledger.all_there()
 
     def some_process(self) -> Process | None:
         alive = [process for process in self.processes if process.open]
@@ -156,10 +161,18 @@ class World:
     def _valid(self, credential: PushCredential) -> bool:
         return self.loop.now < self.lapse.get(credential.id, float("inf"))
 
+    def _patience(self, phone: Phone, topic: str) -> None:
+        if self.faults.push_late or phone.wallet.quirks["push-budget"] != "assumed":
+            return
+        lost = self.ledger.disorder + 4 * (phone.tokens + self.ledger.copy)
+        score = phone.wallet.score_of(topic).score
+        invariants.patience(self.ledger, str(phone), topic, score, self.urgent[topic] + lost)
+
     async def certify(self, process: Process, pass_type: str, hours: int) -> None:
         issued = certificate(pass_type, hours)
         imported = await process.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         self.lapse[imported.certificate.id] = issued.certificate.not_valid_after_utc.timestamp()
+        await self.promote(process, pass_type, imported.certificate)
 
     # ── passes and phones
 
@@ -183,7 +196,7 @@ class World:
             await process.call(process.start)
         first = self.processes[0]
         for pass_type in TYPES:
-            await first.call(lambda pass_type=pass_type: self.certify(first, pass_type, 0))  # type: ignore[misc]
+            await first.call(partial(self.certify, first, pass_type, 0))
         await first.call(lambda: first.publishing.publish(template(0), wait=True))
         issuer = Issuer(self, "first", 1.0)
         rng = self.rng
@@ -194,6 +207,7 @@ class World:
         for number in range(rng.randrange(2, 5)):
             name = f"phone{number}"
             self.phones.append(Phone(name, self.loop, self.network, self.apple, self.trace, self.seed, self.quirks))
+            self.phones[-1].pushed = self._patience
             for key in rng.sample(self.serials, rng.randrange(1, min(4, len(self.serials)) + 1)):
                 await self.hand_out(key, self.phones[-1])
         if rng.random() < 0.3:
@@ -225,6 +239,8 @@ class World:
                 self._go_on(self.loop.now + QUIET_DAYS * DAY, until_still=True)
             if not self.ledger.violations:
                 aftermath.check(self)
+            if not self.ledger.violations:
+                self._begin_peace()
         self.loop.close()
         self.server.close()
         return Result(
@@ -255,7 +271,7 @@ class World:
         ]
         workers += [Fate(self, kind, getattr(faults, kind)) for kind in ("offline", "reboot", "new_token", "toggled")]
         workers += [Fate(self, "restored_phone", faults.restored_phone), Fate(self, "nosy", 6.0)]
-        for kind in ("crash", "restart", "restore", "failover", "clock_wrong", "credential_refused"):
+        for kind in ("crash", "restart", "restore", "failover", "clock_wrong", "credential_refused", "rotate"):
             workers.append(Operator(self, kind, getattr(faults, kind)))
         for worker in workers:
             self.loop.spawn(worker.work(), None, "worker")
@@ -270,9 +286,36 @@ class World:
         self.clock.off = 0.0
         for process in self.processes:
             process.fuse = None
+        for pass_type in TYPES:
+            self.loop.spawn(self._renewed(pass_type), None, "renewed")
         for phone in self.phones:
             phone.asks = 0
             phone.come_back()
+
+    async def _renewed(self, pass_type: str) -> None:
+        """By now, somebody has read the warnings about the certificate."""
+        while True:
+            await self.loop.sleep(5.0)
+            process = self.some_process()
+            if process is not None:
+                with contextlib.suppress(Lost, Unavailable):
+                    await process.call(partial(self.certify, process, pass_type, 0))
+                    return
+
+    def _begin_peace(self) -> None:
+        """Nothing is left to do, so nothing is done; and after months, what is dead is forgotten."""
+        pushes = self.trace.counts["send"]
+        self.loop.run(self.loop.now + 3 * 3600)
+        aftermath.check_rest(self, self.trace.counts["send"] - pushes)
+        self.clock.off += 100 * DAY
+        process = self.processes[0]
+
+        async def prune() -> None:
+            await process.call(process.keeper.prune)
+            aftermath.check_bounds(self)
+
+        self.loop.spawn(prune(), None, "prune")
+        self.loop.run(self.loop.now + 10)
 
     def _counted(self) -> Counter[str]:
         counts = Counter(self.counts)
@@ -297,6 +340,7 @@ class Watching(logging.Handler):
         self.world = world
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.world.logged.append(record.getMessage())
         error = record.exc_info[1] if record.exc_info else None
         if error is not None and not isinstance(error, Unavailable | Broken | Refusal):
             self.world.faulty.append(error)
