@@ -42,8 +42,8 @@ def check(world: World) -> None:
 
 
 def check_rest(world: World, pushes: int) -> None:
-    """L2: where nothing is owed, nothing is pushed."""
-    if pushes:
+    """L2: where nothing is owed, nothing is pushed. A wallet that asks without a tag is told again each time."""
+    if pushes and not world.strangers:
         world.ledger.violate("L2", f"{pushes} pushes though every phone is up to date")
 
 
@@ -102,7 +102,7 @@ def _naive_too(world: World, stranger: NaiveWallet) -> None:
     version = world.ledger.current(stranger.key)
     if version is None or not stranger.body or not _same_pass(world, stranger.key, stranger.token):
         return
-    if stranger.asked_at > version.at + 60 and stranger.asked_at < world.loop.now - 60:
+    if stranger.asked_at > max(version.at, world.quiet_since) + 60 and stranger.asked_at < world.loop.now - 60:
         held = manifest_of(opened(stranger.body))
         if held != version.manifest:
             world.ledger.violate("L1", f"{stranger.name} holds {held[:8]}, not {version.manifest[:8]}", stranger.name)

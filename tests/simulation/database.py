@@ -150,6 +150,7 @@ class Server:
     def _run(self, store: Store, work: Callable[[Writing], Awaitable[T]], *, commit: bool) -> T:
         """Exceptions of the work roll back, and so does the death of its process."""
         connection = Connection(self, store, transaction=True)
+        before = self.db.total_changes
         self.db.execute("BEGIN IMMEDIATE")
         try:
             result = drive(work(Writing(connection)))
@@ -158,7 +159,7 @@ class Server:
         except BaseException:
             self.db.execute("ROLLBACK")
             raise
-        if commit:
+        if commit and self.db.total_changes != before:
             self.watcher.committed(connection.done, self.look)
             for listener in list(self.listeners.values()):
                 listener()
@@ -182,33 +183,39 @@ class Connection(SqliteConnection):
             raise Killed
 
     async def rows(self, name: str, parameters: Parameters) -> Sequence[Row]:
-        await self._before(name, parameters)
+        if self._transaction:
+            self._inside(name, parameters)
+        else:
+            await self._outside()
         found = self._db.execute(self._statements[name], parameters).fetchall()
         self._after(name, parameters, found)
         return found
 
     async def run(self, name: str, parameters: Parameters) -> int:
-        await self._before(name, parameters)
+        self._inside(name, parameters)
         count = self._db.execute(self._statements[name], parameters).rowcount
         self._after(name, parameters, ())
         return count
 
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
         for one in parameters:
-            await self._before(name, one)
+            self._inside(name, one)
             self._db.execute(self._statements[name], one)
             self._after(name, one, ())
 
-    async def _before(self, name: str, parameters: Parameters) -> None:
-        if self._transaction:
-            self.point()
-            self._server.watcher.before(name, parameters, self._server.look)
-            return
-        await self._store.arrive()
-        copy = self._store.copy
-        await self._server.loop.pause()
-        self._store.require(copy)
-        self._db = self._server.db
+    def _inside(self, name: str, parameters: Parameters) -> None:
+        self.point()
+        self._server.watcher.before(name, parameters, self._server.look)
+
+    async def _outside(self) -> None:
+        """A read of its own: others come between before it."""
+        store, server = self._store, self._server
+        if store.copy != server.copy or store.owner.dead:
+            await store.arrive()
+        copy = store.copy
+        await server.loop.pause()
+        store.require(copy)
+        self._db = server.db
 
     def _after(self, name: str, parameters: Parameters, found: Sequence[Row]) -> None:
         if self._transaction:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from livepass.core.change import http_date
 from livepass.emulators.iphone.package import Package
 from livepass.store.rows import Row
 from simulation.papers import SIGNATURES
@@ -166,17 +167,25 @@ def one_name_one_version(ledger: Ledger, exchange: Exchange, package: Package) -
     """
     named = exchange.answer_headers.get("last-modified", "")
     manifest = hashlib.sha256(package.files["manifest.json"]).hexdigest()
-    key = (exchange.pass_type, exchange.serial, exchange.token, named)
-    known = ledger.names.setdefault(key, manifest)
-    if known != manifest or not named:
-        ledger.violate("S6", f"{exchange.serial} of {named} was {known[:8]} and is {manifest[:8]}", exchange.serial)
     current = ledger.during((exchange.pass_type, exchange.serial), exchange.arrived_index)
-    if exchange.copy == ledger.copy and manifest not in {one.manifest for one in current}:
+    served = [one for one in current if one.manifest == manifest]
+    if served:
+        key = (exchange.pass_type, exchange.serial, served[0].salt, named)
+        known = ledger.names.setdefault(key, manifest)
+        if known != manifest or not named:
+            ledger.violate("S6", f"{exchange.serial} of {named} was {known[:8]} and is {manifest[:8]}", exchange.serial)
+    elif exchange.copy == ledger.copy:
         ledger.violate("S6", f"{exchange.serial} was served as {manifest[:8]}, which is not current", exchange.serial)
 
 
 def strictly_later(ledger: Ledger, key: Key, before: Version | None, version: Version) -> None:
-    """S6: each version of a pass is dated later than the one before it."""
+    """S6: each version of a pass is dated later than the one before it, and as none that anybody was ever served: also
+    not as one of a lost history. (Where the clock was wrong and nothing was kept of it outside, nobody can know that.)
+    """
+    named = http_date(version.last_modified)
+    known = ledger.names.get((*key, version.salt, named), version.manifest)
+    if known != version.manifest and ledger.knows_lost_dates:
+        ledger.violate("S6", f"{key[1]} version {version.seq} is dated {named}, as {known[:8]} was", key[1])
     if before is not None and before.salt == version.salt and version.last_modified <= before.last_modified:
         ledger.violate("S6", f"{key[1]} version {version.seq} is not later than {before.seq}", key[1])
 

@@ -99,7 +99,7 @@ class Issuer:
 
     async def burst(self, key: Key) -> None:
         """A ticker: far more changes than a phone would bear pushes."""
-        every, times = self.rng.choice(((0.3, 3), (0.3, 6), (20.0, 4), (60.0, 45)))
+        every, times = self.rng.choice(((0.3, 3), (0.3, 15), (20.0, 4), (60.0, 45)))
         for _ in range(times):
             await self.change([key], push="auto")
             await self.world.loop.sleep(every)

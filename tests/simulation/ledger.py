@@ -74,7 +74,7 @@ class Ledger:
         self.host_now = host_now
         self.look: Look = lambda *_: []
         self.violations: list[Violation] = []
-        self._awaited: list[Future[None]] = []
+        self._awaited: list[Future[Key]] = []
         self.index = 0
         self.copy = 0
         self.has_journal = True
@@ -91,7 +91,9 @@ class Ledger:
         self.deleting: dict[tuple[str, str, str], int] = {}
         self.posted: dict[Key, deque[int]] = {}
         self.joined: dict[tuple[str, str, str], int] = {}
-        self.names: dict[tuple[str, str, bytes | str, str], str] = {}
+        self.names: dict[tuple[str, str, bytes, str], str] = {}
+        """Which version was served under which date, by pass (a serial and the salt of its token)."""
+        self.knows_lost_dates = True
         self.leases: dict[Key, Lease] = {}
         self.replaced: dict[Key, int] = {}
         self.refused: dict[tuple[str, str], float] = {}
@@ -106,11 +108,11 @@ class Ledger:
         self.trace.note("!", f"{rule} {text}")
         self.violations.append(Violation(rule, text, about, self.loop.now))
 
-    async def next_version(self) -> None:
-        """Return when the next version of some pass is committed."""
-        future: Future[None] = self.loop.future()
+    async def next_version(self) -> Key:
+        """The pass that changes next, once that is committed."""
+        future: Future[Key] = self.loop.future()
         self._awaited.append(future)
-        await future.get()
+        return await future.get()
 
     # ── versions
 
@@ -228,7 +230,7 @@ class Ledger:
             version = Version(seq, modified, manifest, salt, self.index, points, quiet, self.loop.now)
             awaited, self._awaited = self._awaited, []
             for one in awaited:
-                one.set(None)
+                one.set(key)
             invariants.strictly_later(self, key, last, version)
             history.append(version)
             self.trace.note("version", f"{key[0]} {key[1]} {seq} {modified} {manifest[:8]}")

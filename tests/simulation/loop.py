@@ -138,13 +138,12 @@ class Loop:
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         self.at(self.now + seconds, call)
 
-    async def pause(self) -> None:
+    def pause(self) -> _Yield:
         """Let others come between: mostly at once, sometimes some milliseconds later, rarely seconds."""
         chance = self._draw()
         if chance < 0.85:
-            await _PAUSE
-        else:
-            await _Yield(self.drag * (chance - 0.85) / 0.15 if chance < 0.999 else 3.0 * self._draw())
+            return _PAUSE
+        return _Yield(self.drag * (chance - 0.85) / 0.15 if chance < 0.999 else 3.0 * self._draw())
 
     async def sleep(self, seconds: float) -> None:
         await _Yield(max(0.0, seconds))

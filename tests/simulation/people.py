@@ -20,13 +20,23 @@ class Fate:
         self.kind = kind
         self.a_day = a_day
         self.rng = random.Random(f"{world.seed}/{kind}")
+        self.key: tuple[str, str] | None = None
+        """The pass that has just changed, if that was waited for."""
 
     async def work(self) -> None:
         while self.a_day:
             await self.world.loop.sleep(self.rng.expovariate(self.a_day / 86400))
             if self.world.quiet:
                 return
+            key = None
+            if self.rng.random() < 0.4:
+                # Most goes wrong in the middle of something: while a change is on its way.
+                key = await self.world.ledger.next_version()
+                await self.world.loop.sleep(3 * self.rng.random())
             phones = [phone for phone in self.world.phones if phone.on]
+            if self.world.quiet or not phones:
+                return
+            self.key = key
             await getattr(self, self.kind)(self.rng.choice(phones))
 
     async def offline(self, phone: Phone) -> None:
@@ -46,6 +56,8 @@ class Fate:
         if not phone.wallet.passes:
             return
         key = self.rng.choice(sorted(phone.wallet.passes))
+        if self.key is not None and self.key in phone.wallet.passes:
+            key = self.key
         held, chance = phone.wallet.passes[key], self.rng.random()
         rest = self.rng.choice((0.5, 20.0, 400.0, 4000.0))
         if chance < 0.35:

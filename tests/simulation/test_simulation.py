@@ -1,10 +1,63 @@
-"""A few seeds of the simulation in the ordinary suite. CI runs thousands: ``scripts/simulate``."""
+"""Some of the simulation in the ordinary suite. CI runs thousands of seeds: ``scripts/simulate``."""
 
 from __future__ import annotations
 
-from simulation.__main__ import run_chunk
+import pytest
+
+from simulation import planting
+from simulation.__main__ import determinism, run_chunk
+from simulation.faults import DEFENCES, Faults, draw
+from simulation.planted import PLANTED, Plant
+from simulation.regressions import REGRESSIONS, Regression
+from simulation.results import Summary, show
+
+DAYS = 1.5
+FRESH = 60
+AT_ONCE = 6
+OFTEN_FOUND = ("last-modified-of-the-clock", "join-without-number", "token-of-the-type")
 
 
-def test_the_same_seed_gives_the_same_history() -> None:
-    jobs = [(seed, "") for seed in (1, 2, 3)]
-    assert run_chunk(1.5, jobs).digests == run_chunk(1.5, jobs).digests
+def holds(summary: Summary) -> bool:
+    for failure in summary.failures:
+        show(failure)
+    return not summary.failures
+
+
+@pytest.mark.parametrize("first", range(1, FRESH, AT_ONCE))
+def test_every_rule_holds(first: int) -> None:
+    assert holds(run_chunk(DAYS, [(seed, "") for seed in range(first, first + AT_ONCE)]))
+
+
+@pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda one: f"{one.seed}-{one.profile}")
+def test_what_was_mended_stays_mended(regression: Regression) -> None:
+    assert holds(run_chunk(DAYS, [(regression.seed, regression.profile)]))
+
+
+def test_a_seed_is_the_same_history_everywhere() -> None:
+    assert determinism([(seed, "") for seed in (1, 2, 3)], 0.5) == 0
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.name)
+def test_every_planted_mistake_still_fits_the_product(plant: Plant) -> None:
+    assert planting.applied(plant)
+
+
+@pytest.mark.parametrize("name", OFTEN_FOUND)
+def test_planted_mistakes_are_found(name: str) -> None:
+    [plant] = planting.chosen([name])
+    assert planting.find(plant, most=10).rule
+
+
+def test_names_of_planted_mistakes_are_theirs_alone() -> None:
+    assert len({plant.name for plant in PLANTED}) == len(PLANTED) >= 25
+
+
+def test_profiles_draw_what_they_say() -> None:
+    import random
+
+    for seed in range(50):
+        rng = random.Random(seed)
+        assert draw(rng, "calm") == (Faults(), frozenset(DEFENCES))
+        alone, defences = draw(rng, "one")
+        assert sum(1 for rate in vars(alone).values() if rate) == 1 and len(defences) == len(DEFENCES)
+        assert len(draw(rng, "bare")[1]) == 1

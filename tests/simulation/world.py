@@ -90,6 +90,7 @@ class World:
         self.urgent: Counter[str] = Counter()
         self.lapse: dict[str, float] = {}
         self.revision = 0
+        self.quiet_since = 0.0
         self.quiet = self.restoring = False
         self.may_erase = rng.random() < 0.5
         self.http_date = http_date
@@ -265,6 +266,7 @@ class World:
         faults = self.apple.faults = self.network.faults = self.faults
         self.server.hiccups, self.server.conflicts = faults.hiccup, faults.conflict
         self.ledger.forgetful = faults.hiccup > 0
+        self.ledger.knows_lost_dates = self.has_witness or not faults.clock_wrong
         workers: list[Any] = [
             Issuer(self, f"issuer{number}", self.rng.choice((2.0, 6.0, 15.0)))
             for number in range(self.rng.randrange(1, 3))
@@ -278,7 +280,7 @@ class World:
 
     def _begin_quiet(self) -> None:
         """Everything works from now on. Nothing is changed any more: what phones missed they must get by themselves."""
-        self.quiet = True
+        self.quiet, self.quiet_since = True, self.loop.now
         self.trace.note("!quiet", "")
         self.apple.faults = self.network.faults = Faults()
         self.apple.refused_until.clear()
