@@ -44,6 +44,8 @@ class Apple:
         self.addresses: dict[str, Address] = {}
         self.unwanted: dict[tuple[str, str], float] = {}
         """Since when a phone does not listen to a topic any more, by (token, topic)."""
+        self.relearning: dict[tuple[str, str], float] = {}
+        """Until when APNs has not noticed yet that a phone listens again."""
         self.kept: dict[tuple[str, str], None] = {}
         self.refused_until: dict[str, float] = {}
         """Topics whose credential is refused, until when."""
@@ -61,6 +63,22 @@ class Apple:
         address = self.addresses.get(token)
         if address is not None and address.dead_since is None:
             address.dead_since = self.loop.now
+
+    def unwant(self, token: str, topic: str) -> None:
+        self.unwanted[token, topic] = self.loop.now
+
+    def want(self, token: str, topic: str) -> None:
+        """It takes a while until APNs notices, and says 410 meanwhile, with the time of what it noticed last."""
+        if (token, topic) in self.unwanted and (token, topic) not in self.relearning:
+            self.relearning[token, topic] = self.loop.now + self.rng.choice((0.0, 5.0, 300.0))
+
+    def _unwanted_since(self, token: str, topic: str, wants: bool) -> float | None:
+        key = (token, topic)
+        if wants and self.loop.now >= self.relearning.get(key, 0.0):
+            self.relearning.pop(key, None)
+            self.unwanted.pop(key, None)
+            return None
+        return self.unwanted.get(key)
 
     def back_online(self, token: str) -> None:
         for kept in [key for key in self.kept if key[0] == token]:
@@ -80,8 +98,8 @@ class Apple:
         if address is None:
             return 400, "BadDeviceToken", None
         since = address.dead_since
-        if since is None and not address.phone.wants(topic):
-            since = self.unwanted.get((message.push_token, topic))
+        if since is None:
+            since = self._unwanted_since(message.push_token, topic, address.phone.wants(topic))
         if since is not None:
             return 410, "Unregistered", int(since * 1000)
         if draw() < faults.push_unanswered:
@@ -126,7 +144,8 @@ class SimulatedSender:
             await self._wait(0.02 * apple.rng.random())
             apple.started(self._process, message, credential)
             status, reason, timestamp = apple.decide(credential, message)
-            await self._wait(15.0 if status == 0 and reason == "Timeout" else 0.05 * apple.rng.random())
+            takes = 14.0 if apple.rng.random() < apple.faults.push_late / 2 else 0.05
+            await self._wait(15.0 if status == 0 and reason == "Timeout" else takes * apple.rng.random())
             answer = PushAnswer(message, status, reason, timestamp, message.apns_id)
             apple.answered(self._process, answer)
             answered(answer)

@@ -132,6 +132,13 @@ def fit_to_push(ledger: Ledger, process: Process, key: Key, credential: PushCred
             ledger.violate("S4", f"{topic} is pushed though its credential was refused lately", topic)
 
 
+def heard_is_alive(ledger: Ledger, before: tuple[int, int], dead: Row) -> None:
+    """S4, the other way round: a token is not taken for dead any more once its phone was heard of."""
+    still = ledger.look("SELECT 1 FROM push_target WHERE push_token = ? AND dead_at = ?", *dead)
+    if still and before == (ledger.copy, ledger.disorder):
+        ledger.violate("S4", f"{dead[0][:8]} is taken for dead, though its phone asked since", dead[0][:8])
+
+
 # ── S5
 
 

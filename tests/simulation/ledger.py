@@ -198,10 +198,14 @@ class Ledger:
         for followed in self.following.values():
             for one in followed.values():
                 one.sure = False
-        known = [(row[0], row[1]) for row in look("SELECT pass_type, serial FROM pass")]
-        for key in self.versions:
-            self.versions[key].append(None)
-        self._moved(set(known), look)
+        for pass_type, token, lease, until in look(_LEASED):
+            self.leases[pass_type, token] = Lease(lease, until, self.index, self.loop.now)
+        known = {(row[0], row[1]) for row in look("SELECT pass_type, serial FROM pass")}
+        for key, history in self.versions.items():
+            found = look(_PASS, *key)
+            if history[-1] is None or not found or not _is(history[-1], found[0]):
+                history.append(None)
+        self._moved(known, look)
         for pass_type, epoch, seq in look("SELECT pass_type, epoch, seq FROM counter"):
             self.counters[pass_type] = Tag(epoch, seq)
 
@@ -314,6 +318,15 @@ class Ledger:
                 for serial in serials:
                     self.told.setdefault(phone, {}).setdefault(serial, []).append((seen, tag))
         invariants.nothing_left_out(self, exchange, serials, presented, seen)
+        if phone in self.following and 0 <= self.host_now() - exchange.started < 20_000:
+            self._heard(exchange.pass_type, exchange.device_id)
+
+    def _heard(self, pass_type: str, device_id: str) -> None:
+        """Who asks is alive, whatever was believed of its push token: looked at once that is written."""
+        dead = self.look(_DEAD, pass_type, device_id)
+        before = (self.copy, self.disorder)
+        if dead and dead[0][1] is not None and not self.forgetful:
+            self.loop.later(30.0, lambda: invariants.heard_is_alive(self, before, dead[0]))
 
     def _served(self, exchange: Exchange) -> None:
         invariants.own_token_only(self, exchange)
@@ -361,10 +374,20 @@ def parse(tag: str) -> Tag | None:
 
 
 _PASS = "SELECT seq, last_modified, manifest_sha, token_salt, document FROM pass WHERE pass_type = ? AND serial = ?"
+_LEASED = "SELECT pass_type, push_token, lease, lease_until FROM push_target WHERE lease IS NOT NULL"
+_DEAD = """
+SELECT g.push_token, g.dead_at FROM device d
+  JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
+  JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE d.pass_type = ? AND d.device_id = ?"""
 _NAMED = "SELECT 1 FROM device WHERE pass_type = ? AND push_token = ? LIMIT 1"
 _SILENT = frozenset({"add_events", "counter", "push_token"})
 _COUNTING = frozenset({"next_number", "begin_epoch"})
 _MOVING = frozenset({"add_pass", "put_pass", "erase_pass", "begin_epoch"})
+
+
+def _is(version: Version, row: Row) -> bool:
+    return (version.last_modified, version.manifest, version.salt) == (row[1], row[2], row[3])
 
 
 def _target(look: Look, key: Key) -> Row | None:

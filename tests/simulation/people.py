@@ -59,7 +59,7 @@ class Fate:
         if self.key is not None and self.key in phone.wallet.passes:
             key = self.key
         held, chance = phone.wallet.passes[key], self.rng.random()
-        rest = self.rng.choice((0.5, 20.0, 400.0, 4000.0))
+        rest = self.rng.choice((0.5, 3.0, 20.0, 400.0, 4000.0))
         if chance < 0.35:
             phone.toggle(key, not held.automatic_updates)
             await self.world.loop.sleep(rest)

@@ -185,6 +185,7 @@ class Phone:
         held = self.wallet.add(pkpass, self.loop.now)
         self.readded[held.key] = self.readded.get(held.key, 0) + 1
         self.trace.note("add", f"{self.name} {held.serial} {manifest_of(held.package)[:8]}")
+        self.apple.want(self.wallet.push_token, held.pass_type)
         self.pump()
         return held.key
 
@@ -199,8 +200,10 @@ class Phone:
         self._left(key[0])
 
     def _left(self, topic: str) -> None:
-        if not self.wants(topic):
-            self.apple.unwanted[self.wallet.push_token, topic] = self.loop.now
+        if self.wants(topic):
+            self.apple.want(self.wallet.push_token, topic)
+        else:
+            self.apple.unwant(self.wallet.push_token, topic)
         self.pump()
 
     def go_offline(self) -> None:

@@ -102,7 +102,7 @@ class World:
 
     def _quirks(self, rng: random.Random) -> Quirks:
         """What nobody has confirmed of phones is drawn."""
-        quirks = Quirks()
+        quirks = Quirks().but("backoff-schedule", rng.choice(("assumed", "assumed", "doubling", "short")))
         for name in (
             *("new-device-id-on-token-change", "readd-registers", "asks-daily", "restore-keeps-tag"),
             *("restore-keeps-last-modified", "record-outlives-last-pass", "asks-after-reboot"),
