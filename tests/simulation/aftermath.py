@@ -37,6 +37,7 @@ def check(world: World) -> None:
     for stranger in world.strangers:
         _naive_too(world, stranger)
     _drained(world)
+    _rolled_out(world)
     _no_secret(world)
     _double_entry(world)
 
@@ -67,6 +68,16 @@ _USED_UP = """
 SELECT count(*), r.serial FROM device d
   JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
  WHERE r.superseded_at IS NOT NULL GROUP BY d.pass_type, d.push_token, r.serial HAVING count(*) > ?"""
+
+
+def _rolled_out(world: World) -> None:
+    """L3 for templates: a roll-out that began is finished, whoever died in it."""
+    behind = world.server.look(
+        "SELECT p.serial FROM pass p JOIN template t ON t.name = p.template"
+        " WHERE p.pinned = 0 AND p.revision <> t.revision AND p.refused_revision IS NOT t.revision"
+    )
+    if behind:
+        world.ledger.violate("L3", f"{behind[0][0]} does not follow its template", behind[0][0])
 
 
 def _no_secret(world: World) -> None:

@@ -72,6 +72,17 @@ def _reached(presented: Tag | None, tag: Tag) -> bool:
     return presented is not None and presented.epoch == tag.epoch and tag.seq <= presented.seq
 
 
+def somebody_heard(ledger: Ledger, written: Any, name: str, number: int) -> None:
+    """S2: evidence is what was answered to somebody who may still have waited for it: not what a proxy repeated long
+    after. (Where the host's clock jumps, nobody can tell how long that was.)
+    """
+    pass_type, epoch = written["pass_type"], written["epoch"]
+    waited = ledger.waited_for.get((pass_type, epoch, name), 0)
+    counter = ledger.counters.get(pass_type)
+    if ledger.clock_is_right and counter is not None and counter.epoch == epoch and number > waited:
+        ledger.violate("S2", f"{name[:12]} counts as having {number}, and was answered up to {waited}", name)
+
+
 # ── S3
 
 
@@ -179,7 +190,7 @@ def one_name_one_version(ledger: Ledger, exchange: Exchange, package: Package) -
     if served:
         key = (exchange.pass_type, exchange.serial, served[0].salt, named)
         known = ledger.names.setdefault(key, manifest)
-        if known != manifest or not named:
+        if known != manifest or named not in {http_date(one.last_modified) for one in served}:
             ledger.violate("S6", f"{exchange.serial} of {named} was {known[:8]} and is {manifest[:8]}", exchange.serial)
     elif exchange.copy == ledger.copy:
         ledger.violate("S6", f"{exchange.serial} was served as {manifest[:8]}, which is not current", exchange.serial)
@@ -295,6 +306,14 @@ def patience(ledger: Ledger, phone: str, topic: str, score: float, allowance: fl
 
 
 # ── S12
+
+
+def within_the_counter(ledger: Ledger, key: Key) -> None:
+    """S12: no watermark is beyond the counter of its pass type: it would hide what is owed."""
+    found = ledger.look("SELECT acked FROM push_target WHERE pass_type = ? AND push_token = ?", *key)
+    counter = ledger.counters.get(key[0])
+    if found and counter is not None and found[0][0] > counter.seq:
+        ledger.violate("S12", f"{key[1][:8]} has acknowledged {found[0][0]}, the counter is {counter.seq}", key[1][:8])
 
 
 def gap_free(ledger: Ledger, pass_type: str, was: Tag, now: Tag) -> None:

@@ -75,6 +75,7 @@ class Ledger:
         self.look: Look = lambda *_: []
         self.violations: list[Violation] = []
         self._awaited: list[Future[Key]] = []
+        self._asking: list[Future[None]] = []
         self.index = 0
         self.copy = 0
         self.has_journal = True
@@ -91,6 +92,9 @@ class Ledger:
         self.deleting: dict[tuple[str, str, str], int] = {}
         self.posted: dict[Key, deque[int]] = {}
         self.joined: dict[tuple[str, str, str], int] = {}
+        self.waited_for: dict[tuple[str, str, str], int] = {}
+        """The counter when somebody who still waited was answered, by (pass type, epoch, device or serial)."""
+        self.clock_is_right = True
         self.names: dict[tuple[str, str, bytes, str], str] = {}
         """Which version was served under which date, by pass (a serial and the salt of its token)."""
         self.knows_lost_dates = True
@@ -113,6 +117,13 @@ class Ledger:
         future: Future[Key] = self.loop.future()
         self._awaited.append(future)
         return await future.get()
+
+    async def next_ask(self, seconds: float) -> None:
+        """Return when the next ask is answered, or after so many seconds."""
+        future: Future[None] = self.loop.future()
+        self._asking.append(future)
+        self.loop.later(seconds, lambda: future.set(None))
+        await future.get()
 
     # ── versions
 
@@ -148,8 +159,10 @@ class Ledger:
             self._rows[key] = _target(look, key)
 
     def after(self, statement: str, parameters: Any, look: Look, found: Sequence[Row]) -> None:
+        task = self.loop.current
+        if statement in _ANSWERED_FROM and task is not None and task.exchange is not None:
+            self._waits(task.exchange)
         if statement in ("ask_snapshot", "ask_head"):
-            task = self.loop.current
             if task is not None and task.seen is None:
                 task.seen = self.index
         elif statement in ("record_outcome", "hold_target"):
@@ -179,6 +192,12 @@ class Ledger:
             lease = self.leases.get((one["pass_type"], one["push_token"]))
             if lease is not None and lease.id == one["lease"]:
                 del self.leases[one["pass_type"], one["push_token"]]
+        for one in parameters_of(done, "raise_asked"):
+            invariants.somebody_heard(self, one, one["device_id"], one["told"])
+        for one in parameters_of(done, "raise_served"):
+            invariants.somebody_heard(self, one, one["serial"], one["seq"])
+        for one in parameters_of(done, "acknowledge"):
+            invariants.within_the_counter(self, (one["pass_type"], one["push_token"]))
         for name, parameters, found in done:
             if name == "claim_targets":
                 for row in found:
@@ -273,6 +292,10 @@ class Ledger:
         what = exchange.serial or exchange.pass_type
         self.trace.note("answer", f"{exchange.who} {exchange.kind} {what} {exchange.status}{again} {exchange.tag}")
         if exchange.kind == "ask":
+            awaited, self._asking = self._asking, []
+            for one in awaited:
+                one.set(None)
+        if exchange.kind == "ask":
             self._told(exchange)
         elif exchange.kind == "fetch":
             self._served(exchange)
@@ -282,6 +305,14 @@ class Ledger:
                 self._registered(exchange)
             elif exchange.kind == "unregister" and exchange.status == 200:
                 self.deleting[exchange.pass_type, exchange.device_id, exchange.serial] = self.index
+
+    def _waits(self, exchange: Exchange) -> None:
+        """Somebody who may still wait is about to be answered, as of now."""
+        counter = self.counters.get(exchange.pass_type)
+        if counter is not None and exchange.kind in ("ask", "fetch") and self.host_now() - exchange.started <= 35_000:
+            name = exchange.device_id if exchange.kind == "ask" else exchange.serial
+            key = (exchange.pass_type, counter.epoch, name)
+            self.waited_for[key] = max(counter.seq, self.waited_for.get(key, 0))
 
     def _registered(self, exchange: Exchange) -> None:
         phone = (exchange.pass_type, exchange.device_id)
@@ -381,6 +412,7 @@ SELECT g.push_token, g.dead_at FROM device d
   JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
  WHERE d.pass_type = ? AND d.device_id = ?"""
 _NAMED = "SELECT 1 FROM device WHERE pass_type = ? AND push_token = ? LIMIT 1"
+_ANSWERED_FROM = frozenset({"ask_snapshot", "ask_head", "fetch_snapshot", "pass"})
 _SILENT = frozenset({"add_events", "counter", "push_token"})
 _COUNTING = frozenset({"next_number", "begin_epoch"})
 _MOVING = frozenset({"add_pass", "put_pass", "erase_pass", "begin_epoch"})

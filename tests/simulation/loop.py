@@ -58,9 +58,11 @@ class _Yield:
 
 
 class Task:
-    """A coroutine under way. ``seen`` is for whoever watches: what this task has read of the database."""
+    """A coroutine under way. ``seen`` and ``exchange`` are for whoever watches: what it has read of the database,
+    and which request it answers.
+    """
 
-    __slots__ = ("coro", "done", "name", "owner", "parked", "seen")
+    __slots__ = ("coro", "done", "exchange", "name", "owner", "parked", "seen")
 
     def __init__(self, coro: Coroutine[Any, Any, Any], owner: Owner | None, name: str) -> None:
         self.coro = coro
@@ -69,6 +71,7 @@ class Task:
         self.done = False
         self.parked = 0
         self.seen: int | None = None
+        self.exchange: Any = None
 
 
 class Future(Generic[T]):

@@ -147,6 +147,8 @@ class Network:
             return received.pop()
 
         async def serve() -> None:
+            assert self.loop.current is not None
+            self.loop.current.exchange = exchange
             await process.app(self._scope(exchange), receive, send)  # type: ignore[arg-type]
 
         try:

@@ -96,7 +96,10 @@ class Operator:
         while world.server.db.in_transaction:
             await world.loop.sleep(0.0)
         content = world.server.snapshot()
-        await world.loop.sleep(self.rng.choice((0.05, 1.0, 2.0, 20.0)))
+        if self.rng.random() < 0.5:
+            await world.ledger.next_ask(20.0)
+        else:
+            await world.loop.sleep(self.rng.choice((0.05, 1.0, 2.0, 20.0)))
         if world.restoring or world.quiet:
             return
         world.trace.note("!failover", "")

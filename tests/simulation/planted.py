@@ -272,13 +272,6 @@ PLANTED: tuple[Plant, ...] = (
         " WHERE pass_type = :pass_type AND push_token = :push_token;",
     ),
     Plant(
-        "one-record-speaks-for-all",
-        "the ask of one record acknowledges the push of another with the same push token",
-        "store/queries.sql",
-        "                    AND greatest(coalesce(d.asked_at, 0), d.token_registered_at) >= :siblings_since\n",
-        "                    AND 1 = 0\n",
-    ),
-    Plant(
         "late-ask-counts",
         "an ask that a proxy repeats long after the phone has gone acknowledges its push",
         "service/answering.py",
@@ -297,13 +290,6 @@ PLANTED: tuple[Plant, ...] = (
         "a roll-out that a crash cut off is never finished",
         "service/keeping.py",
         "        await self._issuing.follow_all()\n",
-        "",
-    ),
-    Plant(
-        "stale-draft-stored",
-        "of two issuers at once, the later draft is stored though it was drawn from what the other replaced",
-        "service/issuing.py",
-        "    if present.get(draft.row.serial) != _identity(draft.before):\n        return True\n",
         "",
     ),
     Plant(

@@ -266,6 +266,7 @@ class World:
         faults = self.apple.faults = self.network.faults = self.faults
         self.server.hiccups, self.server.conflicts = faults.hiccup, faults.conflict
         self.ledger.forgetful = faults.hiccup > 0
+        self.ledger.clock_is_right = not faults.clock_wrong
         self.ledger.knows_lost_dates = self.has_witness or not faults.clock_wrong
         workers: list[Any] = [
             Issuer(self, f"issuer{number}", self.rng.choice((2.0, 6.0, 15.0)))
