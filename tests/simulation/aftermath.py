@@ -33,6 +33,7 @@ def check(world: World) -> None:
     for phone in world.phones:
         if phone.on:
             _coherent(world, phone)
+            _soon(world, phone)
             _not_again_and_again(world, phone)
     for stranger in world.strangers:
         _naive_too(world, stranger)
@@ -146,6 +147,15 @@ def _coherent(world: World, phone: Phone) -> None:
                 f"{phone} holds {manifest_of(held.package)[:8]} of {key[1]}, which is {version.manifest[:8]} now",
                 *(str(phone), key[1]),
             )
+
+
+def _soon(world: World, phone: Phone) -> None:
+    """L1: it took no more than two asks of a pass type until the phone had everything. What came without an ask (its
+    own tries) took none.
+    """
+    for pass_type, asks in sorted(phone.needed.items()):
+        if asks > 2:
+            world.ledger.violate("L1", f"{phone} needed {asks} asks until it had all of {pass_type}", str(phone))
 
 
 def _same_pass(world: World, key: tuple[str, str], token: str | None) -> bool:

@@ -184,11 +184,8 @@ class Loop:
     def _step(self, task: Task) -> None:
         if task.done:
             return
-        owner = task.owner
-        if owner is not None:
-            owner.came_by()
-            if task.done:
-                return
+        if task.owner is not None and self._dies(task, task.owner):
+            return
         self.steps += 1
         self.current = task
         try:
@@ -209,6 +206,10 @@ class Loop:
                 self._sleep(task, wanted)
         finally:
             self.current = None
+
+    def _dies(self, task: Task, owner: Owner) -> bool:
+        owner.came_by()
+        return task.done
 
     def _sleep(self, task: Task, seconds: float) -> None:
         self.later(seconds, lambda: None if task.done else self._ready.append(task))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -86,7 +87,10 @@ class Phone:
         self.readded: dict[PassKey, int] = {}
         self.enrolled: dict[PassKey, str | None] = {}
         """The token with which each pass was registered: one that was added anew since is another pass."""
-        self.asks = 0
+        self.asks: Counter[str] = Counter()
+        """Asks that were answered, by pass type, since it was last counted."""
+        self.needed: Counter[str] = Counter()
+        """How many of them it took until something new came."""
         self.tokens = 0
         """How often its push token changed: each time, what we count of its patience begins anew."""
         self.pushed: Callable[[Phone, str], None] = lambda *_: None
@@ -159,7 +163,7 @@ class Phone:
 
     def _took(self, request: Request, answered: Exchange, key: PassKey, was: Any) -> None:
         if request.kind == "ask" and answered.status in (200, 204):
-            self.asks += 1
+            self.asks[request.pass_type] += 1
         if request.kind == "register" and answered.status in (200, 201):
             self.wallet.stranded.pop(key, None)
             self.enrolled[key] = answered.token
@@ -168,6 +172,8 @@ class Phone:
             version = manifest_of(held.package)
             if held.package is was:
                 self.bodies[key, version] = self.bodies.get((key, version), 0) + 1
+            if held.package is not was:
+                self.needed[key[0]] = self.asks[key[0]]
             self.trace.note("took", f"{self.name} {key[1]} {version[:8]}{'' if held.package is was else ' new'}")
 
     def push(self, topic: str) -> None:

@@ -292,7 +292,8 @@ class World:
         for pass_type in TYPES:
             self.loop.spawn(self._renewed(pass_type), None, "renewed")
         for phone in self.phones:
-            phone.asks = 0
+            phone.asks.clear()
+            phone.needed.clear()
             phone.come_back()
 
     async def _renewed(self, pass_type: str) -> None:
