@@ -25,6 +25,9 @@ def still(world: World) -> bool:
         return False
     if world.server.look("SELECT 1 FROM counter WHERE spread IS NOT NULL"):
         return False
+    epochs = {row[0]: row[1] for row in world.server.look("SELECT pass_type, epoch FROM counter")}
+    if world.has_journal and world.ledger.copy and world.shelf.replayed != epochs:
+        return False
     tasks = [task for phone in world.phones if phone.on for task in phone.wallet.queue.tasks() if task.kind != "log"]
     return not [task for task in tasks if task.kind != "ask" or task.due_at < world.loop.now + 3600]
 

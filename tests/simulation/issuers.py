@@ -71,6 +71,9 @@ class Issuer:
             if world.quiet:
                 return
             key, chance = self.rng.choice(world.serials), draw()
+            if world.hurry and draw() < 0.4:
+                await self.burst(key)
+                continue
             if chance < 0.62:
                 await self.change([key])
             elif chance < 0.80:
@@ -99,7 +102,8 @@ class Issuer:
 
     async def burst(self, key: Key) -> None:
         """A ticker: far more changes than a phone would bear pushes."""
-        every, times = self.rng.choice(((0.3, 3), (0.3, 15), (20.0, 4), (60.0, 45)))
+        paces = ((0.3, 3), (0.3, 12)) if self.world.hurry else ((0.3, 3), (0.3, 12), (20.0, 4), (60.0, 45))
+        every, times = self.rng.choice(paces)
         for _ in range(times):
             await self.change([key], push="auto")
             await self.world.loop.sleep(every)

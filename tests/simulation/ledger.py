@@ -163,7 +163,8 @@ class Ledger:
         if statement in _ANSWERED_FROM and task is not None and task.exchange is not None:
             self._waits(task.exchange)
         if statement in ("ask_snapshot", "ask_head"):
-            if task is not None and task.seen is None:
+            # A look at the head comes first where it may be enough; where it is not, the list is what counts.
+            if task is not None and (task.seen is None or statement == "ask_snapshot"):
                 task.seen = self.index
         elif statement in ("record_outcome", "hold_target"):
             key = (parameters["pass_type"], parameters["push_token"])

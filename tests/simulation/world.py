@@ -67,7 +67,9 @@ class World:
         self.pushes, self.retells = "pushes" in defences, "retells" in defences
         forget()
         self.loop = Loop(random.Random(f"{seed}/loop"), START.timestamp(), self._failed)
-        self.loop.drag = rng.choice((0.002, 0.002, 0.05, 0.4))
+        self.hurry = rng.random() < 0.2
+        """Changes come in bursts, to a machine that is slow: much happens between any two statements."""
+        self.loop.drag = 0.4 if self.hurry else rng.choice((0.002, 0.002, 0.05, 0.2))
         self.trace = Trace(lambda: self.loop.now)
         self.clock = HostClock(self.loop)
         self.ledger = Ledger(self.loop, self.trace, self.clock.now)
