@@ -73,6 +73,8 @@ class Network:
         self.host_now: Callable[[], int] = lambda: 0
         self.stamps = True
         self.connections = True
+        self.swallowed: dict[tuple[str, str, str], float] = {}
+        """When a phone last lost an answer to a fetch that the service had written out whole."""
         self._routes: dict[tuple[str, int], str] = {}
 
     def send(self, exchange: Exchange, then: Callable[[Exchange | None], None]) -> None:
@@ -100,6 +102,8 @@ class Network:
             self.loop.later(self._when_again(exchange), lambda: self._repeat(exchange))
         await self._reach(exchange)
         if exchange.status == 0 or draw() < faults.answer_lost:
+            if exchange.status in (200, 304) and exchange.kind == "fetch":
+                self.swallowed[exchange.who, exchange.pass_type, exchange.serial] = self.loop.now
             if exchange.status == 0 or draw() < 0.5:
                 outcome.set(None)
             return

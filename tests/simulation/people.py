@@ -49,7 +49,14 @@ class Fate:
         phone.reboot()
 
     async def new_token(self, phone: Phone) -> None:
-        phone.new_token()
+        """Now and then shortly after the phone has registered with the one before."""
+        if self.rng.random() < 0.4 and phone.online and phone.wallet.passes:
+            for held in list(phone.wallet.passes.values()):
+                phone.wallet.register(held, self.world.loop.now)
+            phone.pump()
+            await self.world.loop.sleep(self.rng.choice((1.0, 10.0, 60.0)))
+        if phone.on:
+            phone.new_token()
 
     async def toggled(self, phone: Phone) -> None:
         """Off and on again, deleted and added again, or fetched by hand."""

@@ -26,6 +26,8 @@ class SimWallet(Wallet):
 
     stranded: dict[PassKey, None]
     """Passes whose registration the phone gave up: nobody can reach it for them."""
+    gave_up: dict[PassKey, None]
+    """Passes whose fetch the phone gave up, and that it has not asked for since."""
     verified: ClassVar[set[str]] = set()
     """Certificates of which one signature was verified in full."""
     refused: Callable[[str], None]
@@ -55,6 +57,8 @@ class SimWallet(Wallet):
     def abandon(self, sent: Sent) -> None:
         if sent.task.kind == "register":
             self.stranded[sent.task.pass_key] = None
+        elif sent.task.kind == "fetch":
+            self.gave_up[sent.task.pass_key] = None
         super().abandon(sent)
 
 
@@ -96,7 +100,7 @@ class Phone:
         self.pushed: Callable[[Phone, str], None] = lambda *_: None
 
     def _adopt_wallet(self) -> None:
-        self.wallet.stranded = {}
+        self.wallet.stranded, self.wallet.gave_up = {}, {}
         self.wallet.refused = lambda text: self.refusals.append(text)
         self.apple.issue(self.wallet.push_token, self)
 
@@ -167,6 +171,8 @@ class Phone:
         if request.kind == "register" and answered.status in (200, 201):
             self.wallet.stranded.pop(key, None)
             self.enrolled[key] = answered.token
+        if request.kind == "fetch" and answered.status in (200, 304):
+            self.wallet.gave_up.pop(key, None)
         held = self.wallet.passes.get(key)
         if request.kind == "fetch" and answered.status == 200 and held is not None:
             version = manifest_of(held.package)
