@@ -232,9 +232,9 @@ def acknowledged_is_durable(ledger: Ledger, exchange: Exchange, push_token: str)
 
 
 def _posted_since(ledger: Ledger, exchange: Exchange) -> bool:
-    """Whether another registration of this device came between: then that one's token may stand."""
+    """Whether another registration of this device came since this one started: then that one's token may stand."""
     posted = ledger.posted.get((exchange.pass_type, exchange.device_id), ())
-    return sum(1 for index in posted if index > exchange.arrived_index) > 1
+    return sum(1 for at in posted if at >= exchange.started) > 1
 
 
 _REGISTERED = """

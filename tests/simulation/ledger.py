@@ -91,6 +91,7 @@ class Ledger:
         self.leaving: dict[tuple[Key, str], tuple[Following, int]] = {}
         self.deleting: dict[tuple[str, str, str], int] = {}
         self.posted: dict[Key, deque[int]] = {}
+        """When (by the host's clock) each phone's registrations were committed."""
         self.joined: dict[tuple[str, str, str], int] = {}
         self.waited_for: dict[tuple[str, str, str], int] = {}
         """The counter when somebody who still waited was answered, by (pass type, epoch, device or serial)."""
@@ -268,7 +269,7 @@ class Ledger:
 
     def _saved(self, pass_type: str, device_id: str, push_token: str, look: Look) -> None:
         """A device's token: the one that it had before is nobody's, unless another device names it too."""
-        self.posted.setdefault((pass_type, device_id), deque(maxlen=4)).append(self.index)
+        self.posted.setdefault((pass_type, device_id), deque(maxlen=4)).append(self.host_now())
         self.replaced.pop((pass_type, push_token), None)
         for one in self.following.get((pass_type, device_id), {}).values():
             old, one.push_token = one.push_token, push_token

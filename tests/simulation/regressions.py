@@ -16,4 +16,7 @@ class Regression:
     found: str
 
 
-REGRESSIONS: Sequence[Regression] = ()
+REGRESSIONS: Sequence[Regression] = (
+    Regression(689, "swarm", "a registration that a proxy repeated late brought an old push token back"),
+    Regression(776, "swarm", "the same, twenty minutes later"),
+)

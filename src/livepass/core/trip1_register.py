@@ -83,6 +83,8 @@ def register(facts: RegisterFacts) -> Decision:
     push_token = push_token_of(facts.body)
     if push_token is None:
         return _refuse(facts, Kind.REGISTRATION_REFUSED, 400, 'the body is not {"pushToken": "<hex>"}')
+    if facts.device is not None and _token_came_since(facts, facts.device):
+        push_token = facts.device.push_token
     joined = facts.registration is None or facts.registration.left_at is not None
     target = fingerprint(push_token)
     writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, facts.now)]
@@ -199,6 +201,13 @@ def _registered_since(facts: RegisterFacts) -> bool:
         return False
     last = facts.device.token_registered_at if facts.device is not None else 0
     return max(facts.registration.registered_at, last) > facts.started_at
+
+
+def _token_came_since(facts: RegisterFacts, device: Device) -> bool:
+    """Whether the phone registered, with whichever token, after this registration had started: then a token that comes
+    with it may be the one from before. A proxy may carry out a request late, or once more.
+    """
+    return facts.started_at is not None and device.token_registered_at > facts.started_at
 
 
 def _leave(facts: RegisterFacts) -> tuple[Write, ...]:

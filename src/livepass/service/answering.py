@@ -74,10 +74,19 @@ class Answering:
     # ── trip 1
 
     async def register(
-        self, pass_type: str, serial: str, device_id: str, authorization: str | None, body: bytes
+        self,
+        pass_type: str,
+        serial: str,
+        device_id: str,
+        authorization: str | None,
+        body: bytes,
+        started_at: int | None = None,
     ) -> Reply:
-        """``POST …/registrations/{type}/{serial}``. Durable when this returns 200 or 201."""
-        return await self._trip1(trip1_register.register, pass_type, serial, device_id, authorization, body)
+        """``POST …/registrations/{type}/{serial}``. Durable when this returns 200 or 201. ``started_at``: when the edge
+        took it, where it says so.
+        """
+        rule = trip1_register.register
+        return await self._trip1(rule, pass_type, serial, device_id, authorization, body, started_at)
 
     async def unregister(
         self, pass_type: str, serial: str, device_id: str, authorization: str | None, started_at: int | None = None

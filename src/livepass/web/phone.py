@@ -126,7 +126,8 @@ class PhoneApp:
             return self._given_up(Level.REGISTER)
         if request.method == "POST":
             body = await _body(receive, MAX_BODY)
-            return await self._answering.register(pass_type, serial, device_id, request.authorization, body)
+            phone = (pass_type, serial, device_id)
+            return await self._answering.register(*phone, request.authorization, body, request.started_at)
         if request.method == "DELETE":
             started_at = request.started_at
             return await self._answering.unregister(pass_type, serial, device_id, request.authorization, started_at)
