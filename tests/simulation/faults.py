@@ -32,7 +32,7 @@ class Faults:
     offline: float = field(default=0.0, metadata={"per_day": (0.3, 1.5, 6.0)})
     reboot: float = field(default=0.0, metadata={"per_day": (0.2, 1.0, 4.0)})
     new_token: float = field(default=0.0, metadata={"per_day": (0.1, 0.5, 3.0)})
-    toggled: float = field(default=0.0, metadata={"per_day": (0.2, 1.0, 5.0)})
+    toggled: float = field(default=0.0, metadata={"per_day": (0.4, 2.0, 8.0)})
     restored_phone: float = field(default=0.0, metadata={"per_day": (0.1, 0.3, 0.6)})
     # operators and machines
     crash: float = field(default=0.0, metadata={"per_day": (0.5, 4.0, 24.0)})

@@ -98,7 +98,8 @@ class Network:
         exchange.started = self.host_now()
         if draw() < faults.late:
             await self.loop.sleep(self.rng.expovariate(1 / 15) if self.stamps else 2 * draw())
-        if self.stamps and draw() < faults.duplicated:
+        # Registrations are few, and what is late of them does most harm.
+        if self.stamps and draw() < faults.duplicated * (1 if exchange.method == "GET" else 3):
             self.loop.later(self._when_again(exchange), lambda: self._repeat(exchange))
         await self._reach(exchange)
         if exchange.status == 0 or draw() < faults.answer_lost:

@@ -72,16 +72,23 @@ class Fate:
             await self.world.loop.sleep(rest)
             if phone.on and key in phone.wallet.passes:
                 phone.toggle(key, True)
+                await self._then_it_changes(key)
         elif chance < 0.7:
             phone.delete(key)
             await self.world.loop.sleep(rest)
-            if phone.on:
-                await self.world.hand_out(key, phone)
+            if phone.on and await self.world.hand_out(key, phone):
+                await self._then_it_changes(key)
         elif chance < 0.85:
             await self.world.hand_out(key, phone)
         else:
             phone.wallet.pull_to_refresh(*key, self.world.loop.now)
             phone.pump()
+
+    async def _then_it_changes(self, key: tuple[str, str]) -> None:
+        """At once, now and then: while nobody has noticed yet that the phone is back."""
+        if self.rng.random() < 0.5 and not self.world.quiet:
+            await self.world.loop.sleep(self.rng.choice((1.0, 60.0)))
+            await self.world.issuers[0].change([key], "auto")
 
     async def restored_phone(self, phone: Phone) -> None:
         if len(self.world.phones) < 9:

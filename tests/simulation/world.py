@@ -87,6 +87,7 @@ class World:
         self.phones: list[Phone] = []
         self.strangers: list[NaiveWallet] = []
         self.serials: list[Key] = []
+        self.issuers: list[Issuer] = []
         self.backups: list[bytes] = []
         self.counts: Counter[str] = Counter()
         self.urgent: Counter[str] = Counter()
@@ -270,10 +271,9 @@ class World:
         self.ledger.forgetful = faults.hiccup > 0
         self.ledger.clock_is_right = not faults.clock_wrong
         self.ledger.knows_lost_dates = self.has_witness or not faults.clock_wrong
-        workers: list[Any] = [
-            Issuer(self, f"issuer{number}", self.rng.choice((2.0, 6.0, 15.0)))
-            for number in range(self.rng.randrange(1, 3))
-        ]
+        several = range(self.rng.randrange(1, 3))
+        self.issuers = [Issuer(self, f"issuer{n}", self.rng.choice((2.0, 6.0, 15.0))) for n in several]
+        workers: list[Any] = list(self.issuers)
         workers += [Fate(self, kind, getattr(faults, kind)) for kind in ("offline", "reboot", "new_token", "toggled")]
         workers += [Fate(self, "restored_phone", faults.restored_phone), Fate(self, "nosy", 6.0)]
         for kind in ("crash", "restart", "restore", "failover", "clock_wrong", "credential_refused", "rotate"):
