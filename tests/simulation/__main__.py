@@ -83,7 +83,7 @@ def determinism(jobs: Sequence[Job], days: float) -> int:
     script = f"from simulation.__main__ import run_chunk; print(run_chunk({days}, {list(jobs)}).digests)"
     seen = set()
     for hash_seed in ("0", "1", "random", "random"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run(
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
         )

@@ -104,10 +104,15 @@ class Issuer:
         """A ticker: far more changes than a phone would bear pushes."""
         paces = ((0.3, 3), (0.3, 12)) if self.world.hurry else ((0.3, 3), (0.3, 12), (20.0, 4), (60.0, 45))
         every, times = self.rng.choice(paces)
-        stutters = self.world.hurry and self.rng.random() < 0.5
-        for count in range(times):
+        for _ in range(times):
             await self.change([key], push="auto")
-            await self.world.loop.sleep(every if not stutters else 3.0 if count % 5 == 4 else 0.02)
+            await self.world.loop.sleep(every)
+
+    async def stutter(self, key: Key) -> None:
+        """Several changes in a second, again and again: dates run ahead of the clock."""
+        for count in range(15):
+            await self.change([key], push="auto")
+            await self.world.loop.sleep(3.0 if count % 5 == 4 else 0.02)
 
     async def change(self, keys: list[Key], push: Push | None = None) -> None:
         self.points += 1

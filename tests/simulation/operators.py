@@ -92,12 +92,15 @@ class Operator:
         world = self.world
         if self.rng.random() < 0.7:
             # What is lost matters most in the middle of something.
+            if self.rng.random() < 0.4:
+                world.loop.spawn(world.issuers[0].stutter(self.rng.choice(world.serials)), None, "stutter")
             await world.ledger.next_version()
         while world.server.db.in_transaction:
             await world.loop.sleep(0.0)
         content = world.server.snapshot()
         if self.rng.random() < 0.5:
             await world.ledger.next_ask(20.0)
+            await world.loop.sleep(self.rng.choice((0.0, 0.5, 1.0)))
         else:
             await world.loop.sleep(self.rng.choice((0.05, 1.0, 2.0, 20.0)))
         if world.restoring or world.quiet:

@@ -12,8 +12,8 @@ from simulation.regressions import REGRESSIONS, Regression
 from simulation.results import Summary, show
 
 DAYS = 1.5
-FRESH = 60
-AT_ONCE = 6
+FRESH = 100
+AT_ONCE = 10
 OFTEN_FOUND = ("last-modified-of-the-clock", "join-without-number", "token-of-the-type")
 
 
