@@ -70,7 +70,7 @@ class Apple:
     def want(self, token: str, topic: str) -> None:
         """It takes a while until APNs notices, and says 410 meanwhile, with the time of what it noticed last."""
         if (token, topic) in self.unwanted and (token, topic) not in self.relearning:
-            self.relearning[token, topic] = self.loop.now + self.rng.choice((0.0, 5.0, 300.0))
+            self.relearning[token, topic] = self.loop.now + self.rng.choice((0.0, 30.0, 600.0))
 
     def _unwanted_since(self, token: str, topic: str, wants: bool) -> float | None:
         key = (token, topic)

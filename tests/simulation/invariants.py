@@ -57,7 +57,8 @@ def nothing_left_out(ledger: Ledger, exchange: Exchange, serials: Any, presented
         version = ledger.current_at((exchange.pass_type, serial), seen)
         if version is None:
             continue
-        since = max(version.index, ledger.joined.get((*phone, serial), 0))
+        joined = ledger.joined.get((*phone, serial), 0)
+        since = max(version.index, joined if joined <= seen else 0)
         told = ledger.told.get(phone, {}).get(serial, ())
         if not any(_reached(presented, tag) and index >= since for index, tag in told):
             ledger.violate(

@@ -68,11 +68,17 @@ class Fate:
         held, chance = phone.wallet.passes[key], self.rng.random()
         rest = self.rng.choice((0.5, 3.0, 20.0, 400.0, 4000.0))
         if chance < 0.35:
-            phone.toggle(key, not held.automatic_updates)
+            # One pass, or all of a type: then APNs knows the phone no more.
+            keys = (
+                [key] if self.rng.random() < 0.3 else [one for one in sorted(phone.wallet.passes) if one[0] == key[0]]
+            )
+            for one in keys:
+                phone.toggle(one, held.automatic_updates is False)
             await self.world.loop.sleep(rest)
-            if phone.on and key in phone.wallet.passes:
-                phone.toggle(key, True)
-                await self._then_it_changes(key)
+            for one in keys:
+                if phone.on and one in phone.wallet.passes:
+                    phone.toggle(one, True)
+            await self._then_it_changes(key)
         elif chance < 0.7:
             phone.delete(key)
             await self.world.loop.sleep(rest)
@@ -86,8 +92,8 @@ class Fate:
 
     async def _then_it_changes(self, key: tuple[str, str]) -> None:
         """At once, now and then: while nobody has noticed yet that the phone is back."""
-        if self.rng.random() < 0.5 and not self.world.quiet:
-            await self.world.loop.sleep(self.rng.choice((1.0, 60.0)))
+        if self.rng.random() < 0.7 and not self.world.quiet:
+            await self.world.loop.sleep(self.rng.choice((0.3, 3.0, 30.0)))
             await self.world.issuers[0].change([key], "auto")
 
     async def restored_phone(self, phone: Phone) -> None:

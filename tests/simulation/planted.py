@@ -161,10 +161,14 @@ PLANTED: tuple[Plant, ...] = (
     ),
     Plant(
         "late-delete-wins",
-        "a DELETE that was held up undoes the registration that came after it",
+        "a DELETE that was held up undoes the registration that came after it (each of two rules alone prevents it)",
         "core/trip1_register.py",
-        "    if facts.started_at is None or facts.registration is None:\n        return False\n",
-        "    return False\n",
+        "    if facts.started_at is not None and held_up(facts.started_at, facts.now):\n"
+        "        waited = (facts.now - facts.started_at) // 1000\n"
+        '        return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, f"on its way for {waited} s: the phone is to repeat it")\n'
+        "    was = facts.registration is not None and facts.registration.left_at is None\n"
+        "    if was and _registered_since(facts):\n",
+        "    was = facts.registration is not None and facts.registration.left_at is None\n    if False:\n",
     ),
     Plant(
         "answered-before-it-is-written",
