@@ -5,52 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import multiprocessing
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import livepass
 from simulation import planting
 from simulation.faults import PROFILES
 from simulation.regressions import REGRESSIONS
-from simulation.results import Summary, show, show_figures
+from simulation.results import show, show_figures
+from simulation.runs import Job, run
 from simulation.trace import Violation
 from simulation.world import World
-
-CHUNK = 5
-Job = tuple[int, str]
-"""A seed and its profile; without one, the seed draws it."""
-
-
-def run_chunk(days: float, jobs: Sequence[Job]) -> Summary:
-    summary = Summary()
-    for seed, profile in jobs:
-        summary.add(World(seed, profile, days).run())
-    return summary
-
-
-def run(jobs: Sequence[Job], days: float, processes: int = 1, *, most_failures: int = 20) -> Summary:
-    """Run seeds, several processes at once; ends early when far too much is broken."""
-    chunks = [jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK)]
-    summary = Summary()
-    for part in _parts(chunks, days, processes):
-        summary.join(part)
-        if len(summary.failures) >= most_failures:
-            break
-    return summary
-
-
-def _parts(chunks: Sequence[Sequence[Job]], days: float, processes: int) -> Iterable[Summary]:
-    work = partial(run_chunk, days)
-    if processes == 1:
-        yield from map(work, chunks)
-        return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(work, chunks)
 
 
 def until_found(jobs: Sequence[Job], days: float) -> int:
@@ -80,7 +48,7 @@ def plant(names: Sequence[str], most: int, jobs: int) -> int:
 
 def determinism(jobs: Sequence[Job], days: float) -> int:
     """The same seeds in other interpreters, under other hash seeds."""
-    script = f"from simulation.__main__ import run_chunk; print(run_chunk({days}, {list(jobs)}).digests)"
+    script = f"from simulation.runs import run_chunk; print(run_chunk({days}, {list(jobs)}).digests)"
     seen = set()
     for hash_seed in ("0", "1", "random", "random"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}

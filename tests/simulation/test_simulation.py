@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from simulation import planting
-from simulation.__main__ import determinism, run_chunk
+from simulation.__main__ import determinism
 from simulation.faults import DEFENCES, Faults, draw
 from simulation.planted import PLANTED, Plant
 from simulation.regressions import REGRESSIONS, Regression
 from simulation.results import Summary, show
+from simulation.runs import run_chunk
 
 DAYS = 1.5
 FRESH = 100
