@@ -131,7 +131,7 @@ class Process:
         lookout = self.lookout = Lookout(store, clock, chance, witness, lambda: issuing.gave)
         await lookout.open()
         await Safekeeping(store, keys, clock).open()
-        self.recovering = Recovering(store, keys, scheduler, lookout, journal)
+        self.recovering = Recovering(store, keys, clock, scheduler, lookout, journal)
         self.recovering.replays = True
         self.answering = Answering(store, keys, builder, recorder, clock, chance, lookout=lookout, journal=journal)
         self.app = PhoneApp(self.answering)
