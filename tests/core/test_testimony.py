@@ -338,3 +338,15 @@ def test_two_phones_with_one_complaint_have_one_shape() -> None:
     line = task("Register", REGISTER, "Unexpected response code 500")
     other = line.replace(PHONE, "0" * 32).replace(SERIAL, "membership.43")
     assert read_line(line).shape == read_line(other).shape
+
+
+# ── what is kept
+
+
+def test_a_credential_that_a_phone_quotes_is_not_kept() -> None:
+    token = "PBJjaXgqqJqTXLfCJAcKsHg2iW-IMeWiO_0AFYGasUE"
+    line = task("Register", REGISTER, f"header ApplePass {token}, body {{'pushToken': '{'feedface' * 3}'}}")
+    event = testimony.testify(line, 1)
+    assert event is not None and event.device_id == PHONE
+    assert token not in str(event.detail) and "feedface" not in str(event.detail)
+    assert "header ApplePass (struck)" in str(event.detail["line"])

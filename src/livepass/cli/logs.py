@@ -7,17 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import traceback
 from datetime import UTC, datetime
 
-_SECRETS = re.compile(r"(?i)\b(ApplePass|Bearer)\s+\S+|\b(?:lp_[A-Za-z0-9_-]{16,}|[0-9a-f]{64,})\b")
-
-
-def struck(text: str) -> str:
-    """The text without tokens, keys and push tokens."""
-    return _SECRETS.sub(lambda found: f"{found[1]} (struck)" if found[1] else "(struck)", text)
+from livepass.core.striking import struck
 
 
 class JsonLines(logging.Formatter):

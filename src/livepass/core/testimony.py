@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 
+from livepass.core.striking import struck
 from livepass.core.timeline import Event, Kind, Trip
 
 MAX_LINES = 50
@@ -201,12 +202,13 @@ def testify(line: str, now: int) -> Event | None:
     if read.pass_type is None:
         return None
     detail = {
-        "line": read.line,
+        # Wallets are free to quote what they sent: kept, it would be shown to whoever may read logs.
+        "line": struck(read.line),
         "code": read.code,
         "meaning": read.meaning,
         "about": read.trip.value,
         "level": read.level,
-        "shape": read.shape,
+        "shape": struck(read.shape),
     }
     return Event(Kind.TESTIFIED, now, read.pass_type, read.serial, read.device_id, detail=detail)
 
