@@ -452,6 +452,29 @@ def test_an_unknown_message_is_written_down_for_a_pass_that_exists(tmp_path: Pat
     asyncio.run(main())
 
 
+def test_an_unknown_message_is_kept_without_what_is_secret_in_it(
+    tmp_path: Path, pass_certificate: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = "PBJjaXgqqJqTXLfCJAcKsHg2iW-IMeWiO_0AFYGasUE"
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            named = f'{{"authenticationToken": "{token}", "passState": "added"}}'.encode()
+            service.answering.unknown_message(f"/v1/passes/{TYPE}/1/news/{token}", named)
+            service.answering.unknown_message(f"/v1/passes/{TYPE}/1/personalize", b'{"familyName": "Lovelace"}')
+            await service.recorder.settle()
+            found = await service.store.events(kinds=["unknown_device_message"], pass_type=None, after=0, limit=9)
+            assert [(event.detail["path"], event.detail["body"]) for event in found] == [
+                (f"/v1/passes/{TYPE}/1/news/…", '{"authenticationToken": "(struck)", "passState": "added"}'),
+                (f"/v1/passes/{TYPE}/1/personalize", ""),
+            ]
+
+    asyncio.run(main())
+    assert "/v1/passes/…/…/news/…" in caplog.text and token not in caplog.text
+
+
 def test_in_a_crowd_a_fetch_is_the_phones_that_asked_over_its_connection(
     tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:

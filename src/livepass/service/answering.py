@@ -7,6 +7,7 @@ registration) is written before it; what was merely observed is written after it
 from __future__ import annotations
 
 import logging
+import re
 from urllib.parse import unquote
 
 from livepass.core import crowd, testimony, trip1_register, trip3_ask, trip3_fetch
@@ -17,6 +18,7 @@ from livepass.core.decision import Decision, NewEpoch, Reply
 from livepass.core.history import Reason
 from livepass.core.model import PassHead, TokenSource
 from livepass.core.replay import Act, entry_of
+from livepass.core.striking import struck
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import held_up
 from livepass.service.building import Builder, CannotBuild, Recent
@@ -33,6 +35,7 @@ CONNECTIONS = 20_000
 STRANGERS = 10_000
 STRANGER_MS = 600_000
 CROWDS = 10_000
+_WORD = re.compile(r"[A-Za-z]{1,40}|v[0-9]")
 
 
 class Answering:
@@ -376,15 +379,16 @@ class Answering:
 
     def unknown_message(self, path: str, body: bytes) -> Reply:
         """Any other ``POST /v1/…``: 200 and a line in the diary, because Apple adds calls without telling."""
-        log.info("a device sent an unknown message to %.200s (%d bytes)", path, len(body))
         parts = path.strip("/").split("/")
+        log.info("a device sent an unknown message to /%.200s (%d bytes)", "/".join(map(_word, parts)), len(body))
         if len(parts) >= 4 and parts[1] == "passes":
+            what = "/".join([*parts[:4], *map(_word, parts[4:])])
             event = Event(
                 Kind.UNKNOWN_DEVICE_MESSAGE,
                 self._clock.now(),
                 parts[2][:200],
                 parts[3][:200],
-                detail={"path": path[:200], "body": body[:500].decode("utf-8", "replace")},
+                detail={"path": f"/{what}"[:200], "body": _worth_keeping(parts[-1], body)},
             )
 
             async def note(tx: Tx) -> Noted:
@@ -406,6 +410,16 @@ class Answering:
         if "%" not in serial or (await self._store.fetch_snapshot(pass_type, serial)).head is not None:
             return serial
         return unquote(serial)
+
+
+def _word(part: str) -> str:
+    """A part of a path that Apple may have thought of; what it names may be secret, and is anybody's text."""
+    return part if _WORD.fullmatch(part) else "…"
+
+
+def _worth_keeping(call: str, body: bytes) -> str:
+    """What an unknown message says, without credentials; of a personalization, which is a person's name, nothing."""
+    return "" if call == "personalize" else struck(body[:500].decode("utf-8", "replace"))
 
 
 class Fetched:
