@@ -54,6 +54,22 @@ def test_a_unit_that_fails_leaves_nothing_and_gives_its_number_back(tmp_path: Pa
     asyncio.run(main())
 
 
+def test_an_error_of_the_database_does_not_quote_the_row(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path) as hand:
+            engines.run(hand.url, "ALTER TABLE device ADD CONSTRAINT ours CHECK (device_id <> 'phone')")
+            secret = "feedface" * 3
+
+            async def register(tx: Writing) -> None:
+                await tx.apply([SaveDevice(TYPE, "phone", secret, T0)], [])
+
+            with pytest.raises(asyncpg.CheckViolationError, match="ours") as caught:
+                await hand.store.write(register)
+            assert secret not in str(caught.value)
+
+    asyncio.run(main())
+
+
 def test_a_caller_who_gives_up_does_not_cut_a_unit_in_half(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path) as hand:

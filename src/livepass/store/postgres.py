@@ -61,6 +61,12 @@ Renew = Callable[[Writing, str], Awaitable[None]]
 """Begins a new history: called in a transaction, with what the database's storage is called now."""
 
 
+def _keep_rows_out(error: BaseException) -> None:
+    """PostgreSQL quotes the row that breaks a rule of its own, push token and all, and the error ends up in a log."""
+    if isinstance(error, asyncpg.PostgresError):
+        error.detail = None
+
+
 class _Pooled(PostgresConnection):
     """Each statement on whichever connection is free; again on another where the first turns out to be dead."""
 
@@ -78,7 +84,7 @@ class _Pooled(PostgresConnection):
             except (asyncpg.CharacterNotInRepertoireError, asyncpg.DataError) as error:
                 if attempt or not any(isinstance(value, str) for value in values):
                     raise
-                log.debug("%s: a name that no row can have: %s", name, error)
+                log.debug("%s: a name that no row can have: %s", name, type(error).__name__)
                 values = [_storable(value) if isinstance(value, str) else value for value in values]
             except asyncpg.QueryCanceledError as error:
                 raise Unavailable(f"the database takes too long: {said(error)}") from error
@@ -229,7 +235,8 @@ class PostgresStore(Reading):
         await db.execute("BEGIN")
         try:
             result = await work(writing)
-        except BaseException:
+        except BaseException as error:
+            _keep_rows_out(error)
             with contextlib.suppress(Exception):
                 await db.execute("ROLLBACK")
             raise
