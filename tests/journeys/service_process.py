@@ -15,11 +15,15 @@ from journeys.world import World
 
 
 class Process:
-    """One ``livepass`` command that runs until it is ended. Leaving the context kills it."""
+    """One ``livepass`` command that runs until it is ended. Leaving the context kills it.
 
-    def __init__(self, world: World, *arguments: str) -> None:
+    ``stderr``: a descriptor for what it says meanwhile.
+    """
+
+    def __init__(self, world: World, *arguments: str, stderr: int = asyncio.subprocess.DEVNULL) -> None:
         self._arguments = arguments
-        self._environment = _environment(world)
+        self._stderr = stderr
+        self._environment = environment(world)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> Self:
@@ -29,7 +33,7 @@ class Process:
             *("-m", "livepass", *self._arguments, "--json"),
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=self._stderr,
         )
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), 30)
@@ -59,11 +63,11 @@ class Process:
             await self._process.wait()
 
 
-def serve(world: World, *more: str) -> Process:
+def serve(world: World, *more: str, stderr: int = asyncio.subprocess.DEVNULL) -> Process:
     """``livepass serve`` at the address that stands in the passes of that world."""
     certificate, key = world.tls_files()
     where = ("--host", "127.0.0.1", "--port", str(world.port))
-    return Process(world, "serve", *where, "--tls-cert", str(certificate), "--tls-key", str(key), *more)
+    return Process(world, "serve", *where, "--tls-cert", str(certificate), "--tls-key", str(key), *more, stderr=stderr)
 
 
 def worker(world: World) -> Process:
@@ -71,7 +75,8 @@ def worker(world: World) -> Process:
     return Process(world, "worker")
 
 
-def _environment(world: World) -> Mapping[str, str]:
+def environment(world: World) -> Mapping[str, str]:
+    """The settings of that world, as its processes get them."""
     config = world.config
     settings: dict[str, Any] = {
         "DATABASE_URL": config.database_url,
@@ -81,6 +86,7 @@ def _environment(world: World) -> Mapping[str, str]:
         "APNS_URL": config.apns_url,
         "APNS_CA_FILE": config.apns_ca_file,
         "REGISTRATION_JOURNAL": config.registration_journal or "",
+        "WITNESS_FILE": config.witness_file,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
     return inherited | {f"LIVEPASS_{name}": str(value) for name, value in settings.items()}
@@ -91,7 +97,7 @@ async def command(world: World, *arguments: str) -> tuple[int, dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "livepass", *arguments, "--json"),
-        env=_environment(world),
+        env=environment(world),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -1,0 +1,434 @@
+"""No secret leaves: a whole life, errors included, and then everything that came out of it is searched."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+import engines
+from journeys.leaks import Evidence, forms
+from journeys.service_process import environment, serve
+from journeys.test_crashes import patient_phone
+from journeys.world import OTHER_TYPE, PASS_TYPE, World, journey, pass_certificate, shows, until
+
+PASSWORD = 'pässword-marker "of" the+p12/%41'
+DATABASE_PASSWORD = "database-password-marker"
+GUESSED = "lp_0123456789ab_guessed-key-marker-" + "g" * 16
+FIRST_PRIVATE_LINE = 8
+"""The lines before it hold what stands in the certificate too."""
+PERSON = "personalization-token-marker"
+
+
+class Life:
+    """One world with its evidence, and the hands that write down every answer."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.evidence = Evidence()
+        self.own: dict[str, str] = {}
+
+    async def api(self, client: httpx2.AsyncClient, method: str, path: str, key: str, **more: Any) -> httpx2.Response:
+        """A call of the issuer API; its answer is evidence, headers too."""
+        headers = {"Authorization": f"Bearer {key}", **more.pop("headers", {})}
+        target = f"{self.world.config.public_url}/api/v1{path}"
+        while (answer := await client.request(method, target, headers=headers, **more)).status_code == 503:
+            if answer.json()["code"] != "overloaded":  # a busy machine answers phones first
+                break
+            await asyncio.sleep(0.2)
+        if not path.endswith("/pkpass"):
+            self.evidence.add("http", f"{answer.headers!r}\n".encode() + answer.content)
+        return answer
+
+    async def device(self, client: httpx2.AsyncClient, method: str, path: str, **more: Any) -> httpx2.Response:
+        """A call of a stranger's at the device endpoints; its answer is evidence."""
+        answer = await client.request(method, f"{self.world.url}{path}", **more)
+        self.evidence.add("http", f"{answer.headers!r}\n".encode() + answer.content)
+        return answer
+
+    async def command(self, *words: str, may: str = "cli", **settings: str) -> tuple[int, bytes]:
+        """A ``livepass`` command, as JSON and with all that ``--debug`` shows; what it says is evidence."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "livepass", *words, "--json", "--debug"),
+            env={**environment(self.world), **settings},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        self.evidence.add(f"{may} {' '.join(words[:2])}", out + b"\n" + err)
+        assert process.returncode is not None
+        return process.returncode, out
+
+
+# ── the life
+
+
+@journey(elsewhere=True, books=False, content=False, limit=120)
+async def test_no_secret_leaves(world: World) -> None:
+    """Fails when any marker stands in a log, an answer, a list, a diary, a command's output, a backup or a file."""
+    life = Life(world)
+    _mark(world)
+    form = "text" if engines.chosen() == "sqlite" else "json"
+    async with _said(form) as said:
+        async with serve(world, "--debug", stderr=said.descriptor), world.client() as client:
+            await _know(life)
+            await _live(life, client)
+            await _err(life, client)
+            await _pushes_fail(life, client)
+            await _break(life, client)
+            await _show(life, client)
+        life.evidence.add("log", bytes(said.data))
+    await _commands(life)
+    _files(life)
+    assert life.evidence.size("log") > 1000 and b"Traceback" in said.data, bytes(said.data[-2000:])
+    hits = life.evidence.hits()
+    assert hits == [], "\n\n".join(map(str, hits))
+    # Where they may stand they are found: in all of this, not only in a test of the search.
+    for name, places in (("push token", {"database", "backup"}), ("device id", {"database", "backup", "http", "cli"})):
+        assert {hit.place.partition(" ")[0].partition("/")[0] for hit in life.evidence.hits(of=name)} == places
+
+
+def _mark(world: World) -> None:
+    """Settings that hold markers, and a journal and a witness to look into."""
+    folder = world.directory / "journal"
+    folder.mkdir()
+    url = world.config.database_url.replace("postgres@", f"postgres:{DATABASE_PASSWORD}@")
+    world.config = replace(
+        world.config,
+        database_url=url,
+        registration_journal=folder,
+        witness_file=str(world.directory / "the.witness"),
+    )
+
+
+async def _know(life: Life) -> None:
+    """What is secret, and where it may stand all the same."""
+    world, secret = life.world, life.evidence.secret
+    for text in world.config.secret_key:
+        secret("secret key", text)
+        secret("secret key's bytes", base64.urlsafe_b64decode(text + "=="))
+    secret("admin key", world.config.admin_key)
+    secret("database password", DATABASE_PASSWORD)
+    secret("p12 password", PASSWORD)
+    secret("guessed key", GUESSED.split("_", 2)[2])
+    secret("personalization token", PERSON)
+    keys: Any = world.services.keys
+    for key_id, key in keys._shared.items():
+        secret(f"shared key {key_id}", key)
+    for pass_type in (PASS_TYPE, OTHER_TYPE):
+        issued = pass_certificate(world.authority, pass_type)
+        lines = issued.key_pem.decode().splitlines()[FIRST_PRIVATE_LINE:-2]
+        for number, line in enumerate(lines, FIRST_PRIVATE_LINE):
+            secret(f"line {number} of the key for {pass_type}", line)
+            secret(f"line {number} of the key for {pass_type}, DER", base64.b64decode(line))
+        numbers = issued.key.private_numbers()
+        for name in ("d", "p", "q", "dmp1"):
+            value: int = getattr(numbers, name)
+            secret(f"{name} of the key for {pass_type}", value.to_bytes((value.bit_length() + 7) // 8, "big"))
+
+
+async def _live(life: Life, client: httpx2.AsyncClient) -> None:
+    """Issued, installed, changed, pushed, asked, fetched, left."""
+    world, admin = life.world, life.world.config.admin_key
+    wanted = {"template": "membership", "data": {"points": 1}}
+    for serial in ("1", "2"):
+        assert (await life.api(client, "PUT", f"/passes/{PASS_TYPE}/{serial}", admin, json=wanted)).status_code == 201
+    for serial in ("1", "2"):
+        token = (await world.authorization(serial))["Authorization"].split()[1]
+        life.own[serial] = token
+        life.evidence.secret(f"token of {serial}", token)
+    phone = await patient_phone(world)
+    await phone.install(await world.pkpass("1"))
+    await until(lambda: phone.wallet["1"].registered)
+    life.evidence.secret("push token", phone.wallet.push_token, may=("database", "backup"))
+    [record] = phone.wallet.records.values()
+    life.evidence.secret("device id", record.device_id, may=("database", "backup", "http", "cli"))
+    await _change(life, client, "1", 2)
+    await shows(phone, "1", 2)
+    made = await client.post(
+        f"{world.config.public_url}/api/v1/keys",
+        headers={"Authorization": f"Bearer {admin}"},
+        json={"name": "limited", "scopes": ["passes:read", "logs:read"], "pass_types": [PASS_TYPE]},
+    )
+    life.own["key"] = made.json()["key"]  # the one answer that holds it
+    life.evidence.secret("API key", life.own["key"].split("_", 2)[2])
+    p12 = base64.b64encode(pass_certificate(world.authority, OTHER_TYPE).p12(PASSWORD)).decode()
+    taken = await life.api(client, "POST", "/certificates", admin, json={"p12": p12, "password": PASSWORD})
+    assert taken.status_code == 201, taken.text
+
+
+async def _err(life: Life, client: httpx2.AsyncClient) -> None:
+    """Refusals, misunderstandings, and secrets in places where they do not belong."""
+    world, admin, own = life.world, life.world.config.admin_key, life.own["key"]
+    issued = pass_certificate(world.authority, PASS_TYPE)
+    p12, key = base64.b64encode(issued.p12(PASSWORD)).decode(), issued.key_pem.decode()
+    path = f"/passes/{PASS_TYPE}/1"
+    bodies: list[tuple[str, str, Any]] = [
+        ("POST", "/certificates", {"p12": p12, "password": PASSWORD + "!"}),
+        ("POST", "/certificates", {"p12": "not base64 " + PASSWORD, "password": PASSWORD}),
+        ("POST", "/certificates", {"p12": p12, "password": [PASSWORD]}),
+        ("POST", "/certificates", {"p12": base64.b64encode(key.encode()).decode(), "password": PASSWORD}),
+        ("POST", "/certificates", {"certificate_pem": key, "private_key_pem": key, "intermediate_pem": key}),
+        ("POST", "/certificates", {"certificate_pem": "x", "private_key_pem": {"pem": key}, "intermediate_pem": "x"}),
+        ("POST", "/certificates", {"private_key_pem": key, "password": PASSWORD}),
+        ("POST", "/keys", {"name": 7, "scopes": [own]}),
+        ("PUT", path, {"template": "membership", "data": {"points": {"secret": life.own["1"]}}}),
+        ("PUT", path, {"template": "membership", "data": {"points": 1}, "content": {"webServiceURL": 7}}),
+        ("PATCH", path, {"content": {"authenticationToken": life.own["2"], "barcodes": life.own["2"]}}),
+        ("PATCH", path, {"content": {"barcodes": [{"message": 1}], "expirationDate": "never"}}),
+        ("POST", "/pushes", {"pass_type": PASS_TYPE, "serial": 7}),
+    ]
+    for method, target, body in bodies:
+        answer = await life.api(client, method, target, admin, json=body)
+        assert 200 <= answer.status_code < 500, answer.text
+    for wrong in (GUESSED, own + "x", admin + "x", life.own["1"], f"{own} {own}"):
+        assert (await life.api(client, "GET", "/passes", wrong)).status_code == 401
+    for target in (f"/passes?key={admin}", f"/passes?limit={own}", f"/passes?cursor={own}", f"/{admin}/{own}"):
+        await life.api(client, "GET", target, admin)
+    for target in ("/keys", "/certificates", f"/passes/{OTHER_TYPE}/1"):
+        await life.api(client, "GET", target, own)
+    await life.api(client, "POST", "/certificates", admin, content=b'{"password": "' + PASSWORD.encode() + b'" oops')
+
+    registration = f"/v1/devices/stranger/registrations/{PASS_TYPE}/1"
+    mine, theirs = (f"ApplePass {life.own[serial]}" for serial in ("1", "2"))
+    push_token = "feedfacefeedfacefeedface"  # shorter than Apple's: nothing that strikes long ones finds it
+    life.evidence.secret("short push token", push_token, may=("database", "backup"))
+    body = {"pushToken": push_token}
+    for headers in ({"Authorization": theirs}, {"Authorization": f"Bearer {life.own['1']}"}, {}):
+        for method in ("POST", "DELETE"):
+            assert (await life.device(client, method, registration, headers=headers, json=body)).status_code == 401
+        await life.device(client, "GET", f"/v1/passes/{PASS_TYPE}/1?token={life.own['1']}", headers=headers)
+    await life.device(client, "POST", registration, headers={"Authorization": mine}, json={"pushToken": life.own["1"]})
+    await life.device(client, "POST", registration, headers={"Authorization": mine}, json=body)
+    await life.device(client, "POST", f"/v1/v1/{life.own['1']}", headers={"Authorization": mine}, json=body)
+    await life.device(client, "GET", f"/v1/devices/x/registrations/{PASS_TYPE}?passesUpdatedSince=1794000000")
+    person = {"personalizationToken": PERSON, "authenticationToken": life.own["1"], **body}
+    for verb in ("personalize", life.own["1"], "news"):
+        path = f"/v1/passes/{PASS_TYPE}/1/{verb}"
+        await life.device(client, "POST", path, headers={"Authorization": mine}, json=person)
+    await life.device(
+        client, "POST", f"/v1/passes/{PASS_TYPE}/1/news", content=f"{mine} pushToken={push_token}".encode()
+    )
+    context = f"(pass type {PASS_TYPE}, serial number 1; with web service url {world.url}) encountered error: "
+    lines = [
+        f"Get pass task {context}Authentication failure",
+        f"Get pass task {context}header Authorization: {mine}",
+        f"Register task {context}could not send {{'pushToken': '{push_token}'}} with {mine}",
+    ]
+    assert (await life.device(client, "POST", "/v1/log", json={"logs": lines})).status_code == 200
+
+
+async def _pushes_fail(life: Life, client: httpx2.AsyncClient) -> None:
+    """APNs refuses in every way that it has: to each phone another, and then to all."""
+    world = life.world
+    faults = (
+        "status:500",
+        "429",
+        "rst",
+        "status:400",
+        "status:410",
+        "status:400:BadDeviceToken",
+        "goaway",
+        "cut:after",
+    )
+    for number, fault in enumerate(faults):
+        push_token = f"{number}0ddba11" * 8
+        life.evidence.secret(f"push token for {fault}", push_token, may=("database", "backup"))
+        world.apns.register_device(push_token, [PASS_TYPE])
+        world.apns.chaos.set(fault, token=push_token, count=1)
+        assert await world.register(client, f"device-{number}", "2", push_token) == 201
+    mark = world.mark()
+    await _change(life, client, "2", 2)
+    await until(lambda: len(world.pushed(mark)) >= len(faults) - 2, lambda: f"only {world.pushed(mark)}")
+    world.apns.chaos.clear()
+    world.apns.chaos.set("status:403")
+    mark = world.mark()
+    _sql(world, "UPDATE push_target SET next_at = 1")
+    await _change(life, client, "1", 9)
+    await until(lambda: world.mark() > mark, "a 403")
+    await world.apns.down()
+    _sql(world, "UPDATE push_target SET next_at = 1")
+    await _change(life, client, "1", 10)
+    await asyncio.sleep(0.5)
+
+
+async def _change(life: Life, client: httpx2.AsyncClient, serial: str, points: int) -> None:
+    path = f"/passes/{PASS_TYPE}/{serial}?push=now"
+    answer = await life.api(client, "PATCH", path, life.world.config.admin_key, json={"data": {"points": points}})
+    assert answer.status_code == 200, answer.text
+
+
+def _plain(world: World) -> str:
+    """The database's address as the tests' own server knows it."""
+    return world.config.database_url.replace(f":{DATABASE_PASSWORD}", "")
+
+
+def _sql(world: World, statement: str) -> None:
+    engines.run(_plain(world), statement)
+
+
+async def _break(life: Life, client: httpx2.AsyncClient) -> None:
+    """The database refuses what a handler writes, and says so in its own words; then a table is gone."""
+    world, admin = life.world, life.world.config.admin_key
+    marker = "0badc0de" * 4
+    life.evidence.secret("refused push token", marker, may=("database", "backup"))
+    mine = {"Authorization": f"ApplePass {life.own['2']}"}
+    registration = f"/v1/devices/refused-device/registrations/{PASS_TYPE}/2"
+    life.evidence.secret("refused device", "refused-device", may=("database", "backup", "http", "cli"))
+    with Refusing(world):
+        answer = await life.device(client, "POST", registration, headers=mine, json={"pushToken": marker})
+        assert answer.status_code == 503
+        answer = await life.api(client, "POST", "/keys", admin, json={"name": "refused", "scopes": ["passes:read"]})
+        assert answer.status_code == 500
+    _sql(world, "ALTER TABLE registration RENAME TO registration_gone")
+    try:
+        answer = await life.device(client, "POST", registration, headers=mine, json={"pushToken": marker})
+        assert answer.status_code == 503
+        for path in (f"/passes/{PASS_TYPE}/1", "/registrations", "/stats"):
+            assert (await life.api(client, "GET", path, admin)).status_code >= 500
+    finally:
+        _sql(world, "ALTER TABLE registration_gone RENAME TO registration")
+
+
+class Refusing:
+    """Rules of the database's own, that a phone and a key break."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __enter__(self) -> None:
+        for table, column, value in (("device", "device_id", "refused-device"), ("api_key", "name", "refused")):
+            if engines.chosen() == "sqlite":
+                _sql(
+                    self._world,
+                    f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} WHEN NEW.{column} = '{value}' "
+                    "BEGIN SELECT RAISE(ABORT, 'refused'); END",
+                )
+            else:
+                _sql(self._world, f"ALTER TABLE {table} ADD CONSTRAINT no_{table} CHECK ({column} <> '{value}')")
+
+    def __exit__(self, *_: object) -> None:
+        for table in ("device", "api_key"):
+            if engines.chosen() == "sqlite":
+                _sql(self._world, f"DROP TRIGGER no_{table}")
+            else:
+                _sql(self._world, f"ALTER TABLE {table} DROP CONSTRAINT no_{table}")
+
+
+async def _show(life: Life, client: httpx2.AsyncClient) -> None:
+    """Everything that the service shows to issuers and operators."""
+    world = life.world
+    paths = [f"/passes/{PASS_TYPE}/1", f"/passes/{PASS_TYPE}/1/timeline?limit=500", f"/passes/{PASS_TYPE}/2/timeline"]
+    paths += ["/passes", "/registrations", "/pushes", "/device-logs", "/stats", "/templates", "/openapi.json"]
+    for path in [*paths, "/certificates", "/keys"]:
+        for key in (world.config.admin_key, life.own["key"]):
+            await life.api(client, "GET", path, key)
+    for path in ("/readyz", "/livez", "/metrics", "/", "/console"):
+        answer = await client.get(f"{world.config.public_url}{path}")
+        life.evidence.add("http", f"{answer.headers!r}\n".encode() + answer.content)
+
+
+async def _commands(life: Life) -> None:
+    """What the command line shows, what it says when it cannot, and a backup."""
+    world = life.world
+    name = f"{PASS_TYPE}/1"
+    shown = [("status",), ("pass", "list"), ("pass", "show", name), ("template", "list"), ("cert", "list")]
+    shown += [("device", "list"), ("push", "list"), ("log", "list"), ("key", "list"), ("db", "verify")]
+    shown += [("template", "show", "membership"), ("backup", str(world.directory / "a.zip"))]
+    for words in shown:
+        code, _ = await life.command(*words)
+        assert code in (0, 1), words
+    for words in (("pass", "show", f"{PASS_TYPE}/none"), ("cert", "show", "none"), ("key", "revoke", "none")):
+        assert (await life.command(*words))[0] != 0
+    other = secrets.token_urlsafe(32)
+    life.evidence.secret("another secret key", other)
+    await life.command("pass", "build", name, "-o", str(world.directory / "x.pkpass"), LIVEPASS_SECRET_KEY=other)
+    await life.command("status", LIVEPASS_SECRET_KEY=world.config.secret_key[0] + "!")
+    await life.command("status", LIVEPASS_ADMIN_KEYS=world.config.admin_key)
+    nowhere = f"postgresql://postgres:{DATABASE_PASSWORD}@127.0.0.1:1/none"
+    await life.command("status", LIVEPASS_DATABASE_URL=nowhere)
+    await life.command("status", "--url", world.config.public_url, "--key", GUESSED)
+
+
+def _files(life: Life) -> None:
+    """The backup, the journal, the witness, and the database as it lies there."""
+    world = life.world
+    life.evidence.add_file("backup", world.directory / "a.zip")
+    for path in (world.directory / "journal").rglob("*"):
+        if path.is_file():
+            life.evidence.add_file("journal", path)
+    life.evidence.add_file("witness", world.directory / "the.witness")
+    for path in world.directory.glob("livepass.db*"):
+        life.evidence.add_file(f"database {path.name}", path)
+    for table in engines.tables(_plain(world)):
+        rows = engines.look(_plain(world), f'SELECT * FROM "{table}"')
+        life.evidence.add(f"database {table}", repr(rows))
+
+
+# ── what a process says
+
+
+class _Said:
+    """What came out of a process, and the descriptor to give it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.data = bytearray()
+
+
+@asynccontextmanager
+async def _said(form: str) -> AsyncIterator[_Said]:
+    """A terminal, which gets text, or a pipe, which gets JSON; read all the time."""
+    ours, theirs = os.openpty() if form == "text" else os.pipe()
+    said = _Said(theirs)
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        try:
+            said.data += os.read(ours, 1 << 16)
+        except OSError:  # the other side of the terminal is gone
+            loop.remove_reader(ours)
+
+    loop.add_reader(ours, read)
+    try:
+        yield said
+        await asyncio.sleep(0.1)
+    finally:
+        loop.remove_reader(ours)
+        os.close(theirs)
+        os.close(ours)
+
+
+# ── the search finds what it is to find
+
+
+@pytest.mark.parametrize("value", [b"a-marker-of-ours-42", PASSWORD.encode(), bytes(range(200, 232))])
+@pytest.mark.parametrize("before", [b"", b"x", b"xy", b"xyz"])
+def test_a_secret_is_found_in_every_form(value: bytes, before: bytes) -> None:
+    wrapped: Mapping[str, bytes] = dict(forms(value)) | {
+        "in base64": base64.b64encode(before + value + b"tail"),
+        "in base64url": base64.urlsafe_b64encode(before + value),
+        "in JSON": json.dumps({"said": value.decode("utf-8", "ignore") + " " + value.hex()}).encode(),
+    }
+    for form, data in wrapped.items():
+        evidence = Evidence()
+        evidence.secret("it", value, may=("here",))
+        evidence.add("here", data)
+        assert evidence.hits() == []
+        evidence.add("there", b"much before " + data + b" and much after")
+        assert [hit.place for hit in evidence.hits()] == ["there"], form
+        innocent = Evidence()
+        innocent.secret("it", value)
+        innocent.add("there", b"nothing of the kind")
+        assert innocent.hits() == []
