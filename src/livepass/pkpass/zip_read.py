@@ -20,6 +20,8 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _DESCRIPTOR = struct.Struct("<3I")
+_EXTRA = struct.Struct("<2H")
+_UNICODE_PATH = 0x7075
 _LONGEST_COMMENT = 0xFFFF
 _DESCRIPTOR_MARK = b"PK\x07\x08"
 
@@ -99,6 +101,8 @@ def _record(data: bytes, at: int, end: int) -> tuple[_Record, int]:
     if mark != b"PK\x01\x02" or disk or following > end:
         raise InvalidPackage("the zip directory is damaged", _REPACK)
     name = bytes(data[name_at : name_at + name_length])
+    if _names_itself_otherwise(data[name_at + name_length : name_at + name_length + extra]):
+        raise InvalidPackage(f"{name[:80].decode('latin-1')!r} has another name for some programs", _REPACK)
     return _Record(name, flags, method, crc, packed, size, attributes >> 16, offset), following
 
 
@@ -118,14 +122,31 @@ def _checked_name(record: _Record, limits: Limits) -> str:
 
 
 def _extents(data: bytes, records: list[_Record], directory_at: int) -> list[int]:
-    """Where each file's data starts; no two entries may share a byte (CVE-2024-0450 is what happens otherwise)."""
+    """Where each file's data starts. Up to the directory every byte belongs to one entry: to two, and a small archive
+    inflates to a large one (CVE-2024-0450); to none, and whoever reads without the directory finds files there.
+    """
     spans = [_span(data, record, directory_at) for record in records]
     reached = 0
     for (begin, _, end), record in sorted(zip(spans, records, strict=True), key=lambda pair: pair[0]):
         if begin < reached:
             raise InvalidPackage(f"{record.shown!r} overlaps another entry", _REPACK)
+        if begin > reached:
+            raise InvalidPackage(f"the bytes before {record.shown!r} belong to no entry", _REPACK)
         reached = end
+    if reached != directory_at:
+        raise InvalidPackage("the bytes before the zip directory belong to no entry", _REPACK)
     return [body for _, body, _ in spans]
+
+
+def _names_itself_otherwise(extra: bytes) -> bool:
+    """Whether extra fields hold a second name (APPNOTE 4.6.9), which some programs use instead of the first."""
+    at = 0
+    while at + _EXTRA.size <= len(extra):
+        kind, length = _EXTRA.unpack_from(extra, at)
+        if kind == _UNICODE_PATH:
+            return True
+        at += _EXTRA.size + length
+    return False
 
 
 def _span(data: bytes, record: _Record, directory_at: int) -> tuple[int, int, int]:
@@ -136,6 +157,8 @@ def _span(data: bytes, record: _Record, directory_at: int) -> tuple[int, int, in
     name_at = record.offset + _LOCAL.size
     body = name_at + name_length + extra
     end = body + record.packed
+    if _names_itself_otherwise(data[body - extra : body]):
+        raise InvalidPackage(f"{record.shown!r} has another name for some programs", _REPACK)
     same = mark == b"PK\x03\x04" and flags == record.flags and method == record.method
     told, listed = (crc, packed, size), (record.crc, record.packed, record.size)
     if flags & _HAS_DESCRIPTOR:
