@@ -10,6 +10,7 @@ import pytest
 
 from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import Signer, StaticFiles
+from pkpass.mutations import Materials
 
 
 def png(width: int, height: int) -> bytes:
@@ -97,3 +98,8 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def other_authority() -> Authority:
     return Authority(name="Somebody Else")
+
+
+@pytest.fixture(scope="session")
+def materials(authority: Authority, other_authority: Authority, pass_certificate: Issued, now: datetime) -> Materials:
+    return Materials.make(authority, other_authority, pass_certificate, now)

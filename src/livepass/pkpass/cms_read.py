@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from livepass.pkpass import oids
 from livepass.pkpass.der import (
     CONTEXT_0,
+    CONTEXT_1,
     GENERALIZED_TIME,
     INTEGER,
+    NULL,
     OCTET_STRING,
     OID,
     SEQUENCE,
@@ -55,6 +57,9 @@ _ATTRIBUTE_NAMES = {
     oid(oids.MESSAGE_DIGEST): "messageDigest",
     oid(oids.SIGNING_TIME): "signingTime",
 }
+_NULL = tlv(NULL)
+_OPTIONAL: tuple[list[int], ...] = ([], [CONTEXT_0], [CONTEXT_1], [CONTEXT_0, CONTEXT_1])
+"""What may stand before the signers, RFC 5652 §5.1: certificates, revocation lists. Other readers take nothing else."""
 _TIMES = {UTC_TIME: ("%y%m%d%H%M%SZ", 13), GENERALIZED_TIME: ("%Y%m%d%H%M%SZ", 15)}
 
 _SIGN_AGAIN = "sign manifest.json again: detached CMS, binary, with signing time and the WWDR intermediate"
@@ -90,8 +95,8 @@ def verify_signature(manifest: bytes, signature_der: bytes) -> SignatureFacts:
     Raises ``InvalidSignature`` (and nothing else) naming the first thing that was wrong.
     """
     try:
-        content, certificates, info = _open(signature_der)
-        signer = _signer_info(info)
+        content, certificates, digests, info = _open(signature_der)
+        signer = _signer_info(info, digests)
         signed_at = _check_attributes(manifest, content, signer)
         certificate, others = _select(certificates, signer.identity)
     except DerError as error:
@@ -101,36 +106,43 @@ def verify_signature(manifest: bytes, signature_der: bytes) -> SignatureFacts:
     return SignatureFacts(signed_at, signer.digest, certificate, others, tuple(names))
 
 
-def _open(data: bytes) -> tuple[bytes, list[bytes], Node]:
-    """Content type, certificates (DER) and the one SignerInfo of a ContentInfo."""
+def _open(data: bytes) -> tuple[bytes, list[bytes], list[bytes], Node]:
+    """Content type, certificates (DER), digest algorithms and the one SignerInfo of a ContentInfo."""
     if len(data) > _LARGEST:
         raise DerError(f"{len(data)} bytes are too many")
     kind, wrapped = _exactly(parse(data).want(SEQUENCE), 2)
     if kind.encoded != oid(oids.SIGNED_DATA):
         raise DerError("it is not SignedData")
     (signed_data,) = _exactly(wrapped.want(CONTEXT_0), 1)
-    version, _, inner, *rest = _at_least(signed_data.want(SEQUENCE), 4)
+    version, digests, inner, *optional, signers = _at_least(signed_data.want(SEQUENCE), 4)
     version.want(INTEGER)
+    announced = [_algorithm(each) for each in digests.want(SET).children()]
+    if [node.tag for node in optional] not in _OPTIONAL:
+        raise DerError("it holds parts that nobody knows")
     content = _at_least(inner.want(SEQUENCE), 1)
     if len(content) > 1:
         raise InvalidSignature("the signature carries the signed content inside", _SIGN_AGAIN)
     certificates = [
-        each.encoded for node in rest if node.tag == CONTEXT_0 for each in node.children() if each.tag == SEQUENCE
+        each.encoded for node in optional if node.tag == CONTEXT_0 for each in node.children() if each.tag == SEQUENCE
     ]
-    infos = rest[-1].want(SET).children()
+    infos = signers.want(SET).children()
     if len(infos) != 1:
         raise InvalidSignature(f"the signature has {len(infos)} signers", "Wallet takes exactly one; " + _SIGN_AGAIN)
-    return content[0].want(OID).encoded, certificates, infos[0]
+    return content[0].want(OID).encoded, certificates, announced, infos[0]
 
 
-def _signer_info(info: Node) -> _SignerInfo:
+def _signer_info(info: Node, announced: list[bytes]) -> _SignerInfo:
     version, identity, digest_node, *rest = _at_least(info.want(SEQUENCE), 5)
     version.want(INTEGER)
     if rest[0].tag != CONTEXT_0:
         raise InvalidSignature("the signature has no signed attributes, hence no signing time", _SIGN_AGAIN)
     if len(rest) < 3 or not rest[0].definite:
         raise DerError("the signer's part is incomplete")
-    attributes, algorithm, value = rest[:3]
+    attributes, algorithm, value, *unsigned = rest
+    if [node.tag for node in unsigned] not in ([], [CONTEXT_1]):
+        raise DerError("the signer's part holds what nobody knows")
+    if _algorithm(digest_node) not in announced:
+        raise DerError("the signer's digest algorithm is not among those that the signature announces")
     digest = _DIGESTS.get(_algorithm(digest_node))
     implied = _SIGNATURES.get(_algorithm(algorithm), "unknown")
     if digest is None or implied not in {None, digest[0]}:
@@ -152,7 +164,9 @@ def _attributes(node: Node) -> dict[bytes, Node]:
         key, values = _exactly(attribute.want(SEQUENCE), 2)
         if key.want(OID).encoded in found:
             raise DerError("a signed attribute is there twice")
-        found[key.encoded] = _at_least(values.want(SET), 1)[0]
+        # RFC 5652 §11: the three that we read have one value; of two, each reader could believe another.
+        known = key.encoded in _ATTRIBUTE_NAMES
+        found[key.encoded] = (_exactly if known else _at_least)(values.want(SET), 1)[0]
     return found
 
 
@@ -225,7 +239,11 @@ def _check_arithmetic(certificate: x509.Certificate, signer: _SignerInfo) -> Non
 
 
 def _algorithm(node: Node) -> bytes:
-    return _at_least(node.want(SEQUENCE), 1)[0].want(OID).encoded
+    kind, *parameters = _at_least(node.want(SEQUENCE), 1)
+    # RFC 5754 §2: none or NULL, for all that we know.
+    if [each.encoded for each in parameters] not in ([], [_NULL]):
+        raise DerError("an algorithm has parameters that it does not take")
+    return kind.want(OID).encoded
 
 
 def _exactly(node: Node, count: int) -> list[Node]:
