@@ -42,3 +42,17 @@ def test_what_other_readers_refuse_is_refused(materials: Materials, spoiler: str
 @pytest.mark.parametrize("spoiler", EVEN)
 def test_what_the_standard_allows_is_taken(materials: Materials, spoiler: str) -> None:
     assert verify_signature(MANIFEST, signature(materials, spoiler)).certificate == materials.good.certificate
+
+
+def test_a_certificate_is_written_in_one_way(materials: Materials) -> None:
+    """Bits of its signature that "are left over" are covered by nothing, and openssl refuses them."""
+    issued = materials.good
+    while issued.certificate.signature[-1] & 1:  # only a bit that is zero can be left over
+        issued = materials.authority.pass_certificate("pass.test.livepass", "TEAM123456", key=issued.key)
+    good = Cms(issued, materials.now).made(MANIFEST)
+    assert verify_signature(MANIFEST, good).certificate == issued.certificate
+    head = b"\x03\x82\x01\x01"
+    value = issued.certificate.signature
+    assert good.count(head + b"\0" + value) == 1
+    with pytest.raises(InvalidSignature, match="damaged"):
+        verify_signature(MANIFEST, good.replace(head + b"\0" + value, head + b"\1" + value))

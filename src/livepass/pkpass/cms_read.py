@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from livepass.pkpass import oids
 from livepass.pkpass.der import (
+    BIT_STRING,
     CONTEXT_0,
     CONTEXT_1,
     GENERALIZED_TIME,
@@ -216,6 +217,9 @@ def _load(data: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(data)
         certificate.public_key()
         _ = certificate.extensions, certificate.subject, certificate.issuer
+        # Bits that are left over would be ignored, and the same certificate could be written in several ways.
+        if parse(data).children()[2].want(BIT_STRING).value[:1] != b"\0":
+            raise DerError("its signature is no whole number of bytes")
     except Exception as error:  # whatever the parser throws at a stranger's bytes, the verdict is the same
         raise InvalidSignature(f"a certificate in the signature is damaged: {error}", _SIGN_AGAIN) from error
     return certificate
