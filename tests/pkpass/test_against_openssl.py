@@ -1,7 +1,7 @@
 """Our verdict on spoiled passes against another one: ``openssl cms -verify``, ``zipfile``, ``json`` and ``hashlib``.
 
 Where we refuse what they take, a row says why; nothing is taken that they refuse, but for what a row names.
-``LIVEPASS_MUTATIONS=5000`` tries as many, ``LIVEPASS_SEED`` others.
+``LIVEPASS_TEST_MUTATIONS=5000`` tries as many, ``LIVEPASS_TEST_SEED`` others.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from livepass.emulators.authority import Authority
 from livepass.pkpass import PkpassError, read, verify
 from pkpass.mutations import SPOILERS, Cms, Kit, Materials
 
-COUNT = int(os.environ.get("LIVEPASS_MUTATIONS", "300"))
-SEED = int(os.environ.get("LIVEPASS_SEED", "1"))
+COUNT = int(os.environ.get("LIVEPASS_TEST_MUTATIONS", "300"))
+SEED = int(os.environ.get("LIVEPASS_TEST_SEED", "1"))
 
 STRICTER = {
     # what we say (as an expression) → why, although openssl, or a lenient reader, takes it
