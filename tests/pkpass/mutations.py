@@ -250,6 +250,16 @@ def _(kit: Kit) -> None:
     kit.after.append(lower)
 
 
+@spoiler("certificates that are said to be one value")
+def _(kit: Kit) -> None:
+    def primitive(files: dict[str, bytes]) -> None:
+        signed = parse(files["signature"]).children()[1].children()[0]
+        at = signed.children()[3].start
+        files["signature"] = files["signature"][:at] + b"\x80" + files["signature"][at + 1 :]
+
+    kit.after.append(primitive)
+
+
 def _in_certificate(kit: Kit, data: bytes) -> bytes:
     copy = bytearray(data)
     certificate = kit.rng.choice([kit.cms.issued.certificate, kit.cms.issued.intermediate])

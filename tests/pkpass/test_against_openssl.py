@@ -41,6 +41,7 @@ STRICTER = {
     "algorithm that is not RSA with SHA-1 or SHA-2": "MD5 can be forged, SHA-224 Apple never used, and a digest that "
     "contradicts the signature's algorithm has two meanings",
     "signer's certificate is not in the signature": "the issuer is compared byte for byte; openssl folds case",
+    "that nobody knows|what nobody knows": "a set is constructed (X.690 §8.12); openssl takes one that says it is not",
     "parameters that it does not take": "RFC 5754 has none or NULL; openssl ignores what they are",
     "bytes follow the structure": "what follows a signature is not covered by it, and nothing needs it",
     "not meant for signing passes": "Apple's policy: extended key usage 1.2.840.113635.100.4.14",
