@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from livepass.core.change import AHEAD_SECONDS
 from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reinstate, Revive
 from livepass.core.model import Counter, Device, Registration, Tag
 from livepass.core.snapshots import Listed
@@ -292,7 +293,7 @@ def test_retelling_ends_after_about_a_day() -> None:
 def test_a_valid_tag_ahead_of_the_counter_is_a_new_epoch_and_an_alarm() -> None:
     decision = ask(call(tag(11)))
     assert answer(decision) == {"serialNumbers": ["a", "b", "c"], "lastUpdated": tag(10, FRESH)}
-    assert decision.writes[0] == NewEpoch(TYPE, EPOCH, FRESH, NOW // 1000 + 2)
+    assert decision.writes[0] == NewEpoch(TYPE, EPOCH, FRESH, NOW // 1000 + AHEAD_SECONDS)
     alarm, asked = decision.events
     assert (alarm.kind, alarm.device_id, alarm.seq) == (Kind.NEW_EPOCH, PHONE, TAKEN)
     assert alarm.detail == {"reason": "tag_ahead", "from": EPOCH, "epoch": FRESH, "counter": 10, "tag": 11}

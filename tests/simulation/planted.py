@@ -101,7 +101,7 @@ PLANTED: tuple[Plant, ...] = (
         "no-floor",
         "a new history gives away the seconds of the lost one again",
         "core/change.py",
-        "    return max(now // 1000 + 2, lost + 1)",
+        "    return max(now // 1000 + AHEAD_SECONDS, lost + 1)",
         "    return 0",
     ),
     Plant(

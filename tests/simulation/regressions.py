@@ -18,5 +18,6 @@ class Regression:
 
 REGRESSIONS: Sequence[Regression] = (
     Regression(689, "swarm", "a registration that a proxy repeated late brought an old push token back"),
+    Regression(3048, "swarm", "after a failover, a date that the lost history had given away named another version"),
     Regression(776, "swarm", "the same, twenty minutes later"),
 )

@@ -27,13 +27,17 @@ def next_last_modified(previous: int | None, now: int, floor: int = 0) -> int:
     return second if previous is None else max(second, previous + 1)
 
 
+AHEAD_SECONDS = 60
+"""How far ahead of the clock a pass's date may have run: by a second with each change beyond one a second."""
+
+
 def floor_of_a_new_epoch(now: int, lost: int = 0) -> int:
     """The least ``Last-Modified`` (seconds) of versions made after history went back, at ``now`` (ms).
 
-    The lost history gave away seconds up to now, and one more where a pass changed twice in a second; ``lost`` is the
-    newest that it is known to have given away.
+    The lost history gave away seconds up to now, and some more where passes changed several times in a second; ``lost``
+    is the newest that it is known to have given away, here: other processes may have given away later ones.
     """
-    return max(now // 1000 + 2, lost + 1)
+    return max(now // 1000 + AHEAD_SECONDS, lost + 1)
 
 
 def http_date(seconds: int) -> str:
