@@ -19,5 +19,8 @@ class Regression:
 REGRESSIONS: Sequence[Regression] = (
     Regression(689, "swarm", "a registration that a proxy repeated late brought an old push token back"),
     Regression(3048, "swarm", "after a failover, a date that the lost history had given away named another version"),
+    Regression(
+        3281, "swarm", "a backup of a history before the present one, further on than it, was taken for its successor"
+    ),
     Regression(776, "swarm", "the same, twenty minutes later"),
 )

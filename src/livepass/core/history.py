@@ -1,7 +1,7 @@
 """Whether the database went back in time: what was seen of it, held against what it says now.
 
-Numbers only rise and a new history takes one, so in a database that never went back everything seen before is still
-covered: the same epoch with a number at least as high, or an epoch that began above it. Anything else is a doubt, and
+Numbers only rise and epochs that end are remembered, so in a database that never went back everything seen before is
+still covered: the same epoch with a number at least as high, or another one after it. Anything else is a doubt, and
 any doubt begins a new epoch: that costs each phone one list, where believing a lost history loses changes silently.
 """
 
@@ -83,16 +83,14 @@ def doubt(witness: Witness | None, present: Present) -> Reason | None:
 
 
 def unclear(witness: Witness | None, counters: Sequence[Counter]) -> list[str]:
-    """Pass types with another epoch that began no higher than what was seen: the database has to say which epochs it
-    remembers. When ours is among them, somebody began the present one because of the same loss.
+    """Pass types with another epoch than what was seen: the database has to say which epochs it remembers. When ours is
+    among them, somebody began the present one after it.
     """
     marks = witness.marks if witness is not None else {}
     return [
         counter.pass_type
         for counter in counters
-        if (mark := marks.get(counter.pass_type)) is not None
-        and counter.epoch != mark.epoch
-        and counter.began <= mark.seq
+        if (mark := marks.get(counter.pass_type)) is not None and counter.epoch != mark.epoch
     ]
 
 
@@ -123,7 +121,8 @@ def _covers(counter: Counter | None, mark: Mark, ended: Collection[str]) -> bool
         return False
     if counter.epoch == mark.epoch:
         return counter.seq >= mark.seq
-    return counter.began > mark.seq or mark.epoch in ended
+    # Not by its numbers: a backup of a history before ours may have come further than ours.
+    return mark.epoch in ended
 
 
 def _unheard(witness: Witness, now: Mapping[str, Counter], heard_at: int | None) -> bool:
