@@ -115,6 +115,8 @@ class Issuer:
             await self.world.loop.sleep(3.0 if count % 5 == 4 else 0.02)
 
     async def change(self, keys: list[Key], push: Push | None = None) -> None:
+        if self.world.quiet:
+            return
         self.points += 1
         # Now and then the same as before, or what it was some time ago.
         points = (
