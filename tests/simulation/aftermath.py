@@ -54,9 +54,9 @@ def check_rest(world: World, pushes: int) -> None:
 
 def check_bounds(world: World) -> None:
     """L5: after 90 days, what is dead and what has left is gone; device ids of one phone do not pile up."""
-    look = world.server.look
-    left = look("SELECT device_id FROM registration WHERE left_at IS NOT NULL")
-    dead = look(_DEAD)
+    look, before = world.server.look, world.clock.now() - KEPT_MS
+    left = look("SELECT device_id FROM registration WHERE left_at < ?", before)
+    dead = look(_DEAD, before)
     if left or dead:
         world.ledger.violate("L5", f"{len(left)} registrations that left and {len(dead)} dead ones are kept for good")
     used_up = look(_USED_UP, TWINS_KEPT)
@@ -64,10 +64,11 @@ def check_bounds(world: World) -> None:
         world.ledger.violate("L5", f"a phone has {used_up[0][0]} superseded device ids for {used_up[0][1]}")
 
 
+KEPT_MS = 90 * 86_400_000
 _DEAD = """
 SELECT d.device_id FROM device d JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
   JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
- WHERE g.dead_at IS NOT NULL"""
+ WHERE g.dead_at < ?"""
 _USED_UP = """
 SELECT count(*), r.serial FROM device d
   JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id

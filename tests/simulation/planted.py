@@ -78,7 +78,7 @@ PLANTED: tuple[Plant, ...] = (
         "head-without-look",
         "what a process remembers of the newest number is believed without asking the database",
         "store/reading.py",
-        "            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq):\n",
+        "            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq) and (head[0][5] or 0) >= tag.seq:\n",
         "            if head:\n",
     ),
     # ── versions
@@ -293,7 +293,7 @@ PLANTED: tuple[Plant, ...] = (
         "template-not-followed",
         "a roll-out that a crash cut off is never finished",
         "service/keeping.py",
-        "        await self._issuing.follow_all()\n",
+        "        await self._issuing.follow_all(lambda: self._stopping or self._clock.stopwatch() > until)\n",
         "",
     ),
     Plant(
