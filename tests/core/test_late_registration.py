@@ -45,3 +45,30 @@ def test_a_pass_that_it_registers_late_is_followed_under_the_newer_token() -> No
 def test_a_phone_that_is_new_to_us_needs_no_rows() -> None:
     decision = register(replace(CALL, device=None, registration=None, started_at=NOW - 900_000))
     assert [write.push_token for write in decision.writes if isinstance(write, SaveDevice)] == [OLD]
+
+
+def saved_at(call: RegisterFacts) -> int:
+    [saved] = [write for write in register(call).writes if isinstance(write, SaveDevice)]
+    return saved.at
+
+
+def test_a_token_is_dated_by_when_its_registration_started() -> None:
+    assert saved_at(replace(CALL, started_at=NOW - 3_000)) == NOW - 3_000
+    assert saved_at(CALL) == NOW
+    assert saved_at(replace(CALL, started_at=NOW + 3_000)) == NOW
+
+
+def test_a_late_repetition_of_an_old_registration_does_not_keep_the_next_token_out() -> None:
+    """The old token's registration is carried out again after the new one's has started, and before that arrives."""
+    device = replace(DEVICE, push_token=OLD, token_registered_at=NOW - 20_000)
+    at = saved_at(replace(CALL, device=device, started_at=NOW - 20_000))
+    device = replace(device, token_registered_at=at)
+    body = b'{"pushToken": "%s"}' % NEW.encode()
+    decision = register(replace(CALL, device=device, body=body, started_at=NOW - 4_000, now=NOW + 5_000))
+    assert [write.new_token for write in decision.writes if isinstance(write, Retarget)] == [NEW]
+
+
+def test_a_clock_that_was_ahead_keeps_no_token_out() -> None:
+    ahead = replace(DEVICE, token_registered_at=NOW + 3_600_000)
+    decision = register(replace(CALL, device=ahead, started_at=NOW - 10))
+    assert [write.new_token for write in decision.writes if isinstance(write, Retarget)] == [OLD]

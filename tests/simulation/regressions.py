@@ -23,4 +23,10 @@ REGRESSIONS: Sequence[Regression] = (
         3281, "swarm", "a backup of a history before the present one, further on than it, was taken for its successor"
     ),
     Regression(776, "swarm", "the same, twenty minutes later"),
+    Regression(
+        10084, "swarm", "a late repetition of an old registration kept the phone's next push token out for good"
+    ),
+    Regression(
+        10333, "swarm", "late repetitions of a registration made a dead token look alive, to be pushed for good"
+    ),
 )

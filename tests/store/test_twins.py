@@ -33,6 +33,20 @@ def superseded_at(hand: Hand, device: str) -> int | None:
     return found
 
 
+def test_a_push_token_is_as_old_as_the_registration_that_brought_it(tmp_path: Path) -> None:
+    """Not as the moment at which that was carried out: a 410 is compared with it."""
+
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            await hand.put("a")
+            await hand.apply(SaveDevice(TYPE, "one", "aa", T0 - 9), Join(TYPE, "one", "a", T0, T0))
+            assert hand.target()["token_registered_at"] == T0 - 9
+            await hand.apply(SaveDevice(TYPE, "one", "aa", T0 - 20))
+            assert hand.target()["token_registered_at"] == T0 - 9
+
+    asyncio.run(main())
+
+
 # ── superseding
 
 

@@ -24,7 +24,9 @@ class Reply:
 
 @frozen
 class SaveDevice:
-    """This phone's newest push token, registered at ``at`` (bumped by every registration, also a known one)."""
+    """This phone's newest push token. ``at``: when the registration that brought it started; every registration bumps
+    it, also a known one.
+    """
 
     pass_type: str
     device_id: str

@@ -87,7 +87,7 @@ def register(facts: RegisterFacts) -> Decision:
         push_token = facts.device.push_token
     joined = facts.registration is None or facts.registration.left_at is not None
     target = fingerprint(push_token)
-    writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, facts.now)]
+    writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts))]
     if joined:
         push_at = facts.now + ASK_GRACE_MS
         writes.append(Join(facts.pass_type, facts.device_id, facts.serial, facts.now, push_at, target))
@@ -203,11 +203,19 @@ def _registered_since(facts: RegisterFacts) -> bool:
     return max(facts.registration.registered_at, last) > facts.started_at
 
 
-def _token_came_since(facts: RegisterFacts, device: Device) -> bool:
-    """Whether the phone registered, with whichever token, after this registration had started: then a token that comes
-    with it may be the one from before. A proxy may carry out a request late, or once more.
+def _said_at(facts: RegisterFacts) -> int:
+    """When the phone said that it has this token: when it started to. Dated by when it got through, a repetition of an
+    old registration would look newer than the phone's next token, and than the death of its own.
     """
-    return facts.started_at is not None and device.token_registered_at > facts.started_at
+    return facts.now if facts.started_at is None else min(facts.started_at, facts.now)
+
+
+def _token_came_since(facts: RegisterFacts, device: Device) -> bool:
+    """Whether the phone started another registration after this one: then a token that comes with this one may be the
+    one from before. A proxy may carry out a request late, or once more. What was noted by a clock that was ahead says
+    nothing: believed, it would keep every newer token out.
+    """
+    return facts.started_at is not None and facts.started_at < device.token_registered_at <= facts.now
 
 
 def _leave(facts: RegisterFacts) -> tuple[Write, ...]:

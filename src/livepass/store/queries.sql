@@ -361,7 +361,7 @@ ON CONFLICT (pass_type, device_id, serial) DO UPDATE SET
 -- back was pushed to all the same.
 INSERT INTO push_target (pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts,
                          next_at, hold_until, lease, lease_until, score, last_push_at, dead_at, dead_reason)
-SELECT d.pass_type, d.push_token, :at, :seq, 0,
+SELECT d.pass_type, d.push_token, d.token_registered_at, :seq, 0,
        CASE WHEN EXISTS (SELECT 1 FROM push_target g WHERE g.pass_type = d.pass_type AND g.push_token = d.push_token) THEN 0
             ELSE coalesce((SELECT max(e.seq) FROM event e
                             WHERE e.pass_type = d.pass_type AND e.target = :target AND e.serial IS NULL
