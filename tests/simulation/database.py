@@ -30,6 +30,9 @@ Statement = tuple[str, Any, Sequence[Row]]
 """Its name, its parameters, and the rows that it answered."""
 
 
+UNSEEN = -1
+
+
 class Watcher(Protocol):
     """Who is told of what happens to the database, beside the product."""
 
@@ -230,7 +233,10 @@ class Store(Reading):
         super().__init__(Connection(server, self, transaction=False))
         self.server = server
         self.owner = owner
-        self.copy = server.copy
+        self.copy = UNSEEN if server.promoted else server.copy
+        """Which copy it was connected to last. ``PostgresStore`` greets each server, the first one as well: a process
+        that starts after a failover is who notices it where none was alive to.
+        """
         self.renew = renew
 
     def require(self, copy: int) -> None:
