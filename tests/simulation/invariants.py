@@ -183,15 +183,20 @@ def own_pass_only(ledger: Ledger, exchange: Exchange, package: Package) -> None:
 def one_name_one_version(ledger: Ledger, exchange: Exchange, package: Package) -> None:
     """S6: a ``Last-Modified`` names one version of a pass, across epochs and processes; the token tells a pass from
     one of the same serial before it.
+
+    An answer may have been read from a copy of the database that was lost before its last byte left. It names a version
+    of that history then, also where the new one has made the same content anew, which has a date of its own.
     """
     named = exchange.answer_headers.get("last-modified", "")
     manifest = hashlib.sha256(package.files["manifest.json"]).hexdigest()
-    current = ledger.during((exchange.pass_type, exchange.serial), exchange.arrived_index)
+    key = (exchange.pass_type, exchange.serial)
+    lost = exchange.copy != ledger.copy
+    current = (ledger.across if lost else ledger.during)(key, exchange.arrived_index)
     served = [one for one in current if one.manifest == manifest]
     if served:
-        key = (exchange.pass_type, exchange.serial, served[0].salt, named)
-        known = ledger.names.setdefault(key, manifest)
-        if known != manifest or named not in {http_date(one.last_modified) for one in served}:
+        dated = [one for one in served if http_date(one.last_modified) == named]
+        known = ledger.names.setdefault((*key, (dated or served)[0].salt, named), manifest)
+        if known != manifest or not dated:
             ledger.violate("S6", f"{exchange.serial} of {named} was {known[:8]} and is {manifest[:8]}", exchange.serial)
     elif exchange.copy == ledger.copy:
         ledger.violate("S6", f"{exchange.serial} was served as {manifest[:8]}, which is not current", exchange.serial)

@@ -144,6 +144,16 @@ class Ledger:
                 break
         return found
 
+    def across(self, key: Key, since: int) -> list[Version]:
+        """What was current at some moment since a commit, in whichever copy of the database."""
+        found: list[Version] = []
+        for version in reversed(self.versions.get(key, ())):
+            if version is not None:
+                found.append(version)
+                if version.index <= since:
+                    break
+        return found
+
     def current_at(self, key: Key, index: int) -> Version | None:
         for version in reversed(self.versions.get(key, ())):
             if version is None:
