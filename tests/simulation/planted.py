@@ -139,10 +139,11 @@ PLANTED: tuple[Plant, ...] = (
         "token-on-201-only",
         "a known registration does not store the token that it comes with",
         "core/trip1_register.py",
-        "    writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, facts.now)]\n    if joined:\n",
+        "    writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts))]\n"
+        "    if joined:\n",
         "    writes: list[Write] = []\n"
         "    if joined or facts.device is None:\n"
-        "        writes.append(SaveDevice(facts.pass_type, facts.device_id, push_token, facts.now))\n"
+        "        writes.append(SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts)))\n"
         "    if joined:\n",
     ),
     Plant(
