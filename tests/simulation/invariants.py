@@ -238,7 +238,9 @@ def acknowledged_is_durable(ledger: Ledger, exchange: Exchange, push_token: str)
 
 
 def _posted_since(ledger: Ledger, exchange: Exchange) -> bool:
-    """Whether another registration of this device came since this one started: then that one's token may stand."""
+    """Whether another registration of this device started since this one did: then that one's token may stand. One that
+    started before, and is only carried out late, is no excuse.
+    """
     posted = ledger.posted.get((exchange.pass_type, exchange.device_id), ())
     return sum(1 for at in posted if at >= exchange.started) > 1
 

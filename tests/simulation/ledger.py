@@ -91,7 +91,8 @@ class Ledger:
         self.leaving: dict[tuple[Key, str], tuple[Following, int]] = {}
         self.deleting: dict[tuple[str, str, str], int] = {}
         self.posted: dict[Key, deque[int]] = {}
-        """When (by the host's clock) each phone's registrations were committed."""
+        """When (by the host's clock) each phone's registrations started, or were committed where nobody says."""
+        self.stamps = True
         self.joined: dict[tuple[str, str, str], int] = {}
         self.waited_for: dict[tuple[str, str, str], int] = {}
         """The counter when somebody who still waited was answered, by (pass type, epoch, device or serial)."""
@@ -279,7 +280,9 @@ class Ledger:
 
     def _saved(self, pass_type: str, device_id: str, push_token: str, look: Look) -> None:
         """A device's token: the one that it had before is nobody's, unless another device names it too."""
-        self.posted.setdefault((pass_type, device_id), deque(maxlen=4)).append(self.host_now())
+        exchange = self.loop.current.exchange if self.loop.current is not None else None
+        at = int(exchange.started) if exchange is not None and self.stamps else self.host_now()
+        self.posted.setdefault((pass_type, device_id), deque(maxlen=4)).append(at)
         self.replaced.pop((pass_type, push_token), None)
         for one in self.following.get((pass_type, device_id), {}).values():
             old, one.push_token = one.push_token, push_token

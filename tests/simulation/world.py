@@ -83,6 +83,7 @@ class World:
         self.network.processes = lambda: self.processes
         self.network.host_now = self.clock.now
         self.network.stamps, self.network.connections = "stamps" in defences, "connections" in defences
+        self.ledger.stamps = self.network.stamps
         self.processes: list[Process] = []
         self.phones: list[Phone] = []
         self.strangers: list[NaiveWallet] = []
