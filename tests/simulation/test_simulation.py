@@ -8,6 +8,7 @@ from simulation import planting
 from simulation.__main__ import determinism
 from simulation.faults import DEFENCES, Faults, draw
 from simulation.planted import PLANTED, Plant
+from simulation.process import SLOWED
 from simulation.regressions import REGRESSIONS, Regression
 from simulation.results import Summary, show
 from simulation.runs import run_chunk
@@ -62,3 +63,10 @@ def test_profiles_draw_what_they_say() -> None:
         alone, defences = draw(rng, "one")
         assert sum(1 for rate in vars(alone).values() if rate) == 1 and len(defences) == len(DEFENCES)
         assert len(draw(rng, "bare")[1]) == 1
+
+
+def test_the_product_has_its_own_times_again_afterwards() -> None:
+    before = {(module, name): getattr(module, name) for module, name in SLOWED}
+    run_chunk(0.1, [(1, "calm")])
+    assert {(module, name): getattr(module, name) for module, name in SLOWED} == before
+    assert not set(before.values()) & {900.0, 14400.0}

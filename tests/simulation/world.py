@@ -31,7 +31,7 @@ from simulation.papers import START, TYPES, certificate, forget, opened
 from simulation.people import Fate
 from simulation.phones import Phone
 from simulation.ports import HostClock
-from simulation.process import Process
+from simulation.process import Process, slowed
 from simulation.stranger import NaiveWallet
 from simulation.trace import Trace, Violation
 
@@ -226,7 +226,7 @@ class World:
     # ── the course of things
 
     def run(self) -> Result:
-        with Watching(self):
+        with Watching(self), slowed():
             ready = self.loop.future()
 
             async def set_up() -> None:
