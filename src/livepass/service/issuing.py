@@ -220,8 +220,12 @@ class Issuing:
             serials = [draft.row.serial for draft in drafts.values()]
             present = await tx.pass_identities(pass_type, serials)
             revisions: dict[tuple[str, str], str | None] = {}
-            stale = [index for index, draft in drafts.items() if await _went_stale(tx, draft, present, revisions)]
-            fresh = {index: draft for index, draft in drafts.items() if index not in set(stale)}
+            fresh, stale = dict[int, Draft](), list[int]()
+            for index, draft in drafts.items():
+                if await _went_stale(tx, draft, present, revisions):
+                    stale.append(index)
+                else:
+                    fresh[index] = draft
             if not fresh or (stale and not in_part):
                 return {}, stale
             followed = await tx.followed_by(pass_type, [draft.row.serial for draft in fresh.values()])
