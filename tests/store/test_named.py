@@ -35,8 +35,8 @@ def parameters(statement: str) -> dict[str, None]:
 
 
 def named_in_code() -> set[str]:
-    """The first argument of every call that runs a statement by name."""
-    found = set()
+    """The first argument of every call that runs a statement by name, and what a table names."""
+    found = set(writing._PRUNE.values())
     for module in (reading, locking, owing, twins, writing):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:

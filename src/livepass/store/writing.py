@@ -367,18 +367,7 @@ class Writing(Twins):
         )
 
     async def prune(self, what: Prunable, before: int, limit: int) -> int:
-        old = {"before": before, "limit": limit}
-        if what is Prunable.EVENTS:
-            return await self._db.run("prune_events", old)
-        if what is Prunable.TOMBSTONES:
-            return await self._db.run("prune_tombstones", old)
-        if what is Prunable.DEAD:
-            return await self._db.run("prune_dead", old)
-        if what is Prunable.DEVICES:
-            return await self._db.run("prune_devices", old)
-        if what is Prunable.TARGETS:
-            return await self._db.run("prune_targets", old)
-        return await self._db.run("prune_processes", old)
+        return await self._db.run(_PRUNE[what], {"before": before, "limit": limit})
 
     # ── processes
 
@@ -437,6 +426,15 @@ class Writing(Twins):
     async def revoke_api_key(self, key_id: str, now: int) -> bool:
         return await self._db.run("revoke_api_key", {"id": key_id, "now": now}) > 0
 
+
+_PRUNE: Mapping[Prunable, str] = {
+    Prunable.EVENTS: "prune_events",
+    Prunable.TOMBSTONES: "prune_tombstones",
+    Prunable.DEAD: "prune_dead",
+    Prunable.DEVICES: "prune_devices",
+    Prunable.TARGETS: "prune_targets",
+    Prunable.PROCESSES: "prune_processes",
+}
 
 _NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "created_at")
 """What an installed pass keeps for good."""
