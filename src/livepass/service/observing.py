@@ -44,6 +44,7 @@ class Recorder:
         self._notes: deque[Note | Noted] = deque()
         self._idle = scheduler.signal()
         self._running = False
+        self._away = False
         self.dropped = 0
 
     def note(self, writes: Sequence[Write], events: Sequence[Event]) -> None:
@@ -103,18 +104,19 @@ class Recorder:
         """
         known = [note for note in batch if not callable(note)]
         readers = [note for note in batch if callable(note)]
+        ordered: list[Note | Noted] = [*known, *readers]
+        written = 0
         try:
-            if known:
-                await self._write_all(known)
+            for part in (known, readers):
+                if part:
+                    await self._write_all(part)
+                written += len(part)
         except Unavailable as error:
-            log.warning("%d observations wait for the database: %s", len(batch), error)
-            return [*known, *readers]
-        try:
-            if readers:
-                await self._write_all(readers)
-        except Unavailable as error:
-            log.warning("%d observations wait for the database: %s", len(readers), error)
-            return readers
+            # Said once an outage: it is tried again every second.
+            log.log(logging.DEBUG if self._away else logging.WARNING, "observations wait for the database: %s", error)
+            self._away = True
+            return ordered[written:]
+        self._away = False
         return ()
 
     async def _write_all(self, batch: Sequence[Note | Noted]) -> None:
