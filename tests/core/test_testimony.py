@@ -350,3 +350,27 @@ def test_a_credential_that_a_phone_quotes_is_not_kept() -> None:
     assert event is not None and event.device_id == PHONE
     assert token not in str(event.detail) and "feedface" not in str(event.detail)
     assert "header ApplePass (struck)" in str(event.detail["line"])
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (f"/v1/passes/{TYPE}/{SERIAL}/passLifecycleUpdate", "/v1/passes/…/…/passLifecycleUpdate"),
+        ("/v1/hello/x=1", "/v1/hello/…"),
+        ("/v1/passes/" + "a" * 300, "/v1/passes/…"),
+        ("/" + "/".join("a" * 40 for _ in range(20)), "/" + "/".join("a" * 40 for _ in range(20))[:199]),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_an_unknown_message_is_shown_by_the_words_of_its_path(path: str, shown: str) -> None:
+    assert testimony.unknown_message(path, b"", 1)[0] == shown
+
+
+def test_an_unknown_message_is_filed_under_the_pass_that_it_names() -> None:
+    _, event = testimony.unknown_message(f"/v1/passes/{TYPE}/{SERIAL}/news/a=b", b'{"secret": "abcdefgh", "n": 1}', 7)
+    assert event is not None and (event.at, event.pass_type, event.serial) == (7, TYPE, SERIAL)
+    assert event.detail == {"path": f"/v1/passes/{TYPE}/{SERIAL}/news/…", "body": '{"secret": "(struck)", "n": 1}'}
+    _, event = testimony.unknown_message(f"/v1/passes/{TYPE}/{SERIAL}/personalize", b"Ada Lovelace", 7)
+    assert event is not None and event.detail["body"] == ""
+    for other in ("/v1/hello", f"/v1/passes/{TYPE}", f"/v1/devices/{TYPE}/{SERIAL}/x"):
+        assert testimony.unknown_message(other, b"", 7)[1] is None

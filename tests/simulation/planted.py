@@ -287,8 +287,8 @@ PLANTED: tuple[Plant, ...] = (
         "late-fetch-counts",
         "a fetch that a proxy repeats long after the phone has gone counts as delivery",
         "service/answering.py",
-        "        conditional, late = if_modified_since is not None, held_up(started_at, facts.now)\n",
-        "        conditional, late = if_modified_since is not None, False\n",
+        "            if held_up(started_at, facts.now):\n                return Fetched(self, reply)\n",
+        "",
     ),
     Plant(
         "template-not-followed",

@@ -213,6 +213,29 @@ def testify(line: str, now: int) -> Event | None:
     return Event(Kind.TESTIFIED, now, read.pass_type, read.serial, read.device_id, detail=detail)
 
 
+def unknown_message(path: str, body: bytes, now: int) -> tuple[str, Event | None]:
+    """A ``POST`` that we do not know: its path as it may be shown, and the event for the pass that it names, if any.
+
+    Apple adds calls without telling. What is kept of one is what it may be: it may say a secret, or a person's name.
+    """
+    parts = path.strip("/").split("/")
+    shown = f"/{'/'.join(map(_word, parts))}"[:200]
+    if len(parts) < 4 or parts[1] != "passes":
+        return shown, None
+    what = "/".join([*parts[:4], *map(_word, parts[4:])])
+    said = "" if parts[-1] == "personalize" else struck(body[:500].decode("utf-8", "replace"))
+    detail = {"path": f"/{what}"[:200], "body": said}
+    return shown, Event(Kind.UNKNOWN_DEVICE_MESSAGE, now, parts[2][:200], parts[3][:200], detail=detail)
+
+
+def _word(part: str) -> str:
+    """A part of a path that Apple may have thought of; anything else is anybody's text."""
+    return part if _WORD.fullmatch(part) else "…"
+
+
+_WORD = re.compile(r"[A-Za-z]{1,40}|v[0-9]")
+
+
 def shape(text: str) -> str:
     """The line with what varies masked, to group by: quoted and long parts, addresses, dates, numbers."""
     for pattern, mask in _MASKS:

@@ -7,7 +7,6 @@ registration) is written before it; what was merely observed is written after it
 from __future__ import annotations
 
 import logging
-import re
 from urllib.parse import unquote
 
 from livepass.core import crowd, testimony, trip1_register, trip3_ask, trip3_fetch
@@ -18,7 +17,6 @@ from livepass.core.decision import Decision, NewEpoch, Reply
 from livepass.core.history import Reason
 from livepass.core.model import PassHead, TokenSource
 from livepass.core.replay import Act, entry_of
-from livepass.core.striking import struck
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import held_up
 from livepass.service.building import Builder, CannotBuild, Recent
@@ -35,7 +33,6 @@ CONNECTIONS = 20_000
 STRANGERS = 10_000
 STRANGER_MS = 600_000
 CROWDS = 10_000
-_WORD = re.compile(r"[A-Za-z]{1,40}|v[0-9]")
 
 
 class Answering:
@@ -291,23 +288,24 @@ class Answering:
         )
         verdict, decision = trip3_fetch.fetch(facts)
         self._recorder.note(decision.writes, decision.events)
-        conditional, late = if_modified_since is not None, held_up(started_at, facts.now)
+
+        def handed(reply: Reply, seq: int) -> Fetched:
+            if held_up(started_at, facts.now):
+                return Fetched(self, reply)
+            conditional = if_modified_since is not None
+            return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch)
+
         if head is None or verdict is trip3_fetch.Verdict.REFUSE or not body:
             return Fetched(self, decision.reply)
         if verdict is trip3_fetch.Verdict.NOT_MODIFIED:
-            if late:
-                return Fetched(self, decision.reply)
-            return Fetched(self, decision.reply, pass_type, serial, head.seq, conditional, connection, snapshot.epoch)
+            return handed(decision.reply, head.seq)
         try:
-            reply, seq = await self._built(pass_type, serial, snapshot.tenant, head, decision.reply)
+            return handed(*await self._built(pass_type, serial, snapshot.tenant, head, decision.reply))
         except CannotBuild as error:
             log.error("cannot build %s/%s: %s (%s)", pass_type, serial, error, error.hint)
             event = Event(Kind.FETCH_FAILED, facts.now, pass_type, serial, detail={"status": 503, "reason": str(error)})
             self._recorder.note((), (event,))
             return Fetched(self, Reply(503))
-        if late:
-            return Fetched(self, reply)
-        return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch)
 
     async def _built(self, pass_type: str, serial: str, tenant: str, head: PassHead, reply: Reply) -> tuple[Reply, int]:
         """Body and ``Last-Modified`` of one version: the one decided on, or a newer one that came meanwhile."""
@@ -379,17 +377,9 @@ class Answering:
 
     def unknown_message(self, path: str, body: bytes) -> Reply:
         """Any other ``POST /v1/…``: 200 and a line in the diary, because Apple adds calls without telling."""
-        parts = path.strip("/").split("/")
-        log.info("a device sent an unknown message to /%.200s (%d bytes)", "/".join(map(_word, parts)), len(body))
-        if len(parts) >= 4 and parts[1] == "passes":
-            what = "/".join([*parts[:4], *map(_word, parts[4:])])
-            event = Event(
-                Kind.UNKNOWN_DEVICE_MESSAGE,
-                self._clock.now(),
-                parts[2][:200],
-                parts[3][:200],
-                detail={"path": f"/{what}"[:200], "body": _worth_keeping(parts[-1], body)},
-            )
+        shown, event = testimony.unknown_message(path, body, self._clock.now())
+        log.info("a device sent an unknown message to %s (%d bytes)", shown, len(body))
+        if event is not None:
 
             async def note(tx: Tx) -> Noted:
                 known = await tx.pass_(event.pass_type, event.serial or "") is not None
@@ -410,16 +400,6 @@ class Answering:
         if "%" not in serial or (await self._store.fetch_snapshot(pass_type, serial)).head is not None:
             return serial
         return unquote(serial)
-
-
-def _word(part: str) -> str:
-    """A part of a path that Apple may have thought of; what it names may be secret, and is anybody's text."""
-    return part if _WORD.fullmatch(part) else "…"
-
-
-def _worth_keeping(call: str, body: bytes) -> str:
-    """What an unknown message says, without credentials; of a personalization, which is a person's name, nothing."""
-    return "" if call == "personalize" else struck(body[:500].decode("utf-8", "replace"))
 
 
 class Fetched:
