@@ -28,7 +28,10 @@ def next_last_modified(previous: int | None, now: int, floor: int = 0) -> int:
 
 
 AHEAD_SECONDS = 60
-"""How far ahead of the clock a pass's date may have run: by a second with each change beyond one a second."""
+"""How far ahead of the clock dates are taken to have run in a history that was lost: a second with each change beyond
+one a second. Nothing bounds it: where a pass had run further ahead, and lost changes that only another process knows
+of, two versions may get one date.
+"""
 
 
 def floor_of_a_new_epoch(now: int, lost: int = 0) -> int:
