@@ -286,24 +286,26 @@ def _postgres() -> Any:
     return postgres
 
 
+def _postgres_schema() -> Any:
+    _postgres()
+    from livepass.store import postgres_schema
+
+    return postgres_schema
+
+
 async def upgrade(config: Config) -> list[str]:
     """Bring the database to this version's schema; answers the migrations that ran. Raises ``StillRunning``."""
     uuid, now = secrets.token_hex(16), WallClock().now()
     if config.on_postgres:
-        _postgres()
-        from livepass.store import postgres_schema
-
-        return await postgres_schema.upgrade(config.database_url, uuid=uuid, now=now)
+        ran: list[str] = await _postgres_schema().upgrade(config.database_url, uuid=uuid, now=now)
+        return ran
     return sqlite.upgrade(config.sqlite_path, uuid=uuid, now=now)
 
 
 async def check(config: Config) -> None:
     """Raise ``SchemaMismatch`` unless this version can work on the database."""
     if config.on_postgres:
-        _postgres()
-        from livepass.store import postgres_schema
-
-        await postgres_schema.check_schema(config.database_url)
+        await _postgres_schema().check_schema(config.database_url)
     else:
         sqlite.check_schema(config.sqlite_path)
 
