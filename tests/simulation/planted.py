@@ -280,14 +280,14 @@ PLANTED: tuple[Plant, ...] = (
         "late-ask-counts",
         "an ask that a proxy repeats long after the phone has gone acknowledges its push",
         "service/answering.py",
-        "        if not body or held_up(started_at, self._clock.now()):\n",
+        "        if not body or self._came_late(started_at):\n",
         "        if not body:\n",
     ),
     Plant(
         "late-fetch-counts",
         "a fetch that a proxy repeats long after the phone has gone counts as delivery",
         "service/answering.py",
-        "            if held_up(started_at, facts.now):\n                return Fetched(self, reply)\n",
+        "            if self._came_late(started_at):\n                return Fetched(self, reply)\n",
         "",
     ),
     Plant(

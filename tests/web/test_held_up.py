@@ -10,6 +10,7 @@ import pytest
 
 from livepass.core.trip1_register import LATE_MS
 from livepass.emulators.authority import Issued
+from livepass.service.answering import LATE_SAID_MS
 from livepass.web.phone import PhoneApp
 from service.rig import TYPE, Rig, rig
 
@@ -61,6 +62,27 @@ def test_what_comes_too_late_acknowledges_nothing_and_delivers_nothing(
             assert await _call(service, FETCH, late_ms, dated) == 200
 
     asyncio.run(main())
+
+
+def test_that_requests_come_late_is_said_now_and_then(
+    tmp_path: Path, pass_certificate: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proxy whose clock is wrong makes every request late: nothing else would show why no delivery is ever seen."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            await _call(service, ASK, LATE_MS)
+            assert "X-Request-Start" not in caplog.text
+            for _ in range(3):
+                await _call(service, ASK, LATE_MS + 5000)
+                service.clock.pass_(1000)
+            service.clock.pass_(LATE_SAID_MS)
+            await _call(service, FETCH, LATE_MS + 5000, {"Authorization": await service.allowed("1")})
+
+    asyncio.run(main())
+    assert caplog.text.count("a request came 35 s after its X-Request-Start") == 2
 
 
 def test_a_late_304_proves_nothing_either(tmp_path: Path, pass_certificate: Issued) -> None:
