@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import livepass
 from simulation import planting
@@ -37,9 +39,9 @@ def until_found(jobs: Sequence[Job], days: float) -> int:
     return 0
 
 
-def plant(names: Sequence[str], most: int, jobs: int) -> int:
+def plant(names: Sequence[str], most: int, days: float, jobs: int) -> int:
     missed = 0
-    for found in planting.find_all(planting.chosen(names), most, jobs):
+    for found in planting.find_all(planting.chosen(names), most, days, jobs):
         planting.show(found)
         missed += not found.rule
     print(f"{missed} not found")
@@ -60,10 +62,35 @@ def determinism(jobs: Sequence[Job], days: float) -> int:
     return 0 if len(seen) == 1 else 1
 
 
+def chosen(asked: argparse.Namespace) -> Sequence[int]:
+    """The seeds that were asked for."""
+    if asked.replay is not None:
+        return [asked.replay]
+    first, many = asked.first, asked.seeds
+    if asked.fresh:
+        first = seed_of_the_source()
+    if asked.nightly:
+        first, many = int(time.strftime("%Y%m%d", time.gmtime())) * 1_000_000, 100_000
+    print(f"seeds {first} to {first + many - 1}", file=sys.stderr)
+    return range(first, first + many)
+
+
+def seed_of_the_source() -> int:
+    """The same wherever the product and this programme are the same, and another one after any change."""
+    digest = hashlib.sha256()
+    for folder in (Path(livepass.__file__).parent, Path(__file__).parent):
+        for file in sorted(folder.rglob("*")):
+            if file.suffix in (".py", ".sql"):
+                digest.update(file.read_bytes())
+    return int.from_bytes(digest.digest()[:5], "big")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simulate", description="Years of phones and failures in minutes.")
     parser.add_argument("--seeds", type=int, default=100, help="how many")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first seed")
+    parser.add_argument("--fresh", action="store_true", help="seeds of this very source, which others never saw")
+    parser.add_argument("--nightly", action="store_true", help="100,000 seeds of today")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--days", type=float, default=1.5, help="virtual days of chaos")
     parser.add_argument("--replay", type=int, metavar="SEED", help="one seed, with its history when it fails")
@@ -72,23 +99,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--regressions", action="store_true", help="the seeds that found something")
     parser.add_argument("--determinism", type=int, metavar="N", help="N seeds, each under three hash seeds")
     parser.add_argument("--planted", nargs="*", metavar="NAME", help="plant mistakes, and show what finds them")
-    parser.add_argument("--most", type=int, default=300, help="the most seeds for a planted mistake")
+    parser.add_argument("--most", type=int, default=1000, help="the most seeds for a planted mistake")
     parser.add_argument("--until-found", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     if asked.planted is not None:
-        return plant(asked.planted, asked.most, asked.jobs)
-    seeds = [asked.replay] if asked.replay is not None else range(asked.first, asked.first + asked.seeds)
-    jobs = [(seed, asked.profile) for seed in seeds]
+        return plant(asked.planted, asked.most, asked.days, asked.jobs)
+    jobs: Sequence[Job] = [(one.seed, one.profile) for one in REGRESSIONS]
+    if not asked.regressions:
+        jobs = [(seed, asked.profile) for seed in chosen(asked)]
     if asked.until_found:
         return until_found(jobs, asked.days)
     if asked.determinism is not None:
         return determinism(jobs[: asked.determinism], asked.days)
-    if asked.regressions:
-        jobs = [(one.seed, one.profile) for one in REGRESSIONS]
     began = time.monotonic()
     summary = run(jobs, asked.days, asked.jobs)
     for failure in summary.failures:
-        show(failure)
+        show(failure, asked.days)
     if asked.replay is not None:
         print(f"seed {asked.replay}: trace {summary.digests[asked.replay]}")
     show_figures(summary.figures(time.monotonic() - began), asked.json)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from simulation.faults import Faults
-from simulation.loop import Killed, Loop
+from simulation.loop import Future, Killed, Loop
 from simulation.process import Process
 from simulation.trace import Trace
 
@@ -52,7 +52,7 @@ class Apple:
         self.valid: Callable[[PushCredential], bool] = lambda credential: True
         self.started: Callable[[Process, PushMessage, PushCredential], None] = lambda *_: None
         self.answered: Callable[[Process, PushAnswer], None] = lambda *_: None
-        self.quiet = False
+        self._refusals: dict[tuple[str, str], Future[None]] = {}
 
     # ── phones
 
@@ -85,6 +85,13 @@ class Apple:
             del self.kept[kept]
             self.loop.later(0.5 + self.rng.random(), lambda kept=kept: self._arrive(*kept))  # type: ignore[misc]
 
+    async def next_refusal(self, token: str, topic: str, seconds: float) -> None:
+        """Return when the next 410 of a token is on its way, or after so many seconds."""
+        future: Future[None] = self.loop.future()
+        self._refusals[token, topic] = future
+        self.loop.later(seconds, lambda: future.set(None))
+        await future.get()
+
     # ── pushes
 
     def decide(self, credential: PushCredential, message: PushMessage) -> tuple[int, str, int | None]:
@@ -101,6 +108,9 @@ class Apple:
         if since is None:
             since = self._unwanted_since(message.push_token, topic, address.phone.wants(topic))
         if since is not None:
+            awaited = self._refusals.pop((message.push_token, topic), None)
+            if awaited is not None:
+                awaited.set(None)
             return 410, "Unregistered", int(since * 1000)
         if draw() < faults.push_unanswered:
             if draw() < 0.5:

@@ -144,6 +144,13 @@ def fit_to_push(ledger: Ledger, process: Process, key: Key, credential: PushCred
             ledger.violate("S4", f"{topic} is pushed though its credential was refused lately", topic)
 
 
+def not_buried_alive(ledger: Ledger, key: Key) -> None:
+    """S4, the other way round: a 410 buries no token that its phone registered after the push was claimed."""
+    lease = ledger.leases.get(key)
+    if lease is not None and ledger.clock_is_right and ledger.registered.get(key, 0) > lease.claimed_by_host:
+        ledger.violate("S4", f"{key[1][:8]} was registered during a push, and is dead by its 410", key[1][:8])
+
+
 def heard_is_alive(ledger: Ledger, before: tuple[int, int], dead: Row) -> None:
     """S4, the other way round: a token is not taken for dead any more once its phone was heard of."""
     still = ledger.look("SELECT 1 FROM push_target WHERE push_token = ? AND dead_at = ?", *dead)

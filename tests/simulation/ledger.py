@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +65,8 @@ class Lease:
     until: int
     claimed_index: int
     claimed_at: float
+    claimed_by_host: int
+    """The same by the clock of the worker's host, in milliseconds."""
 
 
 class Ledger:
@@ -77,6 +79,8 @@ class Ledger:
         self._awaited: list[Future[Key]] = []
         self._asking: list[Future[None]] = []
         self.index = 0
+        self.answered: Counter[str] = Counter()
+        """How many requests of each kind."""
         self.copy = 0
         self.has_journal = True
         self.forgetful = False
@@ -92,6 +96,8 @@ class Ledger:
         self.deleting: dict[tuple[str, str, str], int] = {}
         self.posted: dict[Key, deque[int]] = {}
         """When (by the host's clock) each phone's registrations started, or were committed where nobody says."""
+        self.registered: dict[Key, int] = {}
+        """When the newest registration of each push token started, by (pass type, token)."""
         self.stamps = True
         self.joined: dict[tuple[str, str, str], int] = {}
         self.waited_for: dict[tuple[str, str, str], int] = {}
@@ -180,8 +186,10 @@ class Ledger:
                 task.seen = self.index
         elif statement in ("record_outcome", "hold_target"):
             key = (parameters["pass_type"], parameters["push_token"])
-            was = self._rows.pop(key, None)
-            invariants.fenced(self, key, parameters["lease"], was, _target(look, key))
+            was, now = self._rows.pop(key, None), _target(look, key)
+            invariants.fenced(self, key, parameters["lease"], was, now)
+            if was is not None and now is not None and was[0] is None and now[0] is not None:
+                invariants.not_buried_alive(self, key)
 
     def committed(self, done: Sequence[Statement], look: Look) -> None:
         self.index += 1
@@ -231,7 +239,7 @@ class Ledger:
             for one in followed.values():
                 one.sure = False
         for pass_type, token, lease, until in look(_LEASED):
-            self.leases[pass_type, token] = Lease(lease, until, self.index, self.loop.now)
+            self.leases[pass_type, token] = Lease(lease, until, self.index, self.loop.now, self.host_now())
         known = {(row[0], row[1]) for row in look("SELECT pass_type, serial FROM pass")}
         for key, history in self.versions.items():
             found = look(_PASS, *key)
@@ -283,6 +291,8 @@ class Ledger:
         exchange = self.loop.current.exchange if self.loop.current is not None else None
         at = int(exchange.started) if exchange is not None and self.stamps else self.host_now()
         self.posted.setdefault((pass_type, device_id), deque(maxlen=4)).append(at)
+        if exchange is not None:  # a replay from the journal says nothing new
+            self.registered[pass_type, push_token] = max(at, self.registered.get((pass_type, push_token), 0))
         self.replaced.pop((pass_type, push_token), None)
         for one in self.following.get((pass_type, device_id), {}).values():
             old, one.push_token = one.push_token, push_token
@@ -305,6 +315,7 @@ class Ledger:
         """The last byte of an answer leaves the service."""
         again = " again" if exchange.again else ""
         what = exchange.serial or exchange.pass_type
+        self.answered[exchange.kind] += 1
         self.trace.note("answer", f"{exchange.who} {exchange.kind} {what} {exchange.status}{again} {exchange.tag}")
         if exchange.kind == "ask":
             awaited, self._asking = self._asking, []
@@ -389,7 +400,8 @@ class Ledger:
     def _claimed(self, key: Key, parameters: Any) -> None:
         invariants.one_lease(self, key, parameters["now"])
         invariants.nobody_is_called_in_vain(self, key)
-        self.leases[key] = Lease(parameters["lease"], parameters["lease_until"], self.index, self.loop.now)
+        lease, until, now = (parameters[name] for name in ("lease", "lease_until", "now"))
+        self.leases[key] = Lease(lease, until, self.index, self.loop.now, now)
 
     def all_there(self) -> None:
         """A process has started again: what was acknowledged before is still there."""
@@ -438,5 +450,5 @@ def _is(version: Version, row: Row) -> bool:
 
 
 def _target(look: Look, key: Key) -> Row | None:
-    found = look("SELECT * FROM push_target WHERE pass_type = ? AND push_token = ?", *key)
+    found = look("SELECT dead_at, * FROM push_target WHERE pass_type = ? AND push_token = ?", *key)
     return found[0] if found else None

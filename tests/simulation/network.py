@@ -75,6 +75,10 @@ class Network:
         self.connections = True
         self.swallowed: dict[tuple[str, str, str], float] = {}
         """When a phone last lost an answer to a fetch that the service had written out whole."""
+        self.unheard: dict[str, None] = {}
+        """Phones whose DELETE nobody hears."""
+        self._registered: dict[str, Exchange] = {}
+        """The registration that each phone sent last."""
         self._routes: dict[tuple[str, int], str] = {}
 
     def send(self, exchange: Exchange, then: Callable[[Exchange | None], None]) -> None:
@@ -91,13 +95,20 @@ class Network:
     async def _carry(self, exchange: Exchange, outcome: Future[Exchange | None]) -> None:
         faults, draw = self.faults, self.rng.random
         await self.loop.sleep(0.01 + 0.1 * draw())
-        if draw() < faults.request_lost:
+        if draw() < faults.request_lost or (exchange.kind == "unregister" and exchange.who in self.unheard):
             if draw() < 0.5:
                 outcome.set(None)
             return
         exchange.started = self.host_now()
+        before = None
+        if exchange.kind == "register":
+            before, self._registered[exchange.who] = self._registered.get(exchange.who), exchange
         if draw() < faults.late:
-            await self.loop.sleep(self.rng.expovariate(1 / 15) if self.stamps else 2 * draw())
+            held_up = self.rng.expovariate(1 / 15) if self.stamps else 2 * draw()
+            if before is not None and before.body != exchange.body and self.stamps and faults.duplicated:
+                # The proxy that holds this one up carries out the last one once more, which names another push token.
+                self.loop.later(held_up * draw(), lambda: self._repeat(before))
+            await self.loop.sleep(held_up)
         # Registrations are few, and what is late of them does most harm.
         if self.stamps and draw() < faults.duplicated * (1 if exchange.method == "GET" else 3):
             self.loop.later(self._when_again(exchange), lambda: self._repeat(exchange))

@@ -54,11 +54,19 @@ class Operator:
         process.kill()
 
     async def restore(self) -> None:
-        """An older backup is put back: by the command, which begins a new history, or as a mere copy of the file."""
+        """An older backup is put back. Now and then it is the wrong one: then the newest follows, or what was there."""
+        world, newest = self.world, self.world.backups[-1]
+        aside = await self._put_back(self.rng.choice(world.backups), by_copying=0.5)
+        if self.rng.random() < 0.5:
+            await world.loop.sleep(self.rng.choice((300.0, 1800.0, 7200.0)))
+            if not world.quiet and not world.restoring:
+                await self._put_back(self.rng.choice((newest, newest, aside)), by_copying=0.9)
+
+    async def _put_back(self, content: bytes, by_copying: float) -> bytes:
+        """By the command, which begins a new history, or as a mere copy of the file. Returns what was there before."""
         world = self.world
         world.restoring = True
-        content = self.rng.choice(world.backups)
-        copied = world.has_witness and self.rng.random() < 0.5
+        copied = world.has_witness and self.rng.random() < by_copying
         hiccups, world.server.hiccups = world.server.hiccups, 0.0
         for process in list(world.processes):
             if process.open:
@@ -71,6 +79,7 @@ class Operator:
             process.kill()
         world.trace.note("!restore", "by copying" if copied else "by command")
         world.counts["restores"] += 1
+        aside = world.server.snapshot()
         world.server.restore(content, promoted=False)
         if not copied:
             await self._command()
@@ -78,6 +87,7 @@ class Operator:
         world.restoring = False
         for process in list(world.processes):
             world.start_soon(process)
+        return aside
 
     async def _command(self) -> None:
         """As ``livepass backup restore``: what is put back and the new history are one transaction."""

@@ -90,6 +90,28 @@ class Fate:
             phone.wallet.pull_to_refresh(*key, self.world.loop.now)
             phone.pump()
 
+    async def back_when_refused(self, phone: Phone) -> None:
+        """Updates are switched off, and the service does not hear of it; they are on again just when APNs has said so
+        of a push.
+        """
+        topics = sorted({key[0] for key in phone.wallet.passes})
+        if not topics or not phone.online:
+            return
+        topic = self.rng.choice(topics)
+        keys = [key for key in sorted(phone.wallet.passes) if key[0] == topic]
+        loop, network, token = self.world.loop, self.world.network, phone.wallet.push_token
+        network.unheard[phone.name] = None
+        for key in keys:
+            phone.toggle(key, False)
+        await loop.sleep(self.rng.choice((60.0, 400.0, 4000.0)))
+        if not self.world.quiet:
+            await self.world.issuers[0].change([self.rng.choice(keys)], "auto")
+        await self.world.apple.next_refusal(token, topic, 120.0)
+        network.unheard.pop(phone.name, None)
+        for key in keys:
+            if phone.on and key in phone.wallet.passes:
+                phone.toggle(key, True)
+
     async def _then_it_changes(self, key: tuple[str, str]) -> None:
         """At once, now and then: while nobody has noticed yet that the phone is back."""
         if self.rng.random() < 0.7 and not self.world.quiet:

@@ -304,4 +304,32 @@ PLANTED: tuple[Plant, ...] = (
         '        last_modified = (b"last-modified", http_date(row.last_modified).encode())\n',
         '        last_modified = (b"last-modified", http_date(head.last_modified).encode())\n',
     ),
+    Plant(
+        "late-registration-counts",
+        "a registration that a proxy repeats long after brings the phone's old push token back",
+        "core/trip1_register.py",
+        "    if facts.device is not None and _token_came_since(facts, facts.device):\n",
+        "    if False:\n",
+    ),
+    Plant(
+        "token-dated-by-its-arrival",
+        "a push token is dated by when its registration got through, not by when the phone sent it",
+        "core/trip1_register.py",
+        "    return facts.now if facts.started_at is None else min(facts.started_at, facts.now)\n",
+        "    return facts.now\n",
+    ),
+    Plant(
+        "later-by-its-numbers",
+        "an epoch whose numbers are higher is taken for a later one",
+        "core/history.py",
+        "    return mark.epoch in ended\n",
+        "    return counter.began > mark.seq or mark.epoch in ended\n",
+    ),
+    Plant(
+        "new-history-dated-by-the-clock",
+        "a new history begins with dates that the lost one has given away ahead of the clock",
+        "core/change.py",
+        "AHEAD_SECONDS = 60\n",
+        "AHEAD_SECONDS = 2\n",
+    ),
 )

@@ -38,14 +38,14 @@ def applied(plant: Plant) -> str:
     return text.replace(plant.old, plant.new)
 
 
-def find(plant: Plant, most: int, first: int = 1) -> Found:
+def find(plant: Plant, most: int, days: float) -> Found:
     """Run seeds over a product with this mistake, in another interpreter."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "src"
         shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
         (copy / "livepass" / plant.file).write_text(applied(plant), "utf-8")
         path = os.pathsep.join((str(copy), str(TESTS)))
-        command = [sys.executable, "-m", "simulation", "--until-found", "--seeds", str(most), "--from", str(first)]
+        command = [sys.executable, "-m", "simulation", "--until-found", "--seeds", str(most), "--days", str(days)]
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             command, env=environment, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -65,9 +65,9 @@ def chosen(names: Sequence[str]) -> list[Plant]:
     return [known[name] for name in names] or list(PLANTED)
 
 
-def find_all(plants: Sequence[Plant], most: int, jobs: int) -> Iterator[Found]:
+def find_all(plants: Sequence[Plant], most: int, days: float, jobs: int) -> Iterator[Found]:
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda plant: find(plant, most), plants)
+        yield from pool.map(lambda plant: find(plant, most, days), plants)
 
 
 def show(found: Found) -> None:

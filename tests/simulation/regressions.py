@@ -1,6 +1,7 @@
 """Seeds that found something, to be run for good.
 
-A seed rots when the world changes around it: what it found also has a test of its own beside the code.
+A seed rots when the world changes around it: what it found also has a test of its own beside the code, and is planted
+as a mistake that the simulation must find again.
 """
 
 from __future__ import annotations

@@ -68,11 +68,11 @@ def commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
-def show(failure: Failure) -> None:
+def show(failure: Failure, days: float) -> None:
     print(f"\nseed {failure.seed} ({failure.profile}) at commit {commit()}: {failure.rule} {failure.text}")
     for line in failure.history:
         print("   ", line)
-    print(f"again: ./scripts/simulate --replay {failure.seed} --profile {failure.profile}", flush=True)
+    print(f"again: ./scripts/simulate --replay {failure.seed} --profile {failure.profile} --days {days}", flush=True)
 
 
 def show_figures(figures: dict[str, float], as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -10,6 +11,8 @@ from simulation.results import Summary
 from simulation.world import World
 
 CHUNK = 5
+EVERY = 1000
+"""How many seeds a line of progress stands for."""
 Job = tuple[int, str]
 """A seed and its profile; without one, the seed draws it."""
 
@@ -27,6 +30,8 @@ def run(jobs: Sequence[Job], days: float, processes: int = 1, *, most_failures: 
     summary = Summary()
     for part in _parts(chunks, days, processes):
         summary.join(part)
+        if summary.seeds % EVERY == 0:
+            print(f"{summary.seeds:,} seeds, {len(summary.failures)} violations", file=sys.stderr, flush=True)
         if len(summary.failures) >= most_failures:
             break
     return summary

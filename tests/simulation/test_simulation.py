@@ -21,7 +21,7 @@ OFTEN_FOUND = ("last-modified-of-the-clock", "join-without-number", "token-of-th
 
 def holds(summary: Summary) -> bool:
     for failure in summary.failures:
-        show(failure)
+        show(failure, DAYS)
     return not summary.failures
 
 
@@ -47,7 +47,7 @@ def test_every_planted_mistake_still_fits_the_product(plant: Plant) -> None:
 @pytest.mark.parametrize("name", OFTEN_FOUND)
 def test_planted_mistakes_are_found(name: str) -> None:
     [plant] = planting.chosen([name])
-    assert planting.find(plant, most=10).rule
+    assert planting.find(plant, most=10, days=DAYS).rule
 
 
 def test_names_of_planted_mistakes_are_theirs_alone() -> None:

@@ -277,6 +277,7 @@ class World:
         workers: list[Any] = list(self.issuers)
         workers += [Fate(self, kind, getattr(faults, kind)) for kind in ("offline", "reboot", "new_token", "toggled")]
         workers += [Fate(self, "restored_phone", faults.restored_phone), Fate(self, "nosy", 6.0)]
+        workers.append(Fate(self, "back_when_refused", faults.toggled / 4))
         for kind in ("crash", "restart", "restore", "failover", "clock_wrong", "credential_refused", "rotate"):
             workers.append(Operator(self, kind, getattr(faults, kind)))
         for worker in workers:
@@ -300,13 +301,15 @@ class World:
             phone.come_back()
 
     async def _renewed(self, pass_type: str) -> None:
-        """By now, somebody has read the warnings about the certificate."""
+        """By now, somebody has read the warnings about the certificate. What phones ask for counts from then on."""
         while True:
             await self.loop.sleep(5.0)
             process = self.some_process()
             if process is not None:
                 with contextlib.suppress(Lost, Unavailable):
                     await process.call(partial(self.certify, process, pass_type, 0))
+                    for phone in self.phones:
+                        phone.asks[pass_type] = phone.needed[pass_type] = 0
                     return
 
     def _begin_peace(self) -> None:
@@ -325,14 +328,7 @@ class World:
         self.loop.run(self.loop.now + 10)
 
     def _counted(self) -> Counter[str]:
-        counts = Counter(self.counts)
-        for line in self.trace.lines:
-            word = line[12:].split(" ", 3)
-            if word[0] == "answer":
-                counts[word[2]] += 1
-            elif word[0] == "send":
-                counts["pushes"] += 1
-        return counts
+        return self.counts + self.ledger.answered + Counter(pushes=self.trace.counts["send"])
 
     def _failed(self, task: Task, error: BaseException) -> None:
         if not isinstance(error, Unavailable | Lost | Refusal):
