@@ -134,8 +134,10 @@ CIRCUIT_MS = 5 * MINUTE
 RACE_MARGIN_MS = 5 * MINUTE
 """A 410 this much newer than the registration is beyond any skew of clocks."""
 
-RACE_OVER_MS = DAY
-"""A day after a registration, skew no longer explains a 410 that is newer than it."""
+RACE_OVER_MS = 2 * DAY
+"""By then APNs has learnt of a registration, and a 410 is believed whatever its time: a clock of ours that ran fast at
+the registration would make it look older for good, and the token be pushed for good. A phone that asks is alive.
+"""
 
 RACE_RETRY_MS = 6 * HOUR
 
@@ -205,7 +207,7 @@ def _dead_or_raced(target: Target, answer: PushAnswer, now: int, attempts: int, 
     dead_since = now if answer.timestamp is None else answer.timestamp
     after_registration = dead_since - target.token_registered_at
     settled = now - target.token_registered_at > RACE_OVER_MS
-    if after_registration > RACE_MARGIN_MS or (settled and after_registration >= 0):
+    if after_registration > RACE_MARGIN_MS or settled:
         return _outcome(target, answer, now, Kind.TOKEN_DEAD, attempts, now, dead_reason=answer.reason or "410")
     return _outcome(target, answer, now, Kind.PUSH_REJECTED, attempts, now + int(RACE_RETRY_MS * jitter))
 
