@@ -46,7 +46,8 @@ def honest_304(ledger: Ledger, exchange: Exchange) -> None:
 def nothing_left_out(ledger: Ledger, exchange: Exchange, serials: Any, presented: Tag | None, seen: int) -> None:
     """S2: a list omits a pass only if this device was told of its current version before, by an answer whose tag it
     has reached. A registration counts as told of nothing; one that left is told for an hour, because its DELETE may
-    have been a late one.
+    have been a late one. (An ask may be under way while a phone takes another device id: what it was told by the one
+    before it was told, if it followed the pass by that one.)
     """
     phone = (exchange.pass_type, exchange.device_id)
     if exchange.copy != ledger.copy:
@@ -57,10 +58,11 @@ def nothing_left_out(ledger: Ledger, exchange: Exchange, serials: Any, presented
         version = ledger.current_at((exchange.pass_type, serial), seen)
         if version is None:
             continue
-        joined = ledger.joined.get((*phone, serial), 0)
-        since = max(version.index, joined if joined <= seen else 0)
-        told = ledger.told.get(phone, {}).get(serial, ())
-        if not any(_reached(presented, tag) and index >= since for index, tag in told):
+        if not any(
+            _reached(presented, tag) and index >= max(version.index, joined if joined <= seen else 0)
+            for told, joined in ledger.told_of(exchange, serial)
+            for index, tag in told
+        ):
             ledger.violate(
                 "S2",
                 f"{exchange.who} asked with {exchange.tag or 'no tag'} and was not told of {serial} "
@@ -138,6 +140,7 @@ def fit_to_push(ledger: Ledger, process: Process, key: Key, credential: PushCred
         if (
             refused_topic == topic
             and not ledger.forgetful
+            and ledger.clock_is_right
             and refused + 60 < claimed < refused + CIRCUIT_S
             and ledger.promoted.get(topic, 0.0) < refused
         ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,8 @@ class Ledger:
         self.counters: dict[str, Tag] = {}
         self.issued: dict[tuple[str, str], int] = {}
         self.tags: dict[tuple[str, str, str], deque[tuple[int, int]]] = {}
+        self.ids: dict[tuple[str, str], dict[str, None]] = {}
+        """The device ids that each phone has asked with, by (phone, pass type)."""
         self.told: dict[Key, dict[str, list[tuple[int, Tag]]]] = {}
         self.following: dict[Key, dict[str, Following]] = {}
         self.leaving: dict[tuple[Key, str], tuple[Following, int]] = {}
@@ -349,6 +351,13 @@ class Ledger:
             followed[exchange.serial] = Following(self.index, exchange.token, push_token)
             self.leaving.pop((phone, exchange.serial), None)
 
+    def told_of(self, exchange: Exchange, serial: str) -> Iterator[tuple[Sequence[tuple[int, Tag]], int]]:
+        """By each device id that a phone has asked with: what it was told of a pass, and since when it follows it."""
+        for device_id in self.ids.get((exchange.who, exchange.pass_type), ()):
+            phone = (exchange.pass_type, device_id)
+            joined = self.joined.get((*phone, serial), 0)
+            yield self.told.get(phone, {}).get(serial, ()), joined
+
     def leaving_still(self, phone: Key) -> list[tuple[str, Following]]:
         """What a phone left within the hour."""
         now = self.host_now()
@@ -365,6 +374,7 @@ class Ledger:
             return
         serials: Sequence[str] = ()
         presented = parse(exchange.tag)
+        self.ids.setdefault((exchange.who, exchange.pass_type), {})[exchange.device_id] = None
         if exchange.status == 200:
             listing = json.loads(exchange.answer_body)
             serials, tag = listing["serialNumbers"], parse(listing["lastUpdated"])

@@ -30,4 +30,5 @@ REGRESSIONS: Sequence[Regression] = (
     Regression(
         10333, "swarm", "late repetitions of a registration made a dead token look alive, to be pushed for good"
     ),
+    Regression(20261128000603, "swarm", "a 410 was never believed because the registration was dated by a fast clock"),
 )
