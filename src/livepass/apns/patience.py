@@ -34,6 +34,8 @@ class Patience:
     """For a new connection, until the peer named its settings."""
     farewell: float = 2.0
     """For a connection that we close to end properly."""
+    again: float = 1.0
+    """After a connection that came to nothing, before the next: doubled each time, up to a minute."""
 
     @property
     def tick(self) -> float:

@@ -102,7 +102,7 @@ class Pool:
         self._deadline = deadline
         self._patience = patience
         self._draw = draw
-        self._pace = Pace()
+        self._pace = Pace(first=patience.again)
         self._context: ssl.SSLContext | None = None
         self._connections: set[Connection] = set()
         self._opening: asyncio.Task[None] | None = None
