@@ -200,7 +200,8 @@ class Connection(asyncio.Protocol):
             case events.PeerSettings():
                 self._refusing = False
                 if self.state is State.CONNECTING and not self.opened.done():
-                    self.state = State.OPEN
+                    # A farewell may have come even before the greeting.
+                    self.state = State.DRAINING if self._wire.going_away else State.OPEN
                     self._was_open = True
                     self.opened.set_result(None)
             case events.NotProcessed(stream, refused):

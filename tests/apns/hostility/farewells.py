@@ -102,6 +102,12 @@ GOAWAY = [
         deadline=0.5,
     ),
     Case(
+        "GOAWAY before SETTINGS",
+        "§3.4: SETTINGS comes first; a farewell is understood all the same",
+        (tls(), send(goaway_frame(0)), greet()),
+        end=End.LEFT,
+    ),
+    Case(
         "GOAWAY in one piece with SETTINGS",
         "§6.8",
         (tls(), send(octets.settings((octets.STREAMS, 100)), goaway_frame(0))),
