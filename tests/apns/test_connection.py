@@ -197,15 +197,15 @@ def test_no_answer_to_a_ping_ends_it() -> None:
     play(scene, patience=Patience(busy=0.05, reply=0.05))
 
 
-def test_cancelling_on_a_connection_that_speaks_keeps_it() -> None:
+def test_cancelling_on_a_connection_that_answers_keeps_it() -> None:
     async def scene(connection: Connection, line: Line, notes: Notes) -> None:
         first, second = job(1), job(2)
         connection.push(first, asyncio.get_running_loop().time())
         connection.push(second, asyncio.get_running_loop().time())
-        connection._quiet_since += 1  # something came since
+        connection._answered_at = first.sent_at + 1  # another push was answered since
         connection.cancel(first)
         assert connection.state is State.OPEN
-        connection._quiet_since -= 2
+        connection._answered_at = second.sent_at - 1  # whatever else came
         connection.cancel(second)
         assert connection.state is State.DRAINING
         assert line.ended == "closed"

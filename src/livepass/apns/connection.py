@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._quiet_since = self._loop.time()
         self._asked_at: float | None = None
+        self._answered_at = float("-inf")
         self._ticking: asyncio.TimerHandle | None = None
         self._flush_due = False
         self._paused = False
@@ -110,15 +111,17 @@ class Connection(asyncio.Protocol):
     def cancel(self, job: Job) -> None:
         """Give up on a push in flight.
 
-        If nothing at all was heard since it was sent, the next push should not be given to this connection either:
-        it takes no more, and is asked whether it lives, for the sake of those that it still owes.
+        If no push was answered since it was sent, the next one should not be given to this connection either, whatever
+        other signs of life it gives: it takes no more, and is asked whether it lives, for the sake of those that it
+        still owes.
         """
         self._jobs.pop(job.stream, None)
         job.connection = None
         self._wire.cancel(job.stream)
-        if self._asked_at is None and self._quiet_since <= job.sent_at:
+        if self._answered_at <= job.sent_at:
             self.state = State.DRAINING
-            self._ask()
+            if self._asked_at is None:
+                self._ask()
         self._settle()
         self._flush_soon()
 
@@ -188,6 +191,7 @@ class Connection(asyncio.Protocol):
     def _on_answered(self, event: events.Answered) -> None:
         job = self._jobs.pop(event.stream)
         self.answers += 1
+        self._answered_at = self._quiet_since
         self._refusing = False
         if event.status == 200:
             self._owner.on_answer(job, 200, "", None, event.apns_id)

@@ -12,6 +12,7 @@ from apns.hostility.steps import (
     asked,
     dead,
     flood,
+    forever,
     greet,
     headed,
     measure,
@@ -206,6 +207,26 @@ PINGS = [
     broken("PING on a stream", "§6.7", frame(octets.PING, 0, 1, bytes(8)), octets.PROTOCOL_ERROR),
 ]
 
+PROOFS_OF_LIFE = [
+    Case(
+        f"{what} for ever, and no answers",
+        "hazards.md §2.2: life without answers is of no use to a push",
+        (*MET, forever(lambda _, octets_sent=octets_sent: octets_sent)),
+        "tttttt",
+        End.LEFT,
+        GIVEN_UP,
+        deadline=0.5,
+    )
+    for what, octets_sent in {
+        "PING": frame(octets.PING, 0, 0, bytes(8)),
+        "SETTINGS": settings(),
+        "WINDOW_UPDATE": frame(octets.WINDOW_UPDATE, 0, 0, word(1)),
+        "100": frame(octets.HEADERS, octets.END_HEADERS, 1, octets.status(100)),
+        "unknown frames": frame(0xBE, 0, 0, bytes(100)),
+        "empty DATA on a stream": frame(octets.DATA, 0, 1),
+    }.items()
+]
+
 FLOODS = [
     *(
         Case(f"flood of {what}", "§10.5", (*MET, flood(octets_sent, times), serve_all))
@@ -239,6 +260,7 @@ ROWS = [
     *VALUES,
     *WINDOWS,
     *PINGS,
+    *PROOFS_OF_LIFE,
     *FLOODS,
     *FRAMES,
 ]

@@ -7,6 +7,7 @@ import time
 from apns.hostility import octets
 from apns.hostility.case import QUICK, Case, End
 from apns.hostility.farewells import MET
+from apns.hostility.levels import GIVEN_UP
 from apns.hostility.octets import frame
 from apns.hostility.server import Link, Step
 from apns.hostility.steps import (
@@ -16,6 +17,7 @@ from apns.hostility.steps import (
     close_properly,
     dead,
     drip,
+    forever,
     greet,
     half_close,
     mute,
@@ -55,6 +57,15 @@ STALLS = [
         "answers one octet at a time",
         "§4.1",
         (*MET, drip(lambda link: _answers(link), 0.002), answer(*range(6))),
+    ),
+    Case(
+        "one octet at a time for ever",
+        "hazards.md §2.2: life without answers is of no use to a push",
+        (*MET, send(frame(0xBE, 0, 0, b"", 16_000)), forever(lambda _: b"x")),
+        "tttttt",
+        End.LEFT,
+        GIVEN_UP,
+        deadline=0.5,
     ),
 ]
 
