@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._quiet_since = self._loop.time()
         self._asked_at: float | None = None
-        self._answered_at = float("-inf")
+        self._opened_at = self._answered_at = float("-inf")
         self._ticking: asyncio.TimerHandle | None = None
         self._flush_due = False
         self._paused = False
@@ -124,6 +124,14 @@ class Connection(asyncio.Protocol):
                 self._ask()
         self._settle()
         self._flush_soon()
+
+    def doubt(self, since: float) -> None:
+        """A push waited from ``since`` on until its deadline. If it waited for room here that never came, leave.
+
+        A limit of no streams is for short durations only (RFC 9113 §6.5.2), and a full one moves with each answer.
+        """
+        if self.state is State.OPEN and not self.room and max(self._opened_at, self._answered_at) <= since:
+            self.drain()
 
     def drain(self) -> None:
         """Take no more pushes; close after the last answer."""
@@ -207,6 +215,7 @@ class Connection(asyncio.Protocol):
                     # A farewell may have come even before the greeting.
                     self.state = State.DRAINING if self._wire.going_away else State.OPEN
                     self._was_open = True
+                    self._opened_at = self._quiet_since
                     self.opened.set_result(None)
             case events.NotProcessed(stream, refused):
                 self._refusing = self._refusing or refused

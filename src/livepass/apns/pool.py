@@ -361,7 +361,11 @@ class Pool:
             late.append(job)
         reachable = any(connection.state is State.OPEN for connection in self._connections)
         for job in late:
+            if job.connection is None:
+                for connection in list(self._connections):
+                    connection.doubt(since=job.deadline - self._deadline)
             self._give_up([job], 0, TIMEOUT if reachable or job.attempts else UNREACHABLE)
+        self._pump()
         self._arm_sweeper()
 
 

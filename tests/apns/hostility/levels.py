@@ -85,6 +85,18 @@ STREAMS = [
     ),
 ]
 
+NEVER_ROOM = [
+    Case(
+        "no stream, ever",
+        "§6.5.2: only for short durations",
+        (tls(), greet((octets.STREAMS, 0)), mute),
+        "tttttt",
+        End.LEFT,
+        deadline=0.5,
+        attempts=2,
+    ),
+]
+
 VALUES = [
     *(
         broken(f"SETTINGS {name} = {value:#x}", "§6.5.2", settings((identifier, value)), code)
@@ -257,6 +269,7 @@ FRAMES = [
 
 ROWS = [
     *STREAMS,
+    *NEVER_ROOM,
     *VALUES,
     *WINDOWS,
     *PINGS,
