@@ -27,6 +27,9 @@ from livepass.apns.wire import Wire
 WRITE_BUFFER = 1 << 18
 """Unsent octets from which a peer that does not read gets no more pushes."""
 
+UNREAD_LIMIT = 1 << 20
+"""Unsent octets from which we leave it. Pushes stop long before; these are answers to its PINGs and SETTINGS."""
+
 
 class State(Enum):
     """What may be expected of a connection."""
@@ -271,6 +274,8 @@ class Connection(asyncio.Protocol):
             data = self._wire.take()
             if data:
                 transport.write(data)
+            if self._paused and transport.get_write_buffer_size() > UNREAD_LIMIT:
+                transport.abort()
 
     def _settle(self) -> None:
         """Close a draining connection that owes nothing more."""

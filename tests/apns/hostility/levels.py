@@ -12,6 +12,7 @@ from apns.hostility.steps import (
     asked,
     dead,
     flood,
+    flood_unread,
     forever,
     greet,
     headed,
@@ -253,6 +254,17 @@ FLOODS = [
     ),
 ]
 
+UNREAD_FLOODS = [
+    Case(
+        f"flood of {what} by a peer that reads nothing",
+        "§10.5: what we owe in answers is bounded",
+        (*MET, flood_unread(octets_sent)),
+        "rrrrrr",
+        End.LEFT,
+    )
+    for what, octets_sent in (("PING", frame(octets.PING, 0, 0, bytes(8))), ("SETTINGS", settings()))
+]
+
 FRAMES = [
     tolerated("unknown frames", "§4.1, §5.5", frame(0xBE, 0xFF, 12_345, bytes(100)), frame(0x10, 0, 0, b"x")),
     tolerated("PRIORITY, on any stream", "§5.3.2", *(frame(octets.PRIORITY, 0, n, bytes(5)) for n in (1, 2, 4001))),
@@ -275,5 +287,6 @@ ROWS = [
     *PINGS,
     *PROOFS_OF_LIFE,
     *FLOODS,
+    *UNREAD_FLOODS,
     *FRAMES,
 ]

@@ -20,6 +20,10 @@ TIMESTAMP = 1_700_000_000_000
 """In every 410 (milliseconds)."""
 
 
+UNREAD_LIMIT = 1 << 25
+"""Octets. Sockets hold some megabytes of them in either direction."""
+
+
 # -- TLS
 
 
@@ -208,12 +212,18 @@ def forever(make: Callable[[Link], bytes], pause: float = 0.02) -> Step:
 
 
 def flood(octets_each: bytes, times: int) -> Step:
-    """Many at once, and whatever the client says to it stays unread meanwhile."""
+    """Many in one go."""
+    return lambda link: link.send(octets_each * times)
+
+
+def flood_unread(octets_each: bytes) -> Step:
+    """Many, without reading what the client says to it, until it has had enough; that must be soon."""
 
     def step(link: Link) -> None:
         some = octets_each * 1000
-        for _ in range(times // 1000):
+        for _ in range(UNREAD_LIMIT // len(some)):
             link.send(some)
+        link.port.trouble("the client took all of it")
 
     return step
 
