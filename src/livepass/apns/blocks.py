@@ -37,6 +37,9 @@ ENTRY_OVERHEAD: Final = 32
 BLOCK_LIMIT: Final = 65_536
 """The longest response block we collect: RFC 9113 §6.10 sets no limit to CONTINUATION frames."""
 
+BLOCK_FRAMES: Final = 64
+"""In how many frames a block may come: empty ones would never reach the other limit."""
+
 STATIC_NAMES: Mapping[bytes, int] = {b":authority": 1, b":path": 4}
 """The rows of the static table whose *name* we use (RFC 7541, appendix A)."""
 

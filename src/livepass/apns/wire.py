@@ -42,7 +42,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from livepass.apns import frames
-from livepass.apns.blocks import BLOCK_LIMIT, OK_STATUS, RequestBlocks, ResponseBlocks
+from livepass.apns.blocks import BLOCK_FRAMES, BLOCK_LIMIT, OK_STATUS, RequestBlocks, ResponseBlocks
 from livepass.apns.events import Answered, Broken, Event, GoingAway, NotProcessed, PeerSettings, Pong, Reset
 from livepass.apns.frames import Fault
 from livepass.apns.uploads import Uploads
@@ -78,11 +78,12 @@ class _Answer:
 class _Unfinished:
     """A header block of which CONTINUATION frames are still to come."""
 
-    __slots__ = ("block", "ends_stream", "stream")
+    __slots__ = ("block", "ends_stream", "frames", "stream")
 
     def __init__(self, stream: int, block: bytes, ends_stream: bool) -> None:
         self.stream = stream
         self.block = block
+        self.frames = 1
         self.ends_stream = ends_stream
 
 
@@ -286,7 +287,8 @@ class Wire:
         if unfinished is None:
             raise Fault(frames.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
         unfinished.block += payload
-        if len(unfinished.block) > BLOCK_LIMIT:
+        unfinished.frames += 1
+        if len(unfinished.block) > BLOCK_LIMIT or unfinished.frames > BLOCK_FRAMES:
             raise Fault(frames.ENHANCE_YOUR_CALM, "header block without an end")
         if flags & frames.END_HEADERS:
             self._unfinished = None

@@ -95,6 +95,15 @@ BLOCKS = [
     unreadable("Huffman padding of zeros", "RFC 7541 §5.2", b"\x08\x81\x00"),
 ]
 
+ENDLESS_BLOCK = [
+    broken(
+        "flood of empty CONTINUATION",
+        "§10.5.1",
+        frame(HEADERS, octets.END_STREAM, 1, OK) + frame(CONTINUATION, 0, 1) * 1000,
+        octets.ENHANCE_YOUR_CALM,
+    ),
+]
+
 STATUSES = [
     understood(
         "1xx before the answer",
@@ -259,4 +268,4 @@ STRANGE_STREAMS = [
     ),
 ]
 
-ROWS = [*BLOCKS, *STATUSES, *BODIES, *STRANGE_STREAMS]
+ROWS = [*BLOCKS, *ENDLESS_BLOCK, *STATUSES, *BODIES, *STRANGE_STREAMS]
