@@ -231,14 +231,14 @@ class ResponseBlocks:
         except hpack.HPACKError as error:
             raise Fault(COMPRESSION_ERROR, f"header block: {type(error).__name__}") from error
         self.stateless = self._decoder.header_table_size == 0
-        status, apns_id = 0, ""
+        statuses, apns_id = [], ""
         for field in fields:
             name, value = bytes(field[0]), bytes(field[1])
             if name == b":status":
-                status = _status(value) if not status else 0
+                statuses.append(_status(value))
             elif name == b"apns-id":
                 apns_id = value.decode("ascii", "replace")[:64]
-        return status, apns_id
+        return statuses[0] if len(statuses) == 1 else 0, apns_id
 
 
 def _status(value: bytes) -> int:

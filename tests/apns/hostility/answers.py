@@ -155,6 +155,8 @@ STATUSES = [
     ),
 ]
 
+STATUS_THRICE = [malformed("status three times", "§8.3", headers(0, field("a", "b") + OK + OK + OK))]
+
 BODIES = [
     Case("a 410 is one push's", "apns.md §1.5", (*MET, dead(0), REST), "daaaaa"),
     Case(
@@ -268,4 +270,4 @@ STRANGE_STREAMS = [
     ),
 ]
 
-ROWS = [*BLOCKS, *ENDLESS_BLOCK, *STATUSES, *BODIES, *STRANGE_STREAMS]
+ROWS = [*BLOCKS, *ENDLESS_BLOCK, *STATUSES, *STATUS_THRICE, *BODIES, *STRANGE_STREAMS]
