@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import hpack
@@ -214,6 +214,14 @@ class RequestBlocks:
         return FIRST_DYNAMIC + self._inserted - ordinal
 
 
+class Fields(NamedTuple):
+    """Of an answer: ``status`` is 0 when there is no usable one, ``apns_id`` "" when absent, ``length`` in octets."""
+
+    status: int
+    apns_id: str
+    length: int | None
+
+
 class ResponseBlocks:
     """Reads the header blocks of one connection, in the order in which they came: HPACK allows no other."""
 
@@ -224,21 +232,23 @@ class ResponseBlocks:
         self.stateless = False
         """True once the peer's table has size 0: then a block can be left unread without losing the next one."""
 
-    def read(self, block: bytes) -> tuple[int, str]:
-        """Status (0 when there is no usable one) and ``apns-id`` ("" when absent). Raises :class:`Fault`."""
+    def read(self, block: bytes) -> Fields:
+        """What we look at of a block. Raises :class:`Fault`."""
         try:
             fields = self._decoder.decode(block, raw=True)
         except hpack.HPACKError as error:
             raise Fault(COMPRESSION_ERROR, f"header block: {type(error).__name__}") from error
         self.stateless = self._decoder.header_table_size == 0
-        statuses, apns_id = [], ""
+        statuses, apns_id, length = [], "", None
         for field in fields:
             name, value = bytes(field[0]), bytes(field[1])
             if name == b":status":
                 statuses.append(_status(value))
             elif name == b"apns-id":
                 apns_id = value.decode("ascii", "replace")[:64]
-        return statuses[0] if len(statuses) == 1 else 0, apns_id
+            elif name == b"content-length":
+                length = int(value) if len(value) < 20 and value.isdigit() else -1
+        return Fields(statuses[0] if len(statuses) == 1 else 0, apns_id, length)
 
 
 def _status(value: bytes) -> int:

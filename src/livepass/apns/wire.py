@@ -67,11 +67,12 @@ _BLOCK_IS_WHOLE_ANSWER: Final = frames.END_STREAM | frames.END_HEADERS
 class _Answer:
     """An answer of which the body, or trailers, are still to come."""
 
-    __slots__ = ("apns_id", "body", "status")
+    __slots__ = ("apns_id", "body", "length", "status")
 
-    def __init__(self, status: int, apns_id: str) -> None:
+    def __init__(self, status: int, apns_id: str, length: int | None = None) -> None:
         self.status = status
         self.apns_id = apns_id
+        self.length = length
         self.body = b""
 
 
@@ -262,7 +263,7 @@ class Wire:
             return
         reading.body += body
         if flags & frames.END_STREAM:
-            self._finish(stream, reading)
+            self._end(stream, reading)
         elif len(reading.body) > BODY_LIMIT:
             self._out.append(frames.rst_stream(stream, frames.CANCEL))
             self._finish(stream, reading)
@@ -372,13 +373,13 @@ class Wire:
 
     def _block(self, stream: int, block: bytes, ends_stream: bool) -> None:
         """§8.1: any number of 1xx, then a final status, then perhaps trailers, which end the stream."""
-        status, apns_id = self._responses.read(block)  # also for streams that are gone: the table is shared
+        status, apns_id, length = self._responses.read(block)  # also for streams that are gone: the table is shared
         if stream not in self._open:
             return
         reading = self._open[stream]
         if reading is not None:
             if ends_stream:
-                self._finish(stream, reading)
+                self._end(stream, reading)
             else:
                 self._stream_fault(stream)  # trailers that do not end the stream
             return
@@ -386,8 +387,15 @@ class Wire:
             if ends_stream or not status:
                 self._stream_fault(stream)
             return
-        reading = self._open[stream] = _Answer(status, apns_id)
+        reading = self._open[stream] = _Answer(status, apns_id, length)
         if ends_stream:
+            self._end(stream, reading)
+
+    def _end(self, stream: int, reading: _Answer) -> None:
+        """END_STREAM. §8.1.1: an error whose body is not as long as announced is none; a 200 says all by its status."""
+        if reading.status != 200 and reading.length not in (None, len(reading.body)):
+            self._stream_fault(stream)
+        else:
             self._finish(stream, reading)
 
     def _finish(self, stream: int, reading: _Answer) -> None:

@@ -246,6 +246,16 @@ BODIES = [
     ),
 ]
 
+LENGTHS = [
+    malformed(
+        f"a 410 with {what} than it announced",
+        "§8.1.1",
+        headers(0, status(410) + field("content-length", str(len(GONE) + more)), END_HEADERS),
+        data(0, GONE),
+    )
+    for what, more in (("less", 10), ("more", -10))
+]
+
 STRANGE_STREAMS = [
     Case("two answers: 200, then 410", "§5.1", (*MET, answer(*range(6)), headers(0, status(410)), serve_all)),
     Case(
@@ -270,4 +280,4 @@ STRANGE_STREAMS = [
     ),
 ]
 
-ROWS = [*BLOCKS, *ENDLESS_BLOCK, *STATUSES, *STATUS_THRICE, *BODIES, *STRANGE_STREAMS]
+ROWS = [*BLOCKS, *ENDLESS_BLOCK, *STATUSES, *STATUS_THRICE, *BODIES, *LENGTHS, *STRANGE_STREAMS]
