@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -77,91 +77,83 @@ class Case:
 
 async def play(case: Case, authority: Authority, credential: PushCredential) -> list[str]:
     """What was wrong, in words; empty when all was right."""
-    if not steps.AUTHORITY:
-        steps.AUTHORITY.append(authority)
-    healed = False
-
-    def script(number: int) -> Sequence[Step]:
-        return steps.HEALTHY if healed or (number and not case.always) else (*case.steps, steps.serve)
-
-    before = _census()
-    port = Port(script)
-    faults = port.faults
-    sender = ApnsSender(
-        f"https://127.0.0.1:{port.number}",
-        ca_pem=authority.root_pem,
-        deadline=case.deadline,
-        patience=case.patience,
-        draw=lambda: 0.0,
+    before = census()
+    talk = Conversation(authority, credential, case.patience, case.deadline)
+    hostile = (*case.steps, steps.serve)
+    await talk.run(
+        lambda number: hostile if case.always or not number else steps.HEALTHY, len(case.fates), case.attempts
     )
-    try:
-        answers = await _send(sender, credential, range(len(case.fates)), faults)
-        healed = True
-        await _recover(sender, credential, port, case, faults)
-        stats = next(iter(sender.stats().values()))
-        if stats.in_flight or stats.waiting:
-            faults.append(f"left over: {stats}")
-        await sender.close()
-        for _ in range(100):  # the other end of what we closed is a thread
-            if not any(link.thread.is_alive() for link in port.links):
-                break
-            await asyncio.sleep(0.01)
-    finally:
-        with suppress(RuntimeError):
-            await sender.close()
-        await asyncio.to_thread(port.close)
-    faults += truth(answers, port, {case.verdict})
-    faults += _fates(case, answers, port)
-    if port.links:
-        faults += _link(case, port.links)
-    # The to_thread of a context or of this close may still hold its end of something.
-    for _ in range(50):
-        after = _census()
-        if after == before:
-            break
-        await asyncio.sleep(0.01)
-    else:
-        faults.append(f"sockets and tasks before: {before}, after: {after}")
-    return faults
+    faults = talk.faults + talk.lies({case.verdict}) + _fates(case, talk.answers, talk.port)
+    if talk.port.links:
+        faults += _link(case, talk.port.links)
+    return faults + await leaks(before)
 
 
-async def _send(
-    sender: ApnsSender, credential: PushCredential, pushes: Sequence[int], faults: list[str]
-) -> dict[int, PushAnswer]:
-    """Answers by push. Each must have exactly one."""
-    answers: dict[int, PushAnswer] = {}
+class Conversation:
+    """Pushes to a hostile port, and then to the same port when it is healthy. ``faults`` are those seen on the way."""
 
-    def answered(answer: PushAnswer) -> None:
-        push = int(answer.message.push_token, 16)
-        if push in answers:
-            faults.append(f"push {push} was answered twice")
-        answers[push] = answer
+    def __init__(
+        self, authority: Authority, credential: PushCredential, patience: Patience = QUICK, deadline: float = 1.0
+    ) -> None:
+        if not steps.AUTHORITY:
+            steps.AUTHORITY.append(authority)
+        self._credential = credential
+        self.port = Port(lambda number: steps.HEALTHY)
+        self.faults = self.port.faults
+        self.answers: dict[int, PushAnswer] = {}
+        """By push: those of the hostile time, and from 1000 on those of recovery."""
+        self._sender = ApnsSender(
+            f"https://127.0.0.1:{self.port.number}",
+            ca_pem=authority.root_pem,
+            deadline=deadline,
+            patience=patience,
+            draw=lambda: 0.0,
+        )
 
-    await asyncio.wait_for(sender.send(credential, [message(push) for push in pushes], answered), 30)
-    if set(answers) != set(pushes):
-        faults.append(f"never answered: {sorted(set(pushes) - set(answers))}")
-    return answers
+    async def run(self, script: Callable[[int], Sequence[Step]], pushes: int, attempts: int) -> None:
+        """``script`` is for the n-th connection while the port is hostile."""
+        self.port.script = script
+        try:
+            await self._send(range(pushes))
+            self.port.script = lambda number: steps.HEALTHY
+            await self._recover(attempts)
+            stats = next(iter(self._sender.stats().values()))
+            if stats.in_flight or stats.waiting:
+                self.faults.append(f"left over: {stats}")
+        finally:
+            await self._sender.close()
+            for _ in range(100):  # the other end of what we closed is a thread, which has more to read
+                if not any(link.thread.is_alive() for link in self.port.links):
+                    break
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(self.port.close)
 
+    async def _send(self, pushes: Sequence[int]) -> bool:
+        """Whether all were accepted. Each must have exactly one answer."""
+        mine: list[PushAnswer] = []
+        await asyncio.wait_for(self._sender.send(self._credential, [message(push) for push in pushes], mine.append), 30)
+        for answer in mine:
+            self.answers[int(answer.message.push_token, 16)] = answer
+        answered = sorted(int(answer.message.push_token, 16) for answer in mine)
+        if answered != list(pushes):
+            self.faults.append(f"pushes {list(pushes)}, answers for {answered}")
+        return all(answer.status == 200 for answer in mine)
 
-async def _recover(sender: ApnsSender, credential: PushCredential, port: Port, case: Case, faults: list[str]) -> None:
-    for attempt in range(1, case.attempts + 1):
-        first = 1000 * attempt
-        answers = await _send(sender, credential, range(first, first + RECOVERY), faults)
-        faults += truth(answers, port, {case.verdict})
-        if all(answer.status == 200 for answer in answers.values()):
-            return
-        await asyncio.sleep(0.1)
-    told = sorted({(answer.status, answer.reason) for answer in answers.values()})
-    faults.append(f"no recovery in {case.attempts} sends: {told}")
+    async def _recover(self, attempts: int) -> None:
+        for attempt in range(1, attempts + 1):
+            if await self._send(range(1000 * attempt, 1000 * attempt + RECOVERY)):
+                return
+            await asyncio.sleep(0.1)
+        self.faults.append(f"no recovery in {attempts} sends")
 
-
-def truth(answers: Mapping[int, PushAnswer], port: Port, verdicts: Collection[tuple[int, str]]) -> list[str]:
-    """Answers of APNs that it never gave. ``verdicts`` are those that a farewell gives to all pushes."""
-    return [
-        f"push {push} has {answer.status} {answer.reason!r}, but was told {port.said[push] or 'nothing'}"
-        for push, answer in answers.items()
-        if answer.status and (answer.status, answer.reason) not in {*port.said[push], *verdicts}
-    ]
+    def lies(self, verdicts: Collection[tuple[int, str]]) -> list[str]:
+        """Answers of APNs that it never gave. ``verdicts`` are those that a farewell gives to all pushes."""
+        said = self.port.said
+        return [
+            f"push {push} has {answer.status} {answer.reason!r}, but was told {said[push] or 'nothing'}"
+            for push, answer in self.answers.items()
+            if answer.status and (answer.status, answer.reason) not in {*said[push], *verdicts}
+        ]
 
 
 def _fates(case: Case, answers: Mapping[int, PushAnswer], port: Port) -> list[str]:
@@ -203,10 +195,19 @@ def _link(case: Case, links: Sequence[Link]) -> list[str]:
     return faults
 
 
-def _census() -> tuple[int, int]:
+def census() -> tuple[int, int]:
     """Sockets that are open in this process, and unfinished tasks."""
     sockets = 0
     for descriptor in os.listdir("/proc/self/fd"):
         with suppress(OSError):
             sockets += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
     return sockets, len(asyncio.all_tasks())
+
+
+async def leaks(before: tuple[int, int]) -> list[str]:
+    """What is there beyond a census of ``before``. Threads may take a moment to let go."""
+    for _ in range(50):
+        if census() == before:
+            return []
+        await asyncio.sleep(0.01)
+    return [f"sockets and tasks before: {before}, after: {census()}"]

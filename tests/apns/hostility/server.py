@@ -113,12 +113,14 @@ class Link:
         """Most streams that were open at once."""
         self.left = False
         """The client closed it, or broke it off."""
+        self.sent: list[bytes] = []
         self._rest = b""
         self._greeted = False
 
     # -- for steps ------------------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
+        self.sent.append(data)
         try:
             self.socket.sendall(data)
         except TimeoutError:
