@@ -117,9 +117,7 @@ class Conversation:
             await self._send(range(pushes))
             self.port.script = lambda number: steps.HEALTHY
             await self._recover(attempts)
-            stats = next(iter(self._sender.stats().values()))
-            if stats.in_flight or stats.waiting:
-                self.faults.append(f"left over: {stats}")
+            await self._settle()
         finally:
             await self._sender.close()
             for _ in range(100):  # the other end of what we closed is a thread, which has more to read
@@ -145,6 +143,15 @@ class Conversation:
                 return
             await asyncio.sleep(0.1)
         self.faults.append(f"no recovery in {attempts} sends")
+
+    async def _settle(self) -> None:
+        """Soon nothing is under way, and what was left is closed, while the sender lives on."""
+        for _ in range(300):
+            stats = next(iter(self._sender.stats().values()))
+            if not (stats.in_flight or stats.waiting or stats.connecting or stats.draining) and stats.open == 1:
+                return
+            await asyncio.sleep(0.01)
+        self.faults.append(f"left over: {stats}")
 
     def lies(self, verdicts: Collection[tuple[int, str]]) -> list[str]:
         """Answers of APNs that it never gave. ``verdicts`` are those that a farewell gives to all pushes."""

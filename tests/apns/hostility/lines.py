@@ -97,7 +97,7 @@ HANDSHAKES: list[Case] = [
     ),
     Case("close at ClientHello", "RFC 8446 §4", (lambda link: link.socket.recv(9) and None, reset), end=End.LEFT),
     *(
-        Case(f"server certificate: {fault}", "RFC 9110 §4.3.4", (tls(fault), mute), end=End.LEFT)
+        Case(f"server certificate: {fault}", "RFC 9110 §4.3.4", (tls(fault), greet(), serve_all), end=End.LEFT)
         for fault in ("expired", "other name", "stranger")
     ),
     *(

@@ -97,6 +97,20 @@ def agreed(link: Link) -> None:
     link.read(lambda: any(frame[:2] == (octets.SETTINGS, octets.ACK) for frame in link.frames))
 
 
+def bodies(size: int) -> Step:
+    """Once the client has read all that we sent, it has sent this much of bodies (octets)."""
+
+    def step(link: Link) -> None:
+        pong = (octets.PING, octets.ACK, 0, size.to_bytes(8, "big"))
+        link.send(octets.frame(octets.PING, 0, 0, pong[3]))
+        link.read(lambda: pong in link.frames)
+        out = sum(len(frame.payload) for frame in link.frames if frame.kind == octets.DATA)
+        if out != size:
+            link.port.trouble(f"{out} octets of bodies, and not {size}")
+
+    return step
+
+
 def silent(link: Link) -> None:
     """Read, and never say anything again."""
     link.polite = False
