@@ -99,7 +99,7 @@ GOAWAY = [
         "tttttt",
         End.LEFT,
         dict.fromkeys(range(6), octets.CANCEL),
-        deadline=0.5,
+        deadline=1.0,
     ),
     Case(
         "GOAWAY before SETTINGS",

@@ -94,7 +94,7 @@ NEVER_ROOM = [
         (tls(), greet((octets.STREAMS, 0)), mute),
         "tttttt",
         End.LEFT,
-        deadline=0.5,
+        deadline=1.0,
         attempts=2,
     ),
 ]
@@ -178,7 +178,7 @@ WINDOWS = [
         "tttttt",
         End.LEFT,
         GIVEN_UP,
-        deadline=0.5,
+        deadline=1.0,
     ),
     broken("WINDOW_UPDATE of nothing", "§6.9", frame(octets.WINDOW_UPDATE, 0, 0, word(0)), octets.PROTOCOL_ERROR),
     broken(
@@ -232,7 +232,7 @@ PROOFS_OF_LIFE = [
         "tttttt",
         End.LEFT,
         GIVEN_UP,
-        deadline=0.5,
+        deadline=1.0,
     )
     for what, octets_sent in {
         "PING": frame(octets.PING, 0, 0, bytes(8)),

@@ -65,7 +65,7 @@ STALLS = [
         "tttttt",
         End.LEFT,
         GIVEN_UP,
-        deadline=0.5,
+        deadline=1.0,
     ),
 ]
 
@@ -134,7 +134,7 @@ def loop(name: str, steps: tuple[Step, ...], fates: str, links: int, end: End | 
         steps,
         fates,
         end,
-        deadline=1.0,
+        deadline=1.0 if "u" in fates else 10.0,
         always=True,
         links=links,
         attempts=3,
