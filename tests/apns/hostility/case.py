@@ -23,7 +23,7 @@ from livepass.emulators.authority import Authority
 SLACK = Patience(busy=8.0, reply=8.0, connect=8.0, farewell=0.5, again=0.05)
 """For rows whose peer is not silent: a busy machine must not look like one."""
 
-QUICK = Patience(busy=0.4, reply=0.6, connect=1.0, farewell=0.3, again=0.05)
+QUICK = Patience(busy=0.4, reply=2.0, connect=2.0, farewell=0.3, again=0.05)
 """For rows that are about silence."""
 
 RECOVERY = 3
