@@ -133,14 +133,21 @@ class Routes:
         for operation in operations:
             pattern = tuple(operation.path.strip("/").split("/"))
             self._by_length.setdefault(len(pattern), []).append((pattern, operation))
+        for candidates in self._by_length.values():
+            candidates.sort(key=lambda candidate: candidate[0][-1].endswith("}"))
 
     def find(self, method: str, segments: Segments) -> tuple[Operation, dict[str, str]]:
-        """The operation and what its path names. Raises ``NoRoute``, ``MethodNotAllowed``."""
+        """The operation and what its path names. Raises ``NoRoute``, ``MethodNotAllowed``.
+
+        ``…/1:push`` is the verb of the pass 1 and never a pass called ``1:push``: the first pattern that fits decides.
+        """
         allowed: set[str] = set()
+        first: Segments | None = None
         for pattern, operation in self._by_length.get(len(segments), ()):
-            named = _match(pattern, segments)
+            named = _match(pattern, segments) if first in (None, pattern) else None
             if named is None:
                 continue
+            first = pattern
             if operation.method == method or (method == "HEAD" and operation.method == "GET"):
                 return operation, named
             allowed.update({"GET", "HEAD"} if operation.method == "GET" else {operation.method})
