@@ -56,6 +56,43 @@ async def test_the_document_is_whole(api: Api) -> None:
 
 
 @with_api
+async def test_what_was_made_leads_on(api: Api) -> None:
+    """A link's operation exists, takes just those parameters, and finds what was made."""
+    document = await api.ok("GET", "/openapi.json", key=None)
+    places = {each.name: each for each in OPERATIONS}
+    linked: dict[str, set[str]] = {}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for name, link in operation["responses"].get("201", {}).get("links", {}).items():
+                assert link["operationId"] == name
+                given = {parameter.removeprefix("path.") for parameter in link["parameters"]}
+                assert given == set(re.findall(r"\{(\w+)\}", places[name].path)), (path, name)
+                linked.setdefault(operation["operationId"], set()).add(name)
+    assert linked == {
+        "putPass": {"patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "pushPass"},
+        "importCertificate": {"getCertificate"},
+        "publishTemplate": {"getTemplate"},
+        "createKey": {"getKey", "revokeKey"},
+    }
+    issued = await api.issue("linked")
+    link = document["paths"]["/api/v1/passes/{type}/{serial}"]["put"]["responses"]["201"]["links"]["getPass"]
+    named = {name.removeprefix("path."): issued[field.rpartition("/")[2]] for name, field in link["parameters"].items()}
+    await api.ok("GET", places["getPass"].path.format(**named))
+
+
+@with_api
+async def test_a_body_is_required_where_nothing_happens_without_one(api: Api) -> None:
+    document = await api.ok("GET", "/openapi.json", key=None)
+    for operation in OPERATIONS:
+        if operation.body is None:
+            continue
+        described = document["paths"][BASE + operation.path][operation.method.lower()]
+        place = operation.path.format(type=PASS_TYPE, serial="1")
+        reply = await api.call(operation.method, place, body=b"", media=operation.body.media[0])
+        assert described["requestBody"]["required"] == (reply.status >= 400), operation.name
+
+
+@with_api
 async def test_every_reference_leads_somewhere(api: Api) -> None:
     document = await api.ok("GET", "/openapi.json", key=None)
     references = [node["$ref"] for node in nodes(document) if "$ref" in node]

@@ -23,6 +23,8 @@ _PATH_PARAMETERS = {
     "id": "Id, as lists show it",
     "name": "Name of the template",
 }
+_FIELDS = {"type": "pass_type"}
+"""The field of an answer that a path's parameter is called after, where the two are called differently."""
 _INTRODUCTION = (
     "The issuer's side of livepass. Authenticate with `Authorization: Bearer KEY`. Times are RFC 3339 in UTC. Unknown "
     "fields and query parameters are refused. Errors are RFC 9457 problems with a `code`, a `hint` and, where a part "
@@ -35,7 +37,10 @@ def document(operations: Sequence[Operation]) -> bytes:
     schemas, components = _schemas(operations)
     paths: Json = {}
     for operation in operations:
-        paths.setdefault(BASE + operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+        described = _operation(operation, schemas)
+        if links := _links(operation, operations):
+            described["responses"]["201"]["links"] = links
+        paths.setdefault(BASE + operation.path, {})[operation.method.lower()] = described
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -86,7 +91,8 @@ def _operation(operation: Operation, queries: dict[type, Json]) -> Json:
         "responses": _responses(operation),
     }
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _body(operation)}
+        # Lines may be none at all.
+        described["requestBody"] = {"required": not operation.body.stream, "content": _body(operation)}
     if not operation.scopes:
         described["security"] = []
     return described
@@ -177,6 +183,26 @@ def _content(answer: Carried) -> Json | None:
     if isinstance(answer, Lines):
         return {NDJSON: _lines(_any_of(answer.structs))}
     return {JSON: {"schema": _any_of(answer)}}
+
+
+def _links(operation: Operation, operations: Iterable[Operation]) -> Json:
+    """What was made here leads to the operations on it: those of its collection that the answer's fields address."""
+    made = _structs(operation.answers.get(201))
+    if not made:
+        return {}
+    collection, fields = operation.path.split("/")[1], made[0].__struct_fields__
+    found = {}
+    for other in operations:
+        names = _PARAMETER.findall(other.path)
+        if other is operation or not names or other.path.split("/")[1] != collection:
+            continue
+        given = {name: _FIELDS.get(name, name) for name in names}
+        if set(given.values()) <= set(fields):
+            found[other.name] = {
+                "operationId": other.name,
+                "parameters": {f"path.{name}": f"$response.body#/{field}" for name, field in given.items()},
+            }
+    return found
 
 
 def _any_of(structs: Sequence[type[msgspec.Struct]]) -> Json:
