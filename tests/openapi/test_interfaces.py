@@ -1,0 +1,51 @@
+"""Both interfaces do what their documents say, whatever is sent: schemathesis over real sockets, both engines.
+
+``scripts/api-fuzz`` does the same for longer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livepass.emulators.authority import Issued
+from openapi import documents, fuzzing
+from servers.livepass_process import running
+
+EXAMPLES = 15
+SEED = 20261128
+
+
+@pytest.mark.parametrize("interface", fuzzing.INTERFACES)
+def test_an_interface_does_what_its_document_says(
+    interface: str, engine: str, tmp_path: Path, pass_certificate: Issued
+) -> None:
+    with running(tmp_path, pass_certificate, "--no-worker") as service:
+        outcome = fuzzing.fuzz(service, interface, tmp_path, examples=EXAMPLES, seed=SEED)
+        assert outcome.fine, f"seed {SEED}\n{outcome.said}"
+        # Judged by what it carried out, and not only by what it refused.
+        assert outcome.never_accepted == []
+        log = service.log.read_text()
+        assert '"level": "error"' not in log and "Traceback" not in log, log[-4000:]
+
+
+def test_a_document_that_is_not_true_is_found_out(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when the checks are switched off by some setting, or judge nothing."""
+    lying = documents.phones()
+    paths: Any = lying["paths"]
+    del paths["/v1/log"]["post"]["responses"]["200"]
+    paths["/v1/log"]["post"]["responses"]["202"] = {"description": "Taken"}
+    asked = paths["/v1/devices/{device}/registrations/{type}"]["get"]["responses"]["200"]
+    asked["content"]["application/json"]["schema"]["properties"]["lastUpdated"] = {"type": "integer"}
+    paths["/v1/passes/{type}/{serial}"]["get"]["responses"]["200"]["headers"] = {
+        "Last-Modified": {"required": True, "schema": {"const": "today"}}
+    }
+    monkeypatch.setattr(documents, "phones", lambda: lying)
+    with running(tmp_path, pass_certificate, "--no-worker") as service:
+        outcome = fuzzing.fuzz(service, "phones", tmp_path, examples=EXAMPLES, seed=SEED)
+    for said in ("Undocumented status code", "Response header does not conform", "Response violates schema"):
+        assert said in outcome.said, outcome.said
