@@ -100,9 +100,12 @@ def _settle_memory() -> None:
 
 
 async def _run(server: uvicorn.Server, listener: socket.socket, ending: asyncio.Event, load: Load) -> None:
+    from livepass.cli import patience
+
     load.leaving = False
     serving = asyncio.create_task(server.serve([listener]), name="serve")
     waiting = asyncio.create_task(ending.wait(), name="until-stopped")
+    looking = asyncio.create_task(patience.look_after(server.server_state.connections), name="patience")
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -112,6 +115,7 @@ async def _run(server: uvicorn.Server, listener: socket.socket, ending: asyncio.
         hanging_up = asyncio.create_task(_hang_up(server), name="hang-up")
         # Shielded: a caller that gives up on us still gets its requests finished.
         await asyncio.shield(serving)
+        looking.cancel()
         hanging_up.cancel()
 
 
@@ -131,6 +135,8 @@ def _server(app: App, tls_cert: Path | None, tls_key: Path | None, listening: Ca
 
     import uvicorn
 
+    from livepass.cli.patience import PatientProtocol
+
     class Server(uvicorn.Server):
         """Leaves signals to us: uvicorn would raise them again after the drain, and end the process by them."""
 
@@ -144,7 +150,7 @@ def _server(app: App, tls_cert: Path | None, tls_key: Path | None, listening: Ca
 
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=PatientProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
