@@ -51,11 +51,17 @@ class LivepassProcess:
     """One ``livepass serve``. ``log`` is the file that its stderr goes to."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], port: int, admin_key: str, log: Path, certificate: Issued
+        self,
+        process: subprocess.Popen[bytes],
+        port: int,
+        environment: Mapping[str, str],
+        log: Path,
+        certificate: Issued,
     ) -> None:
         self.process = process
         self.port = port
-        self.admin_key = admin_key
+        self.environment = environment
+        self.admin_key = environment["LIVEPASS_ADMIN_KEY"]
         self.log = log
         self.certificate = {"p12": base64.b64encode(certificate.p12(PASSWORD)).decode(), "password": PASSWORD}
         """The body that imports the certificate of ``PASS_TYPE``."""
@@ -130,13 +136,13 @@ def running(
 
     ``more``: options of ``livepass serve``; ``before`` runs in the child before it becomes livepass.
     """
-    admin_key, log = secrets.token_hex(16), directory / "service.log"
+    log = directory / "service.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
     environment |= {
         "LIVEPASS_DATABASE_URL": engines.new_database(directory / "livepass.db"),
         "LIVEPASS_PUBLIC_URL": "https://passes.example.com",
         "LIVEPASS_SECRET_KEY": secrets.token_urlsafe(32),
-        "LIVEPASS_ADMIN_KEY": admin_key,
+        "LIVEPASS_ADMIN_KEY": secrets.token_hex(16),
         **(settings or {}),
     }
     words: Sequence[str] = ("-m", "livepass", "serve", "--host", "127.0.0.1", "--port", "0", "--json", *more)
@@ -154,7 +160,7 @@ def running(
         line = process.stdout.readline()
         assert line, log.read_text()
         port = int(str(json.loads(line)["address"]).rpartition(":")[2])
-        service = LivepassProcess(process, port, environment["LIVEPASS_ADMIN_KEY"], log, certificate)
+        service = LivepassProcess(process, port, environment, log, certificate)
         service._furnish()
         yield service
     finally:
