@@ -334,6 +334,12 @@ def test_what_varies_is_masked(text: str, masked: str) -> None:
     assert shape(text) == masked
 
 
+def test_a_shape_holds_no_credential() -> None:
+    """``livepass log explain`` shows it as it is."""
+    token = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE"
+    assert token not in read_line(f"Authentication failure with ApplePass {token}").shape
+
+
 def test_two_phones_with_one_complaint_have_one_shape() -> None:
     line = task("Register", REGISTER, "Unexpected response code 500")
     other = line.replace(PHONE, "0" * 32).replace(SERIAL, "membership.43")

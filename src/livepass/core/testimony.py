@@ -176,7 +176,8 @@ def read_line(line: str) -> Testimony:
         sentence.meaning if sentence else "A sentence livepass does not know.",
         (sentence.trip if sentence else None) or trip,
         task["level"] if task else "error",
-        shape(body),
+        # Shown to whoever explains a line, and kept: what was quoted in it goes no further.
+        struck(shape(body)),
         found.get("pass_type"),
         found.get("serial"),
         found.get("device_id"),
@@ -208,7 +209,7 @@ def testify(line: str, now: int) -> Event | None:
         "meaning": read.meaning,
         "about": read.trip.value,
         "level": read.level,
-        "shape": struck(read.shape),
+        "shape": read.shape,
     }
     return Event(Kind.TESTIFIED, now, read.pass_type, read.serial, read.device_id, detail=detail)
 
