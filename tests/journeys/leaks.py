@@ -5,10 +5,23 @@ from __future__ import annotations
 import base64
 import json
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, quote_plus
+
+ARTEFACTS: Mapping[str, str] = {
+    "log": "what serve writes to stderr with --debug: text on a terminal, JSON on a pipe; tracebacks too",
+    "http": "headers and bodies of all answers but the .pkpass itself: to issuers, phones, strangers and operators",
+    "cli": "stdout and stderr of every command, with --json and --debug",
+    "help": "--help of every command, in an environment that holds the secrets",
+    "backup": "the archive, and each file in it unpacked",
+    "journal": "the registration journal's files",
+    "witness": "the witness file",
+    "database": "its files, with what SQLite keeps beside them, and every row of every table",
+    "crash": "the last words of a process that a signal ends (test_crash_images.py)",
+}
+"""Everything that livepass writes, by the first word of a place: evidence of no other kind is taken."""
 
 SHORTEST = 12
 """Anything shorter would be found by chance."""
@@ -54,6 +67,11 @@ def forms(value: bytes) -> Iterator[tuple[str, bytes]]:
         yield "upper case", text.upper().encode()
 
 
+def kind_of(place: str) -> str:
+    """Which artefact a place is of: ``backup`` of ``backup/pass.jsonl``, ``cli`` of ``cli status``."""
+    return place.partition(" ")[0].partition("/")[0]
+
+
 class Evidence:
     """All that came out, by where."""
 
@@ -67,6 +85,8 @@ class Evidence:
         self.secrets.append(Secret(name, data, tuple(may)))
 
     def add(self, place: str, data: bytes | str) -> None:
+        """Something that came out; ``place`` begins with one of ``ARTEFACTS``."""
+        assert kind_of(place) in ARTEFACTS, place
         self._found.setdefault(place, []).append(data if isinstance(data, bytes) else data.encode())
 
     def add_file(self, place: str, path: Path) -> None:
@@ -81,8 +101,9 @@ class Evidence:
         return sum(len(data) for name, all_ in self._found.items() if name.startswith(place) for data in all_)
 
     @property
-    def places(self) -> list[str]:
-        return sorted(self._found)
+    def kinds(self) -> set[str]:
+        """The artefacts of which there is something to search."""
+        return {kind_of(place) for place, pieces in self._found.items() if any(pieces)}
 
     def hits(self, of: str | None = None) -> list[Hit]:
         """Where secrets stand that may not; or one of them (``of``), wherever it stands."""
