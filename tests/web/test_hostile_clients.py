@@ -12,13 +12,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import pytest
 
 from livepass.emulators.authority import Issued
+from livepass.service.answering import SAID_A_MINUTE
 from servers.livepass_process import DEVICE, PASS_TYPE, Answer, LivepassProcess, running
 
 REGISTRATIONS = f"/wallet/v1/devices/{DEVICE}/registrations/{PASS_TYPE}"
@@ -260,6 +263,37 @@ def test_who_pipelines_and_never_reads_costs_little(service: LivepassProcess) ->
                 connection.send(requests)
         round_trip(service)
         assert held(service).memory < before + MORE_MEMORY
+
+
+@pytest.mark.parametrize("callers", [1, 8], ids=["one phone", "many phones"])
+def test_who_says_too_much_is_answered_and_not_kept(service: LivepassProcess, callers: int) -> None:
+    """50 calls of 50 lines a caller; a process keeps so many a minute. Other phones' asks are answered meanwhile."""
+    began, kept = time.monotonic(), lines_kept(service)
+    context = f"pass type {PASS_TYPE}, serial number 1; with web service url https://x"
+    said = f"Get pass task ({context}) encountered error: Unexpected response code 500 {'x' * 900}"
+    body = json.dumps({"logs": [said] * 50}).encode()
+    with ThreadPoolExecutor(callers) as pool:
+        calls = [pool.submit(service.call, "POST", LOG, body) for _ in range(50 * callers)]
+        while not all(call.done() for call in calls):
+            round_trip(service)
+        assert {call.result().status for call in calls} == {200}
+    time.sleep(1)  # the recorder gathers
+    minutes = (time.monotonic() - began) / 60
+    assert lines_kept(service) - kept <= SAID_A_MINUTE * (1 + minutes)
+
+
+def lines_kept(service: LivepassProcess) -> int:
+    """Of what phones said, all pages of it."""
+    count, page = 0, "/device-logs?limit=500"
+    while page:
+        shown = service.api("GET", page)
+        if shown.status == 503:
+            time.sleep(0.5)
+            continue
+        found = shown.json()
+        count += len(found["data"])
+        page = f"/device-logs?limit=500&cursor={quote(found['next_cursor'])}" if found["next_cursor"] else ""
+    return count
 
 
 def test_who_connects_and_leaves_is_forgotten(service: LivepassProcess) -> None:

@@ -24,6 +24,7 @@ from livepass.service.epochs import Begun, begin_epochs, new_epoch, say_loudly
 from livepass.service.lookout import Lookout
 from livepass.service.observing import Noted, Recorder
 from livepass.service.pressure import Load
+from livepass.service.ration import Ration
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Chance, Clock, Journal, KeyRing, Store, Tx
 
@@ -34,6 +35,9 @@ STRANGERS = 10_000
 STRANGER_MS = 600_000
 CROWDS = 10_000
 LATE_SAID_MS = 600_000
+SAID_A_MINUTE = 600
+"""Lines of what phones say that are kept. Nobody has to prove anything to say something, and it is kept for months."""
+LEFT_OUT_SAID_MS = 60_000
 
 
 class Answering:
@@ -71,6 +75,8 @@ class Answering:
         self._strangers: Recent[tuple[str, str], int] = Recent(STRANGERS)
         self._spare_epoch = new_epoch(chance)
         self._late_said_at = 0
+        self._said = Ration(clock, SAID_A_MINUTE)
+        self._left_out, self._left_out_said_at = 0, 0
         self.load = Load(clock)
 
     # ── trip 1
@@ -365,9 +371,11 @@ class Answering:
     # ── testimony
 
     def testify(self, body: bytes) -> Reply:
-        """``POST /v1/log``: 200 always; kept after the answer, for pass types that we have."""
+        """``POST /v1/log``: 200 always; kept after the answer, for pass types that we have, and so much a minute."""
         now = self._clock.now()
-        events = [event for line in testimony.lines_of(body) if (event := testimony.testify(line, now))]
+        lines = testimony.lines_of(body)
+        lines = lines[: self._room(len(lines))]
+        events = [event for line in lines if (event := testimony.testify(line, now))]
         if events:
 
             async def note(tx: Tx) -> Noted:
@@ -380,6 +388,8 @@ class Answering:
     def unknown_message(self, path: str, body: bytes) -> Reply:
         """Any other ``POST /v1/…``: 200 and a line in the diary, because Apple adds calls without telling."""
         shown, event = testimony.unknown_message(path, body, self._clock.now())
+        if not self._room(1):
+            return Reply(200)
         log.info("a device sent an unknown message to %s (%d bytes)", shown, len(body))
         if event is not None:
 
@@ -389,6 +399,15 @@ class Answering:
 
             self._recorder.later(note)
         return Reply(200)
+
+    def _room(self, lines: int) -> int:
+        """How many of so many lines are kept. That some are not is said now and then."""
+        room, now = self._said.take(lines), self._clock.now()
+        self._left_out += lines - room
+        if self._left_out and now - self._left_out_said_at >= LEFT_OUT_SAID_MS:
+            log.warning("phones say more than is kept: %d lines left out", self._left_out)
+            self._left_out, self._left_out_said_at = 0, now
+        return room
 
     # ── shared
 
