@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
 
 from livepass.cli import patience, serving
+from livepass.emulators.authority import Authority
 from livepass.runtime import WallClock
 from livepass.service.pressure import Load
 
 PATIENCE = 1.0
+LONGER = 3.0
+"""For those who are not to be hung up on: a busy machine may stand still for a second."""
 HANGS = 60.0
 """What a test waits for at most."""
 BIG = b"x" * 8_000_000
@@ -29,7 +34,7 @@ GET = b"GET /%s HTTP/1.1\r\nHost: here\r\n\r\n"
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Reads its body and answers; ``/slow`` thinks for long first, ``/big`` answers much."""
     if scope["path"] == "/slow":
-        await asyncio.sleep(3 * PATIENCE)
+        await asyncio.sleep(1.5 * LONGER)
     size = 0
     while (message := await receive())["type"] != "http.disconnect":
         size += len(message.get("body", b""))
@@ -50,11 +55,11 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[tuple[int, Any]]:
+async def served(certificate: Path | None = None, key: Path | None = None) -> AsyncIterator[tuple[int, Any]]:
     """The port of a server as ``livepass serve`` makes it, and its connections."""
     ending, listener = asyncio.Event(), serving._listener("127.0.0.1", 0)
     ready = asyncio.Event()
-    server = serving._server(app, None, None, ready.set)  # type: ignore[arg-type]
+    server = serving._server(app, certificate, key, ready.set)  # type: ignore[arg-type]
     running = asyncio.create_task(serving._run(server, listener, ending, Load(WallClock())))
     try:
         await ready.wait()
@@ -86,6 +91,12 @@ def with_client(monkeypatch: pytest.MonkeyPatch) -> Callable[[Client], Any]:
             return runner.run(main(client))
 
     return run
+
+
+@pytest.fixture
+def with_slow_client(with_client: Callable[[Client], Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[Client], Any]:
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", LONGER)
+    return with_client
 
 
 async def until_hung_up(reader: asyncio.StreamReader) -> bytes:
@@ -170,19 +181,48 @@ def test_who_does_not_read_is_hung_up_on(requests: int, with_client: Callable[[C
     with_client(client)
 
 
+OVER_TLS = {"half a head": HEAD, "no body": HEAD + b"Content-Length: 5\r\n\r\n", "not reading": GET % b"big"}
+
+
+@pytest.mark.parametrize("sent", OVER_TLS.values(), ids=OVER_TLS)
+def test_over_tls_too(sent: bytes, with_client: Callable[[Client], Any], authority: Authority, tmp_path: Path) -> None:
+    """``with_client`` only for its short patience."""
+    issued = authority.server_certificate("localhost")
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    certificate.write_bytes(issued.certificate_pem)
+    key.write_bytes(issued.key_pem)
+    trust = ssl.create_default_context(cadata=authority.root_pem.decode())
+
+    async def main() -> None:
+        async with served(certificate, key) as (port, connections):
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust, server_hostname="localhost")
+            transport: Any = writer.transport
+            transport.pause_reading()
+            writer.write(sent)
+            async with asyncio.timeout(HANGS):
+                while not connections:  # noqa: ASYNC110, not there before both have shaken hands
+                    await asyncio.sleep(0.01)
+                while connections:  # noqa: ASYNC110, as above
+                    await asyncio.sleep(0.05)
+            transport.abort()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
 # ── not hung up on
 
 
-def test_who_sends_slowly_is_waited_for(with_client: Callable[[Client], Any]) -> None:
+def test_who_sends_slowly_is_waited_for(with_slow_client: Callable[[Client], Any]) -> None:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        writer.write(HEAD + b"Content-Length: 40\r\n\r\n")
-        await drip(writer, b"x" * 40)
+        writer.write(HEAD + b"Content-Length: 50\r\n\r\n")
+        await drip(writer, b"x" * 50)
         return await reader.readuntil(b"read")
 
-    assert with_client(client).endswith(b"40 read")
+    assert with_slow_client(client).endswith(b"50 read")
 
 
-def test_who_reads_slowly_is_waited_for(with_client: Callable[[Client], Any]) -> None:
+def test_who_reads_slowly_is_waited_for(with_slow_client: Callable[[Client], Any]) -> None:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         port, loop, got = writer.get_extra_info("peername")[1], asyncio.get_running_loop(), 0
         with socket.socket() as slow:  # a stream would read ahead
@@ -194,21 +234,21 @@ def test_who_reads_slowly_is_waited_for(with_client: Callable[[Client], Any]) ->
                 piece = await loop.sock_recv(slow, 1 << 16)
                 assert piece, f"hung up on after {got} bytes"
                 got += len(piece)
-                await asyncio.sleep(PATIENCE / 40)
+                await asyncio.sleep(LONGER / 75)
         return got
 
-    assert with_client(client) >= len(BIG)
+    assert with_slow_client(client) >= len(BIG)
 
 
-def test_who_waits_for_us_is_not_hung_up_on(with_client: Callable[[Client], Any]) -> None:
+def test_who_waits_for_us_is_not_hung_up_on(with_slow_client: Callable[[Client], Any]) -> None:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writer.write(GET % b"slow")
         return await reader.readuntil(b"read")
 
-    assert with_client(client).startswith(b"HTTP/1.1 200")
+    assert with_slow_client(client).startswith(b"HTTP/1.1 200")
 
 
-def test_a_body_that_we_do_not_take_is_our_delay(with_client: Callable[[Client], Any]) -> None:
+def test_a_body_that_we_do_not_take_is_our_delay(with_slow_client: Callable[[Client], Any]) -> None:
     """More than is read ahead, for a handler that thinks first."""
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -216,7 +256,7 @@ def test_a_body_that_we_do_not_take_is_our_delay(with_client: Callable[[Client],
         writer.write(b"POST /slow HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
         return await reader.readuntil(b"read")
 
-    assert with_client(client).endswith(b"3000000 read")
+    assert with_slow_client(client).endswith(b"3000000 read")
 
 
 # ── how much is held
