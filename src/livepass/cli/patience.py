@@ -20,7 +20,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
+"""As long as a phone waits for us when nothing comes. Between two requests it is uvicorn's own, shorter time."""
 LOOK_SECONDS = 2.0
 LARGEST_HEAD = 64 * 1024
 """Bytes that bring a request no further: a head that does not end, trailers, extensions of chunks."""
