@@ -32,7 +32,7 @@ GET = b"GET /%s HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Reads its body and answers; ``/slow`` thinks for long first, ``/big`` answers much."""
+    """Reads its body and answers; ``/slow`` thinks for long first, ``/big`` answers much, ``/pieces`` in two."""
     if scope["path"] == "/slow":
         await asyncio.sleep(1.5 * LONGER)
     size = 0
@@ -40,7 +40,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         size += len(message.get("body", b""))
         if not message.get("more_body"):
             break
-    body = BIG if scope["path"] == "/big" else b"%d read" % size
+    body = BIG if scope["path"] in ("/big", "/pieces") else b"%d read" % size
+    pieces = [body[:-1], body[-1:]] if scope["path"] == "/pieces" else [body]
     await send(
         {
             "type": "http.response.start",
@@ -48,7 +49,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             "headers": [(b"content-length", str(len(body)).encode())],
         }
     )
-    await send({"type": "http.response.body", "body": body})
+    for number, piece in enumerate(pieces, 1):
+        await send({"type": "http.response.body", "body": piece, "more_body": number < len(pieces)})
 
 
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, Any]]
@@ -257,6 +259,21 @@ def test_a_body_that_we_do_not_take_is_our_delay(with_slow_client: Callable[[Cli
         return await reader.readuntil(b"read")
 
     assert with_slow_client(client).endswith(b"3000000 read")
+
+
+def test_who_asks_twice_at_once_and_leaves_is_no_fault_of_ours(
+    with_slow_client: Callable[[Client], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport: Any = writer.transport
+        transport.pause_reading()
+        writer.write(GET % b"pieces" * 3)
+        await asyncio.sleep(PATIENCE / 2)
+        transport.abort()
+        await asyncio.sleep(PATIENCE)
+
+    with_slow_client(client)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # ── how much is held

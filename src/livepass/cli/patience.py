@@ -18,7 +18,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 PATIENCE_SECONDS = 60.0
 """As long as a phone waits for us when nothing comes. Between two requests it is uvicorn's own, shorter time."""
@@ -32,10 +32,23 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._answering: RequestResponseCycle | None = None
         self._steps = 0
         self._idle_bytes = 0
         self._seen: tuple[int, int] | None = None
         self._seen_at = self.loop.time()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn tells the newest request only: where several were sent at once, the one that is being answered would
+        # be written to a connection that is gone, and fail with a traceback.
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         steps = self._steps
