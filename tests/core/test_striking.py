@@ -14,6 +14,8 @@ SHORT = "feedfacefeedfacefeedface"
         (f"Authorization: ApplePass {TOKEN}", "Authorization: ApplePass (struck)"),
         (f"applepass  {TOKEN} and more", "applepass (struck) and more"),
         (f"Bearer lp_0123456789ab_{TOKEN}", "Bearer (struck)"),
+        (f"Bearer ApplePass {TOKEN}", "Bearer ApplePass (struck)"),
+        (f'bearer "ApplePass {TOKEN}"', "bearer (struck)ApplePass (struck)"),
         (f"key lp_0123456789ab_{TOKEN}, revoked", "key (struck), revoked"),
         (f"sent {'ab' * 32}.", "sent (struck)."),
         (f'{{"pushToken": "{SHORT}"}}', '{"pushToken": "(struck)"}'),

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import re
 
-_BARE = re.compile(r"(?i)\b(ApplePass|Bearer)\s+\S+|\b(?:lp_[A-Za-z0-9_-]{16,}|[0-9a-f]{64,})\b")
+_BARE = re.compile(
+    # What follows a scheme, up to another scheme: "Bearer ApplePass TOKEN" holds one token, and it is the last word.
+    r"(?i)\b(ApplePass|Bearer)\s+(?:(?!\b(?:ApplePass|Bearer)\s)\S)+"
+    r"|\b(?:lp_[A-Za-z0-9_-]{16,}|[0-9a-f]{64,})\b"
+)
 _NAMED = re.compile(
     # A name that ends in one of these, whatever quotes and brackets follow, and its value: JSON, forms, Python, SQL.
     r"(?i)([a-z_]{0,30}(?:token|password|secret)[\"'\\)]{0,4}\s{0,3}[:=]\s{0,3}[\"'\\(]{0,4})[^\s\"'\\,;&(){}\[\]]{8,}"
