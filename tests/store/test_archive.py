@@ -64,6 +64,7 @@ def read(data: bytes) -> dict[str, list[Row]]:
     """Everything in an archive, verified. Raises ``BadArchive``."""
     found = Archive(io.BytesIO(data))
     found.verify()
+    assert all(isinstance(each.sealed, bytes) for each in found.sealed())
     return {name: [row for rows in found.rows(name) for row in rows] for name in ARCHIVED}
 
 
@@ -107,6 +108,14 @@ def with_another(members: dict[str, bytes]) -> None:
     members["surplus.ndjson"] = b""
 
 
+def key_as_text(members: dict[str, bytes]) -> None:
+    manifest = json.loads(members["manifest.json"])
+    manifest["tables"]["shared_key"]["columns"] = [
+        [name, "text"] for name, _ in manifest["tables"]["shared_key"]["columns"]
+    ]
+    members["manifest.json"] = json.dumps(manifest).encode()
+
+
 def no_json(members: dict[str, bytes]) -> None:
     members["manifest.json"] = b"{"
 
@@ -121,6 +130,8 @@ SPOILED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "no JSON": (no_json, "cannot be read"),
     "no tables": (manifest_with(tables={}), "does not hold the tables"),
     "nonsense": (manifest_with(tables=[1]), "cannot be read"),
+    "no number": (manifest_with(schema=float("inf")), "OverflowError"),
+    "a key as text": (key_as_text, "holds a key that is none"),
     "a later format": (manifest_with(format=2, livepass="9.1"), "format 2; this livepass knows 1"),
 }
 
@@ -141,6 +152,17 @@ def test_half_a_file_is_refused(whole_one: bytes) -> None:
     for end in [0, 1, 30, *range(100, len(whole_one), len(whole_one) // 40), len(whole_one) - 1]:
         with pytest.raises(BadArchive):
             read(whole_one[:end])
+
+
+def test_a_zip_that_points_before_itself_or_is_packed_otherwise_is_refused(whole_one: bytes) -> None:
+    with pytest.raises(BadArchive, match="negative seek"):
+        read(whole_one[40:])
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole_one)) as archive, zipfile.ZipFile(stream, "w", zipfile.ZIP_LZMA) as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    with pytest.raises(BadArchive, match="in a way that no backup is"):
+        read(stream.getvalue())
 
 
 def test_a_bit_that_fell_over_is_found_or_does_no_harm(whole_one: bytes) -> None:

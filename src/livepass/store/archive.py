@@ -36,6 +36,7 @@ SEALED: Mapping[Sealable, tuple[str, str, str, str]] = {
     Sealable.TOKEN: ("pass", "pass_type", "serial", "token_sealed"),
 }
 """Where what is sealed stands: table, and the columns that make a ``core.sealed.Sealed``."""
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MANIFEST_BYTES = 16 * 1024 * 1024
 """The most that is read of a manifest."""
 
@@ -166,6 +167,8 @@ class Archive:
         with _explained():
             self._zip = zipfile.ZipFile(file)
             names = self._zip.namelist()
+            if any(member.compress_type not in _PACKINGS for member in self._zip.infolist()):
+                raise BadArchive("it is packed in a way that no backup is")
             if MANIFEST not in names:
                 raise BadArchive(f"it has no {MANIFEST}: it is no backup of livepass")
             with self._zip.open(MANIFEST) as member:
@@ -205,6 +208,8 @@ class Archive:
                 raise BadArchive(f"its table {table} lacks a column: {error}") from error
             for rows in self.rows(table):
                 for within, id_, sealed in ([row[place] for place in places] for row in rows):
+                    if not isinstance(sealed, bytes | None):
+                        raise BadArchive(f"its table {table} holds a key that is none")
                     if sealed is not None:
                         yield Sealed(kind, within, id_, sealed)
 
@@ -254,7 +259,7 @@ def _manifest(data: bytes) -> Manifest:
         pass_types = {name: (one["epoch"], int(one["seq"])) for name, one in document["pass_types"].items()}
         texts = [str(document[name]) for name in ("livepass", "engine", "installation")]
         schema, created_at = int(document["schema"]), int(document["created_at"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise BadArchive(f"its {MANIFEST} cannot be read: {type(error).__name__}: {error}") from error
     return Manifest(FORMAT, texts[0], schema, texts[1], texts[2], created_at, pass_types, tables)
 
@@ -275,5 +280,5 @@ def _explained() -> Iterator[None]:
     """What zlib, zipfile and the disk say of a damaged file, in our words."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, OSError, ValueError) as error:
         raise BadArchive(f"it cannot be read: {error or type(error).__name__}") from error
