@@ -183,7 +183,10 @@ def test_unreadable_sources(pass_certificate: Issued, authority: Authority) -> N
     issued = pass_certificate
     only_certificate = pkcs12.serialize_key_and_certificates(b"x", None, issued.certificate, None, NoEncryption())
     curve = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    # The key usage, renamed: an extended key usage that is none.
+    damaged = issued.certificate.public_bytes(Encoding.DER).replace(b"\x55\x1d\x0f", b"\x55\x1d\x25")
     attempts = {
+        "certificate is damaged": lambda: Signer.from_pem(damaged, issued.key_pem, issued.intermediate_pem),
         "could not be opened": lambda: Signer.from_p12(issued.p12("geheim"), "falsch"),
         "not a .p12": lambda: Signer.from_p12(b"rubbish", ""),
         "no certificate with its private key": lambda: Signer.from_p12(only_certificate, None),

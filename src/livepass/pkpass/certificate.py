@@ -114,6 +114,17 @@ def facts(
     )
 
 
+def check_readable(certificate: x509.Certificate) -> None:
+    """Raises ``CertificateRefused`` when a part that we look at is damaged: parts are parsed only when looked at."""
+    try:
+        certificate.public_key()
+        _ = certificate.extensions, certificate.subject, certificate.issuer
+    except Exception as error:  # the parser has many ways to say so
+        raise CertificateRefused(
+            "the certificate is damaged", "use the certificate exactly as Apple issued it"
+        ) from error
+
+
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the DER, lower-case hexadecimal."""
     return certificate.fingerprint(hashes.SHA256()).hex()

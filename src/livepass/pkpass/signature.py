@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from livepass.pkpass import oids
-from livepass.pkpass.certificate import SMALLEST_KEY, CertificateFacts, facts, issued_by
+from livepass.pkpass.certificate import SMALLEST_KEY, CertificateFacts, check_readable, facts, issued_by
 from livepass.pkpass.cms_read import SignatureFacts, issuer_and_serial, verify_signature
 from livepass.pkpass.der import (
     CONTEXT_0,
@@ -140,6 +140,8 @@ class Signer:
         """Sort out leaf, intermediate and root by who signed whom, not by their order."""
         if not isinstance(key, rsa.RSAPrivateKey):
             raise CertificateRefused("the private key is not RSA", "Apple issues RSA keys for Pass Type IDs")
+        for each in found:
+            check_readable(each)
         leaf = next((each for each in found if _belongs(each, key)), found[0])
         above = [each for each in found if each is not leaf]
         if not above:
