@@ -38,6 +38,7 @@ class Entry:
     size: int | None = None
     descriptor: bytes = b""
     local_name: bytes | None = None
+    needs: int = 20
 
     @property
     def body(self) -> bytes:
@@ -56,7 +57,9 @@ class Entry:
 
     def central(self, at: int) -> bytes:
         sizes = (len(self.name), len(self.central_extra), 0, 0, 0, self.mode << 16, at if self.at is None else self.at)
-        head = struct.pack("<4s6H3I5H2I", CENTRAL, 0x314, 20, self.flags, self.method, 0, 33, *self.facts, *sizes)
+        head = struct.pack(
+            "<4s6H3I5H2I", CENTRAL, 0x314, self.needs, self.flags, self.method, 0, 33, *self.facts, *sizes
+        )
         return head + self.name + self.central_extra
 
 
@@ -155,6 +158,7 @@ REFUSED: Sequence[tuple[str, Callable[[], bytes], str]] = [
         lambda: archive(A, replace(A, name=b"c.png", at=0, local_name=b"a.png")),
         "contradicts",
     ),
+    ("a version that nobody has", lambda: archive(replace(A, needs=236)), "packed in a way"),
     ("two names, one header", lambda: archive(A, replace(A, at=0)), "one name"),
     ("quoted overlap", quoted_overlap, "overlaps"),
     ("half an overlap", lambda: archive(replace(A, at=2), B), "contradicts"),

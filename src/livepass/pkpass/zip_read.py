@@ -27,6 +27,7 @@ _DESCRIPTOR_MARK = b"PK\x07\x08"
 
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000
 _HAS_DESCRIPTOR = 0x0008
+_NEWEST = 63  # of APPNOTE, 6.3: what asks for a later one is not opened by others, whatever it holds
 _KNOWN_FLAGS = 0x0006 | _HAS_DESCRIPTOR | 0x0800  # deflate speed, descriptor, UTF-8 name
 
 _REPACK = "zip the files again with an ordinary tool: deflated or stored, no encryption, no zip64"
@@ -37,6 +38,7 @@ class _Record:
     """One line of the central directory: what the archive says about a file."""
 
     name: bytes
+    needs: int
     flags: int
     method: int
     crc: int
@@ -93,9 +95,10 @@ def _directory(data: bytes, limits: Limits) -> tuple[list[_Record], int]:
 def _record(data: bytes, at: int, end: int) -> tuple[_Record, int]:
     if at + _CENTRAL.size > end:
         raise InvalidPackage("the zip directory is cut short", _REPACK)
-    (mark, _, _, flags, method, _, _, crc, packed, size, name_length, extra, comment, disk, _, attributes, offset) = (
+    mark, _, needs, flags, method, _, _, crc, packed, size, *lengths, disk, _, attributes, offset = (
         _CENTRAL.unpack_from(data, at)
     )
+    name_length, extra, comment = lengths
     name_at = at + _CENTRAL.size
     following = name_at + name_length + extra + comment
     if mark != b"PK\x01\x02" or disk or following > end:
@@ -103,14 +106,14 @@ def _record(data: bytes, at: int, end: int) -> tuple[_Record, int]:
     name = bytes(data[name_at : name_at + name_length])
     if _names_itself_otherwise(data[name_at + name_length : name_at + name_length + extra]):
         raise InvalidPackage(f"{name[:80].decode('latin-1')!r} has another name for some programs", _REPACK)
-    return _Record(name, flags, method, crc, packed, size, attributes >> 16, offset), following
+    return _Record(name, needs & 0xFF, flags, method, crc, packed, size, attributes >> 16, offset), following
 
 
 def _checked_name(record: _Record, limits: Limits) -> str:
     """The entry's name, once name, flags and mode all say "ordinary file" (or folder, with a slash at its end)."""
     if record.flags & _ENCRYPTED:
         raise InvalidPackage(f"{record.shown!r} is encrypted", _REPACK)
-    if record.flags & ~_KNOWN_FLAGS or record.method not in {0, 8}:
+    if record.flags & ~_KNOWN_FLAGS or record.method not in {0, 8} or record.needs > _NEWEST:
         raise InvalidPackage(f"{record.shown!r} is packed in a way that Wallet does not read", _REPACK)
     kind = stat.S_IFMT(record.mode)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
