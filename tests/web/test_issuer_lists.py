@@ -120,8 +120,15 @@ async def test_foreign_and_garbled_cursors_are_refused(api: Api) -> None:
     cursor = (await api.ok("GET", "/passes?limit=1"))["next_cursor"]
     nul = base64.urlsafe_b64encode(b'["passes",["a\\u0000","b"]]').decode().rstrip("=")
     huge = base64.urlsafe_b64encode(b'["device-logs",99999999999999999999999]').decode().rstrip("=")
+    old = base64.urlsafe_b64encode(b'["keys",[99999999999999999999999,"a"]]').decode().rstrip("=")
     cases = [("/passes", text) for text in ("", "x", "%C3%BC", "!!!", "e30", cursor[:-3], cursor + "AAAA", nul)]
-    cases += [("/registrations", cursor), ("/pushes", cursor), ("/keys", cursor), ("/device-logs", huge)]
+    cases += [
+        ("/registrations", cursor),
+        ("/pushes", cursor),
+        ("/keys", cursor),
+        ("/device-logs", huge),
+        ("/keys", old),
+    ]
     for target, text in cases:
         reply = await api.call("GET", f"{target}?cursor={text}")
         assert (reply.status, reply.json()["code"]) == (422, "cursor"), (target, text)

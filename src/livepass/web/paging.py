@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from livepass.service.refusals import Fault, Refusal
+from livepass.web.issuer_requests import LARGEST_INTEGER
 
 R = TypeVar("R")
 K = TypeVar("K")
@@ -37,7 +38,7 @@ class Cursor:
             name, key = self._decoder.decode(data)
         except (ValueError, msgspec.DecodeError, RecursionError) as error:
             raise _garbled() from error
-        if name != self._name or _holds_nul(key):
+        if name != self._name or not _takes(key):
             raise _garbled()
         found: K = key
         return found
@@ -50,11 +51,13 @@ def page(rows: Sequence[R], limit: int, cursor: Cursor, key: Callable[[R], objec
     return rows[:limit], cursor.write(key(rows[limit - 1]))
 
 
-def _holds_nul(key: object) -> bool:
-    """Neither database takes a NUL in text."""
+def _takes(key: object) -> bool:
+    """Whether a database takes it: neither takes a NUL in text, or a number of more than 64 bits."""
     if isinstance(key, tuple):
-        return any(map(_holds_nul, key))
-    return isinstance(key, str) and "\x00" in key
+        return all(map(_takes, key))
+    if isinstance(key, int):
+        return abs(key) <= LARGEST_INTEGER
+    return not (isinstance(key, str) and "\x00" in key)
 
 
 def _garbled() -> Refusal:
