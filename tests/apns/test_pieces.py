@@ -30,6 +30,9 @@ def test_numbers_read_back(value: int, bits: int) -> None:
         (b"[1]", ("", None)),
         (b"\xff\xfe", ("", None)),
         (b"[" * 8000, ("", None)),
+        (b'{"reason":"Dead\\ud800\\u0000"}', ("Dead??", None)),
+        (b'{"timestamp":1' + b"0" * 30 + b"}", ("", None)),
+        (b'{"timestamp":-1}', ("", None)),
         (b'{"reason":"' + b"x" * 500 + b'"}', ("x" * 100, None)),
     ],
 )

@@ -7,6 +7,7 @@ with 410 and is in milliseconds. The debug data of a GOAWAY may be the same JSON
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -32,6 +33,9 @@ CONDEMNING: Mapping[str, int] = {
 }
 
 REASON_LIMIT: Final = 100
+_UNPRINTABLE = re.compile(r"[^ -~]")
+_LATEST: Final = 1 << 53
+"""No instant is later, in milliseconds, and databases take no number of any length."""
 
 
 def read_reason(body: bytes) -> tuple[str, int | None]:
@@ -45,6 +49,7 @@ def read_reason(body: bytes) -> tuple[str, int | None]:
     reason, timestamp = error.get("reason"), error.get("timestamp")
     if not isinstance(reason, str):
         reason = ""
-    if isinstance(timestamp, bool) or not isinstance(timestamp, int):
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int) or not 0 <= timestamp <= _LATEST:
         timestamp = None
-    return reason[:REASON_LIMIT], timestamp
+    # Neither database takes a lone surrogate or a NUL, and an answer that cannot be written down comes again and again.
+    return _UNPRINTABLE.sub("?", reason[:REASON_LIMIT]), timestamp
