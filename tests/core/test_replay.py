@@ -190,6 +190,7 @@ def test_an_entry_survives_being_written() -> None:
         b"[]",
         b"{}",
         b"\xff",
+        b"[" * 5000,
         write_entry(entry()).replace(b'"register"', b'"erase"'),
         write_entry(entry()).replace(b"5000", b'"5000"'),
         write_entry(entry()).replace(b'"phone"', b"7"),

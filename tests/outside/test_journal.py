@@ -267,7 +267,7 @@ def test_one_process_replays_at_a_time_and_the_others_see_that_it_did(tmp_path: 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"epochs": 7}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"epochs": 7}', b"\xff", b"[" * 5000])
 def test_a_garbled_note_of_what_was_replayed_means_to_do_it_again(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "replayed.json").write_bytes(content)
 

@@ -45,6 +45,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         write_witness(WITNESS).replace(b'"e1"', b"1"),
         write_witness(WITNESS).replace(b'"began"', b'"begun"'),
         write_witness(WITNESS).replace(b'"at": 7', b'"at": []'),
+        write_witness(WITNESS).replace(b'"at": 7', b'"at": 1e999'),
+        b"[" * 5000,
     ],
 )
 def test_garbage_is_nothing_and_is_named(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:

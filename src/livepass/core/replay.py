@@ -193,7 +193,7 @@ def read_entry(text: bytes) -> Entry:
         found: Mapping[str, object] = json.loads(text)
         act, at = Act(str(found["act"])), found["at"]
         words = [found[name] for name in ("type", "serial", "device", "token", "push")]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not an entry of the registration journal: {error}") from error
     if not isinstance(at, int) or not all(isinstance(word, str) for word in words):
         raise ValueError("not an entry of the registration journal")

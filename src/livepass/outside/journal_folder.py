@@ -56,7 +56,7 @@ class JournalFolder:
             return {str(name): str(epoch) for name, epoch in found["epochs"].items()}
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.warning("%s cannot be understood, so the journal is replayed: %s", self._folder / REPLAYED, error)
             return None
 

@@ -81,7 +81,7 @@ def read_witness(content: bytes) -> Witness:
             marks,
             heard and Heard(str(heard["pass_type"]), str(heard["device_id"]), int(heard["at"])),
         )
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
