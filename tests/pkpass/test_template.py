@@ -395,3 +395,12 @@ def test_no_value_breaks_out_of_its_string(before: str, after: str, value: str) 
     safe = (before.replace("$", ""), after.replace("$", ""))
     template = made({"a": f"{safe[0]}${{x}}{safe[1]}", "b": 1})
     assert json.loads(canonical(template.render({"x": value}))) == {"a": f"{safe[0]}{value}{safe[1]}", "b": 1}
+
+
+def test_short_data_and_a_short_template_make_no_long_pass() -> None:
+    document = json.dumps({"description": "${a} " * 10_000, "b": "${b}"}).encode()
+    declared = b'{"a":{"type":"string"},"b":{"type":"string","default":"b"}}'
+    template = Template.from_files("t", {"pass.json": document, "variables.json": declared})
+    assert len(str(template.render({"a": "x" * 800})["description"])) == 8_010_000
+    with pytest.raises(TemplateDataError, match="more than 8388608 bytes"):
+        template.render({"a": "x" * 1000})

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.errors import DataProblem, TemplateDataError
+from livepass.pkpass.limits import DEFAULT_LIMITS
 from livepass.pkpass.placeholders import Use, is_name
 from livepass.pkpass.pointer import did_you_mean, down
 
@@ -139,6 +140,10 @@ def check(variables: Mapping[str, Variable], data: Mapping[str, object]) -> dict
             problems.append(DataProblem(down("", name), f"is missing{where}"))
         else:
             values[name] = variable.default
+    # A name may stand in a template a million times: counted before anything is filled.
+    texts = ((value, len(variables[name].used_at)) for name, value in values.items() if isinstance(value, str))
+    if sum(len(text) * times for text, times in texts) > DEFAULT_LIMITS.file_bytes:
+        problems.append(DataProblem("", f"makes a pass.json of more than {DEFAULT_LIMITS.file_bytes} bytes"))
     if problems:
         raise TemplateDataError(problems)
     return values
