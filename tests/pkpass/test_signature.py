@@ -24,6 +24,7 @@ from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import CertificateNotValid, CertificateRefused, InvalidSignature, Signer, verify_signature
 from livepass.pkpass.cms_read import _time, issuer_and_serial
 from livepass.pkpass.der import DerError, oid, parse, set_of, tlv
+from livepass.pkpass.rounds import rounds
 
 MANIFEST = b'{"icon.png":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}'
 APPLES_THREE = ("contentType", "messageDigest", "signingTime")
@@ -177,6 +178,22 @@ def test_from_a_p12_without_intermediate(pass_certificate: Issued, signer: Signe
         Signer.from_p12(bare, None)
     assert "OU=G4" in error.value.hint
     assert Signer.from_p12(bare, None, pass_certificate.intermediate_pem).facts == signer.facts
+
+
+@pytest.mark.parametrize("algorithm", [pkcs12.PBES.PBESv2SHA256AndAES256CBC, pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC])
+def test_a_p12_that_asks_for_too_much_work_is_not_opened(pass_certificate: Issued, algorithm: pkcs12.PBES) -> None:
+    issued = pass_certificate
+    encryption = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(0x5678).key_cert_algorithm(algorithm)
+    data = pkcs12.serialize_key_and_certificates(
+        b"x", issued.key, issued.certificate, [issued.intermediate], encryption.build(b"geheim")
+    )
+    assert rounds(data) == 0x5678
+    assert Signer.from_p12(data, "geheim").facts.pass_type
+    version, content, mac = (node.encoded for node in parse(data).children())
+    digest, salt, _ = (node.encoded for node in parse(mac).children())
+    endless = tlv(0x30, version, content, tlv(0x30, digest, salt, tlv(0x02, b"\x01\xff\xff\xff")))
+    with pytest.raises(CertificateRefused, match="take minutes"):
+        Signer.from_p12(endless, "geheim")
 
 
 def test_unreadable_sources(pass_certificate: Issued, authority: Authority) -> None:

@@ -38,6 +38,7 @@ from livepass.pkpass.der import (
     tlv,
 )
 from livepass.pkpass.errors import CertificateRefused
+from livepass.pkpass.rounds import MOST_ROUNDS, rounds
 
 __all__ = ["SignatureFacts", "Signer", "verify_signature"]
 
@@ -119,6 +120,8 @@ class Signer:
         cls, data: bytes, password: str | bytes | None = None, intermediate_pem: bytes | None = None
     ) -> Signer:
         """From a .p12. Keychain exports often hold no intermediate; pass it as ``intermediate_pem`` then."""
+        if rounds(data) > MOST_ROUNDS:
+            raise CertificateRefused("the .p12 would take minutes to open", "export it again with fewer rounds")
         try:
             key, certificate, others = pkcs12.load_key_and_certificates(data, _secret(password))
         except (ValueError, TypeError) as error:
