@@ -5,9 +5,9 @@ Nothing heavy is imported before a command needs it: ``livepass --help`` has to 
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 
@@ -27,5 +27,8 @@ def _leave_no_core() -> None:
     whoever needs a core and knows what it holds. Not PR_SET_DUMPABLE, which would also take /proc/PID and debuggers
     from the user that livepass runs as.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))
+    with suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))
