@@ -137,3 +137,21 @@ def test_a_fingerprint_does_not_give_the_token_away() -> None:
     assert re.fullmatch(r"[0-9a-f]{12}", fingerprint(token))
     assert fingerprint(token) not in token
     assert fingerprint(token) != fingerprint("ac" * 32)
+
+
+def test_blanks_around_a_header_say_nothing() -> None:
+    assert presented_token(f"  ApplePass {TOKEN}") == TOKEN
+
+
+def test_no_token_at_all_never_equals_a_pass_token() -> None:
+    assert not accepts(None, "XX", known=True)
+
+
+@pytest.mark.parametrize("edge", ["!", "~"])
+def test_every_printable_character_may_stand_in_an_imported_token(edge: str) -> None:
+    assert weakness(f"{edge}abcdefghijklmnop") is None
+
+
+@pytest.mark.parametrize("outside", [" ", "\x7f"])
+def test_what_is_not_printable_may_not(outside: str) -> None:
+    assert weakness(f"{outside}abcdefghijklmnop") is not None

@@ -166,3 +166,30 @@ def test_the_sum_of_all_workers_finds_what_the_service_can_do(capacity: float, w
     assert max(settled) < 1.6 * capacity, "never far above what it can do"
     assert sum(settled) / len(settled) > 0.5 * capacity, "and most of it is used"
     assert max(pace.rate for pace in paces) < 2 * min(pace.rate for pace in paces), "by all of them alike"
+
+
+def test_exactly_the_limit_may_still_go() -> None:
+    """A push that arrives at the free rate adds nothing: at the limit it is not above it."""
+    assert go_at(LIMIT, NOW - 2 * HOUR, 1, NOW) == NOW
+    assert go_at(2.0, NOW - SPACING_MS, 0, NOW - 1) == NOW
+    half = 30 * MINUTE  # a quarter of the way: haste 3/4, adds 27/64
+    assert go_at(LIMIT - 27 / 64, NOW - half, 1, NOW) == NOW
+
+
+def test_what_was_sent_counts_by_the_second() -> None:
+    """A pace that was looked at late, or at once, is judged by pushes a second and not by pushes."""
+    assert Pace(1000.0, moved_at=100.0).after(None, 110.0, 4000).rate == pytest.approx(800.0)
+    assert Pace(1000.0, moved_at=100.0).after(None, 110.0, 5000).rate == pytest.approx(1051.0)
+    assert Pace(1000.0, moved_at=100.0).after(None, 100.5, 499).rate == pytest.approx(998.0)
+
+
+def test_a_pace_that_never_moved_was_not_used() -> None:
+    assert Pace(2.0).after(None, 0.0, 1000).rate == 2.0
+    assert Pace(1.0).after(None, 0.0, 1000).rate == 1.0
+    assert Pace(0.5).after(None, 0.0, 1000).rate == 0.5
+
+
+def test_a_new_pace_may_move_at_once_and_is_not_eased() -> None:
+    assert (Pace().hold, Pace().moved_at, Pace().eased) == (0.0, None, False)
+    assert Pace(moved_at=7.0).may_move(7.0)
+    assert (Pace().rate, Pace().floor, Pace().ceiling, Pace().slow_fetch) == (250.0, 10.0, 20_000.0, 0.5)

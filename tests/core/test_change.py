@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from email.utils import formatdate
 from itertools import pairwise
 
@@ -9,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livepass.core.change import changed_fields, http_date, lock_screen_text, moves, next_last_modified
+from livepass.core.change import (
+    AHEAD_SECONDS,
+    changed_fields,
+    floor_of_a_new_epoch,
+    http_date,
+    lock_screen_text,
+    moves,
+    next_last_modified,
+)
 
 YEAR_9999 = 253_402_300_799
 
@@ -162,3 +171,37 @@ def test_several_messages_become_one_general_line() -> None:
     assert text is not None
     assert "several" in text
     assert "B4" not in text
+
+
+def test_http_date_is_right_at_both_ends_of_every_month_of_an_era() -> None:
+    """The Gregorian calendar repeats after 400 years; the standard library says what is right."""
+    firsts = [
+        int(datetime(year, month, 1, tzinfo=UTC).timestamp()) for year in range(1970, 2402) for month in range(1, 13)
+    ]
+    for first in firsts[1:]:
+        for seconds in (first - 1, first, first + 3600, first + 43_260):
+            assert http_date(seconds) == formatdate(seconds, usegmt=True)
+
+
+@pytest.mark.parametrize("style", ["boardingPass", "coupon", "eventTicket", "generic", "storeCard", "posterGeneric"])
+@pytest.mark.parametrize(
+    "group",
+    [
+        "headerFields", "primaryFields", "secondaryFields", "auxiliaryFields", "backFields", "footerFields",
+        "additionalInfoFields",
+    ],
+)  # fmt: skip
+def test_a_field_is_compared_wherever_apple_lets_it_stand(style: str, group: str) -> None:
+    before, after = document(points(1), style=style, group=group), document(points(2), style=style, group=group)
+    assert changed_fields(before, after) == [{"key": "points", "before": 1, "after": 2, "message": None}]
+
+
+def test_a_version_and_a_history_may_begin_with_the_epoch() -> None:
+    """Nobody gave a floor or a lost second: none is made up."""
+    assert next_last_modified(None, 0) == 0
+    assert floor_of_a_new_epoch(-AHEAD_SECONDS * 1000) == 1
+    assert floor_of_a_new_epoch(-AHEAD_SECONDS * 1000, -1) == 0
+
+
+def test_the_lock_screen_fills_in_the_value_once() -> None:
+    assert lock_screen_text([{"message": "%@ of %@", "after": 3}]) == "3 of %@"

@@ -9,7 +9,7 @@ import pytest
 from livepass.core.decision import Leave
 from livepass.core.model import Device, Registration
 from livepass.core.timeline import Kind
-from livepass.core.trip1_register import LATE_MS, RegisterFacts, register, unregister
+from livepass.core.trip1_register import LATE_MS, RegisterFacts, held_up, register, unregister
 
 TYPE, SERIAL, PHONE = "pass.test", "membership.42", "phone"
 TOKEN = "q3Gq0vFzG5h1Qm1p9b0sZw"
@@ -84,3 +84,22 @@ def test_the_token_comes_first() -> None:
 def test_a_registration_is_never_late() -> None:
     body = b'{"pushToken": "abcd"}'
     assert register(replace(CALL, body=body, started_at=NOW - 10 * LATE_MS)).reply.status == 200
+
+
+@pytest.mark.parametrize(("waited_ms", "shown"), [(31_999, 31), (1_000_500, 1000)])
+def test_its_refusal_says_for_how_many_seconds_it_was_on_its_way(waited_ms: int, shown: int) -> None:
+    [event] = unregister(replace(CALL, started_at=NOW - waited_ms)).events
+    assert event.detail["reason"] == f"on its way for {shown} s: the phone is to repeat it"
+
+
+def test_one_for_a_pass_that_was_left_already_is_no_refusal() -> None:
+    left = replace(LIVE, registered_at=NOW - 4_000, left_at=NOW - 3_000)
+    decision = unregister(replace(CALL, registration=left, started_at=NOW - 5_000))
+    assert (decision.reply.status, decision.writes) == (200, ())
+    assert [(event.kind, event.detail) for event in decision.events] == [(Kind.UNREGISTERED, {"was_registered": False})]
+
+
+def test_a_request_of_which_nobody_says_when_it_started_was_not_held_up() -> None:
+    assert not held_up(None, NOW)
+    assert not held_up(NOW - LATE_MS, NOW)
+    assert held_up(NOW - LATE_MS - 1, NOW)

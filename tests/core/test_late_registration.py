@@ -72,3 +72,11 @@ def test_a_clock_that_was_ahead_keeps_no_token_out() -> None:
     ahead = replace(DEVICE, token_registered_at=NOW + 3_600_000)
     decision = register(replace(CALL, device=ahead, started_at=NOW - 10))
     assert [write.new_token for write in decision.writes if isinstance(write, Retarget)] == [OLD]
+
+
+def test_a_token_that_came_at_this_very_instant_is_the_newer_one() -> None:
+    device = replace(DEVICE, token_registered_at=NOW)
+    [saved] = [
+        w for w in register(replace(CALL, device=device, started_at=NOW - 1)).writes if isinstance(w, SaveDevice)
+    ]
+    assert saved.push_token == device.push_token

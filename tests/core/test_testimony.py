@@ -380,3 +380,28 @@ def test_an_unknown_message_is_filed_under_the_pass_that_it_names() -> None:
     assert event is not None and event.detail["body"] == ""
     for other in ("/v1/hello", f"/v1/passes/{TYPE}", f"/v1/devices/{TYPE}/{SERIAL}/x"):
         assert testimony.unknown_message(other, b"", 7)[1] is None
+
+
+def test_an_event_of_a_line_says_what_it_means_and_by_what_it_is_grouped() -> None:
+    event = testimony.testify(SAMPLES[0][0], NOW)
+    assert event is not None
+    assert set(event.detail) == {"line", "code", "meaning", "about", "level", "shape"}
+    assert event.detail["meaning"] == "The service refused the pass's token (401)."
+    assert event.detail["shape"] == shape(SAMPLES[0][0])
+
+
+def test_a_line_outside_any_task_is_an_error() -> None:
+    assert read_line("The sky is falling").level == "error"
+
+
+def test_an_unknown_message_is_cut_to_what_a_timeline_shows() -> None:
+    """200 characters of a path, a type and a serial, 500 bytes of a body, whatever their encoding."""
+    _, event = testimony.unknown_message("/v1/passes/" + "t" * 300 + "/" + "s" * 300, b"ab " * 200, 7)
+    assert event is not None and event.serial is not None
+    assert (len(event.pass_type), len(event.serial), len(str(event.detail["path"]))) == (200, 200, 200)
+    assert event.detail["body"] == ("ab " * 200)[:500]
+    _, event = testimony.unknown_message("/v1/passes/t/s/news", b"\xff", 7)
+    assert event is not None and event.detail["body"] == "\ufffd"
+    _, event = testimony.unknown_message("/v1/passes/t/s", b"", 7)
+    assert event is not None and event.detail["path"] == "/v1/passes/t/s"
+    assert testimony.unknown_message("/v1/XX", b"", 7)[0] == "/v1/XX"

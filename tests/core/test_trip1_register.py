@@ -17,6 +17,7 @@ from livepass.core.trip1_register import (
     ASK_GRACE_MS,
     TOMBSTONE_MS,
     RegisterFacts,
+    Rule,
     followed,
     push_token_of,
     register,
@@ -190,3 +191,9 @@ def test_the_push_token_is_hex_and_unknown_keys_pass(raw: bytes, token: str | No
 @given(st.binary(max_size=200))
 def test_a_body_of_any_bytes_is_a_value(raw: bytes) -> None:
     assert register(replace(FIRST, body=raw)).reply.status in (201, 400)
+
+
+@pytest.mark.parametrize("rule", [register, unregister])
+def test_a_wrong_token_is_named_in_the_timeline(rule: Rule) -> None:
+    [event] = rule(replace(AGAIN, authorization=WRONG)).events
+    assert event.detail == {"status": 401, "reason": "wrong token"}

@@ -320,3 +320,31 @@ def test_token_errors_are_forgotten_after_500_answers() -> None:
     for _ in range(490):
         errors.seen(410, "Unregistered")
     assert errors.believable
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [
+        (400, Next.OUR_BUG),
+        (403, Next.STOP_CREDENTIAL),
+        (404, Next.OUR_BUG),
+        (405, Next.OUR_BUG),
+        (410, Next.TOKEN_DEAD),
+        (413, Next.OUR_BUG),
+        (429, Next.LATER),
+        (402, Next.MUCH_LATER),
+        (500, Next.MUCH_LATER),
+    ],
+)
+def test_each_status_class_of_apple_has_its_action(status: int, action: Next) -> None:
+    assert action_for(status, "SomethingNew") is action
+
+
+@pytest.mark.parametrize(("jitter", "minutes"), [(0.8, 15), (1.0, 15), (1.2, 18)])
+def test_after_a_5xx_apple_gets_its_quarter_of_an_hour_and_never_less(jitter: float, minutes: int) -> None:
+    assert answered(503, "ServiceUnavailable", jitter=jitter).next_at == NOW + minutes * MINUTE
+
+
+def test_when_bad_tokens_are_believed_is_documented() -> None:
+    errors = TokenErrors()
+    assert (errors.window, errors.few, errors.share) == (500, 5, 0.02)

@@ -98,3 +98,16 @@ def test_a_phone_that_leaves_takes_along_what_it_superseded(registration: Regist
 def test_the_push_token_reaches_no_event_and_no_text() -> None:
     decision = register(replace(FIRST, twins=(OLD, OLDER, GONE, *(twin(f"t{n}", n) for n in range(9)))))
     assert PUSH not in repr(decision.events) + repr(decision.writes)
+
+
+def test_a_registration_that_was_superseded_and_then_left_is_joined_anew_and_not_reinstated() -> None:
+    left = replace(SUPERSEDED, left_at=NOW - 500)
+    decision = register(replace(FIRST, device=DEVICE, registration=left))
+    assert decision.reply.status == 201
+    assert not [write for write in decision.writes if isinstance(write, Reinstate)]
+
+
+def test_a_used_up_device_id_that_left_by_itself_keeps_its_tombstone() -> None:
+    both = twin("both", 50, superseded=True, left=True)
+    facts = replace(FIRST, device=DEVICE, registration=LIVE, body=b"", twins=(both,))
+    assert unregister(facts).writes == (Leave(TYPE, PHONE, SERIAL, NOW),)

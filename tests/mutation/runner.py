@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import resource
 import signal
 import sys
@@ -240,9 +241,9 @@ def _imported_anew(subject: Subject, module: str, code: types.CodeType, files: S
 
 
 def _files(subject: Subject, module: str, items: Sequence[pytest.Item], lines: dict[int, set[int]]) -> Sequence[Path]:
-    """The files of tests that ran anything of a module or import from it; its own first. None of them: all."""
+    """The files of tests that ran anything of a module or name it; its own first, then the small ones."""
     ran = {items[number].path for numbers in lines.values() for number in numbers}
     every = sorted(subject.tests.glob("test_*.py"))
-    importing = {path for path in every if f".{module} import" in path.read_text("utf-8")}
+    importing = {path for path in every if re.search(rf"\b{module}\b", path.read_text("utf-8"))}
     near = [path for path in every if path in ran | importing] or every
-    return sorted(near, key=lambda path: (path.stem != f"test_{module}", path not in importing, path.name))
+    return sorted(near, key=lambda path: (path.stem != f"test_{module}", path not in importing, path.stat().st_size))
