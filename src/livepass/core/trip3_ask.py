@@ -102,7 +102,7 @@ def ask(facts: AskFacts) -> Decision:
         return _nothing_known(facts, writes, events)
     if facts.target_dead:
         writes.append(Revive(facts.pass_type, device.push_token, facts.now))
-    named = sorted((row for row in rows if since is None or row.newest > since), key=_serial) if rows else []
+    named = sorted((row for row in rows if since is None or row.newest > since), key=_serial)
     serials = tuple(row.registration.serial for row in named)
     seen = since or 0
     # Superseded, and told of something all the same: should no other device id stand for it, it is to be told again.
