@@ -153,3 +153,12 @@ def test_a_database_that_never_goes_back_is_never_in_doubt_and_one_that_does_alw
         for counter, ended in states:
             back = (counter.began, counter.seq) < (seen.began, seen.seq)
             assert (doubt(witness, Present("u", [counter], {TYPE: ended})) is not None) == back, (counter, seen)
+
+
+def test_a_registration_of_a_pass_type_that_the_database_does_not_count_is_not_remembered() -> None:
+    now = present(Counter(TYPE, "e1", 150, 5))
+    assert witnessed(None, now, {}, Heard(OTHER, "tablet", 2000)).heard is None
+
+
+def test_who_acknowledged_no_registration_misses_none() -> None:
+    assert doubt(SEEN, present(Counter(TYPE, "e1", 150, 5), heard_at=999)) is None

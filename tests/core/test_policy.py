@@ -6,10 +6,21 @@ from enum import StrEnum
 
 import pytest
 
-from livepass.core import budget, change, crowd, model, shedding, testimony, trip1_register, trip2_push, trip3_ask
+from livepass.core import (
+    budget,
+    change,
+    crowd,
+    decision,
+    model,
+    shedding,
+    testimony,
+    trip1_register,
+    trip2_push,
+    trip3_ask,
+)
 from livepass.core import trip3_fetch as fetch
 from livepass.core.authorization import WELL_KNOWN_TOKENS, derive_token
-from livepass.core.history import Reason
+from livepass.core.history import Mark, Reason
 from livepass.core.replay import Act, Entry, Standing, read_entry, write_entry
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.core.snapshots import Silent
@@ -147,12 +158,12 @@ BYTES = SECRET.encode()
         model.Certificate("c", "pass.test", "T", "n", "o", "i", "1", 0, 1, 1, False, BYTES, BYTES, 0, None, None, True),
         model.StoredTemplate("t", "r", BYTES, {}, 0, True),
         model.ApiKey("k", "default", "n", SECRET, (), None, 0, None, None),
-        crowd.Forget("pass.test", "d", "s", SECRET, 1, 0),
-        trip1_register.SaveDevice("pass.test", "d", SECRET, 1),
-        trip1_register.Supersede("pass.test", "d", "s", SECRET, 1),
-        trip1_register.Retarget("pass.test", "d", SECRET, SECRET, 1),
-        trip1_register.Revive("pass.test", SECRET, 1),
-        trip3_ask.RaiseAsked("pass.test", "d", SECRET, 0, 0, (), 1, "e"),
+        decision.Forget("pass.test", "d", "s", SECRET, 1, 0),
+        decision.SaveDevice("pass.test", "d", SECRET, 1),
+        decision.Supersede("pass.test", "d", "s", SECRET, 1),
+        decision.Retarget("pass.test", "d", SECRET, SECRET, 1),
+        decision.Revive("pass.test", SECRET, 1),
+        decision.RaiseAsked("pass.test", "d", SECRET, 0, 0, (), 1, "e"),
         Silent("d", SECRET, 1, 1),
         trip2_push.PushMessage(SECRET, "pass.test", "id", 1),
         trip2_push.PushCredential("c", "pass.test", b"chain", BYTES, BYTES),
@@ -168,5 +179,18 @@ def test_what_is_not_said_of_a_row_means_nothing_happened_yet() -> None:
     assert model.Watermarks(7) == model.Watermarks(7, pushed=0, asked=0, told=0, served=0)
     event = Event(Kind.ISSUED, 1, "pass.test")
     assert (event.serial, event.device_id, event.target, event.seq, event.id) == (None, None, None, 0, 0)
+    assert decision.Join("pass.test", "d", "s", 1, 2).target == ""
+    assert decision.RaiseAsked("pass.test", "d", "ab", 0, 0, (), 1, "e").siblings_since == 0
+    assert decision.Reply(204) == decision.Reply(204, (), b"")
+    assert Entry(Act.UNREGISTER, 1, "pass.test", "s", "d", "t").push_token == ""
+    assert Mark("e", 0, 1).modified == 0
     assert hash(model.Tag("e", 1)) == hash(model.Tag("e", 1))
+    row = model.Pass(
+        "pass.test", "s", 1, 1, 1, "", b"", "", "", False, b"", b"", model.TokenSource("k", b""), False, 1, 1
+    )
+    assert not decision.PassVersion(row, moves=True, event=None).creates
+    message = trip2_push.PushMessage("ab", "pass.test", "id", 1)
+    assert (message.priority, message.push_type, message.payload) == (10, None, b"{}")
+    assert (shedding.Shedding().level, shedding.Shedding().over, shedding.Shedding().under) == (0, 0, 0)
+    assert not fetch.ServedFacts("pass.test", "s", 1, 200, False, 1, (), 1, "e").crowded
     assert not hasattr(model.Tag("e", 1), "__dict__")

@@ -199,3 +199,13 @@ def test_an_entry_survives_being_written() -> None:
 def test_what_is_no_entry_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):
         read_entry(text)
+
+
+def test_what_is_there_is_not_overtaken_by_another_device_id() -> None:
+    twin = Twin("newer", AT + 1, None, None, AT + 1, 0)
+    assert standing(entry(), device(AT), registration(AT), [twin]) is Standing.THERE
+
+
+def test_a_registration_without_its_phone_is_not_there() -> None:
+    assert standing(entry(), None, registration(AT)) is Standing.MISSING
+    assert standing(entry(Act.UNREGISTER), None, registration(AT)) is Standing.THERE

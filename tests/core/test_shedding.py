@@ -94,3 +94,14 @@ def test_whatever_comes_it_moves_slowly_and_ends_at_nothing(measures: list[Press
         moves += shedding.level != before.level
     assert moves <= len(measures) // UP_AFTER
     assert reached(*[CALM] * (len(Level) * DOWN_AFTER), start=shedding) == Shedding()
+
+
+def test_one_late_round_is_no_pressure_while_it_eases_either() -> None:
+    start = reached(*[Pressure(RUNGS[0].in_flight, 0.0, None)] * UP_AFTER)
+    assert reached(CALM, Pressure(10_000, 0.0, None), start=start).level == Level.LOG
+
+
+def test_it_counts_measures_one_by_one() -> None:
+    hiccup = Pressure(0, 9.0, None)
+    assert reached(hiccup) == Shedding(Level.NONE, over=1)
+    assert reached(CALM, start=Shedding(Level.LOG)) == Shedding(Level.LOG, under=1)

@@ -405,3 +405,13 @@ def test_an_unknown_message_is_cut_to_what_a_timeline_shows() -> None:
     _, event = testimony.unknown_message("/v1/passes/t/s", b"", 7)
     assert event is not None and event.detail["path"] == "/v1/passes/t/s"
     assert testimony.unknown_message("/v1/XX", b"", 7)[0] == "/v1/XX"
+
+
+def test_a_sentence_of_its_own_names_its_pass_type() -> None:
+    read = read_line("Requested pass of type pass.test.a, received pass of type pass.test.b")
+    assert (read.code, read.pass_type) == ("T5b", "pass.test.a")
+
+
+def test_blanks_around_what_an_envelope_names_are_no_part_of_it() -> None:
+    read = read_line(task("Register", REGISTER.replace(PHONE, f"{PHONE} "), "Authentication failure"))
+    assert read.device_id == PHONE

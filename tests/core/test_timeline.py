@@ -155,3 +155,11 @@ def test_every_kind_of_event_belongs_to_a_trip() -> None:
     assert set(TRIP_OF) == set(Kind)
     assert event(Kind.TOKEN_DEAD).trip is Trip.PUSH
     assert event(Kind.NEW_EPOCH).trip is Trip.ASK
+
+
+def test_every_mark_begins_at_nothing() -> None:
+    """A timeline may be cut off anywhere: each kind of event may be the first that is left."""
+    assert marks(FETCHED) == Watermarks(0, served=3)
+    assert marks(PUSHED) == Watermarks(0, pushed=3)
+    assert marks(CHANGED) == Watermarks(3)
+    assert marks(ASKED) == Watermarks(0, asked=2, told=3)

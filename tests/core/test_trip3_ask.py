@@ -423,3 +423,36 @@ def test_an_ask_acknowledges_a_push_that_is_still_due_though_nothing_is_new() ->
     assert quiet.writes == ()
     due = ask(call(tag(COUNTER.seq), device=steady, push_due=True))
     assert [write.told for write in due.writes if isinstance(write, RaiseAsked)] == [COUNTER.seq]
+
+
+def test_a_phone_that_has_heard_the_newest_number_is_known_though_nothing_was_listed() -> None:
+    decision = ask(call(tag(10), listed=()))
+    assert decision.reply.status == 204
+    assert [event.kind for event in decision.events] == [Kind.ASKED]
+    assert [write.told for write in decision.writes if isinstance(write, RaiseAsked)] == [10]
+
+
+def test_what_is_told_once_more_is_waited_for_once_more() -> None:
+    """A phone that lost its tag is told everything, though it had been told all of it before."""
+    decision = ask(call(None, device=replace(DEVICE, asked=10, told=10)))
+    [raised] = [write for write in decision.writes if isinstance(write, RaiseAsked)]
+    assert [serial for serial, _ in raised.named] == ["a", "b", "c"]
+
+
+def test_a_decision_cannot_be_added_to() -> None:
+    assert isinstance(ask(call(tag(10))).events, tuple)
+
+
+def test_what_was_written_down_as_told_is_not_waited_for_anew() -> None:
+    [raised] = [write for write in ask(call(tag(9))).writes if isinstance(write, RaiseAsked)]
+    assert [serial for serial, _ in raised.named] == ["b"], "told was 8: only what came after"
+
+
+def test_a_list_has_no_blanks() -> None:
+    """It goes over a phone's radio: some have thousands of passes."""
+    assert b" " not in ask(call(tag(6))).reply.body
+
+
+def test_an_ask_of_an_unknown_phone_is_filed_under_its_device_id() -> None:
+    [event] = ask(call(tag(10), device=None, listed=())).events
+    assert (event.kind, event.device_id) == (Kind.ASKED_UNKNOWN, PHONE)

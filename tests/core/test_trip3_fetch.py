@@ -267,3 +267,19 @@ def test_what_a_superseded_device_id_did_its_phone_did(
     for order in (candidates, candidates[::-1]):
         found, why = attribute(order, 7, NOW)
         assert (found.registration.device_id if found else None, why) == (who, evidence)
+
+
+def test_the_last_that_asked_is_not_the_last_by_name() -> None:
+    found, why = attribute([phone("a", asked_ago=5), phone("b", asked_ago=9)], 7, NOW)
+    assert (found.registration.device_id if found else None, why) == ("a", Evidence.JUST_TOLD)
+
+
+def test_a_phone_asked_last_when_any_of_its_device_ids_did() -> None:
+    mine = phone("new", told=7, asked_ago=JUST_ASKED_MS + 1)
+    found, why = attribute([mine, twin(mine, "old", asked_ago=5), OTHER], 7, NOW)
+    assert (found.registration.device_id if found else None, why) == ("new", Evidence.JUST_TOLD)
+
+
+def test_a_refused_fetch_says_with_what() -> None:
+    [event] = fetch(replace(CALL, authorization=None))[1].events
+    assert (event.kind, event.serial, event.detail) == (Kind.FETCH_REFUSED, SERIAL, {"status": 401})

@@ -72,7 +72,7 @@ def _chosen(asked: argparse.Namespace) -> Callable[[Sequence[Mutant]], Sequence[
     lines = changed_lines(asked.changed) if asked.changed else None
 
     def choose(mutants: Sequence[Mutant]) -> Sequence[Mutant]:
-        kept = [one for one in mutants if asked.only is None or asked.only in one.name]
+        kept = [one for one in mutants if not asked.only or any(text in one.name for text in asked.only)]
         if lines is not None:
             kept = [one for one in kept if lines.get(one.module, set()) & {one.line, *one.lines}]
         return kept[part - 1 :: parts]
@@ -98,7 +98,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("scripts/mutate", description="Mutation tests of livepass.core.")
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as trip3_ask; without: all")
     parser.add_argument("--changed", metavar="REV", help="only lines that differ from this revision")
-    parser.add_argument("--only", metavar="NAME", help="only mutants whose name holds this text")
+    parser.add_argument(
+        "--only", metavar="NAME", action="append", help="only mutants whose name holds this text; may be repeated"
+    )
     parser.add_argument("--shard", default="1/1", metavar="N/M", help="the n-th of m parts")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--list", action="store_true", help="names of the mutants, and run none")

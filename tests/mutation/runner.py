@@ -32,8 +32,9 @@ from mutation.operators import Mutant, mutants_of
 SECONDS = 10
 """Processor time of a mutant: several times what all tests of the core take."""
 KILLED, TIMED_OUT, SURVIVED = "killed", "timed out", "survived"
-PYTEST = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:timeout", "-p", "no:randomly"]
-PYTEST += ["--noconftest", "-o", "addopts=", "--import-mode=importlib", "--capture=no"]
+PYTEST = ["-p", "no:cacheprovider", "-p", "no:terminal", "--noconftest", "--import-mode=importlib", "--capture=no"]
+PYTEST += ["-o", "addopts=", "-o", "timeout=0"]
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
 
 @dataclass
@@ -80,7 +81,7 @@ class _Loop:
             raise pytest.UsageError("the tests fail without any mutant")
         waiting: dict[int, Mutant] = {}
         todo = self.chosen([one for name, (tree, _) in trees.items() for one in mutants_of(tree, name)])
-        for mutant in todo:
+        for mutant in sorted(todo, key=lambda one: not one.owner):  # first the many that cost little
             tree, path = trees[mutant.module]
             picked = _picked(mutant, items, touched[mutant.module])
             while len(waiting) >= self.jobs:
@@ -140,7 +141,7 @@ class _Loop:
 def run(subject: Subject, chosen: Any, jobs: int, tell: Any, seconds: int = SECONDS) -> dict[str, str]:
     """The verdict of each mutant that ``chosen`` leaves of all. Raises ``RuntimeError`` when the tests do not pass."""
     loop = _Loop(subject, chosen, jobs, tell, seconds)
-    ended = pytest.main([*PYTEST, "-p", "no:terminal", str(subject.tests)], plugins=[loop])
+    ended = pytest.main([*PYTEST, str(subject.tests)], plugins=[loop])
     if ended != 0:
         raise RuntimeError(f"the tests in {subject.tests} do not pass without any mutant: {ended!r}")
     return loop.verdicts
@@ -237,7 +238,7 @@ def _imported_anew(subject: Subject, module: str, code: types.CodeType, files: S
         if name.split(".")[0] == top or "test_" in name:
             del sys.modules[name]
     sys.meta_path.insert(0, _Mutated(module, code))
-    return all(pytest.main([*PYTEST, "-x", "-p", "no:terminal", str(path)], plugins=[_Calm()]) == 0 for path in files)
+    return all(pytest.main([*PYTEST, "-x", str(path)], plugins=[_Calm()]) == 0 for path in files)
 
 
 def _files(subject: Subject, module: str, items: Sequence[pytest.Item], lines: dict[int, set[int]]) -> Sequence[Path]:
