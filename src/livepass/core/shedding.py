@@ -48,7 +48,7 @@ class Pressure:
     lag: float
     fetch_p95: float | None
 
-    def reaches(self, rung: Rung, share: float = 1.0) -> bool:
+    def reaches(self, rung: Rung, share: float) -> bool:
         """Whether any measure is at this share of the rung's limit, or above it."""
         return (
             self.in_flight >= rung.in_flight * share
