@@ -23,7 +23,7 @@ from livepass.core.authorization import WELL_KNOWN_TOKENS, derive_token
 from livepass.core.history import Mark, Reason
 from livepass.core.replay import Act, Entry, Standing, read_entry, write_entry
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
-from livepass.core.snapshots import Silent
+from livepass.core.snapshots import RegisterSnapshot, Silent
 from livepass.core.timeline import TAKEN, Event, Kind, Stand, Trip
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -181,6 +181,7 @@ def test_what_is_not_said_of_a_row_means_nothing_happened_yet() -> None:
     assert (event.serial, event.device_id, event.target, event.seq, event.id) == (None, None, None, 0, 0)
     assert decision.Join("pass.test", "d", "s", 1, 2).target == ""
     assert decision.RaiseAsked("pass.test", "d", "ab", 0, 0, (), 1, "e").siblings_since == 0
+    assert RegisterSnapshot(None, "default", None, None, False).phones == 0
     assert decision.Reply(204) == decision.Reply(204, (), b"")
     assert Entry(Act.UNREGISTER, 1, "pass.test", "s", "d", "t").push_token == ""
     assert Mark("e", 0, 1).modified == 0

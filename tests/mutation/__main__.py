@@ -23,10 +23,10 @@ def main() -> int:
     asked = _arguments()
     subject = runner.Subject(CORE, ROOT / "tests" / "core", asked.modules)
     everything = subject.mutants()
+    chosen = {one.name: one for one in _chosen(asked)(everything)}
     if asked.list:
-        print(*(one.name for one in everything), sep="\n")
+        print(*chosen, sep="\n")
         return 0
-    chosen = {one.name for one in _chosen(asked)(everything)}
     seen: list[tuple[Mutant, str]] = []
 
     def tell(mutant: Mutant, verdict: str) -> None:
