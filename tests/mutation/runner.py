@@ -32,6 +32,8 @@ from mutation.operators import Mutant, mutants_of
 SECONDS = 10
 """Processor time of a mutant: several times what all tests of the core take."""
 KILLED, TIMED_OUT, SURVIVED = "killed", "timed out", "survived"
+_BROKEN = 9
+"""How a fork ends that could not judge: no verdict, and never a kill."""
 PYTEST = ["-p", "no:cacheprovider", "-p", "no:terminal", "--noconftest", "--import-mode=importlib", "--capture=no"]
 PYTEST += ["-o", "addopts=", "-o", "timeout=0"]
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -114,6 +116,8 @@ class _Loop:
         pid, status = os.wait()
         if pid in waiting:
             mutant = waiting.pop(pid)
+            if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _BROKEN:
+                raise RuntimeError(f"the tool cannot run {mutant.name!r}")
             verdict = TIMED_OUT if os.WIFSIGNALED(status) else SURVIVED if os.WEXITSTATUS(status) == 0 else KILLED
             self.verdicts[mutant.name] = verdict
             self.tell(mutant, verdict)
@@ -157,9 +161,10 @@ def _forked(judge: Callable[[], bool], seconds: int) -> int:
         quiet = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(quiet, stream)
-        os._exit(0 if judge() else 1)
-    finally:
-        os._exit(1)
+        passed = judge()
+    except BaseException:
+        os._exit(_BROKEN)
+    os._exit(0 if passed else 1)
 
 
 def _run(items: Sequence[pytest.Item]) -> None:
