@@ -250,6 +250,12 @@ def test_what_is_older_than_the_diary_is_believed() -> None:
     assert list(disagreements(late, held(changed=50, served=50), 50))
 
 
+def test_a_diary_that_was_forgotten_as_a_whole_accuses_nobody(sound: str) -> None:
+    """A pass type of which nothing was heard for as long as events are kept."""
+    engines.run(sound, "DELETE FROM event")
+    assert asyncio.run(verified(sound)).findings == ()
+
+
 def test_a_phone_that_was_forgotten_and_came_back_starts_anew() -> None:
     again = [*WHOLE, *diary((Kind.REGISTERED, 5))]
     assert not list(disagreements(again, held(changed=1), 1))

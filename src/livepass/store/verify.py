@@ -21,6 +21,8 @@ SHOWN = 5
 PAGE = 2000
 LONGEST = 20_000
 """Events of one pass that are read at most; a longer diary is left out of the sample."""
+NO_NUMBER = 2**63
+"""Where the first number would stand that is still written down, when none is: all numbers are older than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ async def _add_up(snapshot: Snapshot, sample: int) -> tuple[int, list[str]]:
         if events is not None:
             count += 1
             for held in await snapshot.reading.held(pass_type, serial):
-                wrong += disagreements(events, held, first.get(pass_type, 0))
+                wrong += disagreements(events, held, first.get(pass_type, NO_NUMBER))
     return count, wrong
 
 
