@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from livepass.core.history import Reason
@@ -73,6 +73,7 @@ class Surroundings(Protocol):
     shelf: Shelf
     clock: HostClock
     seed: int
+    secrets: Sequence[str]
     has_witness: bool
     has_journal: bool
     pushes: bool
@@ -115,13 +116,17 @@ class Process:
         """kill -9: every task ends where it stands, what is open is rolled back, whoever waits hears nothing."""
         if self.dead:
             return
+        self.kill_quietly()
+        self.around.died(self)
+
+    def kill_quietly(self) -> None:
+        """As ``kill``, and nobody starts another."""
         self.dead, self.open, self.fuse = True, False, None
         calls = list(self._calls)
         self.around.loop.kill(self)
         for call in calls:
             call.fail(Lost(f"{self} died"))
         self.around.server.listeners.pop(getattr(self, "store", None), None)  # type: ignore[arg-type]
-        self.around.died(self)
 
     async def start(self) -> None:
         """As ``wiring.Services.open`` and ``working``."""
@@ -130,7 +135,7 @@ class Process:
         scheduler = VirtualScheduler(around.loop, self)
         clock = around.clock
         store = self.store = Store(around.server, self, self._renew)
-        secrets = Secrets([SECRET], random.Random(f"{around.seed}/{self}/seals").randbytes)
+        secrets = Secrets(around.secrets, random.Random(f"{around.seed}/{self}/seals").randbytes)
         keys = self.keys = RememberingRing(secrets, b"simulated")
         due = scheduler.signal()
         builder = self.builder = Builder(store, keys, clock, scheduler)

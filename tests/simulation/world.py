@@ -6,6 +6,7 @@ import contextlib
 import logging
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from simulation.papers import START, TYPES, certificate, forget, opened
 from simulation.people import Fate
 from simulation.phones import Phone
 from simulation.ports import HostClock
-from simulation.process import Process, slowed
+from simulation.process import SECRET, Process, slowed
 from simulation.stranger import NaiveWallet
 from simulation.trace import Trace, Violation
 
@@ -63,6 +64,7 @@ class World:
         self.faults, defences = draw(rng, self.profile)
         self.days = days
         self.types = TYPES
+        self.secrets: Sequence[str] = (SECRET,)
         self.has_journal, self.has_witness = "journal" in defences, "witness" in defences
         self.pushes, self.retells = "pushes" in defences, "retells" in defences
         forget()
