@@ -191,7 +191,11 @@ def test_the_whole_loop(livepass, tls: Path, pass_certificate: Issued):
 
         shown = livepass("phone", "show", NAME, "--json").json
         assert shown["fields"]["points"] == "5" and shown["banners"] == ["You have 5 points"]
-        [row] = livepass("pass", "show", NAME, *far, "--json").json["registrations"]
+        for _ in range(100):  # what was seen on the wire is written down a moment later
+            [row] = livepass("pass", "show", NAME, *far, "--json").json["registrations"]
+            if row["stands_on"] == "current":
+                break
+            time.sleep(0.05)
         assert row["stands_on"] == "current"
         assert "current" in livepass("pass", "show", NAME, *far).out
         [push] = livepass("push", "list", *far, "--json").rows

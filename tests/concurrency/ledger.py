@@ -11,7 +11,7 @@ from typing import Any
 
 import engines
 
-NUMBERED = ("issued", "changed", "voided", "registered", "retold", "new_epoch")
+NUMBERED = ("issued", "changed", "voided", "registered", "token_changed", "retold", "new_epoch")
 """The events that take a change number."""
 
 Pass = tuple[str, str]

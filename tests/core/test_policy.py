@@ -39,7 +39,7 @@ SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
         (trip2_push.EXPIRATION_DAYS, 14),
         (trip2_push.CIRCUIT_MS, 5 * MINUTE),
         (trip2_push.RACE_MARGIN_MS, 5 * MINUTE),
-        (trip2_push.RACE_OVER_MS, DAY),
+        (trip2_push.RACE_OVER_MS, 2 * DAY),
         (trip2_push.RACE_RETRY_MS, 6 * HOUR),
         (trip2_push.FAILED_LADDER, (15 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR)),
         (trip2_push.UNASKED_LADDER[:5], (MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR)),

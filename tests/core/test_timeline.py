@@ -90,8 +90,13 @@ def test_a_new_history_counts_as_a_change_of_everything() -> None:
     assert marks(*STORY, event(Kind.NEW_EPOCH, 9)).changed == 9
 
 
-def test_a_pass_added_again_is_another_copy() -> None:
-    assert marks(*STORY, REGISTERED) == Watermarks(3, pushed=3, asked=2, told=0, served=0)
+@pytest.mark.parametrize("again", [Kind.REGISTERED, Kind.TOKEN_CHANGED])
+def test_a_pass_added_again_is_another_copy(again: Kind) -> None:
+    joined = event(again, 4, serial=MINE, device=A)
+    assert marks(*STORY, joined) == Watermarks(3, pushed=3, asked=2, told=0, served=0)
+    late = event(Kind.ASKED, 3, device=A, asked=2)
+    assert marks(*STORY, joined, late).told == 0, "answered before it joined, and written down after"
+    assert marks(*STORY, joined, event(Kind.ASKED, 4, device=A, asked=2)).told == 4
 
 
 @pytest.mark.parametrize("asked", ["7", None, 7.5])

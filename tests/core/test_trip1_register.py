@@ -54,16 +54,23 @@ NEW_TOKEN = replace(DEVICE, push_token=OLD_PUSH)
         (FIRST, 201, Kind.REGISTERED, (SAVE, JOIN, REVIVE)),
         (replace(FIRST, device=DEVICE), 201, Kind.REGISTERED, (SAVE, JOIN)),
         (replace(AGAIN, registration=LEFT), 201, Kind.REGISTERED, (SAVE, JOIN)),
-        (AGAIN, 200, Kind.REGISTRATION_REFRESHED, (SAVE, REFRESH)),
-        (replace(AGAIN, device=NEW_TOKEN), 200, Kind.TOKEN_CHANGED, (SAVE, REFRESH, RETARGET)),
+        (AGAIN, 200, Kind.REGISTERED, (SAVE, JOIN)),
+        (
+            replace(AGAIN, started_at=NOW - 5_000),
+            200,
+            Kind.REGISTRATION_REFRESHED,
+            (replace(SAVE, at=NOW - 5_000), REFRESH),
+        ),
+        (replace(AGAIN, device=NEW_TOKEN), 200, Kind.TOKEN_CHANGED, (SAVE, JOIN, RETARGET)),
         (replace(FIRST, device=NEW_TOKEN), 201, Kind.REGISTERED, (SAVE, JOIN, RETARGET)),
-        (replace(AGAIN, target_dead=True), 200, Kind.REGISTRATION_REFRESHED, (SAVE, REFRESH, REVIVE)),
+        (replace(AGAIN, target_dead=True), 200, Kind.REGISTERED, (SAVE, JOIN, REVIVE)),
     ],
     ids=[
         "new phone",
         "known phone, new pass",
         "left, and back",
         "known",
+        "known, and a request that started before that",
         "known, new push token",
         "new pass, new push token",
         "known, believed dead",
@@ -81,7 +88,17 @@ def test_201_new_200_known(facts: RegisterFacts, status: int, kind: Kind, writes
 def test_joining_is_a_change() -> None:
     """The event takes a number with the ``Join``; a refresh takes none."""
     assert register(FIRST).events[0].seq == TAKEN
-    assert register(AGAIN).events[0].seq == 0
+    assert register(AGAIN).events[0].seq == TAKEN
+    assert register(replace(AGAIN, device=NEW_TOKEN)).events[0].seq == TAKEN
+    assert register(replace(AGAIN, started_at=NOW - 9_000)).events[0].seq == 0
+
+
+def test_whoever_registers_again_may_have_another_copy_and_joins_again() -> None:
+    """Its DELETE was lost, and its copy is an older one out of a mail: what it was told and served proves nothing."""
+    assert JOIN in register(AGAIN).writes
+    late = replace(AGAIN, started_at=LIVE.registered_at)
+    assert not [write for write in register(late).writes if isinstance(write, Join)], "a late repetition is no news"
+    assert JOIN in register(replace(late, started_at=LIVE.registered_at + 1)).writes
 
 
 def test_every_registration_bumps_the_time_that_a_410_is_compared_with() -> None:

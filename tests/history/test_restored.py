@@ -303,8 +303,8 @@ def test_a_snapshot_of_the_storage_under_a_running_server(tmp_path: Path, author
     asyncio.run(main())
 
 
-def test_registrations_that_take_no_number_are_missed_too(tmp_path: Path, authority: Authority) -> None:
-    """A repeated registration brings the newest push token, and takes no number. Who forgets it pushes in vain."""
+def test_a_repeated_registration_is_missed_too(tmp_path: Path, authority: Authority) -> None:
+    """It brings the newest push token. Who forgets it pushes in vain."""
 
     async def main() -> None:
         async with house(tmp_path, authority) as one:
@@ -312,9 +312,7 @@ def test_registrations_that_take_no_number_are_missed_too(tmp_path: Path, author
                 await process.register("phone", token="aa")
             saved = one.save()
             async with one.process() as process:
-                before = one.counter()["seq"]
                 assert await process.register("phone", token="bb") == 200
-                assert one.counter()["seq"] == before
             one.put_back(saved, unnoticed=True)
             async with one.process():
                 assert one.begun() == ["witness_ahead"]

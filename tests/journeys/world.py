@@ -346,7 +346,7 @@ class World:
         return phone
 
 
-NUMBERED = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.REGISTERED, Kind.RETOLD)
+NUMBERED = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.REGISTERED, Kind.TOKEN_CHANGED, Kind.RETOLD)
 """The events that take a change number."""
 
 

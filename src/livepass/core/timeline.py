@@ -131,21 +131,28 @@ _RAISES: Mapping[Kind, str] = {
 }
 
 
+JOINED = frozenset({Kind.REGISTERED, Kind.TOKEN_CHANGED})
+"""From here on it counts what a phone is told and served of a pass."""
+
+
 def fold(events: Iterable[Event], *, serial: str, device_id: str, target: str) -> Watermarks:
     """The watermarks of one registration: the highest number seen on each trip.
 
     Events of other passes, phones and tokens are skipped, so a whole pass type's events may be given.
     """
     marks = {"changed": 0, "pushed": 0, "asked": 0, "told": 0, "served": 0}
+    joined = 0
     for event in events:
         if event.kind is Kind.ASKED and event.device_id == device_id:
             marks["asked"] = max(marks["asked"], _number(event, "asked"))
-            marks["told"] = max(marks["told"], event.seq)
+            if event.seq >= joined:  # else it was answered before, and written down after
+                marks["told"] = max(marks["told"], event.seq)
         elif event.kind is Kind.NEW_EPOCH:
             marks["changed"] = max(marks["changed"], event.seq)
-        elif event.kind is Kind.REGISTERED and (event.serial, event.device_id) == (serial, device_id):
+        elif event.kind in JOINED and (event.serial, event.device_id) == (serial, device_id):
             # What this phone was told before it had this copy, or another copy of it was served, says nothing of it.
             marks["told"] = marks["served"] = 0
+            joined = event.seq
         elif _concerns(event, serial, device_id, target):
             mark = _RAISES[event.kind]
             marks[mark] = max(marks[mark], event.seq)

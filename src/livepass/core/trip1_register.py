@@ -85,7 +85,8 @@ def register(facts: RegisterFacts) -> Decision:
         return _refuse(facts, Kind.REGISTRATION_REFUSED, 400, 'the body is not {"pushToken": "<hex>"}')
     if facts.device is not None and _token_came_since(facts, facts.device):
         push_token = facts.device.push_token
-    joined = facts.registration is None or facts.registration.left_at is not None
+    known = facts.registration is not None and facts.registration.left_at is None
+    joined = not known or not _late(facts)
     target = fingerprint(push_token)
     writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts))]
     if joined:
@@ -95,7 +96,7 @@ def register(facts: RegisterFacts) -> Decision:
     else:
         writes.append(Refresh(facts.pass_type, facts.device_id, facts.serial))
     writes.extend(_supersede(facts, push_token, anew=joined or _superseded(facts)))
-    if _superseded(facts):
+    if _superseded(facts) and not joined:
         writes.append(Reinstate(facts.pass_type, facts.device_id, facts.serial))
     changed_token = facts.device is not None and facts.device.push_token != push_token
     if facts.device is not None and changed_token:
@@ -105,8 +106,9 @@ def register(facts: RegisterFacts) -> Decision:
     # A phone that is new to us may bring a token that we buried under another record of it.
     if facts.target_dead or facts.device is None:
         writes.append(Revive(facts.pass_type, push_token, facts.now))
-    events = (_registered(facts, target, joined, changed_token), *_superseded_events(facts, target))
-    return Decision(Reply(201 if joined else 200), tuple(writes), events)
+    status = 200 if known else 201
+    events = (_registered(facts, target, joined, changed_token, status), *_superseded_events(facts, target))
+    return Decision(Reply(status), tuple(writes), events)
 
 
 def unregister(facts: RegisterFacts) -> Decision:
@@ -203,6 +205,17 @@ def _registered_since(facts: RegisterFacts) -> bool:
     return max(facts.registration.registered_at, last) > facts.started_at
 
 
+def _late(facts: RegisterFacts) -> bool:
+    """Whether this request started before the registration that we know.
+
+    One that did not joins once more. Apple does not say when phones register what they follow already; we chose to take
+    none at its word, because its DELETE may have been lost, and it has the pass again, perhaps an older copy out of a
+    mail, with a tag that is newer. What it was told and served before says nothing of that one.
+    """
+    since = facts.registration.registered_at if facts.registration is not None else 0
+    return facts.started_at is not None and facts.started_at <= since
+
+
 def _said_at(facts: RegisterFacts) -> int:
     """When the phone said that it has this token: when it started to. Dated by when it got through, a repetition of an
     old registration would look newer than the phone's next token, and than the death of its own.
@@ -229,11 +242,11 @@ def _leave(facts: RegisterFacts) -> tuple[Write, ...]:
     return (leave, *_forget(facts, facts.device.push_token, used_up))
 
 
-def _registered(facts: RegisterFacts, target: str, joined: bool, changed_token: bool) -> Event:
-    if joined:
-        kind = Kind.REGISTERED
-    elif changed_token:
+def _registered(facts: RegisterFacts, target: str, joined: bool, changed_token: bool, status: int) -> Event:
+    if changed_token and status == 200:
         kind = Kind.TOKEN_CHANGED
+    elif joined:
+        kind = Kind.REGISTERED
     else:
         kind = Kind.REGISTRATION_REFRESHED
     return Event(
@@ -244,7 +257,7 @@ def _registered(facts: RegisterFacts, target: str, joined: bool, changed_token: 
         facts.device_id,
         target,
         TAKEN if joined else 0,
-        {"status": 201 if joined else 200},
+        {"status": status},
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from livepass.core.authorization import fingerprint
 from livepass.core.model import Held, Watermarks
-from livepass.core.timeline import Event, Kind, fold
+from livepass.core.timeline import JOINED, Event, fold
 from livepass.store.reading import Reading
 from livepass.store.rows import Row
 from livepass.store.whole import Snapshot
@@ -227,6 +227,6 @@ def _since_registered(events: Sequence[Event], serial: str, device_id: str) -> S
     at = [
         place
         for place, event in enumerate(events)
-        if event.kind is Kind.REGISTERED and (event.serial, event.device_id) == (serial, device_id)
+        if event.kind in JOINED and (event.serial, event.device_id) == (serial, device_id)
     ]
     return events[at[-1] :] if at else events
