@@ -102,6 +102,8 @@ class Ledger:
         """When the newest registration of each push token started, by (pass type, token)."""
         self.stamps = True
         self.joined: dict[tuple[str, str, str], int] = {}
+        self.joined_at: dict[tuple[str, str, str], int] = {}
+        """When, by the host's clock."""
         self.waited_for: dict[tuple[str, str, str], int] = {}
         """The counter when somebody who still waited was answered, by (pass type, epoch, device or serial)."""
         self.clock_is_right = True
@@ -208,7 +210,8 @@ class Ledger:
         for one in parameters_of(done, "erase_pass"):
             self._erased(one["pass_type"], one["serial"])
         for one in parameters_of(done, "join"):
-            self.joined[one["pass_type"], one["device_id"], one["serial"]] = self.index
+            triple = (one["pass_type"], one["device_id"], one["serial"])
+            self.joined[triple], self.joined_at[triple] = self.index, one["at"]
         for one in parameters_of(done, "save_device"):
             self._saved(one["pass_type"], one["device_id"], one["push_token"], look)
         for one in parameters_of(done, "record_outcome", "hold_target"):
@@ -348,8 +351,16 @@ class Ledger:
         invariants.acknowledged_is_durable(self, exchange, push_token)
         if exchange.copy == self.copy and self.deleting.get((*phone, exchange.serial), -1) < exchange.arrived_index:
             followed = self.following.setdefault(phone, {})
+            before, triple = followed.get(exchange.serial), (*phone, exchange.serial)
+            if before is not None and self._anew(exchange, triple):
+                # It has the pass again, and perhaps another copy of it: told before is told of that one.
+                self.joined[triple] = max(exchange.arrived_index, self.joined.get(triple, 0))
             followed[exchange.serial] = Following(self.index, exchange.token, push_token)
             self.leaving.pop((phone, exchange.serial), None)
+
+    def _anew(self, exchange: Exchange, triple: tuple[str, str, str]) -> bool:
+        """Whether a phone registers once more, and it is no repetition of what it did before."""
+        return self.clock_is_right and not exchange.again and exchange.started > self.joined_at.get(triple, 0)
 
     def told_of(self, exchange: Exchange, serial: str) -> Iterator[tuple[Sequence[tuple[int, Tag]], int]]:
         """By each device id that a phone has asked with: what it was told of a pass, and since when it follows it."""

@@ -79,16 +79,28 @@ class Fate:
                 if phone.on and one in phone.wallet.passes:
                     phone.toggle(one, True)
             await self._then_it_changes(key)
-        elif chance < 0.7:
+        elif chance < 0.5:
             phone.delete(key)
             await self.world.loop.sleep(rest)
             if phone.on and await self.world.hand_out(key, phone):
                 await self._then_it_changes(key)
+        elif chance < 0.7:
+            await self._out_of_a_mail(phone, key, rest)
         elif chance < 0.85:
             await self.world.hand_out(key, phone)
         else:
             phone.wallet.pull_to_refresh(*key, self.world.loop.now)
             phone.pump()
+
+    async def _out_of_a_mail(self, phone: Phone, key: tuple[str, str], rest: float) -> None:
+        """Deleted, now and then unheard, and added again as somebody kept it: an older version."""
+        if self.rng.random() < 0.5:
+            self.world.network.unheard[phone.name] = None
+        phone.delete(key)
+        await self.world.loop.sleep(rest)
+        self.world.network.unheard.pop(phone.name, None)
+        if phone.on and key in self.world.mails:
+            phone.add(self.world.mails[key])
 
     async def back_when_refused(self, phone: Phone) -> None:
         """Updates are switched off, and the service does not hear of it; they are on again just when APNs has said so

@@ -208,6 +208,7 @@ class Phone:
 
     def toggle(self, key: PassKey, on: bool) -> None:
         self.trace.note("toggle", f"{self.name} {key[1]} {on}")
+        self.asks[key[0]] = self.needed[key[0]] = 0
         self.wallet.set_automatic_updates(*key, on, self.loop.now)
         self._left(key[0])
 

@@ -332,4 +332,11 @@ PLANTED: tuple[Plant, ...] = (
         "AHEAD_SECONDS = 60\n",
         "AHEAD_SECONDS = 2\n",
     ),
+    Plant(
+        "registering-again-is-nothing",
+        "a phone that has a pass anew, its DELETE unheard, is taken for the one that had it before",
+        "core/trip1_register.py",
+        "    joined = not known or not _late(facts)\n",
+        "    joined = not known\n",
+    ),
 )

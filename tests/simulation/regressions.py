@@ -31,4 +31,7 @@ REGRESSIONS: Sequence[Regression] = (
         10333, "swarm", "late repetitions of a registration made a dead token look alive, to be pushed for good"
     ),
     Regression(20261128000603, "swarm", "a 410 was never believed because the registration was dated by a fast clock"),
+    Regression(
+        20261128001981, "swarm", "a phone that registered again after a DELETE that was lost was told of nothing"
+    ),
 )

@@ -92,6 +92,8 @@ class World:
         self.serials: list[Key] = []
         self.issuers: list[Issuer] = []
         self.backups: list[bytes] = []
+        self.mails: dict[Key, bytes] = {}
+        """A copy of each pass that somebody kept, and that grows old."""
         self.counts: Counter[str] = Counter()
         self.urgent: Counter[str] = Counter()
         self.lapse: dict[str, float] = {}
@@ -194,6 +196,8 @@ class World:
             return False
         phone = phone or self.rng.choice([phone for phone in self.phones if phone.on])
         phone.add(pkpass)
+        if key not in self.mails or self.rng.random() < 0.1:
+            self.mails[key] = pkpass
         return True
 
     async def _set_up(self) -> None:
