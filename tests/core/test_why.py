@@ -1,0 +1,351 @@
+"""Every verdict from the facts that lead to it; and that none accuses a trip that is closed."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livepass.core.findings import BY_CODE, FINDINGS, OUTSIDE
+from livepass.core.model import (
+    Certificate,
+    Device,
+    Held,
+    Pass,
+    Process,
+    Registration,
+    Target,
+    TokenSource,
+    Watermarks,
+)
+from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
+from livepass.core.trip2_push import DAY, HOUR, MINUTE
+from livepass.core.why import BURST, COHORT, RULES, Circuit, Cohort, Facts, Phone, Sure, explain
+
+NOW = 1_790_000_000_000
+AGO = NOW - 3 * HOUR
+TYPE, SERIAL, PHONE = "pass.test", "s1", "phone-a"
+
+PASS = Pass(
+    TYPE,
+    SERIAL,
+    5,
+    1,
+    AGO // 1000,
+    "sha",
+    b"{}",
+    "t",
+    "r",
+    False,
+    b"{}",
+    b"{}",
+    TokenSource("k", b"s"),
+    False,
+    AGO,
+    AGO,
+)
+LIVE = Certificate(
+    *("c", TYPE, "T", "n", "o", "i", "1", 0, NOW + 90 * DAY, NOW + 900 * DAY, False, b"", b"", 0, 0, None, True)
+)
+WORKER = Process("p", "h", 1, "serve+worker", 1, AGO, NOW - 1000, None, 0)
+REACHED = {Stand.CURRENT: (5, 5, 5), Stand.FETCH: (5, 5, 1), Stand.ASK: (5, 1, 1), Stand.PUSH: (1, 1, 1)}
+"""(pushed, told, served) of a pass whose number is 5."""
+
+
+def held(stand: Stand, *, id: str = PHONE, dead: str | None = None, **registration: Any) -> Held:
+    pushed, told, served = REACHED[stand]
+    row = Registration(TYPE, SERIAL, id, 1, 1, AGO, None, None, served, None, served, 0, None)
+    return Held(
+        replace(row, **registration),
+        Device(TYPE, id, "token", AGO, 1, told, AGO),
+        Watermarks(5, pushed, 1, told, registration.get("served", served)),
+        "fp",
+        AGO,
+        AGO if dead else None,
+        dead,
+    )
+
+
+def target(next_at: int = AGO, wanted: int = 5) -> Target:
+    return Target(TYPE, "token", AGO, wanted, 1, 1, 0, 0, 1, next_at, None, 0.0, None, 1, None, None)
+
+
+def event(kind: Kind, *, at: int = AGO + MINUTE, id: int = 7, device: str | None = None, **detail: object) -> Event:
+    return Event(kind, at, TYPE, SERIAL, device, None, 5, detail, id)
+
+
+def line(code: str, about: Trip = Trip.FETCH, **more: Any) -> Event:
+    return event(Kind.TESTIFIED, **{"device": PHONE, "code": code, "about": about.value, "line": "it {said} so"} | more)
+
+
+def facts(phone: Phone | None = None, *events: Event, **more: Any) -> Facts:
+    given: dict[str, Any] = {
+        "pass_": PASS,
+        "phones": (phone,) if phone else (),
+        "events": events,
+        "certificate": LIVE,
+        "processes": (WORKER,),
+    }
+    return Facts(**given | more)
+
+
+def on(stand: Stand, *events: Event, owed: Target | None = None, **more: Any) -> Phone:
+    return Phone(held(stand, **more), owed or target(), events)
+
+
+CURRENT, FETCH, ASK, PUSH = Stand.CURRENT, Stand.FETCH, Stand.ASK, Stand.PUSH
+LEFT = {"left_at": NOW}
+REJECTED, FAILED = Kind.PUSH_REJECTED, Kind.PUSH_FAILED
+LATE = replace(PASS, changed_at=NOW - 1000)
+
+
+def said(stand: Stand, code: str, about: Trip = Trip.FETCH) -> Facts:
+    return facts(on(stand), line(code, about))
+
+
+def answered(status: int, reason: str, kind: Kind = REJECTED) -> Facts:
+    return facts(on(PUSH, event(kind, status=status, reason=reason)))
+
+
+CASES: list[tuple[str, Facts]] = [
+    ("LP000", facts(on(CURRENT))),
+    ("LP001", facts(on(PUSH), pass_=LATE)),
+    ("LP001", facts(Phone(replace(held(ASK), pushed_at=NOW - 1000)))),
+    ("LP001", facts(Phone(replace(held(FETCH), device=Device(TYPE, PHONE, "token", AGO, 1, 5, NOW - 1000))))),
+    ("LP002", facts()),
+    ("LP003", facts(on(FETCH, served=0, joined=6))),
+    ("LP004", facts(on(CURRENT), pass_=replace(PASS, voided=True))),
+    ("LP101", facts(None, event(Kind.REGISTRATION_REFUSED, status=401, reason="wrong token"))),
+    ("LP102", facts(on(CURRENT, **LEFT), event(Kind.UNREGISTERED))),
+    (
+        "LP103",
+        facts(
+            on(CURRENT, *(event(Kind.PUSH_ACCEPTED, id=n) for n in range(BURST)), event(Kind.ASKED), **LEFT),
+            event(Kind.UNREGISTERED),
+        ),
+    ),
+    ("LP104", facts(None, event(Kind.TOO_MANY_PHONES))),
+    ("LP105", facts(on(CURRENT, superseded_at=NOW))),
+    ("LP105", facts(on(CURRENT, superseded_at=NOW), event(Kind.REGISTRATION_SUPERSEDED))),
+    ("LP201", facts(on(PUSH), processes=())),
+    ("LP201", facts(on(PUSH), processes=(replace(WORKER, heard_at=NOW - MINUTE),))),
+    ("LP201", facts(on(PUSH), processes=(replace(WORKER, role="serve"),))),
+    ("LP202", facts(on(PUSH), circuit=Circuit(NOW + 1, "BadCertificate", AGO))),
+    ("LP202", answered(403, "BadCertificate")),
+    ("LP203", facts(on(PUSH, dead="Unregistered"))),
+    ("LP203", facts(on(ASK, event(Kind.TOKEN_DEAD), dead="ExpiredToken"))),
+    ("LP204", facts(on(PUSH, dead="DeviceTokenNotForTopic"))),
+    ("LP205", facts(on(PUSH, dead="BadDeviceToken"))),
+    ("LP206", answered(0, "Unreachable", FAILED)),
+    ("LP207", answered(503, "ServiceUnavailable")),
+    ("LP207", answered(429, "TooManyRequests")),
+    ("LP208", facts(on(PUSH, event(Kind.PUSH_HELD), owed=target(NOW + 1)))),
+    ("LP209", answered(400, "BadPath")),
+    ("LP210", facts(on(PUSH))),
+    ("LP210", facts(on(PUSH, event(Kind.PUSH_HELD)))),
+    ("LP210", facts(on(PUSH, event(REJECTED, status="?")))),
+    ("LP210", facts(on(PUSH), circuit=Circuit(NOW, "over", AGO))),
+    ("LP211", facts(Phone(held(PUSH)))),
+    ("LP211", facts(on(PUSH, owed=target(wanted=4)))),
+    ("LP301", facts(on(ASK, event(Kind.PUSH_ACCEPTED)))),
+    ("LP301", facts(on(ASK), cohort=Cohort(COHORT, 1))),
+    ("LP302", facts(on(ASK), cohort=Cohort(COHORT, 0))),
+    ("LP303", said(ASK, "T1", Trip.ASK)),
+    ("LP304", said(ASK, "T3", Trip.ASK)),
+    ("LP305", said(FETCH, "S6", Trip.ASK)),
+    ("LP307", said(FETCH, "S4", Trip.ASK)),
+    ("LP351", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=401))),
+    ("LP352", facts(on(FETCH))),
+    ("LP352", facts(on(FETCH), event(Kind.FETCHED))),
+    ("LP352", facts(on(FETCH), event(Kind.FETCH_REFUSED, id=1), event(Kind.FETCHED, id=2))),
+    ("LP352", facts(Phone(replace(held(FETCH, retold=2), device=Device(TYPE, PHONE, "token", AGO, 1, 5, NOW - 1000))))),
+    ("LP353", said(CURRENT, "T4")),
+    ("LP354", said(FETCH, "T5b")),
+    ("LP355", said(FETCH, "S0")),
+    ("LP357", said(CURRENT, "S1")),
+    ("LP358", facts(on(FETCH), event(Kind.FETCH_FAILED, status=503, reason="no certificate"))),
+    ("LP359", said(CURRENT, "T0")),
+    ("LP401", facts(on(CURRENT), event(Kind.UNCHANGED))),
+    ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused", faults=["/a: is wrong"]))),
+    ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused"))),
+    ("LP501", facts(on(CURRENT), certificate=None)),
+    ("LP502", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW))),
+    ("LP503", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW + DAY))),
+]
+
+
+@pytest.mark.parametrize(("code", "given"), CASES, ids=[f"{code}-{n}" for n, (code, _) in enumerate(CASES)])
+def test_each_verdict_comes_first_where_it_holds(code: str, given: Facts) -> None:
+    first = explain(given, NOW)[0]
+    assert first.code == code, first
+    assert first.problem == BY_CODE[code].problem
+    assert "{" not in (first.sentence + first.remedy).replace("it {said} so", "")
+
+
+def test_every_finding_has_a_case_and_no_rule_lacks_a_finding() -> None:
+    assert {code for code, _ in CASES} == set(BY_CODE)
+    assert {code for code, _, _ in RULES} < set(BY_CODE)
+    assert len(FINDINGS) == len(BY_CODE), "a number is given twice"
+    assert all(text for text in OUTSIDE.values())
+
+
+def test_numbers_follow_the_round_trips() -> None:
+    trips = {"LP1": Trip.REGISTER, "LP2": Trip.PUSH, "LP30": Trip.ASK, "LP35": Trip.FETCH, "LP5": Trip.CERTIFICATE}
+    for finding in FINDINGS:
+        for start, trip in trips.items():
+            assert not finding.code.startswith(start) or finding.trip is trip, finding.code
+
+
+def test_what_was_seen_is_all_that_is_said() -> None:
+    for finding in FINDINGS:
+        words = finding.sentence.lower().translate(str.maketrans("", "", string.punctuation)).split()
+        assert not {"delivered", "installed", "uninstalled", "removed"} & set(words), finding.code
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        facts(on(CURRENT, served_at=NOW), line("T4")),
+        facts(on(CURRENT), line("T4", at=AGO - 1)),
+        facts(on(CURRENT), line("T0", Trip.ASK)),
+        facts(on(CURRENT), line("S0")),
+        facts(on(CURRENT), line("T4", device="phone-b")),
+        facts(on(CURRENT), event(Kind.FETCH_REFUSED, status=401)),
+        facts(on(CURRENT), event(Kind.REGISTRATION_REFUSED, status=401)),
+        facts(on(CURRENT, dead="Unregistered"), processes=(), circuit=Circuit(NOW + 1, "x", AGO)),
+        facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, id=1), event(Kind.CHANGED, id=2)),
+    ],
+)
+def test_what_is_over_or_of_others_accuses_nobody(given: Facts) -> None:
+    assert [verdict.code for verdict in explain(given, NOW)] == ["LP000"]
+
+
+def test_the_phone_that_is_worst_off_comes_first_and_states_last() -> None:
+    phones = [on(CURRENT, id="a"), on(FETCH, id="b"), on(PUSH, id="c"), on(ASK, id="d")]
+    found = explain(facts(phones=phones), NOW)
+    assert [(one.code, one.device_id) for one in found] == [
+        ("LP210", "c"),
+        ("LP352", "b"),
+        ("LP301", "d"),
+        ("LP000", "a"),
+    ]
+
+
+def test_how_sure_it_is() -> None:
+    def sure(given: Facts) -> Sure:
+        return explain(given, NOW)[0].sure
+
+    assert sure(facts(on(CURRENT))) is Sure.CERTAIN
+    assert sure(facts(on(CURRENT, confirmed=1))) is Sure.LIKELY
+    refused = event(Kind.FETCH_REFUSED, status=401)
+    assert sure(facts(on(FETCH), refused)) is Sure.LIKELY
+    assert sure(facts(on(FETCH), refused, more=True)) is Sure.POSSIBLE
+    two = (on(FETCH), on(FETCH, id="b"))
+    assert sure(facts(None, line("T4"), phones=two)) is Sure.CERTAIN, "it names its phone"
+    assert sure(facts(None, line("T4", device=None), phones=two)) is Sure.POSSIBLE
+
+
+def test_when_to_look_again() -> None:
+    held_back = explain(facts(on(PUSH, event(Kind.PUSH_HELD), owed=target(NOW + 9))), NOW)[0]
+    assert held_back.look_again_at == NOW + 9
+    assert explain(facts(on(ASK)), NOW)[0].look_again_at == NOW + HOUR
+    assert explain(facts(on(CURRENT)), NOW)[0].look_again_at is None
+    unowed = Phone(held(PUSH), None, (event(REJECTED, status=503, reason="Shutdown"),))
+    assert explain(facts(unowed), NOW)[0].look_again_at == NOW + 15 * MINUTE
+
+
+# ── for any facts
+
+NUMBERS = st.integers(0, 9)
+TIMES = st.sampled_from([0, AGO - 1, AGO, AGO + MINUTE, NOW - 1000, NOW, NOW + 1])
+DETAILS = st.fixed_dictionaries(
+    {},
+    optional={
+        "code": st.sampled_from(["T0", "T1", "T3", "T4", "T5", "S0", "S1", "S2", "S4", "S6", "?"]),
+        "about": st.sampled_from([trip.value for trip in Trip]),
+        "status": st.sampled_from([0, 200, 400, 401, 403, 410, 429, 503, "?", None]),
+        "reason": st.sampled_from(["Unreachable", "BadPath", "{", "Unregistered", None]),
+        "faults": st.sampled_from([["{x}"], "no list", None]),
+        "line": st.text(max_size=9),
+    },
+)
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        st.sampled_from(Kind),
+        TIMES,
+        st.just(TYPE),
+        st.just(SERIAL),
+        st.sampled_from([None, "phone-a", "phone-b"]),
+        st.none(),
+        NUMBERS,
+        DETAILS,
+        st.integers(1, 99),
+    ),
+    max_size=6,
+)
+MAYBE = st.none() | TIMES
+PHONES = st.lists(
+    st.builds(
+        Phone,
+        st.builds(
+            Held,
+            st.builds(
+                Registration,
+                *(st.just(TYPE), st.just(SERIAL), st.sampled_from(["phone-a", "phone-b"]), NUMBERS, NUMBERS, TIMES),
+                *(st.none() | TIMES, st.none() | TIMES, NUMBERS, MAYBE, NUMBERS, NUMBERS, MAYBE),
+            ),
+            st.builds(Device, st.just(TYPE), st.just(PHONE), st.just("t"), TIMES, NUMBERS, NUMBERS, MAYBE),
+            st.builds(Watermarks, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
+            st.just("fp"),
+            MAYBE,
+            MAYBE,
+            st.sampled_from([None, "Unregistered", "BadDeviceToken"]),
+        ),
+        st.none() | st.builds(target, TIMES, NUMBERS),
+        EVENTS,
+    ),
+    max_size=3,
+)
+ANY = st.builds(
+    Facts,
+    st.builds(replace, st.just(PASS), voided=st.booleans(), changed_at=TIMES),
+    PHONES,
+    EVENTS,
+    st.none() | st.builds(replace, st.just(LIVE), not_after=TIMES),
+    st.none() | st.builds(Circuit, TIMES, st.just("x"), TIMES),
+    st.lists(st.builds(replace, st.just(WORKER), heard_at=TIMES), max_size=1),
+    st.builds(Cohort, st.integers(0, 20), st.integers(0, 2)),
+    st.booleans(),
+)
+CLOSED = {
+    Stand.PUSH: {Trip.PUSH},
+    # A dead token, and a tag or a list that the phone calls wrong, show after the trip was closed.
+    Stand.ASK: {Trip.ASK, Trip.PUSH},
+    Stand.FETCH: {Trip.FETCH, Trip.ASK},
+    Stand.CURRENT: {Trip.FETCH},
+}
+
+
+@settings(max_examples=500)
+@given(ANY)
+def test_something_true_is_said_of_any_facts(given: Facts) -> None:
+    found = explain(given, NOW)
+    assert found, "no state is said"
+    phones = [phone.held for phone in given.phones if phone.followed]
+    assert len([one for one in found if one.device_id is not None]) == len(phones)
+    assert [one.problem for one in found] == sorted((one.problem for one in found), reverse=True)
+    for verdict in found:
+        stands = [first_gap(one.watermarks) for one in phones if one.registration.device_id == verdict.device_id]
+        if verdict.code == "LP000":
+            assert Stand.CURRENT in stands, "a stale pass is called current"
+        elif verdict.device_id is not None and verdict.trip is not None:
+            assert any(verdict.trip in CLOSED[stand] for stand in stands), (verdict.code, stands)
+            if Stand.ASK in stands and verdict.trip is Trip.PUSH and len(stands) == 1:
+                assert verdict.code in {"LP203", "LP204", "LP205"}
+            if set(stands) == {Stand.CURRENT}:
+                assert verdict.proof, "a phone that was served is accused without its own words"
