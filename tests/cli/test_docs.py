@@ -18,8 +18,6 @@ PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^ *\$ (.+)$", re.MULTILINE)
 SPAN = re.compile(r"`([^`\n]+)`")
-NOT_YET = {"why"}
-"""README says that it is missing. Whoever adds it takes it out here and there."""
 BETWEEN = {"|", "||", "&&", ";", ">", ">>", "<"}
 
 
@@ -39,7 +37,7 @@ def commands(line: str) -> Iterator[list[str]]:
         return  # half a quotation: no command
     for apart, group in groupby(words, BETWEEN.__contains__):
         call = list(group)
-        if not apart and call[0] == "livepass" and not NOT_YET & set(call[1:2]):
+        if not apart and call[0] == "livepass":
             yield call[1:]
 
 
@@ -96,10 +94,6 @@ def test_options_that_are_named_alone_exist() -> None:
     text = "\n".join(FENCE.sub("", page.read_text()) for page in PAGES)
     named = {span.split()[0].partition("=")[0] for span in SPAN.findall(text) if re.match("--[a-z]", span)}
     assert len(named) >= 5 and named <= known, named - known
-
-
-def test_what_is_missing_is_missing() -> None:
-    assert not NOT_YET & set(root.list_commands(click.Context(root)))
 
 
 def test_there_is_something_to_look_at() -> None:

@@ -81,6 +81,7 @@ ROWS: Mapping[str, Row] = {
     "deletePass": Row((*WRITING, "erase=1", "erase=1&dry_run=1"), creates=True),
     "getPkpass": Row(),
     "getTimeline": Row(("", "limit=1", "after=1", "cursor={timeline}")),
+    "getWhy": Row(),
     "pushPass": Row(),
     "push": Row(bodies=({"pass_type": "{type}", "serial": "{serial}"}, {"pass_type": "{type}"}), creates=True),
     "putPasses": Row(bodies=({"pass_type": "{type}", "serial": "{serial}", **PUT},), media=NDJSON, creates=True),

@@ -40,6 +40,7 @@ SAMPLES = {
     "deletePass": Sample("/passes/{type}/1"),
     "getPkpass": Sample("/passes/{type}/1/pkpass"),
     "getTimeline": Sample("/passes/{type}/1/timeline"),
+    "getWhy": Sample("/passes/{type}/1/why"),
     "pushPass": Sample("/passes/{type}/1:push"),
     "push": Sample("/pushes", json={"pass_type": "{type}", "serial": "1"}),
     "putPasses": Sample("/passes:batch", body=json.dumps(LINE).encode(), media=NDJSON),
@@ -60,7 +61,7 @@ SAMPLES = {
     "revokeKey": Sample("/keys/{key}", 204),
     "getOpenapi": Sample("/openapi.json"),
 }
-NAMED_PASS = ("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "pushPass", "push")
+NAMED_PASS = ("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push")
 LISTS = ("listPasses", "listRegistrations", "listPushes", "listDeviceLogs", "listCertificates", "listKeys")
 
 

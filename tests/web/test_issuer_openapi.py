@@ -125,6 +125,7 @@ async def test_answers_have_the_fields_that_the_document_says(api: Api) -> None:
         ("getPass", f"/passes/{PASS_TYPE}/1"),
         ("listPasses", "/passes"),
         ("getTimeline", f"/passes/{PASS_TYPE}/1/timeline"),
+        ("getWhy", f"/passes/{PASS_TYPE}/1/why"),
         ("listRegistrations", "/registrations"),
         ("listPushes", "/pushes"),
         ("listCertificates", "/certificates"),

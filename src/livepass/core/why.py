@@ -389,6 +389,8 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP357", _SERVED, _said("S1")),
     ("LP359", _SERVED, _said("T0", "T1", "T3", about=Trip.FETCH)),
     ("LP000", _CURRENT, _current),
+    # Before any accusation: nothing says that it is behind.
+    ("LP003", _OPEN, _unverified),
     # A dead token keeps a phone from asking, whether or not a push went before it died.
     ("LP204", _PUSH | _ASK, _dead("DeviceTokenNotForTopic")),
     ("LP205", _PUSH | _ASK, _dead("BadDeviceToken")),
@@ -407,7 +409,6 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP358", _FETCH, _fetch_event(Kind.FETCH_FAILED)),
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),
-    ("LP003", _OPEN, _unverified),
     ("LP211", _PUSH, _not_owed),
     ("LP210", _PUSH, _always),
     ("LP302", _ASK, _nobody_asks),

@@ -34,6 +34,7 @@ from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
 from livepass.core.timeline import Event
 from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
+from livepass.core.why import Circuit, Cohort
 from livepass.pkpass import CertificateFacts
 
 T = TypeVar("T")
@@ -126,6 +127,20 @@ class Reader(Protocol):
     ) -> Sequence[Pass]: ...
 
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]: ...
+
+    async def held_and_owed(self, pass_type: str, serial: str, *, limit: int) -> Sequence[tuple[Held, Target | None]]:
+        """As ``held``, by device id and no more than so many, each with what is owed to it."""
+
+    async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
+        """The newest events that name a pass, newest first."""
+
+    async def last_of_phone(self, pass_type: str, device_id: str, target: str, *, limit: int) -> Sequence[Event]:
+        """The newest events of a phone, and the newest of its pushes, that name no pass. So many of each."""
+
+    async def circuit(self, pass_type: str) -> Circuit | None: ...
+
+    async def pushed_and_asked(self, pass_type: str, *, after: int, before: int, limit: int) -> Cohort:
+        """How many of a sample of ``limit`` push tokens were pushed between two instants, and asked since."""
 
     async def followed_by(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """(phones, live push tokens) that follow each pass, by serial; nothing for a pass that nobody follows."""

@@ -435,6 +435,45 @@ SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.sup
  WHERE r.pass_type = :pass_type AND r.serial = :serial
  ORDER BY r.registered_at, r.device_id;
 
+-- ─────────────────────────────────────────────── why
+
+-- name: held_and_owed
+-- As ``held``, with what is owed to each, and no more than so many.
+SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
+       r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
+       greatest(p.seq, c.began), coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason,
+       g.token_registered_at, g.wanted, g.acked, g.urgent, g.sending, g.attempts, g.next_at, g.lease, g.score
+  FROM registration r
+  JOIN counter c ON c.pass_type = r.pass_type
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE r.pass_type = :pass_type AND r.serial = :serial
+ ORDER BY r.device_id LIMIT :limit;
+
+-- name: last_of_pass
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial = :serial ORDER BY id DESC LIMIT :limit;
+
+-- name: last_of_phone
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial IS NULL AND device_id = :device_id ORDER BY id DESC LIMIT :limit;
+
+-- name: last_of_target
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial IS NULL AND target = :target ORDER BY id DESC LIMIT :limit;
+
+-- name: circuit
+SELECT open_until, reason, opened_at FROM circuit WHERE pass_type = :pass_type;
+
+-- name: pushed_and_asked
+-- Of a sample (push tokens are random, so the first ones are as good as any): how many were pushed then, and how many of
+-- those have asked since.
+SELECT count(*), coalesce(sum(CASE WHEN s.acked >= s.pushed THEN 1 ELSE 0 END), 0)
+  FROM (SELECT pushed, acked, last_push_at FROM push_target
+         WHERE pass_type = :pass_type AND push_token > '' ORDER BY push_token LIMIT :limit) s
+ WHERE s.last_push_at >= :after AND s.last_push_at <= :before;
+
 -- ─────────────────────────────────────────────── trip 2
 
 -- name: due

@@ -29,6 +29,7 @@ from livepass.core.model import (
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
 from livepass.core.timeline import Event
+from livepass.core.why import Circuit, Cohort
 from livepass.store import rows
 
 Parameters = Mapping[str, Any]
@@ -117,6 +118,31 @@ class Reading:
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]:
         found = await self._db.rows("held", {"pass_type": pass_type, "serial": serial})
         return [rows.held(pass_type, row) for row in found]
+
+    # ── why
+
+    async def held_and_owed(self, pass_type: str, serial: str, *, limit: int) -> Sequence[tuple[Held, Target | None]]:
+        found = await self._db.rows("held_and_owed", {"pass_type": pass_type, "serial": serial, "limit": limit})
+        return [(rows.held(pass_type, row), rows.owed(pass_type, row)) for row in found]
+
+    async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
+        found = await self._db.rows("last_of_pass", {"pass_type": pass_type, "serial": serial, "limit": limit})
+        return [rows.event(row) for row in found]
+
+    async def last_of_phone(self, pass_type: str, device_id: str, target: str, *, limit: int) -> Sequence[Event]:
+        key = {"pass_type": pass_type, "limit": limit}
+        own = await self._db.rows("last_of_phone", {**key, "device_id": device_id})
+        pushes = await self._db.rows("last_of_target", {**key, "target": target})
+        return [rows.event(row) for row in (*own, *pushes)]
+
+    async def circuit(self, pass_type: str) -> Circuit | None:
+        row = await self._one("circuit", pass_type=pass_type)
+        return None if row is None else Circuit(*row)
+
+    async def pushed_and_asked(self, pass_type: str, *, after: int, before: int, limit: int) -> Cohort:
+        row = await self._one("pushed_and_asked", pass_type=pass_type, after=after, before=before, limit=limit)
+        assert row is not None
+        return Cohort(row[0], int(row[1]))
 
     async def followed_by(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         found = await self._db.rows("followed_by", {"pass_type": pass_type, "serials": self._db.array(serials)})

@@ -92,6 +92,13 @@ def held(pass_type: str, row: Row) -> Held:
     return Held(followed, phone, marks, fingerprint(phone.push_token), row[19], row[20], row[21])
 
 
+def owed(pass_type: str, row: Row) -> Target | None:
+    """The target of a row of ``held_and_owed``; passes that share it are not counted there."""
+    if row[22] is None:
+        return None
+    return Target(*(pass_type, row[12], *row[22:25], row[18], *row[25:31], row[19], 0, row[20], row[21]))
+
+
 def target(row: Row) -> Target:
     return Target(*row)
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from livepass.core.shedding import Level
 from livepass.service.access import Access, Caller
+from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
@@ -70,7 +71,8 @@ class IssuerApp:
         load: Load | None = None,
     ) -> None:
         self._load = load or Load(clock)
-        self._services = Services(store, access, issuing, publishing, rotating, clock, self._load)
+        explaining = Explaining(store, clock)
+        self._services = Services(store, access, issuing, publishing, rotating, clock, self._load, explaining)
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,6 +8,8 @@ from livepass.core.authorization import fingerprint
 from livepass.core.model import Process, Registration, Target
 from livepass.core.shedding import given_up
 from livepass.core.timeline import Event
+from livepass.core.why import Verdict
+from livepass.service.explaining import Explained
 from livepass.web.issuer_answers import Instant, at, maybe_at
 
 
@@ -109,6 +111,60 @@ class LogRow(Struct, frozen=True):
     def of(cls, event: Event) -> LogRow:
         said = [str(event.detail.get(key, "")) for key in ("code", "meaning", "about", "level", "line", "shape")]
         return cls(event.id, at(event.at), event.pass_type, event.serial, event.device_id, *said)
+
+
+class VerdictRow(Struct, frozen=True):
+    """What is to be said of a pass, or of one of its phones. `problem`: somebody (`who`) must act.
+
+    `proof`: ids of the timeline's events that show it. `sure`: `certain`, `likely` or `possible`.
+    """
+
+    code: str
+    name: str
+    problem: bool
+    trip: str | None
+    device_id: str | None
+    sentence: str
+    sure: str
+    who: str
+    remedy: str
+    proof: list[int]
+    look_again_at: Instant | None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> VerdictRow:
+        return cls(
+            verdict.code,
+            verdict.name,
+            verdict.problem,
+            None if verdict.trip is None else verdict.trip.value,
+            verdict.device_id,
+            verdict.sentence,
+            verdict.sure.value,
+            verdict.who.value,
+            verdict.remedy,
+            list(verdict.proof),
+            maybe_at(verdict.look_again_at),
+        )
+
+
+class Why(Struct, frozen=True):
+    """Why a pass is not up to date on its phones, or that it is: problems first, worst first.
+
+    `phones`: how many were looked at; `more`: there are others.
+    """
+
+    pass_type: str
+    serial: str
+    problem: bool
+    phones: int
+    more: bool
+    verdicts: list[VerdictRow]
+
+    @classmethod
+    def of(cls, found: Explained) -> Why:
+        verdicts = [VerdictRow.of(verdict) for verdict in found.verdicts]
+        return cls(found.pass_.pass_type, found.pass_.serial, found.problem, found.phones, found.more, verdicts)
 
 
 class Standing(Struct, frozen=True):

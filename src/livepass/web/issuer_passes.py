@@ -9,7 +9,7 @@ from msgspec import UNSET
 from livepass.service.drafting import Wish
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
 from livepass.web.issuer_answers import EventPage, EventRow, PassDetail, PassPreview, PassResult
-from livepass.web.issuer_answers_phones import PushesDue
+from livepass.web.issuer_answers_phones import PushesDue, Why
 from livepass.web.issuer_lists import linked
 from livepass.web.issuer_requests import (
     BatchLine,
@@ -114,6 +114,11 @@ async def timeline(call: Call) -> Answer:
     return linked(call, EventPage([EventRow.of(event) for event in shown], cursor), cursor)
 
 
+async def why(call: Call) -> Answer:
+    """Why the pass is not up to date on its phones."""
+    return Answer(200, Why.of(await call.services.explaining.explain(*call.named_pass())))
+
+
 async def push(call: Call) -> Answer:
     """Send what is due to the phones of this pass at once."""
     return Answer(200, PushesDue(await call.services.issuing.push(*call.named_pass())))
@@ -181,6 +186,15 @@ OPERATIONS = (
         ("passes:read",),
         {200: (EventPage,)},
         TimelineQuery,
+    ),
+    Operation(
+        "GET",
+        f"{_PASS}/why",
+        "getWhy",
+        "Why a pass is not up to date on its phones",
+        why,
+        ("passes:read",),
+        {200: (Why,)},
     ),
     Operation(
         "POST",

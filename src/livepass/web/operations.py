@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from livepass.service.access import Access, Caller, Scope
+from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
@@ -39,6 +40,7 @@ class Services:
     rotating: Rotating
     clock: Clock
     load: Load
+    explaining: Explaining
 
 
 @dataclass(frozen=True, slots=True)

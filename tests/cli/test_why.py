@@ -1,0 +1,45 @@
+"""``livepass why``: what a person reads, what a program reads, and the exit codes."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+TYPE = "pass.test.livepass"
+NAME = f"{TYPE}/1001"
+
+
+@pytest.fixture
+def issued(project):
+    project("pass", "issue", NAME, "--template", "membership", 'member_no="1001"', "name=Ada", "points=120")
+    return project
+
+
+def test_a_pass_that_nobody_has_is_no_problem(issued):
+    ran = issued("why", NAME, "--json").json
+    assert (ran["pass_type"], ran["serial"], ran["problem"], ran["phones"], ran["more"]) == (
+        TYPE,
+        "1001",
+        False,
+        0,
+        False,
+    )
+    [verdict] = ran["verdicts"]
+    assert (verdict["code"], verdict["trip"], verdict["device_id"], verdict["proof"]) == ("LP002", "register", None, [])
+    said = issued("why", NAME).out
+    assert "LP002 nobody has it" in said and f"livepass pass build {NAME} -o FILE.pkpass" in said
+
+
+def test_a_problem_leaves_with_exit_1(issued):
+    with closing(sqlite3.connect("livepass.db")) as db, db:
+        db.execute("UPDATE pass_type SET certificate_id = NULL")
+    ran = issued("why", NAME, "--json", exit_=1).json
+    assert ran["problem"] and [one["code"] for one in ran["verdicts"]] == ["LP501", "LP002"]
+    assert "LP501 no certificate" in issued("why", NAME, exit_=1).out
+
+
+def test_a_pass_that_is_not_there(issued):
+    assert "no pass" in issued("why", f"{TYPE}/nobody", exit_=1).err
+    issued("why", "nobody", exit_=2)

@@ -1,0 +1,276 @@
+"""Each break caused for real, over sockets: the first verdict names it, and a healthy pass is accused of nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from journeys.test_testimony import damaged, unauthorized, without_last_modified
+from journeys.world import (
+    MEMBERSHIP,
+    PASS_TYPE,
+    Spoil,
+    World,
+    journey,
+    shows,
+    template,
+    until,
+)
+from livepass.core.timeline import Kind
+from livepass.core.trip1_register import TOMBSTONE_MS
+from livepass.core.trip2_push import DAY, HOUR, MINUTE, RACE_MARGIN_MS
+from livepass.core.why import Verdict
+from livepass.service.drafting import Wish
+from livepass.service.explaining import Explaining
+from livepass.service.seams import Clock
+
+
+@dataclass(frozen=True)
+class Later:
+    """The service's clock, as it will stand then: patience runs out without waiting."""
+
+    clock: Clock
+    ms: int
+
+    def now(self) -> int:
+        return self.clock.now() + self.ms
+
+    def stopwatch(self) -> float:
+        return self.clock.stopwatch()
+
+
+async def explain(world: World, serial: str = "1", later: int = 0) -> tuple[Verdict, ...]:
+    await world.services.recorder.settle()
+    services = world.services
+    return (await Explaining(services.store, Later(services.clock, later)).explain(PASS_TYPE, serial)).verdicts
+
+
+async def codes(world: World, serial: str = "1", later: int = 0) -> list[str]:
+    return [verdict.code for verdict in await explain(world, serial, later)]
+
+
+async def first(world: World, code: str, later: int = 0) -> Verdict:
+    """Wait until the first verdict is this one, and see that what it calls proof is in the timeline."""
+
+    async def said() -> bool:
+        return (await codes(world, later=later))[0] == code
+
+    try:
+        await until(said, seconds=10)
+    except AssertionError:
+        raise AssertionError(f"never {code}: {await explain(world, later=later)}") from None
+    verdict = (await explain(world, later=later))[0]
+    assert set(verdict.proof) <= {event.id for event in await world.timeline("1")}
+    return verdict
+
+
+# ── states
+
+
+@journey
+async def test_a_healthy_pass_is_accused_of_nothing(world: World) -> None:
+    phone = await world.holding("1", 1)
+    assert await codes(world) == ["LP000"]
+    await world.change("1", 2)
+    await shows(phone, "1", 2)
+    assert await codes(world) == await codes(world, later=HOUR) == ["LP000"]
+
+
+@journey
+async def test_nobody_has_it(world: World) -> None:
+    await world.issue("1", 1)
+    assert await codes(world) == ["LP002"]
+
+
+@journey
+async def test_in_flight_and_then_not_asked_yet(world: World) -> None:
+    phone = await world.holding("1", 1)
+    phone.set_airplane_mode(True)
+    await world.change("1", 2)
+    await until(lambda: world.sql("SELECT 1 FROM push_target WHERE pushed >= wanted"), "APNs accepted it")
+    assert not (await first(world, "LP001")).problem
+    assert not (await first(world, "LP301", later=HOUR)).problem
+    phone.set_airplane_mode(False)
+    await shows(phone, "1", 2)
+    await first(world, "LP000")
+
+
+@journey
+async def test_unverified(world: World) -> None:
+    await world.issue("1", 1)
+    async with world.client() as client:
+        assert await world.register(client, "quiet", "1", "ab" * 32) == 201
+    await world.nothing_due()
+    await first(world, "LP003", later=HOUR)
+
+
+@journey
+async def test_voided(world: World) -> None:
+    await world.holding("1", 1)
+    await world.services.issuing.put(Wish(PASS_TYPE, "1", patch=True, void=True))
+    assert (await first(world, "LP004")).who == "nobody"
+
+
+# ── trip 1
+
+
+@journey
+async def test_a_refused_registration(world: World) -> None:
+    await world.issue("1", 1)
+    async with world.client() as client:
+        answer = await client.post(
+            f"/v1/devices/phone/registrations/{PASS_TYPE}/1",
+            headers={"Authorization": "ApplePass 0123456789abcdef"},
+            json={"pushToken": "ab" * 32},
+        )
+    assert answer.status_code == 401
+    assert "401" in (await first(world, "LP101")).sentence
+
+
+@journey
+async def test_a_phone_that_stopped_listening(world: World) -> None:
+    phone = await world.holding("1", 1)
+    phone.wallet.delete(PASS_TYPE, "1", phone.clock.now())
+    phone.wake()
+    await first(world, "LP102")
+    assert (await codes(world, later=2 * TOMBSTONE_MS))[0] == "LP102"
+
+
+# ── trip 2
+
+
+async def present(world: World) -> None:
+    """Let the service stand among the running processes, as ``livepass serve`` does."""
+    await world.stack.enter_async_context(world.services.present("serve+worker", sheds=False))
+    await until(lambda: world.sql("SELECT 1 FROM process"), "the process has given a sign")
+
+
+@journey
+async def test_no_worker(world: World) -> None:
+    """No process stands in the list: what is pushed here is pushed by nobody that anyone knows of."""
+    await world.holding("1", 1)
+    world.apns.chaos.set("status:503")
+    await world.change("1", 2)
+    await first(world, "LP201")
+    await present(world)
+    assert not (await first(world, "LP207")).problem
+
+
+@journey
+async def test_a_dead_token(world: World) -> None:
+    phone = await world.holding("1", 1)
+    world.apns.kill_device(phone.wallet.push_token, timestamp_ms=world.services.clock.now() + RACE_MARGIN_MS + MINUTE)
+    await world.change("1", 2)
+    assert "Unregistered" in (await first(world, "LP203")).sentence
+
+
+@journey
+async def test_apns_out_of_reach(world: World) -> None:
+    phone = await world.holding("1", 1)
+    await present(world)
+    world.apns.chaos.set("cut")
+    await world.change("1", 2)
+    assert "ConnectionLost" in (await first(world, "LP206")).sentence
+    world.apns.chaos.clear()
+    await world.services.issuing.push(PASS_TYPE, "1")
+    await shows(phone, "1", 2)
+
+
+@journey
+async def test_a_refused_certificate(world: World) -> None:
+    await present(world)
+    await world.holding("1", 1)
+    world.apns.chaos.set("status:403:BadCertificate")
+    await world.change("1", 2)
+    assert "BadCertificate" in (await first(world, "LP202")).sentence
+
+
+@journey
+async def test_held_by_the_budget(world: World) -> None:
+    await present(world)
+    await world.holding("1", 1)
+    world.sql("UPDATE push_target SET score = 9, last_push_at = ?", world.services.clock.now())
+    await world.change("1", 2)
+    assert not (await first(world, "LP208")).problem
+
+
+# ── trip 3
+
+
+async def spoiled(world: World, spoil: Spoil, code: str) -> Verdict:
+    """What is said of a pass that changed while the service was spoiled like this."""
+    phone = await world.holding("1", 1)
+    with world.spoiled(spoil):
+        await world.change("1", 2)
+        await until(lambda: phone.wallet.complaints, "the phone complains")
+        await phone.settle()
+    verdict = await first(world, code)
+    assert verdict.problem and verdict.proof
+    return verdict
+
+
+@journey(content=False)
+async def test_a_phone_that_rejects_the_pass(world: World) -> None:
+    await spoiled(world, damaged, "LP353")
+
+
+@journey(content=False)
+async def test_a_fetch_refused_on_its_way(world: World) -> None:
+    await spoiled(world, unauthorized, "LP359")
+
+
+@journey(content=False)
+async def test_a_lost_last_modified(world: World) -> None:
+    await spoiled(world, without_last_modified, "LP357")
+
+
+async def by_hand(world: World, authorization: str | None) -> None:
+    """A phone that is told of a change; with ``authorization``, it fetches with that."""
+    await world.issue("1", 1)
+    async with world.client() as client:
+        assert await world.register(client, "hand", "1", "ab" * 32) == 201
+        await world.change("1", 2)
+        asked = await client.get(f"/v1/devices/hand/registrations/{PASS_TYPE}")
+        assert json.loads(asked.content)["serialNumbers"] == ["1"]
+        if authorization is not None:
+            headers = {"Authorization": f"ApplePass {authorization}"}
+            assert (await client.get(f"/v1/passes/{PASS_TYPE}/1", headers=headers)).status_code == 401
+
+
+@journey
+async def test_a_wrong_token_on_the_fetch(world: World) -> None:
+    await by_hand(world, "0123456789abcdef")
+    await first(world, "LP351")
+
+
+@journey
+async def test_asked_and_did_not_fetch(world: World) -> None:
+    await by_hand(world, None)
+    await first(world, "LP001")
+    await first(world, "LP352", later=HOUR)
+
+
+# ── the change, the certificate
+
+
+@journey
+async def test_a_change_that_changes_nothing(world: World) -> None:
+    await world.holding("1", 1)
+    await world.change("1", 1)
+    assert await codes(world) == ["LP401", "LP000"]
+
+
+@journey
+async def test_a_refused_template(world: World) -> None:
+    await world.holding("1", 1)
+    field = {"key": "level", "label": "LEVEL", "value": "${level}"}
+    more = {**MEMBERSHIP, "storeCard": {**MEMBERSHIP["storeCard"], "secondaryFields": [field]}}
+    await world.services.publishing.publish(template(document=more), wait=True)
+    await until(lambda: world.sql("SELECT 1 FROM event WHERE kind = ?", Kind.TEMPLATE_REFUSED.value))
+    await first(world, "LP402")
+
+
+@journey
+async def test_an_expired_certificate(world: World) -> None:
+    await world.holding("1", 1)
+    await first(world, "LP502", later=3650 * DAY)
