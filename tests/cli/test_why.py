@@ -37,7 +37,8 @@ def test_a_problem_leaves_with_exit_1(issued):
         db.execute("UPDATE pass_type SET certificate_id = NULL")
     ran = issued("why", NAME, "--json", exit_=1).json
     assert ran["problem"] and [one["code"] for one in ran["verdicts"]] == ["LP501", "LP002"]
-    assert "LP501 no certificate" in issued("why", NAME, exit_=1).out
+    said = issued("why", NAME, exit_=1).out
+    assert "LP501 no certificate" in said and "docs/reference/findings.md" in said
 
 
 def test_a_pass_that_is_not_there(issued):

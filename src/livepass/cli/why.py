@@ -41,6 +41,8 @@ def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
             _draw_verdict(page, verdict)
     if current:
         page.line(good(f"{name}: {len(current)} of {found['phones']} phones were served the newest version"))
+    if found["problem"]:
+        page.line(dim("Every finding: docs/reference/findings.md"))
     if found["more"]:
         page.line(dim(f"Only {found['phones']} of its phones were looked at."))
 
