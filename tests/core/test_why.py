@@ -155,6 +155,7 @@ CASES: list[tuple[str, Facts]] = [
     ("LP301", facts(on(ASK), cohort=Cohort(COHORT, 1))),
     ("LP302", facts(on(ASK), cohort=Cohort(COHORT, 0))),
     ("LP303", said(ASK, "T1", Trip.ASK)),
+    ("LP303", said(FETCH, "T0", Trip.ASK)),
     ("LP304", said(ASK, "T3", Trip.ASK)),
     ("LP305", said(FETCH, "S6", Trip.ASK)),
     ("LP307", said(FETCH, "S4", Trip.ASK)),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from journeys.test_testimony import damaged, unauthorized, without_last_modified
+from journeys.test_testimony import damaged, numeric_tag, unauthorized, without_last_modified
 from journeys.world import (
     MEMBERSHIP,
     PASS_TYPE,
+    Answer,
     Spoil,
     World,
+    is_ask,
     journey,
     shows,
     template,
@@ -23,6 +25,7 @@ from livepass.core.why import Verdict
 from livepass.service.drafting import Wish
 from livepass.service.explaining import Explaining
 from livepass.service.seams import Clock
+from livepass.web.phone import Scope
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,7 @@ async def spoiled(world: World, spoil: Spoil, code: str) -> Verdict:
         await world.change("1", 2)
         await until(lambda: phone.wallet.complaints, "the phone complains")
         await phone.settle()
-    verdict = await first(world, code)
+        verdict = await first(world, code)
     assert verdict.problem and verdict.proof
     return verdict
 
@@ -222,6 +225,22 @@ async def test_a_fetch_refused_on_its_way(world: World) -> None:
 @journey(content=False)
 async def test_a_lost_last_modified(world: World) -> None:
     await spoiled(world, without_last_modified, "LP357")
+
+
+def refused_ask(scope: Scope, answer: Answer) -> None:
+    if is_ask(scope):
+        answer.status, answer.body = 401, b""
+
+
+@journey(content=False)
+async def test_an_ask_refused_on_its_way(world: World) -> None:
+    """We saw the ask and told it, so it stands on the fetch; the phone knows better."""
+    await spoiled(world, refused_ask, "LP303")
+
+
+@journey(content=False)
+async def test_a_list_with_a_malformed_tag(world: World) -> None:
+    await spoiled(world, numeric_tag, "LP304")
 
 
 async def by_hand(world: World, authorization: str | None) -> None:

@@ -402,7 +402,7 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP207", _PUSH, _push_answered(Next.LATER, Next.MUCH_LATER, Next.QUARANTINE, Next.TOKEN_DEAD)),
     ("LP209", _PUSH, _push_answered(Next.OUR_BUG)),
     ("LP208", _PUSH, _held_back),
-    ("LP303", _ASK, _said("T0", "T1", about=Trip.ASK)),
+    ("LP303", _ASK | _FETCH, _said("T0", "T1", about=Trip.ASK)),
     ("LP304", _ASK | _FETCH, _said("T3", about=Trip.ASK)),
     ("LP305", _ASK | _FETCH, _said("S5", "S6")),
     ("LP307", _FETCH, _said("S4")),
