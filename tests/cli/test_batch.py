@@ -92,6 +92,7 @@ def test_who_cannot_be_reached_is_not_tried_for_long(livepass, files):
     assert time.monotonic() - began < batch.WAITS[0] + 10
 
 
+@pytest.mark.alone
 def test_ctrl_c_says_how_far_it_got_and_that_it_may_be_run_again(project, tmp_path):
     program = subprocess.Popen(
         [sys.executable, "-m", "livepass", "pass", "batch", "-", "--results", "results.ndjson"],

@@ -368,6 +368,7 @@ async def _commands(life: Life) -> None:
         ("cert", "show", json.loads(listed.splitlines()[0])["id"]),
         ("template", "import", str(_template_folder(world))),
         ("pass", "timeline", name),
+        ("why", name),
         ("pass", "issue", f"{PASS_TYPE}/3", "--template", "membership", "points=3"),
         ("pass", "set", name, "points=11"),
         ("pass", "push", name),

@@ -76,12 +76,11 @@ def chosen(asked: argparse.Namespace) -> Sequence[int]:
 
 
 def seed_of_the_source() -> int:
-    """The same wherever the product and this programme are the same, and another one after any change."""
+    """The same wherever the product is the same, and another one after any change of it."""
     digest = hashlib.sha256()
-    for folder in (Path(livepass.__file__).parent, Path(__file__).parent):
-        for file in sorted(folder.rglob("*")):
-            if file.suffix in (".py", ".sql"):
-                digest.update(file.read_bytes())
+    for file in sorted(Path(livepass.__file__).parent.rglob("*")):
+        if file.suffix in (".py", ".sql"):
+            digest.update(file.read_bytes())
     return int.from_bytes(digest.digest()[:5], "big")
 
 

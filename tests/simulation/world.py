@@ -301,6 +301,8 @@ class World:
             process.fuse = None
         for pass_type in TYPES:
             self.loop.spawn(self._renewed(pass_type), None, "renewed")
+        if not aftermath.brought_back(self):
+            self.loop.spawn(self._brought_back(), None, "brought back")
         for phone in self.phones:
             phone.asks.clear()
             phone.needed.clear()
@@ -317,6 +319,14 @@ class World:
                     for phone in self.phones:
                         phone.asks[pass_type] = phone.needed[pass_type] = 0
                     return
+
+    async def _brought_back(self) -> None:
+        """Who is missing until the journal was replayed counts from then on."""
+        while not aftermath.brought_back(self):
+            await self.loop.sleep(10.0)
+        for phone in self.phones:
+            phone.asks.clear()
+            phone.needed.clear()
 
     def _begin_peace(self) -> None:
         """Nothing is left to do, so nothing is done; and after months, what is dead is forgotten."""
