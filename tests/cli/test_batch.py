@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cli.test_remote import running
 from livepass.cli import batch
 from livepass.core.unavailable import Unavailable
