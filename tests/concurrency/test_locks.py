@@ -395,7 +395,8 @@ def test_a_phone_that_comes_back_while_it_is_pruned_is_registered_anew(
         registering = asyncio.create_task(stage.register("phone", "aa"))
         await asyncio.sleep(0.3)  # as far as it gets
         may_go_on.set()
-        assert (await pruning, await registering) == (1, 201)
+        pruned, status = await pruning, await registering
+        assert pruned == 1 and status in (200, 201), "known or not, joining writes the row anew"
         assert engines.run(stage.url, "SELECT device_id, serial FROM registration") == [("phone", "1")]
         assert ledger.loose_ends(stage.url) == []
 
