@@ -40,7 +40,7 @@ class History:
         for pass_type, seq, kind, serial, device_id in events:
             if seq not in taken[pass_type][-1:]:
                 taken[pass_type].append(seq)
-            if kind == "registered":
+            if kind in ("registered", "token_changed"):
                 joined[pass_type, device_id, serial].append(seq)
             elif kind in ("issued", "changed", "voided"):
                 numbers[pass_type, serial].append(seq)
@@ -167,7 +167,7 @@ class _Followed:
     def joined(self, name: str, pass_type: str, serial: str, status: int) -> Iterator[str]:
         device, one = self.devices[name], (pass_type, serial)
         device.shows.setdefault(one, 0)
-        if status == 201:
+        if status in (200, 201):
             joinings = self.history.joined[pass_type, name, serial]
             if device.joinings[one] >= len(joinings):
                 yield f"{name} joined {one} a time more than is written down"
