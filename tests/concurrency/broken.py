@@ -17,6 +17,8 @@ from livepass.store.writing import Writing
 
 WINDOW_SECONDS = 0.05
 """The moment in which the fault can be seen, made long enough that it is."""
+WINDOWS = 40
+"""How often a torn ask waits for a change that makes it wrong, until it lets the next phone ask."""
 
 _whole = postgres.statements
 _NEWEST = "pg_sequence_last_value(quote_ident(c.pass_type)::regclass)"
@@ -34,8 +36,8 @@ def _by_sequence() -> dict[str, Statement]:
 _at_once = Writing._next_number
 
 
-async def _in_a_while(self: Writing, pass_type: str) -> int:
-    number = await _at_once(self, pass_type)
+async def _in_a_while(self: Writing, pass_type: str, newest_modified: int = 0) -> int:
+    number = await _at_once(self, pass_type, newest_modified)
     await asyncio.sleep(WINDOW_SECONDS)
     return number
 
@@ -55,9 +57,19 @@ _in_one = Reading.ask_snapshot
 
 
 async def _in_two(self: Reading, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
+    """The counter is read once a pass has changed that the list does not have: by chance that may never happen."""
     snapshot = await _in_one(self, pass_type, device_id, tag)
-    await asyncio.sleep(4 * WINDOW_SECONDS)
+    for _ in range(WINDOWS if tag is not None else 0):
+        await asyncio.sleep(WINDOW_SECONDS)
+        if _told(await _in_one(self, pass_type, device_id, tag), tag) - _told(snapshot, tag):
+            break
     return replace(snapshot, counter=await self.counter(pass_type))
+
+
+def _told(snapshot: AskSnapshot, tag: Tag | None) -> set[str]:
+    """The passes of which a phone that has this tag is told."""
+    since = tag.seq if tag is not None else 0
+    return {listed.registration.serial for listed in snapshot.listed if listed.newest > since}
 
 
 async def phones_in_two_statements(say: Say, **arguments: Any) -> None:

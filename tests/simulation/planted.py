@@ -100,9 +100,9 @@ PLANTED: tuple[Plant, ...] = (
     Plant(
         "no-floor",
         "a new history gives away the seconds of the lost one again",
-        "core/change.py",
-        "    return max(now // 1000 + AHEAD_SECONDS, lost + 1)",
-        "    return 0",
+        "store/queries.sql",
+        "       modified_floor = greatest(modified_floor, :modified_floor, newest_modified + :ahead)\n",
+        "       modified_floor = modified_floor\n",
     ),
     Plant(
         "cached-by-number",

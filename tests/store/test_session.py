@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import engines
+from livepass.core.change import AHEAD_SECONDS
 from livepass.core.decision import Leave, NewEpoch, RaiseAsked, RaiseServed, Resurrect, Retarget, Revive, SaveDevice
 from livepass.core.model import Certificate, Counter, Prunable, StoredTemplate, Tag
 from livepass.core.timeline import TAKEN, Event, Kind
@@ -542,7 +543,11 @@ def test_an_epoch_is_replaced_once(tmp_path: Path) -> None:
             assert await hand.apply(NewEpoch(TYPE, "e1", "e2", 77)) == 2, "it takes a number"
             assert await hand.apply(NewEpoch(TYPE, "e1", "e3", 99)) == 0
             row = hand.row("counter")
-            assert (row["epoch"], row["seq"], row["began"], row["modified_floor"]) == ("e2", 2, 2, 77)
+            assert (row["epoch"], row["seq"], row["began"]) == ("e2", 2, 2)
+            assert row["modified_floor"] == row["newest_modified"] + AHEAD_SECONDS, "whatever the clock says"
+            assert row["newest_modified"] == hand.row("pass")["last_modified"]
+            assert await hand.apply(NewEpoch(TYPE, "e2", "e4", 10**12)) == 3
+            assert hand.row("counter")["modified_floor"] == 10**12
 
     asyncio.run(main())
 

@@ -102,7 +102,8 @@ PLANTED: dict[str, tuple[str, ...]] = {
     "no_installation": ("DELETE FROM installation",),
     "pass_type_without_counter": (f"DELETE FROM counter WHERE pass_type = '{TYPE}'",),
     "counter_without_pass_type": (
-        "INSERT INTO counter (pass_type, epoch, seq, began, modified_floor) VALUES ('pass.x', 'e', 0, 0, 0)",
+        "INSERT INTO counter (pass_type, epoch, seq, began, modified_floor, newest_modified)"
+        " VALUES ('pass.x', 'e', 0, 0, 0, 0)",
     ),
     "pass_without_pass_type": ("UPDATE pass SET pass_type = 'pass.x' WHERE serial = 'b'",),
     "pass_without_template": ("UPDATE pass SET revision = 'r0' WHERE serial = 'b'",),
@@ -138,7 +139,11 @@ PLANTED: dict[str, tuple[str, ...]] = {
     "lease_forgotten": (f"UPDATE push_target SET lease_until = {T0 - 2 * DAY} WHERE lease IS NOT NULL",),
     "lease_by_halves": ("UPDATE push_target SET lease_until = NULL WHERE lease IS NOT NULL",),
     "dead_by_halves": ("UPDATE push_target SET dead_at = 1 WHERE push_token = 'aa'",),
-    "version_from_the_future": (f"UPDATE pass SET last_modified = {(T0 + 2 * DAY) // 1000} WHERE serial = 'b'",),
+    "version_from_the_future": (
+        f"UPDATE counter SET newest_modified = {(T0 + 2 * DAY) // 1000}",
+        f"UPDATE pass SET last_modified = {(T0 + 2 * DAY) // 1000} WHERE serial = 'b'",
+    ),
+    "version_later_than_the_newest": (f"UPDATE counter SET newest_modified = {T0 // 1000 - 100}",),
     "event_id_given_twice": (),
     "diary_disagrees": ("UPDATE device SET told = told - 1 WHERE device_id = 'd1'",),
 }

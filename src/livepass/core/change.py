@@ -28,9 +28,9 @@ def next_last_modified(previous: int | None, now: int, floor: int = 0) -> int:
 
 
 AHEAD_SECONDS = 60
-"""How far ahead of the clock dates are taken to have run in a history that was lost: a second with each change beyond
-one a second. Nothing bounds it: where a pass had run further ahead, and lost changes that only another process knows
-of, two versions may get one date.
+"""How far dates are taken to have run, in a history that was lost, ahead of the clock and of the newest date that the
+database still knows, whichever is later: a second with each change beyond one a second. Nothing bounds it: where a pass
+had run further ahead in what was lost, and only another process knows of it, two versions may get one date.
 """
 
 
@@ -38,7 +38,8 @@ def floor_of_a_new_epoch(now: int, lost: int = 0) -> int:
     """The least ``Last-Modified`` (seconds) of versions made after history went back, at ``now`` (ms).
 
     The lost history gave away seconds up to now, and some more where passes changed several times in a second; ``lost``
-    is the newest that it is known to have given away, here: other processes may have given away later ones.
+    is the newest that it is known to have given away, here: other processes may have given away later ones. The store
+    keeps the same distance from the newest date in the database: the clock may have been set back.
     """
     return max(now // 1000 + AHEAD_SECONDS, lost + 1)
 

@@ -174,7 +174,8 @@ class NewEpoch:
     """History went back: what phones hold in ``old_epoch`` no longer means anything.
 
     It takes a number, with which everything counts as changed, and a floor (seconds) for ``last_modified``: the lost
-    history may have given away the seconds up to now. Nothing happens when ``old_epoch`` is no longer the present one.
+    history may have given away the seconds up to now, and some above the newest that is still known. Nothing happens
+    when ``old_epoch`` is no longer the present one.
     """
 
     pass_type: str

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from livepass.core import decision as d
+from livepass.core.change import AHEAD_SECONDS
 from livepass.store import rows
 from livepass.store.reading import Reading
 
@@ -48,8 +49,8 @@ class Locking(Reading):
         if push_token is not None:
             await self._db.rows("lock_phone_and_token", {**key, "push_token": push_token})
 
-    async def _next_number(self, pass_type: str) -> int:
-        row = await self._one("next_number", pass_type=pass_type)
+    async def _next_number(self, pass_type: str, newest_modified: int = 0) -> int:
+        row = await self._one("next_number", pass_type=pass_type, newest_modified=newest_modified)
         if row is None:
             raise LookupError(f"pass type {pass_type} has no counter; it was never set up")
         number: int = row[0]
@@ -86,6 +87,7 @@ class Locking(Reading):
             old_epoch=write.old_epoch,
             epoch=write.epoch,
             modified_floor=write.modified_floor,
+            ahead=AHEAD_SECONDS,
         )
         self.made_due = self.made_due or row is not None
         return None if row is None else row[0]

@@ -17,7 +17,8 @@ _BYTES = (
 )
 _NUMBERS = (
     *("after", "before", "limit", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
-    *("seq", "edit", "asked", "told", "pushed", "attempts", "modified_floor", "last_modified"),
+    *("seq", "edit", "asked", "told", "pushed", "attempts"),
+    *("last_modified", "newest_modified", "modified_floor", "ahead"),
     *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),
     *("created_at", "changed_at", "proven_at", "retired_at", "last_push_at", "token_registered_at"),
     *("not_before", "not_after", "intermediate_not_after"),

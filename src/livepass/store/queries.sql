@@ -8,11 +8,14 @@
 SELECT pass_type, epoch, seq, began, modified_floor FROM counter WHERE pass_type = :pass_type;
 
 -- name: next_number
--- Takes a number. The row stays locked until the commit: commit order is number order, without gaps.
-UPDATE counter SET seq = seq + 1 WHERE pass_type = :pass_type RETURNING seq;
+-- Takes a number, and keeps the date that goes with it. The row stays locked until the commit: commit order is number
+-- order, without gaps.
+UPDATE counter SET seq = seq + 1, newest_modified = greatest(newest_modified, :newest_modified)
+ WHERE pass_type = :pass_type RETURNING seq;
 
 -- name: ensure_counter
-INSERT INTO counter (pass_type, epoch, seq, began, modified_floor, spread) VALUES (:pass_type, :epoch, 0, 0, 0, NULL)
+INSERT INTO counter (pass_type, epoch, seq, began, modified_floor, newest_modified, spread)
+VALUES (:pass_type, :epoch, 0, 0, 0, 0, NULL)
 ON CONFLICT (pass_type) DO NOTHING;
 
 -- name: ensure_pass_type
@@ -642,7 +645,7 @@ UPDATE registration SET retell_at = :retell_at
 -- name: begin_epoch
 -- Everything counts as changed with this number: nobody knows what phones saw of the history that was lost.
 UPDATE counter SET epoch = :epoch, seq = seq + 1, began = seq + 1, spread = '',
-       modified_floor = greatest(modified_floor, :modified_floor)
+       modified_floor = greatest(modified_floor, :modified_floor, newest_modified + :ahead)
  WHERE pass_type = :pass_type AND epoch = :old_epoch
 RETURNING seq;
 

@@ -121,6 +121,11 @@ INVARIANTS: Mapping[str, Invariant] = {
         "set the clock right; the pass follows it again once that instant has come",
         "pass_type serial",
     ),
+    "version_later_than_the_newest": Invariant(
+        "a version is later than the newest that was ever given away: a new history may give its date away again",
+        _REPORT,
+        "pass_type serial",
+    ),
     "event_id_given_twice": Invariant("the diary cannot be written: its next id is taken", _RESTORE, "last_id"),
 }
 """By the name of the statement in verify.sql."""

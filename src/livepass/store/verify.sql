@@ -133,6 +133,10 @@ SELECT pass_type, push_token FROM push_target WHERE (dead_at IS NULL) <> (dead_r
 -- name: version_from_the_future
 SELECT pass_type, serial FROM pass WHERE last_modified > :tomorrow;
 
+-- name: version_later_than_the_newest
+SELECT p.pass_type, p.serial FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+ WHERE p.last_modified > c.newest_modified;
+
 -- ─────────────────────────────────────────────── the diary
 
 -- name: event_id_given_twice

@@ -208,7 +208,8 @@ class Writing(Twins):
         urgent: bool,
     ) -> tuple[int, int]:
         moved = [version for version in versions if version.moves]
-        number = await self._next_number(pass_type) if moved else 0
+        newest = max((version.row.last_modified for version in moved), default=0)
+        number = await self._next_number(pass_type, newest) if moved else 0
         added: list[dict[str, Any]] = []
         updated: list[dict[str, Any]] = []
         for version in sorted(versions, key=lambda version: version.row.serial):

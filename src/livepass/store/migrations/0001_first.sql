@@ -50,6 +50,7 @@ CREATE TABLE counter (
   seq            BIGINT NOT NULL,
   began          BIGINT NOT NULL,
   modified_floor BIGINT NOT NULL,              -- no new last_modified is below it (seconds)
+  newest_modified BIGINT NOT NULL,             -- the newest last_modified that was ever given away (seconds)
   spread         TEXT
 ) WITHOUT ROWID;
 
