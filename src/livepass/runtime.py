@@ -112,8 +112,10 @@ class AsyncSignal:
         self._event.set()
 
     async def wait(self, seconds: float) -> bool:
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes in the moment of the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
         was_set = self._event.is_set()
         self._event.clear()
         return was_set

@@ -27,8 +27,8 @@ PLANTED: tuple[Plant, ...] = (
         "number-from-a-clock",
         "a timestamp instead of a locked counter: two changes of a moment, or a clock put back, hide each other",
         "store/queries.sql",
-        "UPDATE counter SET seq = seq + 1 WHERE pass_type = :pass_type RETURNING seq;",
-        "UPDATE counter SET seq = max(seq, (SELECT coalesce(max(at), 0) / 1000 FROM event)) WHERE pass_type = :pass_type RETURNING seq;",
+        "UPDATE counter SET seq = seq + 1, newest_modified",
+        "UPDATE counter SET seq = max(seq, (SELECT coalesce(max(at), 0) / 1000 FROM event)), newest_modified",
     ),
     Plant(
         "list-and-tag-apart",

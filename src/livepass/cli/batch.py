@@ -23,7 +23,7 @@ from livepass.cli.faults import Exit, Fault, Where, unchecked
 from livepass.cli.names import Push, push_option
 from livepass.cli.render import dim, good, to_json
 from livepass.cli.root import Verb
-from livepass.cli.session import Session, run
+from livepass.cli.session import Session, interruptible, run
 
 if TYPE_CHECKING:
     from livepass.cli.client import Client
@@ -95,7 +95,8 @@ async def _send(session: Session, lines: IO[bytes], push: Push, progress: Progre
     from livepass.cli.client import connected
 
     async with connected(session) as client:
-        for call in _calls(lines):
+        calls = _calls(lines)
+        while (call := _next(calls)) is not None:
             await _carry_out(client, call, push, progress, out)
 
 
@@ -121,6 +122,14 @@ async def _carry_out(client: Client, lines: Sequence[Numbered], push: Push, prog
                 raise
             await asyncio.sleep(WAITS[tries])
             tries += 1
+
+
+def _next(calls: Iterator[list[Numbered]]) -> list[Numbered] | None:
+    """The next call, ``None`` after the last. Ctrl-C ends the waiting for a pipe in which nothing comes: the event
+    loop's own handler would cancel the task, which notices that when it has read on.
+    """
+    with interruptible():
+        return next(calls, None)
 
 
 def _calls(lines: IO[bytes]) -> Iterator[list[Numbered]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import contextlib
+import signal
+import threading
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,6 +52,24 @@ class Session:
         if url and not key:
             raise usage(f"{url} needs an API key", "add --key KEY, or set LIVEPASS_KEY; livepass key create makes one")
         return (url, key) if url and key else None
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """For a read inside ``run`` that may block for ever: Ctrl-C raises ``KeyboardInterrupt`` out of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    import asyncio
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise KeyboardInterrupt  # it came just before
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
