@@ -35,6 +35,7 @@ SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
         (trip1_register.ASK_GRACE_MS, MINUTE),
         (trip1_register.TOMBSTONE_MS, HOUR),
         (trip1_register.LATE_MS, 30 * SECOND),
+        (trip1_register.CLOCK_AHEAD_MS, DAY),
         (trip1_register.TWINS_KEPT, 3),
         (trip2_push.EXPIRATION_DAYS, 14),
         (trip2_push.CIRCUIT_MS, 5 * MINUTE),

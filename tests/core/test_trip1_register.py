@@ -15,6 +15,8 @@ from livepass.core.model import Device, Registration
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip1_register import (
     ASK_GRACE_MS,
+    CLOCK_AHEAD_MS,
+    LATE_MS,
     TOMBSTONE_MS,
     RegisterFacts,
     Rule,
@@ -99,6 +101,30 @@ def test_whoever_registers_again_may_have_another_copy_and_joins_again() -> None
     late = replace(AGAIN, started_at=LIVE.registered_at)
     assert not [write for write in register(late).writes if isinstance(write, Join)], "a late repetition is no news"
     assert JOIN in register(replace(late, started_at=LIVE.registered_at + 1)).writes
+
+
+AHEAD = NOW + 3_600_000
+
+
+def test_a_clock_that_was_ahead_makes_no_later_registration_a_late_one() -> None:
+    ahead = replace(AGAIN, registration=replace(LIVE, registered_at=AHEAD), started_at=NOW - 1_000)
+    assert JOIN in register(ahead).writes
+
+
+def test_a_token_that_was_held_up_is_not_taken_where_nobody_knows_which_one_is_newer() -> None:
+    ahead = replace(AGAIN, device=replace(NEW_TOKEN, token_registered_at=AHEAD))
+    held_up = register(replace(ahead, started_at=NOW - LATE_MS - 1))
+    assert (held_up.reply.status, held_up.writes) == (503, ()), "the phone repeats it, a proxy does not"
+    assert held_up.events[0].detail == {"status": 503, "reason": "on its way for 30 s: the phone is to repeat it"}
+    for at_once in (replace(ahead, started_at=NOW - LATE_MS), replace(ahead, started_at=None)):
+        assert RETARGET in register(at_once).writes, "believed, the clock would keep every newer token out"
+    of_that_clock = register(replace(ahead, started_at=AHEAD - 1))
+    assert [write.push_token for write in of_that_clock.writes if isinstance(write, SaveDevice)] == [OLD_PUSH]
+    assert RETARGET in register(replace(ahead, started_at=AHEAD)).writes
+    far = replace(ahead, device=replace(NEW_TOKEN, token_registered_at=NOW + CLOCK_AHEAD_MS))
+    assert RETARGET in register(replace(far, started_at=NOW - LATE_MS - 1)).writes, "nobody waits for longer than a day"
+    same = replace(ahead, device=replace(DEVICE, token_registered_at=AHEAD), started_at=NOW - LATE_MS - 1)
+    assert register(same).reply.status == 200
 
 
 def test_every_registration_bumps_the_time_that_a_410_is_compared_with() -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 
+PEACE_SECONDS = 3 * 3600.0
+"""So long nobody has anything to do, and nothing is done."""
+
+
 def still(world: World) -> bool:
     """Whether nothing is going on any more that could change anything for a phone."""
     now = world.clock.now()
@@ -28,7 +32,7 @@ def still(world: World) -> bool:
     if not brought_back(world):
         return False
     tasks = [task for phone in world.phones if phone.on for task in phone.wallet.queue.tasks() if task.kind != "log"]
-    return not [task for task in tasks if task.kind != "ask" or task.due_at < world.loop.now + 3600]
+    return not [task for task in tasks if task.kind != "ask" or task.due_at < world.loop.now + PEACE_SECONDS]
 
 
 def brought_back(world: World) -> bool:

@@ -197,6 +197,7 @@ class Phone:
         held = self.wallet.add(pkpass, self.loop.now)
         self.readded[held.key] = self.readded.get(held.key, 0) + 1
         self.trace.note("add", f"{self.name} {held.serial} {manifest_of(held.package)[:8]}")
+        self.asks[held.pass_type] = self.needed[held.pass_type] = 0
         self.apple.want(self.wallet.push_token, held.pass_type)
         self.pump()
         return held.key

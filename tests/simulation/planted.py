@@ -142,7 +142,7 @@ PLANTED: tuple[Plant, ...] = (
         "    writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts))]\n"
         "    if joined:\n",
         "    writes: list[Write] = []\n"
-        "    if joined or facts.device is None:\n"
+        "    if not known or facts.device is None:\n"
         "        writes.append(SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts)))\n"
         "    if joined:\n",
     ),
@@ -164,9 +164,8 @@ PLANTED: tuple[Plant, ...] = (
         "late-delete-wins",
         "a DELETE that was held up undoes the registration that came after it (each of two rules alone prevents it)",
         "core/trip1_register.py",
-        "    if facts.started_at is not None and held_up(facts.started_at, facts.now):\n"
-        "        waited = (facts.now - facts.started_at) // 1000\n"
-        '        return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, f"on its way for {waited} s: the phone is to repeat it")\n'
+        "    if held_up(facts.started_at, facts.now):\n"
+        "        return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, _on_its_way(facts))\n"
         "    was = facts.registration is not None and facts.registration.left_at is None\n"
         "    if was and _registered_since(facts):\n",
         "    was = facts.registration is not None and facts.registration.left_at is None\n    if False:\n",

@@ -34,4 +34,10 @@ REGRESSIONS: Sequence[Regression] = (
     Regression(
         20261128001981, "swarm", "a phone that registered again after a DELETE that was lost was told of nothing"
     ),
+    Regression(727324718519, "swarm", "a failover in a burst, with the clock set back, gave one date to two versions"),
+    Regression(
+        8112026001810,
+        "swarm",
+        "after a fast clock was set right, a repeated registration brought an old token back",
+    ),
 )

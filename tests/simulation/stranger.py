@@ -26,6 +26,7 @@ class NaiveWallet:
         self.token = ""
         self.body = b""
         self.registered = False
+        self.asleep = False
         self.asked_at = 0.0
 
     def add(self, pass_type: str, serial: str, token: str) -> None:
@@ -35,6 +36,8 @@ class NaiveWallet:
     def _poll(self) -> None:
         """Registers until it was told yes; then asks without a tag, and fetches whatever is named."""
         self.loop.later(self.every * (0.8 + 0.4 * self.rng.random()), self._poll)
+        if self.asleep:
+            return
         pass_type, serial = self.key
         devices = f"/wallet/v1/devices/{self.device_id}/registrations/{pass_type}"
         if not self.registered:

@@ -331,8 +331,10 @@ class World:
     def _begin_peace(self) -> None:
         """Nothing is left to do, so nothing is done; and after months, what is dead is forgotten."""
         pushes = self.trace.counts["send"]
-        self.loop.run(self.loop.now + 3 * 3600)
+        self.loop.run(self.loop.now + aftermath.PEACE_SECONDS)
         aftermath.check_rest(self, self.trace.counts["send"] - pushes)
+        for stranger in self.strangers:
+            stranger.asleep = True  # else a token that is dead would be forgotten between two of its asks
         self.clock.off += 100 * DAY
         process = self.processes[0]
 

@@ -41,10 +41,13 @@ TOMBSTONE_MS = 3_600_000
 """How long after a DELETE a registration stays listed: Wallet ignores serials it left for an hour."""
 
 LATE_MS = 30_000
-"""A DELETE that was on its way for longer was held up by something between us: the phone may have registered since, and
-if it has not, it repeats the DELETE in order when it is answered 503. Likewise nobody may be there any more for the
-answer to an ask or a fetch that comes so late.
+"""A request that was on its way for longer was held up by something between us: after a DELETE the phone may have
+registered since, and if it has not, it repeats the DELETE in order when it is answered 503. Likewise nobody may be
+there any more for the answer to an ask or a fetch that comes so late.
 """
+
+CLOCK_AHEAD_MS = 86_400_000
+"""A clock was ahead by no more than that, or what it noted is not worth waiting for."""
 
 TWINS_KEPT = 3
 """Device ids of one phone that are kept beside the one it uses, also if it makes a new one every minute."""
@@ -85,6 +88,8 @@ def register(facts: RegisterFacts) -> Decision:
         return _refuse(facts, Kind.REGISTRATION_REFUSED, 400, 'the body is not {"pushToken": "<hex>"}')
     if facts.device is not None and _token_came_since(facts, facts.device):
         push_token = facts.device.push_token
+    if facts.device is not None and push_token != facts.device.push_token and _cannot_be_dated(facts, facts.device):
+        return _refuse(facts, Kind.REGISTRATION_REFUSED, 503, _on_its_way(facts))
     known = facts.registration is not None and facts.registration.left_at is None
     joined = not known or not _late(facts)
     target = fingerprint(push_token)
@@ -115,9 +120,8 @@ def unregister(facts: RegisterFacts) -> Decision:
     """Decide ``DELETE …``: 200 also when nothing was registered, because a phone repeats what is not 200."""
     if not accepts(facts.authorization, facts.expected_token, known=facts.known_pass):
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 401, "wrong token")
-    if facts.started_at is not None and held_up(facts.started_at, facts.now):
-        waited = (facts.now - facts.started_at) // 1000
-        return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, f"on its way for {waited} s: the phone is to repeat it")
+    if held_up(facts.started_at, facts.now):
+        return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, _on_its_way(facts))
     was = facts.registration is not None and facts.registration.left_at is None
     if was and _registered_since(facts):
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 200, "the phone registered after this DELETE had started")
@@ -210,10 +214,11 @@ def _late(facts: RegisterFacts) -> bool:
 
     One that did not joins once more. Apple does not say when phones register what they follow already; we chose to take
     none at its word, because its DELETE may have been lost, and it has the pass again, perhaps an older copy out of a
-    mail, with a tag that is newer. What it was told and served before says nothing of that one.
+    mail, with a tag that is newer. What it was told and served before says nothing of that one. Nor does a date that
+    was noted by a clock that was ahead.
     """
     since = facts.registration.registered_at if facts.registration is not None else 0
-    return facts.started_at is not None and facts.started_at <= since
+    return facts.started_at is not None and facts.started_at <= since <= facts.now
 
 
 def _said_at(facts: RegisterFacts) -> int:
@@ -226,9 +231,26 @@ def _said_at(facts: RegisterFacts) -> int:
 def _token_came_since(facts: RegisterFacts, device: Device) -> bool:
     """Whether the phone started another registration after this one: then a token that comes with this one may be the
     one from before. A proxy may carry out a request late, or once more. What was noted by a clock that was ahead says
-    nothing: believed, it would keep every newer token out.
+    nothing: believed, it would keep every newer token out. Unless the same clock says when this request started.
     """
-    return facts.started_at is not None and facts.started_at < device.token_registered_at <= facts.now
+    if facts.started_at is None or facts.started_at >= device.token_registered_at:
+        return False
+    return device.token_registered_at <= facts.now or facts.started_at > facts.now + LATE_MS
+
+
+def _cannot_be_dated(facts: RegisterFacts, device: Device) -> bool:
+    """Whether nobody can tell which token is newer: ours was noted by a clock that was ahead (within reason: no phone
+    is kept waiting for longer), and this request was held up. The phone repeats what is answered 503, if it is still
+    there; who repeats it in its stead does not.
+    """
+    ahead = device.token_registered_at - facts.now
+    return 0 < ahead < CLOCK_AHEAD_MS and held_up(facts.started_at, facts.now)
+
+
+def _on_its_way(facts: RegisterFacts) -> str:
+    """Why a phone is to repeat what was held up."""
+    waited = (facts.now - (facts.started_at or facts.now)) // 1000
+    return f"on its way for {waited} s: the phone is to repeat it"
 
 
 def _leave(facts: RegisterFacts) -> tuple[Write, ...]:
