@@ -129,10 +129,10 @@ class _Loop:
         mutant.apply()
         code = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
         module = f"{self.subject.package}.{mutant.module}"
+        function = _function(sys.modules[module], mutant.owner) if mutant.owner else None
         # A function that no test ran may be one that builds a table.
-        if mutant.owner and items:
+        if function is not None and items:
             _clear_caches(self.subject.package)
-            function = _function(sys.modules[module], mutant.owner)
             function.__code__ = _code(code, mutant.owner)
             for item in items:
                 _run([item])
@@ -205,8 +205,11 @@ def _clear_caches(package: str) -> None:
 
 
 def _function(module: types.ModuleType, owner: Sequence[str]) -> Any:
+    """``None``: it is made inside another function, which ran long ago."""
     found: Any = module
     for name in owner:
+        if name not in vars(found):
+            return None
         found = vars(found)[name]
     found = getattr(found, "fget", None) or getattr(found, "__func__", found)
     return getattr(found, "__wrapped__", found)
