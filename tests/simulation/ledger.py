@@ -272,10 +272,13 @@ class Ledger:
                 continue
             seq, modified, manifest, salt, document = found[0]
             last = history[-1] if history else None
-            if last is not None and (last.manifest, last.last_modified, last.salt) == (manifest, modified, salt):
+            here = (manifest, modified, salt)
+            same = [one for one in history if one and (one.manifest, one.last_modified, one.salt) == here]
+            if last is not None and last in same:
                 continue
             points = json.loads(document)["storeCard"]["primaryFields"][0]["value"]
-            quiet = self.putting.get(key, 0) > 0
+            # One that comes back with an older copy of the database is as quiet as it was.
+            quiet = same[-1].quiet if same else self.putting.get(key, 0) > 0
             version = Version(seq, modified, manifest, salt, self.index, points, quiet, self.loop.now)
             awaited, self._awaited = self._awaited, []
             for one in awaited:
