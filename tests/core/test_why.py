@@ -250,6 +250,15 @@ def test_how_sure_it_is() -> None:
     assert sure(facts(None, line("T4", device=None), phones=two)) is Sure.POSSIBLE
 
 
+@pytest.mark.parametrize(
+    ("after", "of", "sure"), [(1, None, Sure.POSSIBLE), (0, None, Sure.CERTAIN), (1, PHONE, Sure.CERTAIN)]
+)
+def test_a_later_fetch_of_nobody_known_may_have_been_this_phone(after: int, of: str | None, sure: Sure) -> None:
+    fetched = event(Kind.FETCHED, at=AGO + MINUTE + after, device=of, status=200)
+    verdict = explain(facts(on(FETCH), line("T4"), fetched), NOW)[0]
+    assert (verdict.code, verdict.sure) == ("LP353", sure)
+
+
 def test_when_to_look_again() -> None:
     held_back = explain(facts(on(PUSH, event(Kind.PUSH_HELD), owed=target(NOW + 9))), NOW)[0]
     assert held_back.look_again_at == NOW + 9

@@ -118,6 +118,8 @@ class Ledger:
         self.disorder = 0
         """Crashes, stalls and unanswered pushes so far: each may cost an extra push."""
         self.putting: dict[Key, int] = {}
+        self.unnoticed: dict[str, Tag] = {}
+        """The epochs of the copy that was put back last: nobody has noticed while they are the present ones."""
         self._rows: dict[Key, Row | None] = {}
 
     def violate(self, rule: str, text: str, *about: str) -> None:
@@ -253,6 +255,7 @@ class Ledger:
         self._moved(known, look)
         for pass_type, epoch, seq in look("SELECT pass_type, epoch, seq FROM counter"):
             self.counters[pass_type] = Tag(epoch, seq)
+        self.unnoticed = dict(self.counters)
 
     def _count(self, look: Look) -> None:
         for pass_type, epoch, seq in look("SELECT pass_type, epoch, seq FROM counter"):

@@ -338,4 +338,18 @@ PLANTED: tuple[Plant, ...] = (
         "    joined = not known or not _late(facts)\n",
         "    joined = not known\n",
     ),
+    Plant(
+        "told-is-current",
+        "the diagnosis takes a phone that was told for one that has it",
+        "core/timeline.py",
+        "    if marks.served >= marks.changed:\n",
+        "    if max(marks.served, marks.told) >= marks.changed:\n",
+    ),
+    Plant(
+        "words-that-are-over",
+        "the diagnosis believes what a phone said before it was served",
+        "core/why.py",
+        "        if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):\n            return None\n",
+        "",
+    ),
 )

@@ -18,7 +18,7 @@ from livepass.core.unavailable import Unavailable
 from livepass.emulators.iphone import Quirks
 from livepass.service.refusals import Refusal
 from livepass.service.seams import Sender
-from simulation import aftermath, invariants
+from simulation import aftermath, diagnosis, invariants
 from simulation.apple import Apple, SimulatedSender
 from simulation.database import Server
 from simulation.faults import PROFILES, Faults, draw, profile_of
@@ -250,6 +250,7 @@ class World:
                 self._go_on(self.loop.now + QUIET_DAYS * DAY, until_still=True)
             if not self.ledger.violations:
                 aftermath.check(self)
+                diagnosis.accuses_nobody(self)
             if not self.ledger.violations:
                 self._begin_peace()
         self.loop.close()
@@ -267,6 +268,7 @@ class World:
             if self.faulty:
                 error = self.faulty[0]
                 self.ledger.violate("X1", f"a task of the service ended with {type(error).__name__}: {error}")
+            diagnosis.never_calls_stale_current(self)
             if until_still and aftermath.still(self):
                 return
             if not until_still and int(self.loop.now // 3600) % 6 == 0 and not self.restoring:

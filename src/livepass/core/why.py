@@ -256,7 +256,9 @@ def _said(*codes: str, about: Trip | None = None) -> Rule:
         if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):
             return None
         named = line.device_id == registration.device_id or sum(one.followed for one in view.facts.phones) == 1
-        sure = Sure.CERTAIN if named and not view.facts.more else Sure.POSSIBLE
+        fetched = view.last(Kind.FETCHED)
+        over = fetched is not None and fetched.device_id is None and fetched.at > line.at  # perhaps it was this phone
+        sure = Sure.CERTAIN if named and not view.facts.more and not over else Sure.POSSIBLE
         return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), sure)
 
     return rule
