@@ -6,6 +6,7 @@ between two steps of the world, and change nothing in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from livepass.core.why import Sure, Verdict
@@ -15,7 +16,6 @@ from livepass.store.sqlite import SqliteConnection, drive
 from simulation.phones import Phone, manifest_of
 
 if TYPE_CHECKING:
-    from livepass.emulators.iphone.model import InstalledPass
     from simulation.ledger import Key
     from simulation.world import World
 
@@ -23,53 +23,47 @@ CURRENT = "LP000"
 
 
 def never_calls_stale_current(world: World) -> None:
-    """W1. What was served in this minute may still be on its way to the phone."""
-    for phone, key, held, verdict in _said(world):
-        version = world.ledger.current(key)
-        if verdict.code != CURRENT or version is None or manifest_of(held.package) == version.manifest:
+    """W1. Before somebody notices that the database went back, nobody can know."""
+    ledger = world.ledger
+    for phone, key, held, verdict in _said(world, newest=False):
+        was, now = ledger.unnoticed.get(key[0]), ledger.counters.get(key[0])
+        if verdict.code != CURRENT or (was is not None and now is not None and was.epoch == now.epoch):
             continue
-        was, now = world.ledger.unnoticed.get(key[0]), world.ledger.counters.get(key[0])
-        if was is not None and now is not None and was.epoch == now.epoch:
-            continue  # nobody has noticed that the database went back
-        if world.network.swallowed.get((str(phone), *key), 0.0) > version.at:
+        version = ledger.current(key)
+        if version is None or world.network.swallowed.get((str(phone), *key), 0.0) > version.at:
             continue
-        what = f"why calls {phone} current, which holds {manifest_of(held.package)[:8]} of {key[1]}"
-        world.ledger.violate("W1", f"{what}, which is {version.manifest[:8]}", str(phone), key[1])
+        what = f"why calls {phone} current, which holds {held[:8]} of {key[1]}, which is {version.manifest[:8]}"
+        ledger.violate("W1", what, str(phone), key[1])
 
 
 def accuses_nobody(world: World) -> None:
     """W2, of phones that hold what they should. A possibility is no accusation."""
     if not (world.pushes and world.retells):
         return
-    for phone, key, held, verdict in _said(world):
-        version = world.ledger.current(key)
-        if (
-            verdict.problem
-            and verdict.sure is not Sure.POSSIBLE
-            and version is not None
-            and manifest_of(held.package) == version.manifest
-        ):
-            what = f"{verdict.code} {verdict.name}: {verdict.sentence}"
-            world.ledger.violate("W2", f"{phone} holds the newest {key[1]}, and why says {what}", str(phone), key[1])
+    for phone, key, _, verdict in _said(world, newest=True):
+        if verdict.problem and verdict.sure is not Sure.POSSIBLE:
+            what = f"{phone} holds the newest {key[1]}, and why says {verdict.code} {verdict.name}: {verdict.sentence}"
+            world.ledger.violate("W2", what, str(phone), key[1])
 
 
-def _said(world: World) -> list[tuple[Phone, Key, InstalledPass, Verdict]]:
-    """For each phone that is registered and each pass on it: what is said of the two."""
+def _said(world: World, *, newest: bool) -> Iterator[tuple[Phone, Key, str, Verdict]]:
+    """For each phone that is registered and each pass of which it holds the newest version, or does not: the manifest
+    that it holds, and what is said of the two.
+    """
     server = world.server
     if server.db.in_transaction:
-        return []
+        return
     explaining = Explaining(Reading(SqliteConnection(server.db, server.statements)), world.clock)
     said: dict[Key, dict[str | None, Verdict]] = {}
-    found = []
     for phone in world.phones:
         for key, held in sorted(phone.wallet.passes.items()):
-            record = phone.wallet.record_for(held)
-            if record is None or not phone.on or not held.registered or world.ledger.current(key) is None:
+            record, version = phone.wallet.record_for(held), world.ledger.current(key)
+            if record is None or version is None or not phone.on or not held.registered:
+                continue
+            manifest = manifest_of(held.package)
+            if (manifest == version.manifest) is not newest:
                 continue
             if key not in said:
-                explained = drive(explaining.explain(*key))
-                said[key] = {one.device_id: one for one in reversed(explained.verdicts)}
-            verdict = said[key].get(record.device_id)
-            if verdict is not None:
-                found.append((phone, key, held, verdict))
-    return found
+                said[key] = {one.device_id: one for one in reversed(drive(explaining.explain(*key)).verdicts)}
+            if record.device_id in said[key]:
+                yield phone, key, manifest, said[key][record.device_id]
