@@ -79,6 +79,8 @@ class Server:
         """How often a transaction fails, before its commit or after it."""
         self.conflicts = 0.0
         """How often a unit of work is rolled back and run again."""
+        self.unrecorded = 0
+        """How many answers of APNs nobody wrote down, because the transaction failed: each may cost a push more."""
         self.promoted = False
         """Whether this copy came by a failover: connections break and come again, instead of a file being another."""
         self.physical = "0"
@@ -159,6 +161,8 @@ class Server:
             result = drive(work(Writing(connection)))
             connection.point()
             self.db.execute("COMMIT" if commit else "ROLLBACK")
+            if not commit:
+                self.unrecorded += len([name for name, *_ in connection.done if name == "record_outcome"])
         except BaseException:
             self.db.execute("ROLLBACK")
             raise

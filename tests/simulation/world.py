@@ -173,7 +173,7 @@ class World:
     def _patience(self, phone: Phone, topic: str) -> None:
         if self.faults.push_late or phone.wallet.quirks["push-budget"] != "assumed":
             return
-        lost = self.ledger.disorder + 4 * (phone.tokens + self.ledger.copy)
+        lost = self.ledger.disorder + self.server.unrecorded + 4 * (phone.tokens + self.ledger.copy)
         score = phone.wallet.score_of(topic).score
         invariants.patience(self.ledger, str(phone), topic, score, self.urgent[topic] + lost)
 
