@@ -24,14 +24,14 @@ CURRENT = "LP000"
 
 def never_calls_stale_current(world: World) -> None:
     """W1. Before somebody notices that the database went back, nobody can know."""
-    ledger = world.ledger
+    ledger, net = world.ledger, world.network
     for phone, key, held, verdict in _said(world, newest=False):
         was, now = ledger.unnoticed.get(key[0]), ledger.counters.get(key[0])
         if verdict.code != CURRENT or (was is not None and now is not None and was.epoch == now.epoch):
             continue
-        version = ledger.current(key)
-        if version is None or world.network.swallowed.get((str(phone), *key), 0.0) > version.at:
-            continue
+        version, mine = ledger.current(key), (str(phone), *key)
+        if version is None or max(net.swallowed.get(mine, 0.0), net.repeated.get(mine, 0.0)) > version.at:
+            continue  # it was served, to nobody
         what = f"why calls {phone} current, which holds {held[:8]} of {key[1]}, which is {version.manifest[:8]}"
         ledger.violate("W1", what, str(phone), key[1])
 

@@ -75,6 +75,8 @@ class Network:
         self.connections = True
         self.swallowed: dict[tuple[str, str, str], float] = {}
         """When a phone last lost an answer to a fetch that the service had written out whole."""
+        self.repeated: dict[tuple[str, str, str], float] = {}
+        """When its fetch was last repeated by a proxy, and the answer went to nobody."""
         self.unheard: dict[str, None] = {}
         """Phones whose DELETE nobody hears."""
         self._registered: dict[str, Exchange] = {}
@@ -137,7 +139,12 @@ class Network:
             started=first.started,
             again=True,
         )
-        self.loop.spawn(self._reach(again), None, "again")
+        self.loop.spawn(self._to_nobody(again), None, "again")
+
+    async def _to_nobody(self, exchange: Exchange) -> None:
+        await self._reach(exchange)
+        if exchange.kind == "fetch" and exchange.status == 200:
+            self.repeated[exchange.who, exchange.pass_type, exchange.serial] = self.loop.now
 
     async def _reach(self, exchange: Exchange) -> None:
         process = self._route(exchange)
