@@ -242,12 +242,19 @@ def test_how_sure_it_is() -> None:
 
     assert sure(facts(on(CURRENT))) is Sure.CERTAIN
     assert sure(facts(on(CURRENT, confirmed=1))) is Sure.LIKELY
+    untold = replace(held(CURRENT), watermarks=Watermarks(5, 5, 1, 4, 5))
+    assert sure(facts(Phone(untold, target()))) is Sure.LIKELY, "perhaps another phone fetched it"
     refused = event(Kind.FETCH_REFUSED, status=401)
     assert sure(facts(on(FETCH), refused)) is Sure.LIKELY
     assert sure(facts(on(FETCH), refused, more=True)) is Sure.POSSIBLE
     two = (on(FETCH), on(FETCH, id="b"))
     assert sure(facts(None, line("T4"), phones=two)) is Sure.CERTAIN, "it names its phone"
     assert sure(facts(None, line("T4", device=None), phones=two)) is Sure.POSSIBLE
+    assert sure(facts(on(FETCH), line("T4", device=None))) is Sure.LIKELY, "nobody else follows it"
+    assert sure(facts(on(FETCH), line("T4", device=None), more=True)) is Sure.POSSIBLE
+    assert sure(facts(on(FETCH), line("T4"), more=True)) is Sure.CERTAIN
+    late = line("T4", device=None)
+    assert sure(facts(on(CURRENT, served_at=late.at - 1), late)) is Sure.POSSIBLE, "a phone that left says things, too"
 
 
 @pytest.mark.parametrize(

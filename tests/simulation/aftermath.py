@@ -125,7 +125,7 @@ SELECT p.pass_type, p.serial, p.seq, c.began,
 def _naive_too(world: World, stranger: NaiveWallet) -> None:
     """L1 for who polls: it asked since the pass changed last, so it holds that version."""
     version = world.ledger.current(stranger.key)
-    if version is None or not stranger.body or not _same_pass(world, stranger.key, stranger.token):
+    if version is None or not stranger.body or not same_pass(world, stranger.key, stranger.token):
         return
     if stranger.asked_at > max(version.at, world.quiet_since) + 60 and stranger.asked_at < world.loop.now - 60:
         held = manifest_of(opened(stranger.body))
@@ -147,7 +147,7 @@ def _coherent(world: World, phone: Phone) -> None:
             continue
         if phone.enrolled.get(key) != held.token:
             continue
-        if version is None or not _same_pass(world, key, held.token):
+        if version is None or not same_pass(world, key, held.token):
             continue
         found = world.server.look(_STANDS, key[0], record.device_id, key[1])
         if not found or found[0][0] != phone.wallet.push_token:
@@ -180,9 +180,9 @@ def _soon(world: World, phone: Phone) -> None:
             world.ledger.violate("L1", f"{phone} needed {asks} asks until it had all of {pass_type}", str(phone))
 
 
-def _same_pass(world: World, key: tuple[str, str], token: str | None) -> bool:
+def same_pass(world: World, key: tuple[str, str], token: str | None) -> bool:
     """Not one that was erased and made anew: that is another pass, with another token."""
-    process = world.some_process()
+    process = next((process for process in world.processes if process.open), None)
     rows = world.server.look("SELECT token_key, token_salt FROM pass WHERE pass_type = ? AND serial = ?", *key)
     if process is None or not rows:
         return False

@@ -13,6 +13,7 @@ from livepass.core.why import Sure, Verdict
 from livepass.service.explaining import Explaining
 from livepass.store.reading import Reading
 from livepass.store.sqlite import SqliteConnection, drive
+from simulation.aftermath import same_pass
 from simulation.phones import Phone, manifest_of
 
 if TYPE_CHECKING:
@@ -23,27 +24,34 @@ CURRENT = "LP000"
 
 
 def never_calls_stale_current(world: World) -> None:
-    """W1. Before somebody notices that the database went back, nobody can know."""
-    ledger, net = world.ledger, world.network
+    """W1, of what is called certain. Before somebody notices that the database went back, nobody can know."""
+    ledger = world.ledger
     for phone, key, held, verdict in _said(world, newest=False):
         was, now = ledger.unnoticed.get(key[0]), ledger.counters.get(key[0])
-        if verdict.code != CURRENT or (was is not None and now is not None and was.epoch == now.epoch):
+        unnoticed = was is not None and now is not None and was.epoch == now.epoch
+        if (verdict.code, verdict.sure) != (CURRENT, Sure.CERTAIN) or unnoticed:
             continue
-        version, mine = ledger.current(key), (str(phone), *key)
-        if version is None or max(net.swallowed.get(mine, 0.0), net.repeated.get(mine, 0.0)) > version.at:
-            continue  # it was served, to nobody
+        version = ledger.current(key)
+        if version is None or world.network.written.get((str(phone), *key), 0.0) > version.at:
+            continue  # the last byte was written: no evidence reaches further
         what = f"why calls {phone} current, which holds {held[:8]} of {key[1]}, which is {version.manifest[:8]}"
         ledger.violate("W1", what, str(phone), key[1])
 
 
 def accuses_nobody(world: World) -> None:
-    """W2, of phones that hold what they should. A possibility is no accusation."""
+    """W2, of phones that hold what they should, and can be pushed for all we know: a backup may have lost a push token.
+    A possibility is no accusation.
+    """
     if not (world.pushes and world.retells):
         return
     for phone, key, _, verdict in _said(world, newest=True):
-        if verdict.problem and verdict.sure is not Sure.POSSIBLE:
+        tokens = world.server.look(_TOKEN, key[0], verdict.device_id)
+        if verdict.problem and verdict.sure is not Sure.POSSIBLE and tokens == [(phone.wallet.push_token,)]:
             what = f"{phone} holds the newest {key[1]}, and why says {verdict.code} {verdict.name}: {verdict.sentence}"
             world.ledger.violate("W2", what, str(phone), key[1])
+
+
+_TOKEN = "SELECT push_token FROM device WHERE pass_type = ? AND device_id = ?"
 
 
 def _said(world: World, *, newest: bool) -> Iterator[tuple[Phone, Key, str, Verdict]]:
@@ -59,6 +67,8 @@ def _said(world: World, *, newest: bool) -> Iterator[tuple[Phone, Key, str, Verd
         for key, held in sorted(phone.wallet.passes.items()):
             record, version = phone.wallet.record_for(held), world.ledger.current(key)
             if record is None or version is None or not phone.on or not held.registered:
+                continue
+            if phone.enrolled.get(key) != held.token or not same_pass(world, key, held.token):
                 continue
             manifest = manifest_of(held.package)
             if (manifest == version.manifest) is not newest:

@@ -75,8 +75,8 @@ class Network:
         self.connections = True
         self.swallowed: dict[tuple[str, str, str], float] = {}
         """When a phone last lost an answer to a fetch that the service had written out whole."""
-        self.repeated: dict[tuple[str, str, str], float] = {}
-        """When its fetch was last repeated by a proxy, and the answer went to nobody."""
+        self.written: dict[tuple[str, str, str], float] = {}
+        """When a whole answer to its fetch was last written, whether or not it, or anybody, got that."""
         self.unheard: dict[str, None] = {}
         """Phones whose DELETE nobody hears."""
         self._registered: dict[str, Exchange] = {}
@@ -139,12 +139,7 @@ class Network:
             started=first.started,
             again=True,
         )
-        self.loop.spawn(self._to_nobody(again), None, "again")
-
-    async def _to_nobody(self, exchange: Exchange) -> None:
-        await self._reach(exchange)
-        if exchange.kind == "fetch" and exchange.status == 200:
-            self.repeated[exchange.who, exchange.pass_type, exchange.serial] = self.loop.now
+        self.loop.spawn(self._reach(again), None, "again")
 
     async def _reach(self, exchange: Exchange) -> None:
         process = self._route(exchange)
@@ -184,6 +179,8 @@ class Network:
         exchange.status = sent[0]["status"]
         exchange.answer_headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
         exchange.answer_body = sent[1]["body"]
+        if exchange.kind == "fetch" and exchange.status == 200:
+            self.written[exchange.who, exchange.pass_type, exchange.serial] = self.loop.now
         task = self.loop.current
         exchange.seen_index = task.seen if task is not None else None
         self.observer.answering(exchange)

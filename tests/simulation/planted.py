@@ -339,11 +339,11 @@ PLANTED: tuple[Plant, ...] = (
         "    joined = not known\n",
     ),
     Plant(
-        "told-is-current",
-        "the diagnosis takes a phone that was told for one that has it",
-        "core/timeline.py",
-        "    if marks.served >= marks.changed:\n",
-        "    if max(marks.served, marks.told) >= marks.changed:\n",
+        "a-guess-is-certain",
+        "the diagnosis takes a fetch that is thought to be a phone's for one that was",
+        "core/why.py",
+        "Sure.CERTAIN if evidence >= held.watermarks.changed else Sure.LIKELY)",
+        "Sure.CERTAIN)",
     ),
     Plant(
         "words-that-are-over",

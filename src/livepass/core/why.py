@@ -255,20 +255,29 @@ def _said(*codes: str, about: Trip | None = None) -> Rule:
         registration = view.phone.held.registration
         if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):
             return None
-        named = line.device_id == registration.device_id or sum(one.followed for one in view.facts.phones) == 1
-        fetched = view.last(Kind.FETCHED)
-        over = fetched is not None and fetched.device_id is None and fetched.at > line.at  # perhaps it was this phone
-        sure = Sure.CERTAIN if named and not view.facts.more and not over else Sure.POSSIBLE
-        return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), sure)
+        return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), _whose(line, view))
 
     return rule
 
 
+def _whose(line: Event, view: View) -> Sure:
+    """How sure it is that this phone said it, and that it is not over. Lines name no phone by themselves, and phones
+    that left, or that we lost, say things, too.
+    """
+    fetched = view.last(Kind.FETCHED)
+    if fetched is not None and fetched.device_id is None and fetched.at > line.at:
+        return Sure.POSSIBLE  # it may have been this phone
+    if line.device_id == view.phone.held.registration.device_id:
+        return Sure.CERTAIN
+    alone = sum(phone.followed for phone in view.facts.phones) == 1 and not view.facts.more
+    return Sure.LIKELY if alone and view.stand is not Stand.CURRENT else Sure.POSSIBLE
+
+
 def _current(view: View) -> Found | None:
-    marks, sure = view.phone.held, Sure.CERTAIN
-    if marks.registration.confirmed < marks.watermarks.changed:
-        sure = Sure.LIKELY
-    return Found({}, (), sure)
+    """Certain only where it was told before: what is fetched unasked may have been fetched by another phone."""
+    held = view.phone.held
+    evidence = min(held.registration.confirmed, held.watermarks.told)
+    return Found({}, (), Sure.CERTAIN if evidence >= held.watermarks.changed else Sure.LIKELY)
 
 
 def _dead(*reasons: str) -> Rule:
