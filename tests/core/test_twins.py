@@ -69,8 +69,9 @@ def test_a_superseded_device_id_that_registers_again_is_live_again() -> None:
     decision = register(replace(FIRST, device=DEVICE, registration=SUPERSEDED, twins=(OLD,)))
     assert decision.reply.status == 200
     assert [type(write) for write in decision.writes if isinstance(write, Join | Reinstate)] == [Join]
-    late = replace(FIRST, device=DEVICE, registration=SUPERSEDED, started_at=SUPERSEDED.registered_at)
+    late = replace(FIRST, device=DEVICE, registration=SUPERSEDED, started_at=SUPERSEDED.registered_at, twins=(OLDER,))
     assert Reinstate(TYPE, PHONE, SERIAL) in register(late).writes
+    assert supersede("older") in register(late).writes, "its own ask may have reinstated it meanwhile"
 
 
 @pytest.mark.parametrize("registration", [None, LIVE], ids=["new", "known"])

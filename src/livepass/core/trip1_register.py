@@ -90,8 +90,8 @@ def register(facts: RegisterFacts) -> Decision:
         push_token = facts.device.push_token
     if facts.device is not None and push_token != facts.device.push_token and _cannot_be_dated(facts, facts.device):
         return _refuse(facts, Kind.REGISTRATION_REFUSED, 503, _on_its_way(facts))
-    known = facts.registration is not None and facts.registration.left_at is None
-    joined = not known or not _late(facts)
+    live = _live(facts)
+    joined = live is None or not _late(facts, live)
     target = fingerprint(push_token)
     writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts))]
     if joined:
@@ -100,8 +100,8 @@ def register(facts: RegisterFacts) -> Decision:
         writes.extend(_forget(facts, push_token, _too_many(facts.twins)))
     else:
         writes.append(Refresh(facts.pass_type, facts.device_id, facts.serial))
-    writes.extend(_supersede(facts, push_token, anew=joined or _superseded(facts)))
-    if _superseded(facts) and not joined:
+    writes.extend(_supersede(facts, push_token))
+    if live is not None and live.superseded_at is not None and not joined:
         writes.append(Reinstate(facts.pass_type, facts.device_id, facts.serial))
     changed_token = facts.device is not None and facts.device.push_token != push_token
     if facts.device is not None and changed_token:
@@ -111,7 +111,7 @@ def register(facts: RegisterFacts) -> Decision:
     # A phone that is new to us may bring a token that we buried under another record of it.
     if facts.target_dead or facts.device is None:
         writes.append(Revive(facts.pass_type, push_token, facts.now))
-    status = 200 if known else 201
+    status = 201 if live is None else 200
     events = (_registered(facts, target, joined, changed_token, status), *_superseded_events(facts, target))
     return Decision(Reply(status), tuple(writes), events)
 
@@ -122,13 +122,12 @@ def unregister(facts: RegisterFacts) -> Decision:
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 401, "wrong token")
     if held_up(facts.started_at, facts.now):
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, _on_its_way(facts))
-    was = facts.registration is not None and facts.registration.left_at is None
-    if was and _registered_since(facts):
+    live = _live(facts)
+    if live is not None and _registered_since(facts, live):
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 200, "the phone registered after this DELETE had started")
-    writes = _leave(facts) if was else ()
-    event = Event(
-        Kind.UNREGISTERED, facts.now, facts.pass_type, facts.serial, facts.device_id, detail={"was_registered": was}
-    )
+    writes = () if live is None else _leave(facts, live)
+    detail = {"was_registered": live is not None}
+    event = Event(Kind.UNREGISTERED, facts.now, facts.pass_type, facts.serial, facts.device_id, detail=detail)
     return Decision(Reply(200), writes, (event,))
 
 
@@ -154,19 +153,19 @@ def followed(registration: Registration, now: int) -> bool:
     return registration.left_at is None or now - registration.left_at < TOMBSTONE_MS
 
 
-def _superseded(facts: RegisterFacts) -> bool:
-    registration = facts.registration
-    return registration is not None and registration.left_at is None and registration.superseded_at is not None
+def _live(facts: RegisterFacts) -> Registration | None:
+    """The registration, unless it was left."""
+    return None if facts.registration is None or facts.registration.left_at is not None else facts.registration
 
 
-def _supersede(facts: RegisterFacts, push_token: str, *, anew: bool) -> list[Write]:
-    """The newest registration stands for the phone. One that was not doing so (``anew``) says it to all: a twin that is
-    superseded as we read this may be reinstated by its ask before we write.
+def _supersede(facts: RegisterFacts, push_token: str) -> list[Write]:
+    """The newest registration stands for the phone. It says so to all: a twin that is superseded as we read this may be
+    reinstated by its ask before we write.
     """
     return [
         Supersede(facts.pass_type, twin.device_id, facts.serial, push_token, facts.now)
         for twin in facts.twins
-        if twin.left_at is None and (anew or twin.superseded_at is None)
+        if twin.left_at is None
     ]
 
 
@@ -198,18 +197,18 @@ def _superseded_events(facts: RegisterFacts, target: str) -> list[Event]:
     ]
 
 
-def _registered_since(facts: RegisterFacts) -> bool:
+def _registered_since(facts: RegisterFacts, live: Registration) -> bool:
     """Whether the phone registered after its DELETE had started. A repeated registration moves the phone's instant
     only, which may have been of another pass: then the pass is told to a phone that left it, which costs a complaint;
     the other mistake would leave a phone without updates.
     """
-    if facts.started_at is None or facts.registration is None:
+    if facts.started_at is None:
         return False
     last = facts.device.token_registered_at if facts.device is not None else 0
-    return max(facts.registration.registered_at, last) > facts.started_at
+    return max(live.registered_at, last) > facts.started_at
 
 
-def _late(facts: RegisterFacts) -> bool:
+def _late(facts: RegisterFacts, live: Registration) -> bool:
     """Whether this request started before the registration that we know.
 
     One that did not joins once more. Apple does not say when phones register what they follow already; we chose to take
@@ -217,8 +216,7 @@ def _late(facts: RegisterFacts) -> bool:
     mail, with a tag that is newer. What it was told and served before says nothing of that one. Nor does a date that
     was noted by a clock that was ahead.
     """
-    since = facts.registration.registered_at if facts.registration is not None else 0
-    return facts.started_at is not None and facts.started_at <= since <= facts.now
+    return facts.started_at is not None and facts.started_at <= live.registered_at <= facts.now
 
 
 def _said_at(facts: RegisterFacts) -> int:
@@ -253,12 +251,12 @@ def _on_its_way(facts: RegisterFacts) -> str:
     return f"on its way for {waited} s: the phone is to repeat it"
 
 
-def _leave(facts: RegisterFacts) -> tuple[Write, ...]:
+def _leave(facts: RegisterFacts, live: Registration) -> tuple[Write, ...]:
     """The phone leaves, and with it the device ids that it used up, or it would be pushed for their sake. One that is
     used up itself leaves alone.
     """
     leave = Leave(facts.pass_type, facts.device_id, facts.serial, facts.now)
-    if _superseded(facts) or facts.device is None:
+    if live.superseded_at is not None or facts.device is None:
         return (leave,)
     used_up = [twin for twin in facts.twins if twin.left_at is None and twin.superseded_at is not None]
     return (leave, *_forget(facts, facts.device.push_token, used_up))
