@@ -103,6 +103,18 @@ def test_whoever_registers_again_may_have_another_copy_and_joins_again() -> None
     assert JOIN in register(replace(late, started_at=LIVE.registered_at + 1)).writes
 
 
+def test_a_repetition_within_the_very_millisecond_is_a_late_one() -> None:
+    at_once = replace(AGAIN, registration=replace(LIVE, registered_at=NOW), started_at=NOW)
+    assert register(at_once).writes == (SAVE, REFRESH)
+
+
+def test_a_late_request_for_what_was_left_since_joins() -> None:
+    """It is answered 201, and a phone that hears that believes that it is registered."""
+    decision = register(replace(AGAIN, registration=LEFT, started_at=LEFT.registered_at - 1))
+    assert (decision.reply.status, decision.events[0].kind) == (201, Kind.REGISTERED)
+    assert JOIN in decision.writes
+
+
 AHEAD = NOW + 3_600_000
 
 
@@ -118,11 +130,15 @@ def test_a_token_that_was_held_up_is_not_taken_where_nobody_knows_which_one_is_n
     assert held_up.events[0].detail == {"status": 503, "reason": "on its way for 30 s: the phone is to repeat it"}
     for at_once in (replace(ahead, started_at=NOW - LATE_MS), replace(ahead, started_at=None)):
         assert RETARGET in register(at_once).writes, "believed, the clock would keep every newer token out"
-    of_that_clock = register(replace(ahead, started_at=AHEAD - 1))
-    assert [write.push_token for write in of_that_clock.writes if isinstance(write, SaveDevice)] == [OLD_PUSH]
+    for noted_by_that_clock in (AHEAD - 1, NOW + LATE_MS + 1):
+        of_that_clock = register(replace(ahead, started_at=noted_by_that_clock))
+        assert [write.push_token for write in of_that_clock.writes if isinstance(write, SaveDevice)] == [OLD_PUSH]
+    assert RETARGET in register(replace(ahead, started_at=NOW + LATE_MS)).writes, "the edge's clock may be so far off"
     assert RETARGET in register(replace(ahead, started_at=AHEAD)).writes
     far = replace(ahead, device=replace(NEW_TOKEN, token_registered_at=NOW + CLOCK_AHEAD_MS))
     assert RETARGET in register(replace(far, started_at=NOW - LATE_MS - 1)).writes, "nobody waits for longer than a day"
+    a_little = replace(ahead, device=replace(NEW_TOKEN, token_registered_at=NOW + 1))
+    assert register(replace(a_little, started_at=NOW - LATE_MS - 1)).reply.status == 503
     same = replace(ahead, device=replace(DEVICE, token_registered_at=AHEAD), started_at=NOW - LATE_MS - 1)
     assert register(same).reply.status == 200
 

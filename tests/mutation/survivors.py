@@ -60,17 +60,17 @@ ACCEPTED: Mapping[str, str] = {
     "trip1_register: Rule = Callable[[RegisterFacts], Decision] → Rule = Callable[[], Decision]": (
         "Equivalent: a name for the type checker; nothing evaluates it."
     ),
-    "trip1_register: _registered_since: if facts.started_at is None or facts.registration is None: pass → if facts.started_at is None: pass": (
-        "Equivalent: it only narrows a type; it is asked only of a registration that is there."
+    "trip1_register: _cannot_be_dated: return 0 < ahead < CLOCK_AHEAD_MS and held_up(facts.started_at, facts.now) → return 0 <= ahead < CLOCK_AHEAD_MS and held_up(facts.started_at, facts.now)": (
+        "Equivalent: a token that came at this very instant is newer than what was held up, and was taken already."
+    ),
+    "trip1_register: _on_its_way: waited = (facts.now - (facts.started_at or facts.now)) // 1000 → waited = (facts.now - facts.started_at) // 1000": (
+        "Equivalent: it only narrows a type; what was held up has a time."
     ),
     "trip1_register: _registered_since: last = facts.device.token_registered_at if facts.device is not None else 0 → last = facts.device.token_registered_at if facts.device is not None else 1": (
         "Equivalent: instants are later than the first millisecond of 1970."
     ),
     "trip1_register: register: if facts.device is not None and changed_token: pass → if changed_token: pass": (
         "Equivalent: it only narrows a type; without a device no token can have changed."
-    ),
-    "trip1_register: unregister: if facts.started_at is not None and held_up(facts.started_at, facts.now): pass → if held_up(facts.started_at, facts.now): pass": (
-        "Equivalent: it only narrows a type; held_up says no to None."
     ),
     "trip2_push: read_answer: floor = int(15 * MINUTE * max(jitter, 1.0)) if action is Next.MUCH_LATER else 0 → floor = int(15 * MINUTE * max(jitter, 1.0)) if action is Next.MUCH_LATER else 1": (
         "Equivalent: no step of the ladder is shorter than a millisecond."
