@@ -141,12 +141,12 @@ def explain(facts: Facts, now: int) -> tuple[Verdict, ...]:
     return (*problems, *(one for one in said if not one.problem))
 
 
-def _rank(verdict: Verdict) -> tuple[bool, bool, int]:
-    """Worst first: problems, then what is not current yet; of these, what stands on the earliest trip."""
-    return (not verdict.problem, verdict.code == "LP000", _TRIPS.index(verdict.trip))
+def _rank(verdict: Verdict) -> tuple[bool, int]:
+    """Worst first: what is not current yet; of these, what stands on the earliest trip. Problems come before all."""
+    return (verdict.code == "LP000", _TRIPS.index(verdict.trip))
 
 
-_TRIPS: tuple[Trip | None, ...] = (Trip.REGISTER, Trip.PUSH, Trip.ASK, Trip.FETCH, None)
+_TRIPS: tuple[Trip | None, ...] = (Trip.PUSH, Trip.ASK, Trip.FETCH, None)
 
 
 def _of_phone(facts: Facts, phone: Phone, now: int) -> Verdict:
@@ -299,11 +299,11 @@ def _no_worker(view: View) -> Found | None:
 
 
 def _push_answered(*actions: Next) -> Rule:
-    """The last push of what is due was answered like this."""
+    """The last push of what is due was answered like this. One that was held back had no answer, and no status."""
 
     def rule(view: View) -> Found | None:
         event = view.last(Kind.PUSH_REJECTED, Kind.PUSH_FAILED, Kind.PUSH_HELD, Kind.PUSH_ACCEPTED)
-        if event is None or event.kind not in (Kind.PUSH_REJECTED, Kind.PUSH_FAILED):
+        if event is None:
             return None
         status, reason = event.detail.get("status"), str(event.detail.get("reason", ""))
         if not isinstance(status, int) or action_for(status, reason) not in actions:
@@ -337,7 +337,7 @@ def _held_back(view: View) -> Found | None:
 def _not_owed(view: View) -> Found | None:
     target = view.phone.target
     owed = target is not None and target.wanted >= view.phone.held.watermarks.changed
-    return None if owed or _young(view, PUSH_PATIENCE_MS) else Found({}, (), Sure.LIKELY)
+    return None if owed else Found({}, (), Sure.LIKELY)
 
 
 def _young(view: View, patience: int, since: int | None = None) -> bool:
@@ -363,7 +363,7 @@ def _in_flight(view: View) -> Found | None:
 
 def _nobody_asks(view: View) -> Found | None:
     cohort = view.facts.cohort
-    if cohort.pushed < COHORT or cohort.asked or _young(view, ASK_PATIENCE_MS, view.phone.held.pushed_at):
+    if cohort.pushed < COHORT or cohort.asked:
         return None
     return Found({"pushed": cohort.pushed}, (), Sure.LIKELY)
 
@@ -420,6 +420,7 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP358", _FETCH, _fetch_event(Kind.FETCH_FAILED)),
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),
+    # Below here patience is over.
     ("LP211", _PUSH, _not_owed),
     ("LP210", _PUSH, _always),
     ("LP302", _ASK, _nobody_asks),
