@@ -242,8 +242,9 @@ class _Calm:
 def _imported_anew(subject: Subject, module: str, code: types.CodeType, files: Sequence[Path]) -> bool:
     """Whether all files of tests pass, one after the other."""
     top = subject.package.split(".")[0]
-    for name in list(sys.modules):
-        if name.split(".")[0] == top or "test_" in name:
+    for name, there in list(sys.modules.items()):
+        of_tests = Path(getattr(there, "__file__", None) or "/").is_relative_to(subject.tests)
+        if name.split(".")[0] == top or "test_" in name or of_tests:
             del sys.modules[name]
     sys.meta_path.insert(0, _Mutated(module, code))
     return all(pytest.main([*PYTEST, "-x", str(path)], plugins=[_Calm()]) == 0 for path in files)
