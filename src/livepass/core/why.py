@@ -229,14 +229,15 @@ def _of_nobody(facts: Facts, now: int) -> Verdict:
         return _verdict("LP104", facts, now, Found({}, (newest,)))
     if newest.kind is Kind.REGISTRATION_SUPERSEDED:
         return _verdict("LP105", facts, now, Found({}, (newest,), Sure.LIKELY))
-    pushes = [
-        event
+    # By id: device ids of one phone have one push token, and each lists its pushes.
+    pushes = {
+        event.id: event
         for phone in facts.phones
         for event in phone.events
         if event.kind is Kind.PUSH_ACCEPTED and newest.at - HOUR <= event.at <= newest.at
-    ]
+    }
     if len(pushes) >= BURST:
-        return _verdict("LP103", facts, now, Found({"count": len(pushes)}, (newest, *pushes), Sure.POSSIBLE))
+        return _verdict("LP103", facts, now, Found({"count": len(pushes)}, (newest, *pushes.values()), Sure.POSSIBLE))
     return _verdict("LP102", facts, now, Found({}, (newest,)))
 
 

@@ -1,0 +1,178 @@
+"""What ``why`` says of a pass as a whole: its certificate, its last change, and nobody who follows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.why_facts import AGO, CURRENT, LEFT, LIVE, NOW, PASS, codes, event, facts, first, on
+from livepass.core.timeline import Event, Kind
+from livepass.core.trip2_push import DAY, HOUR
+from livepass.core.why import Facts, Phone, Sure
+
+SOON = 30 * DAY
+PUSHED = Kind.PUSH_ACCEPTED
+
+
+# ── the certificate
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (-1, ["LP502", "LP000"]),
+        (0, ["LP502", "LP000"]),
+        (1, ["LP000", "LP503"]),
+        (SOON - 1, ["LP000", "LP503"]),
+        (SOON, ["LP000"]),
+    ],
+    ids=["expired", "at this instant", "just not", "a little less than 30 days", "30 days"],
+)
+def test_a_certificate_is_called_expiring_for_its_last_30_days(left: int, said: list[str]) -> None:
+    for end in ("not_after", "intermediate_not_after"):
+        given = facts(on(CURRENT), certificate=replace(LIVE, **{end: NOW + left}))
+        assert sorted(codes(given)) == sorted(said), f"{end}: the chain is as short as its shortest"
+
+
+@pytest.mark.parametrize(("left", "days"), [(SOON - 1, 29), (DAY, 1), (DAY - 1, 0)])
+def test_its_last_days_are_counted_whole(left: int, days: int) -> None:
+    verdict = first(facts(certificate=replace(LIVE, not_after=NOW + left)))
+    assert verdict.sentence == f"The certificate of the pass type expires in {days} days."
+    assert verdict.look_again_at == NOW + DAY
+
+
+# ── the last change
+
+
+def refused(**detail: object) -> Event:
+    return event(Kind.TEMPLATE_REFUSED, id=3, **detail)
+
+
+@pytest.mark.parametrize(
+    ("detail", "reason"),
+    [
+        ({"reason": "refused", "faults": ["/a: is wrong", "/b: too"]}, "/a: is wrong, /b: too"),
+        ({"reason": "refused", "faults": ("/a: is wrong",)}, "/a: is wrong"),
+        ({"reason": "refused", "faults": []}, "refused"),
+        ({"reason": "refused", "faults": "no list"}, "refused"),
+        ({"reason": "refused"}, "refused"),
+        ({}, "?"),
+    ],
+)
+def test_a_refused_template_is_explained_by_its_faults_else_by_its_reason(
+    detail: dict[str, object], reason: str
+) -> None:
+    verdict = first(facts(on(CURRENT), refused(**detail)))
+    assert verdict.code == "LP402"
+    assert verdict.sentence == f"The pass could not follow the newest revision of its template: {reason}."
+    assert verdict.proof == (3,)
+
+
+@pytest.mark.parametrize("since", [Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.UNCHANGED])
+def test_a_change_that_came_later_is_what_counts(since: Kind) -> None:
+    assert "LP402" not in codes(facts(on(CURRENT), refused(), event(since, id=4)))
+    assert "LP402" in codes(facts(on(CURRENT), event(since, id=2), refused())), "newest by number, whatever the order"
+
+
+@pytest.mark.parametrize("since", [Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.TEMPLATE_REFUSED])
+def test_what_came_out_the_same_is_said_until_the_next_change(since: Kind) -> None:
+    unchanged = event(Kind.UNCHANGED, id=3)
+    assert "LP401" not in codes(facts(on(CURRENT), unchanged, event(since, id=4)))
+    found = first(facts(on(CURRENT), event(since, id=2), unchanged, event(Kind.FETCHED, id=5)))
+    assert (found.code, found.proof) == ("LP401", (3,)), "a fetch is no change"
+    assert found.remedy == "See what would change: livepass pass set pass.test/s1 key=value --dry-run"
+
+
+def test_a_voided_pass_is_called_so_beside_what_its_phones_have() -> None:
+    assert codes(facts(on(CURRENT), pass_=replace(PASS, voided=True))) == ["LP004", "LP000"]
+
+
+def test_all_that_is_wrong_is_said_before_all_that_is_not() -> None:
+    expiring = replace(LIVE, not_after=NOW + DAY)
+    given = facts(None, refused(), certificate=expiring, pass_=replace(PASS, voided=True))
+    assert codes(given) == ["LP402", "LP503", "LP004", "LP002"]
+
+
+# ── nobody follows it
+
+
+def test_a_pass_that_nobody_registered_says_how_to_build_it() -> None:
+    verdict = first(facts())
+    assert verdict.remedy == "Add the pass to a phone: livepass pass build pass.test/s1 -o FILE.pkpass"
+    assert (verdict.proof, verdict.device_id, verdict.sure) == ((), None, Sure.CERTAIN)
+
+
+@pytest.mark.parametrize(
+    ("detail", "seen"),
+    [({"status": 401, "reason": "wrong token"}, "401 (wrong token)"), ({}, "? (?)")],
+    ids=["as noted", "noted by an older livepass"],
+)
+def test_a_refused_registration_says_what_was_answered(detail: dict[str, object], seen: str) -> None:
+    verdict = first(facts(None, event(Kind.REGISTRATION_REFUSED, id=3, **detail)))
+    assert verdict.sentence == f"The last attempt to register was answered {seen}, and no phone follows the pass."
+    assert verdict.proof == (3,)
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "sure"),
+    [
+        (Kind.UNREGISTERED, "LP102", Sure.CERTAIN),
+        (Kind.REGISTRATION_REFUSED, "LP101", Sure.CERTAIN),
+        (Kind.TOO_MANY_PHONES, "LP104", Sure.CERTAIN),
+        (Kind.REGISTRATION_SUPERSEDED, "LP105", Sure.LIKELY),
+    ],
+)
+def test_what_came_last_of_the_first_trip_says_why_nobody_is_left(last: Kind, code: str, sure: Sure) -> None:
+    earlier = [kind for kind in (Kind.UNREGISTERED, Kind.REGISTRATION_REFUSED, Kind.TOO_MANY_PHONES) if kind != last]
+    given = facts(None, *(event(kind, id=n) for n, kind in enumerate(earlier)), event(last, id=5), event(PUSHED, id=6))
+    verdict = first(given)
+    assert (verdict.code, verdict.sure, verdict.proof) == (code, sure, (5,))
+
+
+def test_of_phones_that_are_all_superseded_nothing_else_is_known() -> None:
+    verdict = first(facts(on(CURRENT, superseded_at=NOW)))
+    assert (verdict.code, verdict.sure, verdict.proof) == ("LP105", Sure.CERTAIN, ())
+
+
+# ── nobody, after a burst of pushes
+
+DELETED = AGO + 2 * HOUR
+
+
+def burst(count: int, *, kind: Kind = PUSHED, at: int = DELETED, since: int = 1) -> list[Event]:
+    return [event(kind, at=at, id=n) for n in range(since, since + count)]
+
+
+def deserted(*phones: Phone) -> Facts:
+    return facts(None, event(Kind.UNREGISTERED, at=DELETED, id=99), phones=phones)
+
+
+@pytest.mark.parametrize(
+    ("pushes", "count"),
+    [
+        (burst(5), 5),
+        (burst(7), 7),
+        (burst(5, at=DELETED - HOUR), 5),
+        (burst(4), None),
+        ([*burst(4), *burst(1, at=DELETED + 1, since=5)], None),
+        ([*burst(4), *burst(1, at=DELETED - HOUR - 1, since=5)], None),
+        ([*burst(4), *burst(3, kind=Kind.PUSH_REJECTED, since=5)], None),
+    ],
+    ids=["5", "7", "an hour before", "4", "one after it", "one over an hour before", "what was rejected woke nobody"],
+)
+def test_five_pushes_in_the_hour_before_the_last_phone_left_are_a_burst(pushes: list[Event], count: int | None) -> None:
+    verdict = first(deserted(on(CURRENT, *pushes, **LEFT)))
+    if count is None:
+        assert (verdict.code, verdict.proof) == ("LP102", (99,))
+    else:
+        assert (verdict.code, verdict.sure) == ("LP103", Sure.POSSIBLE)
+        assert f"stopped listening after {count} pushes within an hour" in verdict.sentence
+        assert verdict.proof == (99, *(one.id for one in pushes))
+
+
+def test_the_pushes_of_all_phones_count_and_each_of_them_once() -> None:
+    a, b = burst(3), burst(2, since=4)
+    assert first(deserted(on(CURRENT, *a, id="a", **LEFT), on(CURRENT, *b, id="b", **LEFT))).code == "LP103"
+    twice = on(CURRENT, *a, id="a", **LEFT), on(CURRENT, *a, id="b", **LEFT)
+    assert first(deserted(*twice)).code == "LP102", "two device ids of one phone, and the pushes to its one token"
