@@ -123,6 +123,11 @@ class View:
         """Since when there is something to wait for: the change, or joining after it."""
         return max(self.facts.pass_.changed_at, self.phone.held.registration.registered_at)
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other phone follows the pass."""
+        return sum(phone.followed for phone in self.facts.phones) == 1 and not self.facts.more
+
     def last(self, *kinds: Kind) -> Event | None:
         """The newest event of these kinds since there is something to wait for."""
         return _last([*self.phone.events, *self.facts.events], kinds, self.changed_at, self.phone)
@@ -270,8 +275,7 @@ def _whose(line: Event, view: View) -> Sure:
         return Sure.POSSIBLE  # it may have been this phone
     if line.device_id == view.phone.held.registration.device_id:
         return Sure.CERTAIN
-    alone = sum(phone.followed for phone in view.facts.phones) == 1 and not view.facts.more
-    return Sure.LIKELY if alone and view.stand is not Stand.CURRENT else Sure.POSSIBLE
+    return Sure.LIKELY if view.alone and view.stand is not Stand.CURRENT else Sure.POSSIBLE
 
 
 def _current(view: View) -> Found | None:
@@ -377,8 +381,7 @@ def _fetch_event(kind: Kind) -> Rule:
         if event is None or event.kind is not kind:
             return None
         words = {key: event.detail.get(key, "?") for key in ("status", "reason")}
-        alone = sum(phone.followed for phone in view.facts.phones) == 1 and not view.facts.more
-        return Found(words, (event,), Sure.LIKELY if alone else Sure.POSSIBLE)
+        return Found(words, (event,), Sure.LIKELY if view.alone else Sure.POSSIBLE)
 
     return rule
 
