@@ -310,7 +310,7 @@ def _push_answered(*actions: Next) -> Rule:
         event = view.last(Kind.PUSH_REJECTED, Kind.PUSH_FAILED, Kind.PUSH_HELD, Kind.PUSH_ACCEPTED)
         if event is None:
             return None
-        status, reason = event.detail.get("status"), str(event.detail.get("reason", ""))
+        status, reason = event.detail.get("status"), str(event.detail.get("reason", "?"))
         if not isinstance(status, int) or action_for(status, reason) not in actions:
             return None
         target = view.phone.target
