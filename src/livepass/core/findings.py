@@ -433,14 +433,3 @@ FINDINGS: tuple[Finding, ...] = (
 )
 
 BY_CODE: Mapping[str, Finding] = {finding.code: finding for finding in FINDINGS}
-
-OUTSIDE: Mapping[str, str] = {
-    # Of the first draft: what no record of ours can show. Only a look from outside can.
-    "I1": "the installed copy has no web service address or token",
-    "I4": "the pass was downloaded, and its phone never reached us",
-    "I5": "the phone registered at an older address",
-    "P8": "a push before the change was visible: pushes follow commits here",
-    "F6": "the fetch was slow or cut off",
-    "R1": "the pass was updated without an alert",
-    "R3": "another pass of the same holder is being looked at",
-}
