@@ -20,6 +20,7 @@ SAMPLE = """
 from functools import lru_cache
 
 LIMIT = 3
+TAX = 2
 PRICES = {"small": 5, "large": 8}
 
 @lru_cache
@@ -41,6 +42,10 @@ class Till:
 """
 TESTS = """
 from sample_shop.shop import Till, allowed, down, price
+from tests.shelf import TAX
+
+def test_the_tax():
+    assert TAX == 2
 
 def test_three_are_allowed():
     assert [allowed(n) for n in (3, 4)] == [True, False]
@@ -54,6 +59,7 @@ def test_down_to_nothing():
 def test_the_till_is_looked_at():
     Till().open
 """
+SHELF = "from sample_shop.shop import TAX"
 RUN = """
 import json, sys
 from pathlib import Path
@@ -70,6 +76,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "sample_shop" / "shop.py").write_text(SAMPLE)
     (folder / "tests").mkdir()
     (folder / "tests" / "test_shop.py").write_text(TESTS)
+    (folder / "tests" / "shelf.py").write_text(SHELF)
     path = os.pathsep.join([str(ROOT / "tests"), str(folder)])
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(folder / "tests")],
@@ -87,6 +94,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [
         ("shop: allowed: return count <= LIMIT → return count < LIMIT", "killed"),
         ("shop: LIMIT = 3 → LIMIT = 4", "killed"),
+        ("shop: TAX = 2 → TAX = 3", "killed"),
         ("shop: PRICES = {'small': 5, 'large': 8} → PRICES = {'large': 8}", "killed"),
         ("shop: PRICES = {'small': 5, 'large': 8} → PRICES = {'small': 5}", "survived"),
         ("shop: PRICES = {'small': 5, 'large': 8} → PRICES = {'small': 5, 'large': 9}", "survived"),
