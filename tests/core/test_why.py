@@ -1,12 +1,10 @@
-"""Every verdict from the facts that lead to it; and that none accuses a trip that is closed."""
+"""Every verdict from the facts that lead to it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.why_facts import (
     AGO,
@@ -19,7 +17,6 @@ from core.why_facts import (
     PASS,
     PHONE,
     PUSH,
-    SERIAL,
     TYPE,
     WORKER,
     event,
@@ -30,8 +27,8 @@ from core.why_facts import (
     target,
 )
 from livepass.core.findings import BY_CODE
-from livepass.core.model import Device, Held, Registration, Watermarks
-from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
+from livepass.core.model import Device
+from livepass.core.timeline import Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
 from livepass.core.why import BURST, COHORT, RULES, Circuit, Cohort, Facts, Phone, Sure, explain
 
@@ -201,96 +198,3 @@ def test_when_to_look_again() -> None:
     assert explain(facts(on(CURRENT)), NOW)[0].look_again_at is None
     unowed = Phone(held(PUSH), None, (event(REJECTED, status=503, reason="Shutdown"),))
     assert explain(facts(unowed), NOW)[0].look_again_at == NOW + 15 * MINUTE
-
-
-# ── for any facts
-
-NUMBERS = st.integers(0, 9)
-TIMES = st.sampled_from([0, AGO - 1, AGO, AGO + MINUTE, NOW - 1000, NOW, NOW + 1])
-DETAILS = st.fixed_dictionaries(
-    {},
-    optional={
-        "code": st.sampled_from(["T0", "T1", "T3", "T4", "T5", "S0", "S1", "S2", "S4", "S6", "?"]),
-        "about": st.sampled_from([trip.value for trip in Trip]),
-        "status": st.sampled_from([0, 200, 400, 401, 403, 410, 429, 503, "?", None]),
-        "reason": st.sampled_from(["Unreachable", "BadPath", "{", "Unregistered", None]),
-        "faults": st.sampled_from([["{x}"], "no list", None]),
-        "line": st.text(max_size=9),
-    },
-)
-EVENTS = st.lists(
-    st.builds(
-        Event,
-        st.sampled_from(Kind),
-        TIMES,
-        st.just(TYPE),
-        st.just(SERIAL),
-        st.sampled_from([None, "phone-a", "phone-b"]),
-        st.none(),
-        NUMBERS,
-        DETAILS,
-        st.integers(1, 99),
-    ),
-    max_size=6,
-)
-MAYBE = st.none() | TIMES
-PHONES = st.lists(
-    st.builds(
-        Phone,
-        st.builds(
-            Held,
-            st.builds(
-                Registration,
-                *(st.just(TYPE), st.just(SERIAL), st.sampled_from(["phone-a", "phone-b"]), NUMBERS, NUMBERS, TIMES),
-                *(st.none() | TIMES, st.none() | TIMES, NUMBERS, MAYBE, NUMBERS, NUMBERS, MAYBE),
-            ),
-            st.builds(Device, st.just(TYPE), st.just(PHONE), st.just("t"), TIMES, NUMBERS, NUMBERS, MAYBE),
-            st.builds(Watermarks, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
-            st.just("fp"),
-            MAYBE,
-            MAYBE,
-            st.sampled_from([None, "Unregistered", "BadDeviceToken"]),
-        ),
-        st.none() | st.builds(target, TIMES, NUMBERS),
-        EVENTS,
-    ),
-    max_size=3,
-)
-ANY = st.builds(
-    Facts,
-    st.builds(replace, st.just(PASS), voided=st.booleans(), changed_at=TIMES),
-    PHONES,
-    EVENTS,
-    st.none() | st.builds(replace, st.just(LIVE), not_after=TIMES),
-    st.none() | st.builds(Circuit, TIMES, st.just("x"), TIMES),
-    st.lists(st.builds(replace, st.just(WORKER), heard_at=TIMES), max_size=1),
-    st.builds(Cohort, st.integers(0, 20), st.integers(0, 2)),
-    st.booleans(),
-)
-CLOSED = {
-    Stand.PUSH: {Trip.PUSH},
-    # A dead token, and a tag or a list that the phone calls wrong, show after the trip was closed.
-    Stand.ASK: {Trip.ASK, Trip.PUSH},
-    Stand.FETCH: {Trip.FETCH, Trip.ASK},
-    Stand.CURRENT: {Trip.FETCH},
-}
-
-
-@settings(max_examples=500)
-@given(ANY)
-def test_something_true_is_said_of_any_facts(given: Facts) -> None:
-    found = explain(given, NOW)
-    assert found, "no state is said"
-    phones = [phone.held for phone in given.phones if phone.followed]
-    assert len([one for one in found if one.device_id is not None]) == len(phones)
-    assert [one.problem for one in found] == sorted((one.problem for one in found), reverse=True)
-    for verdict in found:
-        stands = [first_gap(one.watermarks) for one in phones if one.registration.device_id == verdict.device_id]
-        if verdict.code == "LP000":
-            assert Stand.CURRENT in stands, "a stale pass is called current"
-        elif verdict.device_id is not None and verdict.trip is not None:
-            assert any(verdict.trip in CLOSED[stand] for stand in stands), (verdict.code, stands)
-            if Stand.ASK in stands and verdict.trip is Trip.PUSH and len(stands) == 1:
-                assert verdict.code in {"LP203", "LP204", "LP205"}
-            if set(stands) == {Stand.CURRENT}:
-                assert verdict.proof, "a phone that was served is accused without its own words"

@@ -190,10 +190,13 @@ def _picked(mutant: Mutant, items: Sequence[pytest.Item], lines: dict[int, set[i
 
     def rank(number: int) -> tuple[bool, bool, int]:
         item = items[number]
-        many = hasattr(getattr(item, "obj", None), "_hypothesis_internal_use_settings")
-        return many, item.path.stem != f"test_{mutant.module}", number
+        return _has_many_examples(item), item.path.stem != f"test_{mutant.module}", number
 
     return [items[number] for number in sorted(numbers, key=rank)]
+
+
+def _has_many_examples(item: pytest.Item) -> bool:
+    return hasattr(getattr(item, "obj", None), "_hypothesis_internal_use_settings")
 
 
 def _clear_caches(package: str) -> None:
@@ -251,9 +254,16 @@ def _imported_anew(subject: Subject, module: str, code: types.CodeType, files: S
 
 
 def _files(subject: Subject, module: str, items: Sequence[pytest.Item], lines: dict[int, set[int]]) -> Sequence[Path]:
-    """The files of tests that ran anything of a module or name it; its own first, then the small ones."""
+    """The files of tests that ran anything of a module or name it; its own first, then the small ones, and those with
+    many examples last.
+    """
     ran = {items[number].path for numbers in lines.values() for number in numbers}
     every = sorted(subject.tests.glob("test_*.py"))
     importing = {path for path in every if re.search(rf"\b{module}\b", path.read_text("utf-8"))}
     near = [path for path in every if path in ran | importing] or every
-    return sorted(near, key=lambda path: (path.stem != f"test_{module}", path not in importing, path.stat().st_size))
+    slow = {item.path for item in items if _has_many_examples(item)}
+
+    def rank(path: Path) -> tuple[bool, bool, bool, int]:
+        return path.stem != f"test_{module}", path in slow, path not in importing, path.stat().st_size
+
+    return sorted(near, key=rank)
