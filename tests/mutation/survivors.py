@@ -109,6 +109,9 @@ ACCEPTED: Mapping[str, str] = {
     "why: Rule = Callable[[View], Found | None] → Rule = Callable[[], Found | None]": (
         "Equivalent: a name for the type checker; nothing evaluates it."
     ),
+    "why: _last: …ce[Event], kinds: Sequence[Kind], since: int=0, phone: Phone | None=None) -> Event | None: … → …ce[Event], kinds: Sequence[Kind], since: int=1, phone: Phone | None=None) -> Event | None: …": (
+        "Equivalent: instants are later than the first millisecond of 1970."
+    ),
     "why: _of_phone: raise AssertionError('the table ends with a rule for every stand') → pass": (
         "Equivalent: never reached; the table ends with a rule for every stand."
     ),
