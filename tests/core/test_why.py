@@ -27,7 +27,7 @@ from core.why_facts import (
     target,
 )
 from livepass.core.findings import BY_CODE
-from livepass.core.model import Device
+from livepass.core.model import Device, Watermarks
 from livepass.core.timeline import Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
 from livepass.core.why import BURST, COHORT, RULES, Circuit, Cohort, Facts, Phone, Sure, explain

@@ -73,7 +73,7 @@ def test_words_that_were_not_kept_are_quoted_as_none() -> None:
         ("phone-a", False, False, Sure.CERTAIN),
         ("phone-a", True, False, Sure.CERTAIN),
         ("phone-a", True, True, Sure.CERTAIN),
-        (None, False, False, Sure.CERTAIN),
+        (None, False, False, Sure.LIKELY),
         (None, True, False, Sure.POSSIBLE),
         (None, False, True, Sure.POSSIBLE),
     ],
@@ -86,7 +86,7 @@ def test_words_that_were_not_kept_are_quoted_as_none() -> None:
         "nameless, of many",
     ],
 )
-def test_words_are_surely_this_phones_when_they_name_it_or_no_other_follows_the_pass(
+def test_words_are_surely_this_phones_when_they_name_it_and_likely_when_no_other_follows_the_pass(
     device: str | None, other: bool, more: bool, sure: Sure
 ) -> None:
     phones = [on(FETCH), on(CURRENT, id="left", left_at=NOW), *([on(CURRENT, id="b")] if other else [])]
