@@ -14,8 +14,17 @@ import engines
 NUMBERED = ("issued", "changed", "voided", "registered", "token_changed", "retold", "new_epoch")
 """The events that take a change number."""
 
+HISTORY = (
+    "SELECT pass_type, seq, kind, serial, device_id FROM event WHERE kind IN ({}) ORDER BY seq".format(
+        ", ".join(f"'{kind}'" for kind in NUMBERED)
+    ),
+    "SELECT pass_type, serial, seq, last_modified FROM pass",
+    "SELECT pass_type, seq FROM counter",
+)
+
 Pass = tuple[str, str]
 """(pass type, serial)."""
+Rows = Sequence[Sequence[Any]]
 
 
 @dataclass
@@ -32,10 +41,11 @@ class History:
 
     @classmethod
     def of(cls, url: str) -> History:
-        kinds = ", ".join(f"'{kind}'" for kind in NUMBERED)
-        events = engines.run(
-            url, f"SELECT pass_type, seq, kind, serial, device_id FROM event WHERE kind IN ({kinds}) ORDER BY seq"
-        )
+        return cls.from_rows(*(engines.run(url, statement) for statement in HISTORY))
+
+    @classmethod
+    def from_rows(cls, events: Rows, passes: Rows, counters: Rows) -> History:
+        """``HISTORY``'s answers."""
         taken, numbers, joined = defaultdict(list), defaultdict(list), defaultdict(list)
         for pass_type, seq, kind, serial, device_id in events:
             if seq not in taken[pass_type][-1:]:
@@ -44,10 +54,9 @@ class History:
                 joined[pass_type, device_id, serial].append(seq)
             elif kind in ("issued", "changed", "voided"):
                 numbers[pass_type, serial].append(seq)
-        rows = engines.run(url, "SELECT pass_type, serial, seq, last_modified FROM pass")
         return cls(
-            dict(engines.run(url, "SELECT pass_type, seq FROM counter")),
-            {(row[0], row[1]): (row[2], row[3]) for row in rows},
+            {row[0]: row[1] for row in counters},
+            {(row[0], row[1]): (row[2], row[3]) for row in passes},
             taken,
             numbers,
             joined,

@@ -1,0 +1,183 @@
+"""Runs pairs: which orders there are, and what each of them broke."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shlex
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from concurrency import ledger
+from interleavings.pairs import PAIRS, Pair
+from interleavings.rules import After, broken, rows
+from interleavings.scene import Scene, opened
+from interleavings.turns import Plan, Turns, gated
+from livepass.emulators.authority import Authority
+from livepass.service import observing
+from livepass.store import owing
+from livepass.store.verify import Verified, verify
+from livepass.store.whole_postgres import PostgresSnapshot
+
+SECONDS = 30
+"""For one order: who is not through by then waits for something that nobody does."""
+AT_ONCE = owing.AT_ONCE
+PHONES_PER_PASS = 64
+
+
+@dataclass
+class Found:
+    """``broken``: by order, what it broke."""
+
+    pair: Pair
+    orders: list[str] = field(default_factory=list)
+    broken: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def first(self) -> int:
+        """How many orders it took to find something; 0: nothing was found."""
+        return next((place for place, order in enumerate(self.orders, 1) if order in self.broken), 0)
+
+    def said(self, most: int = 3) -> str:
+        """What the first orders broke, and how to see it again."""
+        lines = []
+        for order, texts in list(self.broken.items())[:most]:
+            again = f"./scripts/interleavings {shlex.quote(self.pair.name)} --exactly --order {order}"
+            lines += [f"    {order}: {'; '.join(texts[:3])}", f"    {again}"]
+        return "\n".join(lines)
+
+
+# ── orders
+
+
+def by_order(order: str) -> Plan:
+    """As written; who cannot go on is passed over, and at its end whoever is at it goes on to its end."""
+    left, last = list(order), [order[:1]]
+
+    def plan(ready: str) -> str:
+        while left:
+            last[0] = left.pop(0)
+            if last[0] in ready:
+                return last[0]
+        return last[0] if last[0] in ready else ready[0]
+
+    return plan
+
+
+def by_seed(seed: str) -> Plan:
+    return random.Random(seed).choice
+
+
+def bounded(steps: tuple[int, int]) -> Iterator[str]:
+    """All orders with two switches at most besides those that ends and locks force: one works for some steps, then
+    the other, then the first to its end.
+    """
+    for who, other, mine, its in (("a", "b", *steps), ("b", "a", *reversed(steps))):
+        yield who * mine
+        for before in range(1, mine):
+            for between in range(1, its + 1):
+                yield who * before + other * between + who * mine
+
+
+# ── a pair
+
+
+@asynccontextmanager
+async def lane(folder: Path, authority: Authority) -> AsyncIterator[Lane]:
+    observing.GATHER_SECONDS, observing.LOOK_SECONDS = 0.0, 0.001
+    lane = Lane()
+    with gated(lambda: lane.present):
+        async with opened(folder, authority) as lane.scene:
+            yield lane
+
+
+class Lane:
+    """A scene, and the turns that are being played on it."""
+
+    scene: Scene
+    present: Turns | None = None
+
+    async def prepare(self, pair: Pair) -> None:
+        owing.AT_ONCE = AT_ONCE
+        scene = self.scene
+        for side in scene.sides.values():
+            side.services.answering._phones_per_pass = PHONES_PER_PASS
+        await scene.put_back("stocked")
+        if pair.before is not None:
+            await pair.before(scene)
+        await scene.age()
+        await scene.remember("prepared")
+
+    async def run(self, pair: Pair, plan: Plan) -> tuple[str, list[str]]:
+        """(the order as it was, what it broke)."""
+        scene = self.scene
+        await scene.put_back("prepared")
+        before = await rows(scene.watch)
+        turns = Turns(plan, scene.watch, scene.ask)
+        works = {name: partial(work, scene.sides[name]) for name, work in (("a", pair.first), ("b", pair.second))}
+        self.present = turns
+        try:
+            said = await asyncio.wait_for(turns.play(works), SECONDS)
+        finally:
+            self.present = None
+        await scene.ask()
+        await self._finish()
+        return turns.order, broken(await self._after(pair, turns, said, before))
+
+    async def _finish(self) -> None:
+        """What is left to the keepers is done."""
+        desk = self.scene.desk
+        while await desk.store.write(lambda tx: tx.fan_out(desk.clock.now(), 5)):
+            pass
+        while await desk.store.write(lambda tx: tx.spread_epoch(desk.clock.now(), 5)):
+            pass
+
+    async def _after(self, pair: Pair, turns: Turns, said: dict[str, Any], before: Any) -> After:
+        watch, now = self.scene.watch, self.scene.desk.clock.now()
+        loose = [
+            f"loose end: {tuple(row)}" for one in (ledger.DANGLING, ledger.UNDUE) for row in await watch.fetch(one)
+        ]
+        history = ledger.History.from_rows(*[await watch.fetch(statement) for statement in ledger.HISTORY])
+        after = await rows(watch)
+        return After(
+            self.scene.log, said, turns.circles, pair.erases, before, after, history, loose, await self._verified(), now
+        )
+
+    async def _verified(self) -> Verified:
+        watch, now = self.scene.watch, self.scene.desk.clock.now()
+        async with watch.transaction(isolation="repeatable_read", readonly=True):
+            return await verify(PostgresSnapshot(watch, 0), now=now, sample=10, quick=True)
+
+    async def explore(self, pair: Pair, most: int, seed: int, *, until_found: bool = False) -> Found:
+        """``most`` orders: half of them of those with few switches, half at random; 0: all with few, and as many."""
+        await self.prepare(pair)
+        found = Found(pair)
+        a, b = [(await self._try(found, by_order(who)))[0] for who in ("a", "b")]
+        few = list(bounded((a.count("a"), b.count("b"))))
+        random.Random(f"{pair.name} {seed}").shuffle(few)
+        seeds = (by_seed(f"{pair.name} {seed} {number}") for number in range(most or len(few)))
+        plans = chain.from_iterable(zip(map(by_order, few), seeds, strict=False))
+        for plan in islice(plans, (most or 2 * len(few)) - 2):
+            if until_found and found.broken:
+                break
+            await self._try(found, plan)
+        return found
+
+    async def _try(self, found: Found, plan: Plan) -> tuple[str, list[str]]:
+        order, texts = await self.run(found.pair, plan)
+        found.orders.append(order)
+        if texts:
+            found.broken.setdefault(order, texts)
+        return order, texts
+
+
+def chosen(words: Sequence[str]) -> list[Pair]:
+    found = [pair for pair in PAIRS if not words or all(word in pair.name for word in words)]
+    if not found:
+        raise SystemExit(f"there are {'; '.join(pair.name for pair in PAIRS)}")
+    return found
