@@ -335,6 +335,8 @@ PAIRS: tuple[Pair, ...] = (
     Pair("claim x push now", claim, push_now),
     Pair("record 200 x change", record(200), change("1"), claimed),
     Pair("record 200 x ask", record(200), ask(OLD), claimed),
+    Pair("record 410 x register", record(410), register(), claimed),
+    Pair("record 410 x token change", record(410), register(token=NEW_TOKEN), claimed),
     Pair("record 410 x ask", record(410), ask(OLD), claimed),
     Pair("late record x claim", record(200), claim, claimed_and_lapsed),
     Pair("late hold x claim", hold, claim, claimed_and_lapsed),

@@ -347,8 +347,9 @@ ON CONFLICT (pass_type, device_id) DO UPDATE SET
   token_registered_at = greatest(device.token_registered_at, excluded.token_registered_at);
 
 -- name: touch_target
--- Every registration is news about its token: it was alive at that instant.
-UPDATE push_target SET token_registered_at = greatest(token_registered_at, :at)
+-- Every registration is news about its token: it was alive at that instant. Also where its death was written down since
+-- the registration was decided.
+UPDATE push_target SET token_registered_at = greatest(token_registered_at, :at), dead_at = NULL, dead_reason = NULL
  WHERE pass_type = :pass_type AND push_token = :push_token;
 
 -- name: join

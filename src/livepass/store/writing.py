@@ -449,9 +449,10 @@ _APPLY: Sequence[tuple[type, Any]] = (
     (d.Supersede, Writing.supersede),
     (d.Reinstate, Writing.reinstate),
     (d.Join, Writing._join),
+    # Revived before it is touched, which takes no note of what was known to be dead.
+    (d.Revive, Writing._revive),
     (d.SaveDevice, Writing._touch_targets),
     (d.Retarget, Writing._retarget),
-    (d.Revive, Writing._revive),
     (d.Leave, Writing._leave),
     (d.Forget, Writing.forget),
     (d.Resurrect, Writing._resurrect),
