@@ -351,5 +351,6 @@ PAIRS: tuple[Pair, ...] = (
     Pair("fan-out x erase", fan_out, erase, many_put_off, erases=True),
     Pair("retell x fetch", retell, fetch, told),
     Pair("retell x ask", retell, ask(OLD), told),
+    Pair("retell x retell", retell, retell, told),
     Pair("retell x change", retell, change("1"), told),
 )

@@ -331,13 +331,15 @@ class Writing(Twins):
         pass_types = sorted({row[0] for row in await self._db.rows("to_retell", due)})
         if not pass_types:
             return 0
-        numbers = {pass_type: await self._next_number(pass_type) for pass_type in pass_types}
-        # Again, now that the counters are ours: what another process retold meanwhile is no longer due.
-        found = sorted(tuple(row) for row in await self._db.rows("to_retell", due) if row[0] in numbers)
         for pass_type in pass_types:
-            mine = [row for row in found if row[0] == pass_type]
-            if mine:
-                await self._retell(pass_type, numbers[pass_type], [(row[1], row[2], row[3] + 1) for row in mine], now)
+            await self.locked_counter(pass_type)
+        # Again, now that the counters are ours: what another process retold meanwhile is no longer due, and takes none.
+        found = sorted(tuple(row) for row in await self._db.rows("to_retell", due) if row[0] in pass_types)
+        pass_types = sorted({row[0] for row in found})
+        numbers = {pass_type: await self._next_number(pass_type) for pass_type in pass_types}
+        for pass_type in pass_types:
+            mine = [(row[1], row[2], row[3] + 1) for row in found if row[0] == pass_type]
+            await self._retell(pass_type, numbers[pass_type], mine, now)
         await self._add_events(
             [
                 Event(Kind.RETOLD, now, row[0], row[2], row[1], seq=numbers[row[0]], detail={"times": row[3] + 1})
