@@ -93,7 +93,7 @@ async def unregister(side: Side) -> int:
 
 def ask(device: str = ASKER) -> Work:
     async def ask(side: Side) -> None:
-        since = side.scene.tag
+        since = side.scene.tag if device == ASKER else None
         reply = await side.services.answering.ask(PASS_TYPE, device, since, device)
         if device == ASKER:
             side.log.told.append(side.scene.read(reply, since))
@@ -211,6 +211,7 @@ async def claimed_and_lapsed(scene: Scene) -> None:
 
 async def left(scene: Scene) -> None:
     await unregister(scene.sides["a"])
+    await scene.age()
 
 
 async def forgotten(scene: Scene) -> None:
@@ -227,7 +228,7 @@ async def dead(scene: Scene) -> None:
 
 async def told(scene: Scene) -> None:
     """It asked and did not fetch, and is to be told again."""
-    await ask(OLD)(scene.sides["a"])
+    await ask(OLD)(scene.sides["b"])
     await scene.watch.execute("UPDATE registration SET retell_at = 1 WHERE retell_at IS NOT NULL")
 
 
@@ -251,6 +252,8 @@ async def crowd(scene: Scene) -> None:
     """One phone more, and there are too many; the one that never asked is forgotten then."""
     await ask(OLD)(scene.sides["a"])
     await join(scene.sides["a"], "1", "silent", "77" * 32)
+    await scene.age()
+    await scene.age()
     for side in scene.sides.values():
         side.services.answering._phones_per_pass = 3
 
@@ -303,6 +306,10 @@ PAIRS: tuple[Pair, ...] = (
     Pair("ask x ask", ask(), ask()),
     Pair("new epoch x change", begin_epoch, change("1")),
     Pair("new epoch x register", begin_epoch, new_phone()),
+    Pair("new epoch x ask", begin_epoch, ask()),
+    Pair("new epoch x fetch", begin_epoch, fetch, told),
+    Pair("new epoch x record", begin_epoch, record(200), claimed),
+    Pair("new epoch x retell", begin_epoch, retell, told),
     Pair("new epoch x new epoch", begin_epoch, begin_epoch),
     Pair("spread x change", spread, change("1"), new_history),
     Pair("spread x token change", spread, register(token=NEW_TOKEN), new_history),

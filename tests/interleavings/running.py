@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,13 @@ def bounded(steps: tuple[int, int]) -> Iterator[str]:
                 yield who * before + other * between + who * mine
 
 
+def _by_turns(few: Sequence[str], seed: str) -> Iterator[Plan]:
+    """One of the few, one at random, and so on; then at random for ever."""
+    for number in count():
+        yield from map(by_order, few[number : number + 1])
+        yield by_seed(f"{seed} {number}")
+
+
 # ── a pair
 
 
@@ -110,7 +117,6 @@ class Lane:
         await scene.put_back("stocked")
         if pair.before is not None:
             await pair.before(scene)
-        await scene.age()
         await scene.remember("prepared")
 
     async def run(self, pair: Pair, plan: Plan) -> tuple[str, list[str]]:
@@ -160,9 +166,7 @@ class Lane:
         a, b = [(await self._try(found, by_order(who)))[0] for who in ("a", "b")]
         few = list(bounded((a.count("a"), b.count("b"))))
         random.Random(f"{pair.name} {seed}").shuffle(few)
-        seeds = (by_seed(f"{pair.name} {seed} {number}") for number in range(most or len(few)))
-        plans = chain.from_iterable(zip(map(by_order, few), seeds, strict=False))
-        for plan in islice(plans, (most or 2 * len(few)) - 2):
+        for plan in islice(_by_turns(few, f"{pair.name} {seed}"), (most or 2 * len(few)) - 2):
             if until_found and found.broken:
                 break
             await self._try(found, plan)

@@ -268,3 +268,11 @@ def test_a_phone_that_was_forgotten_and_came_back_starts_anew() -> None:
     asked = [*again, *diary((Kind.ASKED, 5))]
     assert list(disagreements(asked, held(changed=1, told=5), 1))
     assert not list(disagreements(asked, held(changed=1, told=5, asked=5), 1))
+
+
+@pytest.mark.parametrize("kind", [Kind.ASKED, Kind.FETCHED])
+def test_what_was_answered_before_a_new_history_and_written_down_in_it_may_be_stored_or_not(kind: Kind) -> None:
+    events = [*WHOLE, *diary((Kind.NEW_EPOCH, 9), (kind, 8))]
+    for stored in ({}, {"asked": 8, "told": 8} if kind is Kind.ASKED else {"served": 8}):
+        assert not list(disagreements(events, held(**(SAID | {"changed": 9} | stored)), 1))
+    assert list(disagreements([*events, *diary((kind, 9))], held(**(SAID | {"changed": 9})), 1)), "in the new one it is"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from livepass.core.authorization import fingerprint
 from livepass.core.model import Held, Watermarks
-from livepass.core.timeline import JOINED, Event, fold
+from livepass.core.timeline import JOINED, Event, Kind, fold
 from livepass.store.reading import Reading
 from livepass.store.rows import Row
 from livepass.store.whole import Snapshot
@@ -218,7 +218,7 @@ def disagreements(events: Sequence[Event], held: Held, first: int) -> Iterator[s
     registration = held.registration
     key = {"serial": registration.serial, "device_id": registration.device_id, "target": held.target}
     most = fold(events, **key)
-    least = fold(_since_registered(events, registration.serial, registration.device_id), **key)
+    least = fold(_since_registered(_of_their_history(events), registration.serial, registration.device_id), **key)
     name = f"{registration.pass_type}/{registration.serial} {registration.device_id}"
     for mark in Watermarks.__dataclass_fields__:
         stored, low, high = getattr(held.watermarks, mark), getattr(least, mark), getattr(most, mark)
@@ -226,6 +226,15 @@ def disagreements(events: Sequence[Event], held: Held, first: int) -> Iterator[s
             yield f"{name}: {mark} is {stored}, the diary says {high}"
         elif stored < (high if mark == "changed" else low) and mark != "pushed":
             yield f"{name}: {mark} is {stored}, the diary says {high if mark == 'changed' else low}"
+
+
+def _of_their_history(events: Sequence[Event]) -> Sequence[Event]:
+    kept, began = list[Event](), 0
+    for event in events:
+        began = event.seq if event.kind is Kind.NEW_EPOCH else began
+        if event.kind not in (Kind.ASKED, Kind.FETCHED) or event.seq >= began:
+            kept.append(event)
+    return kept
 
 
 def _since_registered(events: Sequence[Event], serial: str, device_id: str) -> Sequence[Event]:
