@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import sys
 import tempfile
@@ -11,48 +12,80 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import engines
-from interleavings.running import Found, by_order, chosen, lane
+import livepass
+from interleavings import planting
+from interleavings.pairs import Pair
+from interleavings.running import Found, Lane, by_order, chosen, lane
 from livepass.emulators.authority import Authority
 
 
 def show(found: Found) -> None:
-    distinct = len(set(found.orders))
-    print(f"{found.pair.name:40} {len(found.orders):6} {distinct:8} {len(found.broken):10}", flush=True)
-    if found.broken:
-        print(found.said(), flush=True)
+    print(
+        f"{found.pair.name:40} {len(found.orders):6} {len(set(found.orders)):8} {len(found.broken):10}",
+        found.said(),
+        sep="\n" if found.broken else "",
+        flush=True,
+    )
 
 
-async def run(asked: argparse.Namespace) -> int:
-    violations = orders = 0
-    pairs = [pair for pair in chosen(asked.pair) if not asked.exactly or [pair.name] == asked.pair]
+async def run(asked: argparse.Namespace) -> list[Found]:
+    all_found = []
     with tempfile.TemporaryDirectory() as folder:
         async with lane(Path(folder), Authority()) as running:
-            for pair in pairs:
+            for pair in chosen(asked.words, exactly=asked.exactly):
                 if asked.order:
-                    await running.prepare(pair)
-                    order, texts = await running.run(pair, by_order(asked.order))
-                    found = Found(pair, [order], {order: texts} if texts else {})
+                    found = await one_order(running, pair, asked.order)
                 else:
-                    found = await running.explore(pair, 0 if asked.all else asked.orders, asked.seed)
-                show(found)
-                violations += len(found.broken)
-                orders += len(found.orders)
-    print(f"{len(pairs)} pairs, {orders} orders, {violations} violations")
-    return 1 if violations else 0
+                    most = 0 if asked.all else asked.orders
+                    found = await running.explore(pair, most, asked.seed, until_found=asked.until_found)
+                if not asked.until_found:
+                    show(found)
+                all_found.append(found)
+    return all_found
+
+
+async def one_order(running: Lane, pair: Pair, order: str) -> Found:
+    await running.prepare(pair)
+    played, texts = await running.run(pair, by_order(order))
+    return Found(pair, [played], {played: texts} if texts else {})
+
+
+def look_for_planted(asked: argparse.Namespace) -> int:
+    missed = 0
+    for plant in planting.chosen(asked.words):
+        found = planting.find(plant, asked.orders, asked.seed)
+        planting.show(found)
+        missed += not found.orders
+    print(f"{missed} not found")
+    return 1 if missed else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="interleavings", description=__doc__)
-    parser.add_argument("pair", nargs="*", help="words of its name; all without")
+    parser.add_argument("words", nargs="*", help="words of a pair's name; all pairs without")
     parser.add_argument("--exactly", action="store_true", help="the pair of that name and no other")
     parser.add_argument("--orders", type=int, default=40, help="of each pair; half with few switches, half at random")
     parser.add_argument("--all", action="store_true", help="all orders with few switches, and as many at random")
     parser.add_argument("--order", default="", help="this order alone, as it was printed")
     parser.add_argument("--seed", type=int, default=1, help="which orders, where not all are run")
+    parser.add_argument("--planted", action="store_true", help="mistakes planted into the product; words: their names")
+    parser.add_argument("--until-found", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
-    logging.disable(logging.ERROR)
+    logging.disable(logging.CRITICAL)
     engines.choose("postgres")
-    return asyncio.run(run(asked))
+    if asked.planted:
+        return look_for_planted(asked)
+    if not asked.until_found:
+        print(f"{'pair':40} {'orders':>6} {'distinct':>8} {'violations':>10}")
+    all_found = asyncio.run(run(asked))
+    violations = sum(len(found.broken) for found in all_found)
+    if asked.until_found:
+        [found] = all_found
+        text = next(iter(found.broken.values()), [""])[0]
+        print(json.dumps({"livepass": str(Path(livepass.__file__).resolve()), "orders": found.first, "text": text}))
+    else:
+        print(f"{len(all_found)} pairs, {sum(len(one.orders) for one in all_found)} orders, {violations} violations")
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ async def issue(side: Side) -> None:
 async def _put(side: Side, wishes: Sequence[Wish]) -> None:
     for one, result in zip(wishes, await side.services.issuing.put_many(wishes), strict=True):
         assert isinstance(result, Issued), result
-        side.log.changed.append((one, result))
+        side.log.changed.append((side.name, one, result))
 
 
 async def erase(side: Side) -> None:
@@ -317,11 +317,14 @@ PAIRS: tuple[Pair, ...] = (
     # ── phones
     Pair("register x register, one phone", register("1", "p", "03" * 32), register("1", "p", "04" * 32)),
     Pair("register x register, one token", register("1", "p", "03" * 32), register("1", "q", "03" * 32)),
+    Pair("register x register, two phones", new_phone(), new_phone()),
+    Pair("register x ask, one phone", register(), ask(OLD)),
     Pair("register x unregister", register(), unregister),
     Pair("token change x change", register(token=NEW_TOKEN), change("1")),
     Pair("token change x claim", register(token=NEW_TOKEN), claim),
     Pair("token change x record", register(token=NEW_TOKEN), record(200), claimed),
     Pair("second device id x ask", register("1", "twin", TOKENS[OLD]), ask(OLD)),
+    Pair("ask x ask, two device ids", ask(OLD), ask("twin"), twin),
     Pair("second device id x change", register("1", "twin", TOKENS[OLD]), change("1")),
     Pair("unregister x ask of the one before", unregister, ask(OLD), twin),
     Pair("too many phones x ask", _crowded, ask("silent"), crowd),

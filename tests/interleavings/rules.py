@@ -121,7 +121,7 @@ def nothing_lost(seen: After) -> Iterator[str]:
     """Lost updates: all that was acknowledged is in the diary and in the content, the later over the earlier."""
     content = {key: json.loads(bytes(row["data"])) for key, row in _passes(seen.before).items()}
     last: dict[tuple[str, str], int] = {}
-    for wish, issued in sorted(seen.log.changed, key=lambda one: one[1].number):
+    for _, wish, issued in sorted(seen.log.changed, key=lambda one: one[2].number):
         key = wish.pass_type, wish.serial
         content[key] = {**content.get(key, {}), **(wish.data or {})}
         if issued.changed:
@@ -150,6 +150,50 @@ def no_gaps(seen: After) -> Iterator[str]:
     """S12: every number stands for something. What is erased takes its numbers along."""
     if not seen.erases:
         yield from ledger.gaps(seen.history)
+
+
+def taken_once(seen: After) -> Iterator[str]:
+    """S12: a number is taken by one transaction."""
+    takers: dict[int, set[str]] = defaultdict(set)
+    for row in seen.after["event"]:
+        if row["pass_type"] == PASS_TYPE and row["kind"] in ("registered", "token_changed", "new_epoch"):
+            takers[row["seq"]].add(f"{row['kind']} {row['serial']} {row['device_id']}")
+    for name, wish, issued in seen.log.changed:
+        if wish.pass_type == PASS_TYPE and issued.changed:
+            takers[issued.number].add(f"changed by {name}")
+    for number, by in takers.items():
+        if len(by) > 1:
+            yield f"S12: number {number} was taken by {sorted(by)}"
+
+
+def right_history(seen: After) -> Iterator[str]:
+    """S3, S6: what has a number of the present history has its epoch in the tag, and a date above its floor."""
+    [counter] = [row for row in seen.after["counter"] if row["pass_type"] == PASS_TYPE]
+    for _, wish, issued in seen.log.changed:
+        mine = wish.pass_type == PASS_TYPE and issued.changed and issued.number > counter["began"]
+        if mine and issued.tag.split(".")[1] != counter["epoch"]:
+            yield f"S3: {wish.serial} changed with {issued.number}, under a tag of the history before {counter['began']}"
+    for (pass_type, serial), row in _passes(seen.after).items():
+        if pass_type == PASS_TYPE and row["seq"] > counter["began"] and row["last_modified"] < counter["modified_floor"]:
+            yield f"S6: {serial} has a date of the history before"
+
+
+def acknowledged(seen: After) -> Iterator[str]:
+    """L: no push is due to a phone that was told all that is wanted of it, under each of its device ids."""
+    told: dict[str, list[int]] = defaultdict(list)
+    for row in seen.after["device"]:
+        told[row["push_token"]].append(row["told"])
+    for token, row in seen.targets().items():
+        if token in told and min(told[token]) >= row["wanted"] > row["acked"]:
+            yield f"L: {token[:4]} was told {row['wanted']}, and a push is due up to it"
+
+
+def nobody_elses(seen: After) -> Iterator[str]:
+    """S4: nothing is due to a token that was replaced."""
+    tokens = {row["push_token"] for row in seen.after["device"]}
+    for token, row in seen.targets().items():
+        if token not in tokens and row["wanted"] > row["acked"]:
+            yield f"S4: a push is due for {token[:4]}, which no phone has"
 
 
 def no_loose_ends(seen: After) -> Iterator[str]:
@@ -188,7 +232,8 @@ def answered(seen: After) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    *(covered, tags_rise, not_buried_alive, one_lease, nothing_lost, no_gaps, no_loose_ends, soon, holds_together),
+    *(covered, tags_rise, right_history, taken_once, no_gaps, nothing_lost),
+    *(not_buried_alive, nobody_elses, one_lease, soon, acknowledged, no_loose_ends, holds_together),
     *(no_circle, answered),
 )
 

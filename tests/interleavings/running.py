@@ -180,8 +180,9 @@ class Lane:
         return order, texts
 
 
-def chosen(words: Sequence[str]) -> list[Pair]:
-    found = [pair for pair in PAIRS if not words or all(word in pair.name for word in words)]
+def chosen(words: Sequence[str], *, exactly: bool = False) -> list[Pair]:
+    """The pairs in whose names all words stand; ``exactly``: the one that is named so."""
+    found = [pair for pair in PAIRS if (pair.name in words if exactly else all(word in pair.name for word in words))]
     if not found:
         raise SystemExit(f"there are {'; '.join(pair.name for pair in PAIRS)}")
     return found

@@ -74,7 +74,7 @@ class Log:
 
     told: list[Told] = field(default_factory=list)
     looked: list[tuple[frozenset[int], Tag, int]] = field(default_factory=list)
-    changed: list[tuple[Wish, Issued]] = field(default_factory=list)
+    changed: list[tuple[str, Wish, Issued]] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)

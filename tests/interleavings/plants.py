@@ -1,0 +1,217 @@
+"""Mistakes that isolation alone shows, planted into the product: one at a time they are right.
+
+Each is some replacements of text. ``pair``: where the lane must find it. One that is not found is a fault of the lane.
+"""
+
+# ruff: noqa: E501 - lines of the product, as they stand there
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+QUERIES, POSTGRES, LOCKING = "store/queries.sql", "store/queries.postgres.sql", "store/locking.py"
+
+
+@dataclass(frozen=True)
+class Plant:
+    """``edits``: (file below ``src/livepass``, what stands in it exactly once, what it becomes)."""
+
+    name: str
+    what: str
+    pair: str
+    edits: tuple[tuple[str, str, str], ...]
+
+
+_IN_TWO = """        self._newest[pass_type] = Tag(found[0][0], found[0][1])
+"""
+_NUMBER = '        row = await self._one("next_number", pass_type=pass_type, newest_modified=newest_modified)\n'
+
+PLANTS: tuple[Plant, ...] = (
+    # ── numbers and tags
+    Plant(
+        "number-before-its-commit",
+        "the number is taken in a transaction of its own, as one from a sequence is: asks see it before what carries it",
+        "change x register, asking phone",
+        (
+            (
+                LOCKING,
+                _NUMBER,
+                "        async with self._db._db._holder._pool.acquire() as other:\n"
+                "            named = self._db._known['next_number']\n"
+                "            key = {'pass_type': pass_type, 'newest_modified': newest_modified}\n"
+                "            row = (await other.fetch(named.sql, *named.values(key)))[0]\n",
+            ),
+            ("service/issuing.py", "tx.locked_counter(pass_type) if moves", "tx.counter(pass_type) if moves"),
+        ),
+    ),
+    Plant(
+        "number-read-before-the-lock",
+        "the counter is read, and then written: two who read at once take one number",
+        "register x register, two phones",
+        (
+            (
+                QUERIES,
+                "UPDATE counter SET seq = seq + 1, newest_modified",
+                "UPDATE counter SET seq = (SELECT c.seq + 1 FROM counter c WHERE c.pass_type = :pass_type), newest_modified",
+            ),
+        ),
+    ),
+    Plant(
+        "list-and-tag-apart",
+        "the tag is read by a second statement, after the list",
+        "ask x change",
+        (
+            (
+                "store/reading.py",
+                _IN_TWO,
+                "        late = await self._db.rows('ask_head', key)\n"
+                "        found = [(*late[0][:2], *row[2:]) for row in found]\n" + _IN_TWO,
+            ),
+        ),
+    ),
+    Plant(
+        "floor-before-the-lock",
+        "a change reads the history it is stored in before it locks the counter",
+        "new epoch x change",
+        (("service/issuing.py", "tx.locked_counter(pass_type) if moves", "tx.counter(pass_type) if moves"),),
+    ),
+    Plant(
+        "retelling-takes-first",
+        "a number is taken before it is known whether anything is left to be told again",
+        "retell x retell",
+        (
+            (
+                "store/writing.py",
+                "            await self.locked_counter(pass_type)\n        # Again",
+                "            await self._next_number(pass_type)\n        # Again",
+            ),
+            (
+                "store/writing.py",
+                "        numbers = {pass_type: await self._next_number(pass_type) for pass_type in pass_types}\n",
+                "        numbers = {one: (await self.counter(one)).seq for one in pass_types}\n",
+            ),
+        ),
+    ),
+    # ── passes and registrations
+    Plant(
+        "pass-not-locked",
+        "what a draft was based on is compared, and not locked: of two changes one is lost",
+        "change x change, each its field",
+        ((POSTGRES, " ORDER BY serial FOR NO KEY UPDATE;", " ORDER BY serial;"),),
+    ),
+    Plant(
+        "joined-pass-not-locked",
+        "a pass may be erased while it is joined",
+        "erase x register",
+        ((POSTGRES, "AND serial = :serial FOR KEY SHARE;", "AND serial = :serial;"),),
+    ),
+    Plant(
+        "phone-not-locked",
+        "two registrations of one phone are decided side by side",
+        "register x register, one phone",
+        (
+            (
+                LOCKING,
+                '            await self._db.rows("lock_phone_and_token", {**key, "push_token": push_token})\n',
+                "            pass\n",
+            ),
+        ),
+    ),
+    Plant(
+        "refreshed-not-locked",
+        "a registration that is joined anew may be pruned beside it: what is old is looked for, and not locked",
+        "prune x phone that left",
+        (
+            (
+                POSTGRES,
+                "   WHERE left_at IS NOT NULL AND left_at < :before LIMIT :limit FOR UPDATE SKIP LOCKED)",
+                "   WHERE left_at IS NOT NULL AND left_at < :before LIMIT :limit)",
+            ),
+        ),
+    ),
+    Plant(
+        "targets-before-devices",
+        "who writes down an ask locks the push target first, and who registers the phone",
+        "register x ask, one phone",
+        (
+            (
+                LOCKING,
+                "            await self._lock_devices(pass_type, devices)\n",
+                "            await self._lock_targets(pass_type, {token for write in mine for token in _tokens(write)})\n"
+                "            await self._lock_devices(pass_type, devices)\n",
+            ),
+        ),
+    ),
+    # ── pushes
+    Plant(
+        "claim-without-lock",
+        "two workers find the same pushes due",
+        "claim x claim",
+        ((POSTGRES, "LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)", "LIMIT :limit)"),),
+    ),
+    Plant(
+        "lease-not-checked",
+        "a worker that lost its lease writes down what it did",
+        "late record x claim",
+        (
+            (
+                QUERIES,
+                "lease = NULL, lease_until = NULL, sending = 0\n WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;\n\n-- name: hold_target",
+                "lease = NULL, lease_until = NULL, sending = 0\n WHERE pass_type = :pass_type AND push_token = :push_token AND :lease <> '';\n\n-- name: hold_target",
+            ),
+        ),
+    ),
+    Plant(
+        "410-whenever-registered",
+        "a 410 is believed whatever was registered since the push was claimed",
+        "record 410 x register",
+        (
+            (
+                QUERIES,
+                "       dead_at = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at\n",
+                "       dead_at = CASE WHEN :dead_reason IS NOT NULL AND :token_registered_at > 0\n",
+            ),
+            (
+                QUERIES,
+                "       dead_reason = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at\n",
+                "       dead_reason = CASE WHEN :dead_reason IS NOT NULL AND :token_registered_at > 0\n",
+            ),
+        ),
+    ),
+    Plant(
+        "death-beside-registration",
+        "whether a token is dead is read before its target is locked, and not looked at again",
+        "record 410 x register",
+        (
+            (
+                QUERIES,
+                "greatest(token_registered_at, :at), dead_at = NULL, dead_reason = NULL\n",
+                "greatest(token_registered_at, :at)\n",
+            ),
+        ),
+    ),
+    Plant(
+        "change-under-way-forgotten",
+        "an answer postpones what became due while the push was under way",
+        "record 200 x change",
+        (
+            (
+                QUERIES,
+                "next_at = CASE WHEN wanted > sending THEN greatest(next_at, :hold_until) ELSE :next_at END",
+                "next_at = CASE WHEN wanted > sending AND false THEN :hold_until ELSE :next_at END",
+            ),
+        ),
+    ),
+    Plant(
+        "rest-not-locked",
+        "a keeper moves on from where it read that the making due stands, whatever changed since",
+        "fan-out x change",
+        ((POSTGRES, "seq, serial LIMIT :limit FOR UPDATE SKIP LOCKED;", "seq, serial LIMIT :limit;"),),
+    ),
+    Plant(
+        "siblings-not-locked",
+        "an ask looks at what the other device ids of a phone were told before it locks their target",
+        "ask x ask, two device ids",
+        ((LOCKING, "d.Reinstate | d.Forget | d.Retarget | d.RaiseAsked) for write", "d.Reinstate | d.Forget | d.Retarget) for write"),),
+    ),
+)
