@@ -62,14 +62,15 @@ def look_for_planted(asked: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="interleavings", description=__doc__)
-    parser.add_argument("words", nargs="*", help="words of a pair's name; all pairs without")
-    parser.add_argument("--exactly", action="store_true", help="the pair of that name and no other")
-    parser.add_argument("--orders", type=int, default=40, help="of each pair; half with few switches, half at random")
-    parser.add_argument("--all", action="store_true", help="all orders with few switches, and as many at random")
-    parser.add_argument("--order", default="", help="this order alone, as it was printed")
-    parser.add_argument("--seed", type=int, default=1, help="which orders, where not all are run")
-    parser.add_argument("--planted", action="store_true", help="mistakes planted into the product; words: their names")
-    parser.add_argument("--until-found", action="store_true", help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("words", nargs="*", help="words of a pair's name; all pairs without")
+    add("--exactly", action="store_true", help="the pair of that name and no other")
+    add("--orders", type=int, default=40, help="of each pair; two thirds with few switches, the rest at random")
+    add("--all", action="store_true", help="all orders with two switches at most, and half as many at random")
+    add("--order", default="", help="this order alone, as it was printed")
+    add("--seed", type=int, default=1, help="which orders, where not all are run")
+    add("--planted", action="store_true", help="mistakes planted into the product; words: their names")
+    add("--until-found", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
     engines.choose("postgres")

@@ -196,9 +196,10 @@ async def promote(side: Side) -> None:
 
 
 async def claimed(scene: Scene) -> None:
+    """By a worker that pushed them in vain for days: the next push is a day off."""
+    await scene.watch.execute("UPDATE push_target SET attempts = 6")
     side = scene.sides["a"]
     scene.claim = await _claim(side, side.now, side.now + HOUR_MS)
-    scene.claim = Claim("a", scene.claim.targets, scene.claim.until)
     assert scene.claim.targets
 
 
@@ -263,6 +264,15 @@ async def twin(scene: Scene) -> None:
     await join(scene.sides["a"], "1", "twin", TOKENS[OLD])
 
 
+async def twin_elsewhere(scene: Scene) -> None:
+    """The phone has another pass under another device id: a push wakes it for both."""
+    await join(scene.sides["a"], "2", "twin", TOKENS[OLD])
+
+
+async def other_changed(scene: Scene) -> None:
+    await change("2")(scene.sides["a"])
+
+
 async def waiting_for_a_certificate(scene: Scene) -> None:
     await scene.watch.execute(
         "UPDATE push_target SET next_at = (extract(epoch FROM now()) * 1000)::bigint + 36000000, attempts = 0"
@@ -302,6 +312,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair("change x register", change("1"), new_phone()),
     Pair("change x register, asking phone", change("1"), register("3", ASKER)),
     Pair("ask x change", ask(), change("1")),
+    Pair("ask with news x change", ask(), change("1"), other_changed),
     Pair("ask x register", ask(), register("3", ASKER)),
     Pair("ask x ask", ask(), ask()),
     Pair("new epoch x change", begin_epoch, change("1")),
@@ -324,7 +335,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair("token change x claim", register(token=NEW_TOKEN), claim),
     Pair("token change x record", register(token=NEW_TOKEN), record(200), claimed),
     Pair("second device id x ask", register("1", "twin", TOKENS[OLD]), ask(OLD)),
-    Pair("ask x ask, two device ids", ask(OLD), ask("twin"), twin),
+    Pair("ask x ask, two device ids", ask(OLD), ask("twin"), twin_elsewhere),
     Pair("second device id x change", register("1", "twin", TOKENS[OLD]), change("1")),
     Pair("unregister x ask of the one before", unregister, ask(OLD), twin),
     Pair("too many phones x ask", _crowded, ask("silent"), crowd),

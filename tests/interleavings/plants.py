@@ -59,7 +59,7 @@ PLANTS: tuple[Plant, ...] = (
     Plant(
         "list-and-tag-apart",
         "the tag is read by a second statement, after the list",
-        "ask x change",
+        "ask with news x change",
         (
             (
                 "store/reading.py",
@@ -212,6 +212,12 @@ PLANTS: tuple[Plant, ...] = (
         "siblings-not-locked",
         "an ask looks at what the other device ids of a phone were told before it locks their target",
         "ask x ask, two device ids",
-        ((LOCKING, "d.Reinstate | d.Forget | d.Retarget | d.RaiseAsked) for write", "d.Reinstate | d.Forget | d.Retarget) for write"),),
+        (
+            (
+                LOCKING,
+                "d.Reinstate | d.Forget | d.Retarget | d.RaiseAsked) for write",
+                "d.Reinstate | d.Forget | d.Retarget) for write",
+            ),
+        ),
     ),
 )

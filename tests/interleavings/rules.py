@@ -95,9 +95,17 @@ def tags_rise(seen: After) -> Iterator[str]:
 def not_buried_alive(seen: After) -> Iterator[str]:
     """S4: what was registered after a push was claimed is not dead by the answer to that push."""
     targets = seen.targets()
-    for token in seen.log.registered:
+    for _, _, token in seen.log.registered:
         if token in targets and targets[token]["dead_at"] is not None:
             yield f"S4: {token[:4]} was registered since, and is dead"
+
+
+def joined_for_good(seen: After) -> Iterator[str]:
+    """L: what was acknowledged to a phone is there, though it may have left since."""
+    there = {(row["device_id"], row["serial"]) for row in seen.after["registration"]}
+    for device, serial, _ in seen.log.registered:
+        if (device, serial) not in there and not seen.erases:
+            yield f"L: {device} registered {serial}, and is not there"
 
 
 def one_lease(seen: After) -> Iterator[str]:
@@ -169,13 +177,14 @@ def taken_once(seen: After) -> Iterator[str]:
 def right_history(seen: After) -> Iterator[str]:
     """S3, S6: what has a number of the present history has its epoch in the tag, and a date above its floor."""
     [counter] = [row for row in seen.after["counter"] if row["pass_type"] == PASS_TYPE]
+    began, floor = counter["began"], counter["modified_floor"]
     for _, wish, issued in seen.log.changed:
-        mine = wish.pass_type == PASS_TYPE and issued.changed and issued.number > counter["began"]
-        if mine and issued.tag.split(".")[1] != counter["epoch"]:
-            yield f"S3: {wish.serial} changed with {issued.number}, under a tag of the history before {counter['began']}"
-    for (pass_type, serial), row in _passes(seen.after).items():
-        if pass_type == PASS_TYPE and row["seq"] > counter["began"] and row["last_modified"] < counter["modified_floor"]:
-            yield f"S6: {serial} has a date of the history before"
+        present = wish.pass_type == PASS_TYPE and issued.changed and issued.number > began
+        if present and issued.tag.split(".")[1] != counter["epoch"]:
+            yield f"S3: {wish.serial} changed with {issued.number}, under a tag of the history before {began}"
+    for row in seen.after["pass"]:
+        if row["pass_type"] == PASS_TYPE and row["seq"] > began and row["last_modified"] < floor:
+            yield f"S6: {row['serial']} has a date of the history before"
 
 
 def acknowledged(seen: After) -> Iterator[str]:
@@ -233,7 +242,7 @@ def answered(seen: After) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     *(covered, tags_rise, right_history, taken_once, no_gaps, nothing_lost),
-    *(not_buried_alive, nobody_elses, one_lease, soon, acknowledged, no_loose_ends, holds_together),
+    *(joined_for_good, not_buried_alive, nobody_elses, one_lease, soon, acknowledged, no_loose_ends, holds_together),
     *(no_circle, answered),
 )
 

@@ -26,6 +26,8 @@ from livepass.store.whole_postgres import PostgresSnapshot
 
 SECONDS = 30
 """For one order: who is not through by then waits for something that nobody does."""
+LONGER = 20
+"""Steps that a work may take more than when nobody else is at work: what lost a race is run again."""
 AT_ONCE = owing.AT_ONCE
 PHONES_PER_PASS = 64
 
@@ -73,21 +75,26 @@ def by_seed(seed: str) -> Plan:
     return random.Random(seed).choice
 
 
-def bounded(steps: tuple[int, int]) -> Iterator[str]:
+def bounded(steps: tuple[int, int], rng: random.Random) -> list[str]:
     """All orders with two switches at most besides those that ends and locks force: one works for some steps, then
-    the other, then the first to its end.
+    the other, then the first to its end. Those in which the other comes to its end in one go are first.
     """
+    one_switch, two_switches = [], []
     for who, other, mine, its in (("a", "b", *steps), ("b", "a", *reversed(steps))):
-        yield who * mine
         for before in range(1, mine):
-            for between in range(1, its + 1):
-                yield who * before + other * between + who * mine
+            # Once it is at its end, it is passed over.
+            one_switch.append(who * before + other * (its + LONGER) + who * mine)
+            two_switches += [who * before + other * between + who * mine for between in range(1, its)]
+    rng.shuffle(one_switch)
+    rng.shuffle(two_switches)
+    return one_switch + two_switches
 
 
-def _by_turns(few: Sequence[str], seed: str) -> Iterator[Plan]:
-    """One of the few, one at random, and so on; then at random for ever."""
+def plans(steps: tuple[int, int], seed: str) -> Iterator[Plan]:
+    """Two of those with few switches, one at random, and so on; then at random for ever."""
+    few = bounded(steps, random.Random(seed))
     for number in count():
-        yield from map(by_order, few[number : number + 1])
+        yield from map(by_order, few[2 * number : 2 * number + 2])
         yield by_seed(f"{seed} {number}")
 
 
@@ -160,13 +167,13 @@ class Lane:
             return await verify(PostgresSnapshot(watch, 0), now=now, sample=10, quick=True)
 
     async def explore(self, pair: Pair, most: int, seed: int, *, until_found: bool = False) -> Found:
-        """``most`` orders: half of them of those with few switches, half at random; 0: all with few, and as many."""
+        """``most`` orders: two thirds with few switches, the rest at random; 0: all with few switches."""
         await self.prepare(pair)
         found = Found(pair)
         a, b = [(await self._try(found, by_order(who)))[0] for who in ("a", "b")]
-        few = list(bounded((a.count("a"), b.count("b"))))
-        random.Random(f"{pair.name} {seed}").shuffle(few)
-        for plan in islice(_by_turns(few, f"{pair.name} {seed}"), (most or 2 * len(few)) - 2):
+        steps = a.count("a"), b.count("b")
+        most = most or len(bounded(steps, random.Random())) * 3 // 2
+        for plan in islice(plans(steps, f"{pair.name} {seed}"), most - 2):
             if until_found and found.broken:
                 break
             await self._try(found, plan)

@@ -70,12 +70,14 @@ class Claim:
 
 @dataclass
 class Log:
-    """What was answered in one order, for the rules. ``recorded``: leases that were given back."""
+    """What was answered in one order, for the rules. ``registered``: (device id, serial, push token);
+    ``recorded``: leases that were given back.
+    """
 
     told: list[Told] = field(default_factory=list)
     looked: list[tuple[frozenset[int], Tag, int]] = field(default_factory=list)
     changed: list[tuple[str, Wish, Issued]] = field(default_factory=list)
-    registered: list[str] = field(default_factory=list)
+    registered: list[tuple[str, str, str]] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)
 
@@ -213,7 +215,7 @@ async def join(side: Side, serial: str, device: str, token: str | None = None, p
     body = json.dumps({"pushToken": token}).encode()
     reply = await side.services.answering.register(pass_type, serial, device, allowed, body)
     if reply.status in (200, 201):
-        side.log.registered.append(token)
+        side.log.registered.append((device, serial, token))
     return reply.status
 
 
