@@ -87,8 +87,8 @@ PLANTS: tuple[Plant, ...] = (
             ),
             (
                 "store/writing.py",
-                "        numbers = {pass_type: await self._next_number(pass_type) for pass_type in pass_types}\n",
-                "        numbers = {one: (await self.counter(one)).seq for one in pass_types}\n",
+                "await self._next_number(pass_type) for pass_type in sorted({row[0] for row in found})}",
+                "(await self.counter(pass_type)).seq for pass_type in sorted({row[0] for row in found})}",
             ),
         ),
     ),

@@ -197,6 +197,14 @@ def acknowledged(seen: After) -> Iterator[str]:
             yield f"L: {token[:4]} was told {row['wanted']}, and a push is due up to it"
 
 
+def erased_for_good(seen: After) -> Iterator[str]:
+    """What is decided in a transaction says nothing of a pass that was erased. (What is noted after an answer may.)"""
+    noted = ("fetched", "registration_refused", "unregister_refused")
+    for row in seen.after["event"] if seen.erases else ():
+        if (row["pass_type"], row["serial"]) == (PASS_TYPE, "1") and row["kind"] not in noted:
+            yield f"erased: pass 1 is gone, and the diary has {row['kind']} of it"
+
+
 def nobody_elses(seen: After) -> Iterator[str]:
     """S4: nothing is due to a token that was replaced."""
     tokens = {row["push_token"] for row in seen.after["device"]}
@@ -242,8 +250,8 @@ def answered(seen: After) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     *(covered, tags_rise, right_history, taken_once, no_gaps, nothing_lost),
-    *(joined_for_good, not_buried_alive, nobody_elses, one_lease, soon, acknowledged, no_loose_ends, holds_together),
-    *(no_circle, answered),
+    *(joined_for_good, not_buried_alive, nobody_elses, erased_for_good, one_lease, soon, acknowledged),
+    *(no_loose_ends, holds_together, no_circle, answered),
 )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from livepass.core import decision as d
 from livepass.core.change import AHEAD_SECONDS
-from livepass.store import rows
 from livepass.store.reading import Reading
 
 Numbers = Mapping[str, int]
@@ -107,20 +106,20 @@ class Locking(Reading):
             await self._lock_registrations(pass_type, {pair for write in mine for pair in _registrations(write)})
             await self._lock_targets(pass_type, {token for write in mine for token in _tokens(write)})
 
-    async def _lock_registrations(self, pass_type: str, pairs: Iterable[tuple[str, str]]) -> int:
-        """Answers how many of them there are."""
+    async def _lock_registrations(self, pass_type: str, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Answers which of them there are."""
         wanted = sorted(pairs)
-        found: Sequence[rows.Row] = ()
-        if wanted and not self._db.one_writer:
-            found = await self._db.rows(
-                "lock_registrations",
-                {
-                    "pass_type": pass_type,
-                    "device_ids": self._db.array([device_id for device_id, _ in wanted]),
-                    "serials": self._db.array([serial for _, serial in wanted]),
-                },
-            )
-        return len(found)
+        if not wanted or self._db.one_writer:
+            return set(wanted)
+        found = await self._db.rows(
+            "lock_registrations",
+            {
+                "pass_type": pass_type,
+                "device_ids": self._db.array([device_id for device_id, _ in wanted]),
+                "serials": self._db.array([serial for _, serial in wanted]),
+            },
+        )
+        return {(row[0], row[1]) for row in found}
 
     async def _lock_devices(self, pass_type: str, device_ids: Iterable[str]) -> None:
         wanted = sorted(device_ids)

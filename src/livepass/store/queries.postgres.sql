@@ -37,8 +37,8 @@ SELECT 1 FROM device
  ORDER BY device_id FOR NO KEY UPDATE;
 
 -- name: lock_registrations
--- A row each for those that there are.
-SELECT 1 FROM registration r
+-- Those that there are.
+SELECT r.device_id, r.serial FROM registration r
   JOIN unnest(:device_ids, :serials) AS wanted(device_id, serial)
     ON r.device_id = wanted.device_id AND r.serial = wanted.serial
  WHERE r.pass_type = :pass_type

@@ -334,12 +334,16 @@ class Writing(Twins):
         for pass_type in pass_types:
             await self.locked_counter(pass_type)
         # Again, now that the counters are ours: what another process retold meanwhile is no longer due, and takes none.
-        found = sorted(tuple(row) for row in await self._db.rows("to_retell", due) if row[0] in pass_types)
-        pass_types = sorted({row[0] for row in found})
-        numbers = {pass_type: await self._next_number(pass_type) for pass_type in pass_types}
+        seen = sorted(tuple(row) for row in await self._db.rows("to_retell", due) if row[0] in pass_types)
+        found = []
         for pass_type in pass_types:
+            mine = [row for row in seen if row[0] == pass_type]
+            there = await self._lock_registrations(pass_type, [(row[1], row[2]) for row in mine])
+            found += [row for row in mine if (row[1], row[2]) in there]
+        numbers = {pass_type: await self._next_number(pass_type) for pass_type in sorted({row[0] for row in found})}
+        for pass_type, number in numbers.items():
             mine = [(row[1], row[2], row[3] + 1) for row in found if row[0] == pass_type]
-            await self._retell(pass_type, numbers[pass_type], mine, now)
+            await self._retell(pass_type, number, mine, now)
         await self._add_events(
             [
                 Event(Kind.RETOLD, now, row[0], row[2], row[1], seq=numbers[row[0]], detail={"times": row[3] + 1})
@@ -351,7 +355,6 @@ class Writing(Twins):
     async def _retell(self, pass_type: str, number: int, told: Sequence[tuple[str, str, int]], now: int) -> None:
         """``told``: device id, serial, and how often that makes it told again."""
         self.made_due = True
-        await self._lock_registrations(pass_type, [(device_id, serial) for device_id, serial, _ in told])
         await self._db.run_many(
             "retell",
             [
