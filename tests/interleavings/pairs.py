@@ -344,6 +344,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair("erase x register", erase, new_phone(), erases=True),
     Pair("erase x register, again", erase, register(), erases=True),
     Pair("erase x ask", erase, ask(), erases=True),
+    Pair("erase x unregister", erase, unregister, erases=True),
     Pair("erase x fetch", erase, fetch, told, erases=True),
     Pair("erase x retell", erase, retell, told, erases=True),
     Pair("erase x claim", erase, claim, erases=True),

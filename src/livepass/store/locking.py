@@ -56,12 +56,15 @@ class Locking(Reading):
         return number
 
     async def take_numbers(self, writes: Sequence[d.Write]) -> dict[str, int]:
-        """A number for each pass type that is joined or begins a new history. A pass must stay while it is joined."""
-        joins = sorted((write for write in writes if isinstance(write, d.Join)), key=by_registration)
+        """A number for each pass type that is joined or begins a new history. A pass must stay while it is joined, or
+        left: nothing is written about one that was erased.
+        """
+        joins = [write for write in writes if isinstance(write, d.Join)]
         if not self._db.one_writer:
-            for join in sorted(joins, key=lambda join: join.serial):
-                if await self._one("lock_pass", pass_type=join.pass_type, serial=join.serial) is None:
-                    raise Conflict(f"{join.pass_type}/{join.serial} was erased meanwhile")
+            kept = {(write.pass_type, write.serial) for write in writes if isinstance(write, d.Join | d.Leave)}
+            for pass_type, serial in sorted(kept):
+                if await self._one("lock_pass", pass_type=pass_type, serial=serial) is None:
+                    raise Conflict(f"{pass_type}/{serial} was erased meanwhile")
         epochs = {write.pass_type: write for write in writes if isinstance(write, d.NewEpoch)}
         joined = {join.pass_type for join in joins}
         moved = set() if self._db.one_writer else {write.pass_type for write in writes if isinstance(write, d.Retarget)}
