@@ -14,7 +14,7 @@ from interleavings.pairs import PAIRS, Pair
 from interleavings.running import Lane, by_order, lane
 from livepass.emulators.authority import Authority
 
-ORDERS = int(os.environ.get("LIVEPASS_TEST_SCHEDULES", "10"))
+ORDERS = int(os.environ.get("LIVEPASS_TEST_SCHEDULES", "8"))
 SEED = int(os.environ.get("LIVEPASS_TEST_SEED", "1"))
 
 
