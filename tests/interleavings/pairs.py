@@ -322,6 +322,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair("new epoch x record", begin_epoch, record(200), claimed),
     Pair("new epoch x retell", begin_epoch, retell, told),
     Pair("new epoch x new epoch", begin_epoch, begin_epoch),
+    Pair("new epoch x spread", begin_epoch, spread, new_history),
     Pair("spread x change", spread, change("1"), new_history),
     Pair("spread x token change", spread, register(token=NEW_TOKEN), new_history),
     Pair("spread x spread", spread, spread, new_history),

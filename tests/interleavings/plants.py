@@ -92,6 +92,12 @@ PLANTS: tuple[Plant, ...] = (
             ),
         ),
     ),
+    Plant(
+        "spreading-of-another-history",
+        "a keeper goes on with a spreading that stands where it read it, though it is of a newer history",
+        "new epoch x spread",
+        ((POSTGRES, "AND began = :seq AND spread", "AND :seq > 0 AND spread"),),
+    ),
     # ── passes and registrations
     Plant(
         "pass-not-locked",

@@ -114,7 +114,7 @@ class Owing(Locking):
         for pass_type, began, spread in await self._db.rows("epochs_to_spread", {}):
             key = {"pass_type": pass_type, "after_token": spread}
             tokens = [row[0] for row in await self._db.rows("targets_after", {**key, "limit": limit})]
-            if not self._db.one_writer and await self._one("lock_spread", **key) is None:
+            if not self._db.one_writer and await self._one("lock_spread", **key, seq=began) is None:
                 continue  # another process is at it
             self.made_due = True
             if tokens:

@@ -50,8 +50,9 @@ SELECT 1 FROM push_target
  ORDER BY push_token FOR NO KEY UPDATE;
 
 -- name: lock_spread
--- Only while the spreading still stands where we read it.
-SELECT 1 FROM counter WHERE pass_type = :pass_type AND spread = :after_token FOR NO KEY UPDATE;
+-- Only while the spreading still stands where we read it, and is of the same history: a newer one begins at '' as well.
+SELECT 1 FROM counter
+ WHERE pass_type = :pass_type AND began = :seq AND spread = :after_token FOR NO KEY UPDATE;
 
 -- ─────────────────────────────────────────────── change
 
