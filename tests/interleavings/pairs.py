@@ -351,6 +351,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair("erase x claim", erase, claim, erases=True),
     Pair("erase x record", erase, record(200), claimed, erases=True),
     Pair("erase x token change", erase, register(token=NEW_TOKEN), erases=True),
+    Pair("erase x ask, two device ids", erase, ask("twin"), twin, erases=True),
     Pair("erase x change, other pass", erase, change("2"), erases=True),
     Pair("prune x phone that left", prune(Prunable.TOMBSTONES, Prunable.DEVICES, Prunable.TARGETS), register(), left),
     Pair("prune x forgotten phone", prune(Prunable.DEVICES, Prunable.TARGETS), register(), forgotten),

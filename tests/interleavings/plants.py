@@ -98,6 +98,18 @@ PLANTS: tuple[Plant, ...] = (
         "new epoch x spread",
         ((POSTGRES, "AND began = :seq AND spread", "AND :seq > 0 AND spread"),),
     ),
+    Plant(
+        "history-begun-twice",
+        "a new history begins whichever was begun since the end of the one before was found",
+        "new epoch x new epoch",
+        (
+            (
+                QUERIES,
+                "WHERE pass_type = :pass_type AND epoch = :old_epoch\n",
+                "WHERE pass_type = :pass_type AND :old_epoch <> ''\n",
+            ),
+        ),
+    ),
     # ── passes and registrations
     Plant(
         "pass-not-locked",
@@ -147,6 +159,12 @@ PLANTS: tuple[Plant, ...] = (
                 "            await self._lock_devices(pass_type, devices)\n",
             ),
         ),
+    ),
+    Plant(
+        "erased-before-its-phones",
+        "an erasing locks registrations before the phones that they are of",
+        "erase x ask, two device ids",
+        (("store/writing.py", "        await self._lock_devices(pass_type, phones)\n", ""),),
     ),
     # ── pushes
     Plant(

@@ -187,6 +187,15 @@ def right_history(seen: After) -> Iterator[str]:
             yield f"S6: {row['serial']} has a date of the history before"
 
 
+def histories_follow(seen: After) -> Iterator[str]:
+    """S3: a new history follows the one whose end was found; who was slower begins none."""
+    mine = [row for row in seen.after["event"] if (row["kind"], row["pass_type"]) == ("new_epoch", PASS_TYPE)]
+    begun = [json.loads(row["detail"]) for row in sorted(mine, key=lambda row: row["seq"])]
+    for before, after in pairwise(begun):
+        if after["from"] != before["epoch"]:
+            yield f"S3: history {after['epoch']} follows {after['from']}, and {before['epoch']} was begun since"
+
+
 def acknowledged(seen: After) -> Iterator[str]:
     """L: no push is due to a phone that was told all that is wanted of it, under each of its device ids."""
     told: dict[str, list[int]] = defaultdict(list)
@@ -249,7 +258,7 @@ def answered(seen: After) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    *(covered, tags_rise, right_history, taken_once, no_gaps, nothing_lost),
+    *(covered, tags_rise, right_history, histories_follow, taken_once, no_gaps, nothing_lost),
     *(joined_for_good, not_buried_alive, nobody_elses, erased_for_good, one_lease, soon, acknowledged),
     *(no_loose_ends, holds_together, no_circle, answered),
 )
