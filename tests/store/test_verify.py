@@ -169,6 +169,12 @@ def test_what_is_planted_is_found(sound: str, name: str) -> None:
     assert found[name].means and found[name].remedy
 
 
+def test_a_lease_on_what_is_not_due_any_more_is_not_forgotten(sound: str) -> None:
+    """A worker died after its push; the phone came, and nobody has to push it again."""
+    engines.run(sound, f"UPDATE push_target SET lease_until = {T0 - 2 * DAY}, acked = wanted WHERE lease IS NOT NULL")
+    assert "lease_forgotten" not in {finding.name for finding in asyncio.run(verified(sound)).findings}
+
+
 def test_a_finding_names_some_and_counts_all_and_shows_no_push_token(sound: str) -> None:
     for number in range(100):
         engines.run(

@@ -121,7 +121,9 @@ SELECT r.pass_type, r.serial, r.device_id FROM registration r
  WHERE r.retell_at IS NOT NULL AND (r.left_at IS NOT NULL OR r.confirmed >= greatest(p.seq, c.began));
 
 -- name: lease_forgotten
-SELECT pass_type, push_token FROM push_target WHERE lease IS NOT NULL AND lease_until < :before;
+-- Where nothing is due any more nobody takes over: the phone came by itself, after a worker died that had pushed it.
+SELECT pass_type, push_token FROM push_target
+ WHERE lease IS NOT NULL AND lease_until < :before AND wanted > acked AND dead_at IS NULL;
 
 -- name: lease_by_halves
 SELECT pass_type, push_token FROM push_target
