@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from crashpoints.facts import (
+    API_KEYS,
+    CERTIFICATES,
+    EPOCHS,
+    ERASED,
+    FORGOTTEN,
+    OBSERVED,
+    PASSES,
+    REGISTRATIONS,
+    ROLLED_OUT,
+    SHARED_KEYS,
+    TEMPLATES,
+    TESTIMONY,
+)
 from crashpoints.scene import FIRST, SECOND, TYPE, Operation, Scene
 from livepass.core.history import Reason
 from livepass.keys.ring import SealedKeyRing
@@ -26,44 +41,6 @@ THIRD = (TYPE, "card-2")
 DAY = 86400.0
 NEW_SECRET = "B" * 43
 ADMIN = Caller("admin", "default", frozenset(SCOPES))
-
-PASSES = (
-    "SELECT serial, seq, last_modified, manifest_sha, voided, revision FROM pass ORDER BY serial",
-    "SELECT seq, epoch FROM counter",
-    "SELECT kind, serial, seq FROM event WHERE kind IN ('issued', 'changed', 'voided', 'erased') ORDER BY id",
-)
-REGISTRATIONS = (
-    "SELECT r.device_id, r.serial, r.joined, r.left_at IS NULL, d.push_token, g.push_token FROM registration r"
-    " LEFT JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id"
-    " LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token ORDER BY 1, 2",
-    "SELECT seq FROM counter",
-    "SELECT kind, serial, device_id, seq FROM event WHERE kind IN ('registered', 'unregistered') ORDER BY id",
-)
-ERASED = (*PASSES, "SELECT device_id, serial FROM registration ORDER BY 1, 2")
-EPOCHS = ("SELECT epoch, seq, began FROM counter", "SELECT seq FROM event WHERE kind = 'new_epoch' ORDER BY id")
-CERTIFICATES = (
-    "SELECT certificate_id FROM pass_type",
-    "SELECT id, retired_at IS NULL FROM certificate ORDER BY id",
-    "SELECT count(*) FROM event WHERE kind = 'certificate_imported'",
-)
-SHARED_KEYS = ("SELECT id, sealed FROM shared_key ORDER BY id",)
-API_KEYS = ("SELECT id, revoked_at IS NULL FROM api_key ORDER BY id",)
-TEMPLATES = (
-    "SELECT t.revision, count(r.revision) FROM template t LEFT JOIN template_revision r"
-    " ON r.name = t.name AND r.revision = t.revision GROUP BY t.revision",
-)
-OBSERVED = (
-    "SELECT device_id, asked, told FROM device ORDER BY device_id",
-    "SELECT device_id, serial, served, confirmed, retold FROM registration ORDER BY device_id, serial",
-    "SELECT kind, device_id, serial, seq FROM event WHERE kind IN ('asked', 'fetched', 'retold') ORDER BY id",
-)
-FORGOTTEN = (
-    "SELECT device_id, serial FROM registration ORDER BY 1, 2",
-    "SELECT device_id FROM device ORDER BY 1",
-    "SELECT push_token FROM push_target ORDER BY 1",
-    "SELECT count(*) FROM event",
-)
-ROLLED_OUT = (*PASSES, *TEMPLATES)
 
 
 # ── phones
@@ -135,7 +112,8 @@ async def ask_unknown(scene: Scene) -> None:
 
 
 async def testimony(scene: Scene) -> None:
-    answered = await request(scene, "log", "POST", "log", b'{"logs": ["Something went wrong"]}')
+    line = f"Web service error for {TYPE} (https://localhost/wallet): Server did not answer"
+    answered = await request(scene, "log", "POST", "log", json.dumps({"logs": [line]}).encode())
     assert answered.status == 200
     await scene.do(scene.process.recorder.settle)
 
@@ -349,7 +327,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ask, unknown", ask_unknown, REGISTRATIONS),
     Operation("fetch, 200", ask_and_fetch, OBSERVED, states=3, prepare=quietly_changed),
     Operation("fetch, 304", fetch_unchanged, OBSERVED),
-    Operation("log", testimony, ("SELECT count(*) FROM event WHERE kind = 'testimony'",)),
+    Operation("log", testimony, TESTIMONY),
     Operation("put, new", put(THIRD), PASSES),
     Operation("put, changed", put(FIRST), PASSES),
     Operation("put, unchanged", put(FIRST, points="start"), PASSES),
