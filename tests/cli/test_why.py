@@ -44,3 +44,25 @@ def test_a_problem_leaves_with_exit_1(issued):
 def test_a_pass_that_is_not_there(issued):
     assert "no pass" in issued("why", f"{TYPE}/nobody", exit_=1).err
     issued("why", "nobody", exit_=2)
+
+
+def test_all_passes_at_once(issued):
+    ran = issued("why", "--all", "--group", "--json").json
+    assert ran == {"registrations": 0, "current": 0, "looked_at": 0, "problem": False, "groups": []}
+    assert "0 of 0 registrations were served the newest version" in issued("why", "--all", "--group").out
+    assert "every phone was served the newest version" in issued("why", "--all").out
+    with closing(sqlite3.connect("livepass.db")) as db, db:
+        db.execute("UPDATE pass_type SET certificate_id = NULL")
+    [group] = issued("why", "--all", "--group", "--type", TYPE, "--json", exit_=1).json["groups"]
+    assert (group["code"], group["exact"], group["pass_types"]) == ("LP501", True, [TYPE])
+    assert group["examples"] == [{"pass_type": TYPE, "serial": "1001", "device_id": None}]
+    said = issued("why", "--all", "--group", exit_=1).out
+    assert "LP501 no certificate" in said and f"livepass why {NAME}" in said and "docs/reference/findings.md" in said
+    [row] = issued("why", "--all", "--json", exit_=1).rows
+    assert (row["serial"], row["code"], row["problem"]) == ("1001", "LP501", True)
+    assert NAME in issued("why", "--all", exit_=1).out
+
+
+@pytest.mark.parametrize("words", [(), (NAME, "--all"), (NAME, "--group"), (NAME, "--type", TYPE)])
+def test_a_pass_or_all_of_them(issued, words):
+    assert "livepass why" in issued("why", *words, exit_=2).err

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import pytest
+
 from journeys.test_testimony import damaged, numeric_tag, unauthorized, without_last_modified
 from journeys.world import (
     MEMBERSHIP,
@@ -293,3 +295,39 @@ async def test_a_refused_template(world: World) -> None:
 async def test_an_expired_certificate(world: World) -> None:
     await world.holding("1", 1)
     await first(world, "LP502", later=3650 * DAY)
+
+
+# ── all passes at once
+
+
+@journey
+async def test_the_morning_round_counts_who_waits_and_names_some(world: World) -> None:
+    phones = [await world.holding(str(number), 1) for number in range(4)]
+    for phone in phones[1:]:
+        phone.set_airplane_mode(True)
+    for number in range(4):
+        await world.change(str(number), 2)
+    await shows(phones[0], "0", 2)
+    await until(lambda: not world.sql("SELECT 1 FROM push_target WHERE pushed < wanted"), "APNs accepted all")
+    await world.services.recorder.settle()
+    services = world.services
+    found = await Explaining(services.store, Later(services.clock, HOUR)).everything([PASS_TYPE])
+    assert (found.registrations, found.current, found.looked_at) == (4, 1, 3)
+    [group] = found.groups
+    assert (group.verdict.code, group.people, group.exact) == ("LP301", 3, True)
+    assert {one.serial for one in group.examples} == {"1", "2", "3"}
+
+
+@journey
+async def test_a_phone_beyond_those_that_are_looked_at_is_found_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livepass.service.explaining.MOST_PHONES", 1)
+    await world.issue("1", 1)
+    async with world.client() as client:
+        for number in range(3):
+            assert await world.register(client, f"quiet{number}", "1", f"{number:064x}") == 201
+    await world.services.recorder.settle()
+    services = world.services
+    found = await Explaining(services.store, Later(services.clock, HOUR)).everything([PASS_TYPE])
+    assert (found.looked_at, sum(group.people for group in found.groups)) == (3, 3)

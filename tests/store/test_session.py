@@ -12,7 +12,8 @@ import engines
 from livepass.core.change import AHEAD_SECONDS
 from livepass.core.decision import Leave, NewEpoch, RaiseAsked, RaiseServed, Resurrect, Retarget, Revive, SaveDevice
 from livepass.core.model import Certificate, Counter, Prunable, StoredTemplate, Tag
-from livepass.core.timeline import TAKEN, Event, Kind
+from livepass.core.morning import Behind
+from livepass.core.timeline import TAKEN, Event, Kind, Stand
 from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip3_ask import RETELL_LIMIT, next_retelling
 from store.hand import OTHER, T0, TYPE, Hand, opened, outcome, version
@@ -897,6 +898,27 @@ def test_lists_page_and_keep_to_what_the_caller_may_see(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_who_waits_alike_is_counted_together_and_some_are_named(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            await hand.put("a")
+            for n in range(5):
+                await hand.join(f"p{n}", "a", f"{n:04x}")
+            await hand.put("a", push_at=T0)
+            targets = {target.push_token: target for target in await hand.claim()}
+            gone = [replace(outcome(targets[f"{n:04x}"]), dead_reason="Unregistered", pushed=0) for n in (0, 1, 2)]
+            await hand.record("l1", *gone)
+            await hand.apply(Leave(TYPE, "p2", "a", T0))
+            unregistered, fine = await hand.store.behind(TYPE, some=1), await hand.store.behind(TYPE, some=9)
+            assert [(one.ended, one.people, len(one.some)) for one in unregistered] == [
+                ("", 2, 1),
+                ("Unregistered", 2, 1),
+            ]
+            assert [one.some for one in fine] == [[("a", "p3"), ("a", "p4")], [("a", "p0"), ("a", "p1")]]
+
+    asyncio.run(main())
+
+
 def test_counts_stand_on_each_trip(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path / "a.db") as hand:
@@ -919,6 +941,15 @@ def test_counts_stand_on_each_trip(tmp_path: Path) -> None:
                 "unverified": 3,
             }
             assert (await hand.store.stats(None, within=[OTHER]))["registrations"] == 0
+            assert (await hand.store.count_followed(TYPE), await hand.store.count_followed(OTHER)) == (4, 0)
+            assert await hand.store.behind(TYPE, some=5) == [
+                Behind(TYPE, Stand.ASK, "", 1, [("a", "p2")]),
+                Behind(TYPE, Stand.FETCH, "", 1, [("a", "p1")]),
+                Behind(TYPE, Stand.PUSH, "", 1, [("a", "p3")]),
+            ]
+            named = await hand.store.held_and_owed_of(TYPE, "a", "p1")
+            assert named == (await hand.store.held_and_owed(TYPE, "a", limit=9))[1]
+            assert await hand.store.held_and_owed_of(TYPE, "a", "nobody") is None
             held = await hand.store.held(TYPE, "a")
             assert [one.watermarks.served for one in held] == [number, 0, 0, 0]
             assert [one.watermarks.pushed for one in held] == [number, number, number, 0]

@@ -97,6 +97,7 @@ ROWS: Mapping[str, Row] = {
     "listPushes": Row(("", "pass_type={type}", "due=1", "due=1&pass_type={type}", "cursor={pushes}")),
     "listDeviceLogs": Row(("", "pass_type={type}", "code=?", "code=?&pass_type={type}", "cursor={logs}")),
     "getStats": Row(("", "pass_type={type}")),
+    "getWhyAll": Row(("", "pass_type={type}")),
     "importCertificate": Row(
         bodies=({"p12": "{p12}", "password": "sesame"}, {"p12": "{p12}", "password": "wrong"}), creates=True
     ),

@@ -49,6 +49,7 @@ SAMPLES = {
     "listPushes": Sample("/pushes"),
     "listDeviceLogs": Sample("/device-logs"),
     "getStats": Sample("/stats"),
+    "getWhyAll": Sample("/why"),
     "importCertificate": Sample("/certificates", 201, {"p12": "{p12}", "password": "sesame"}),
     "listCertificates": Sample("/certificates"),
     "getCertificate": Sample("/certificates/{certificate}"),
@@ -170,6 +171,8 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
         elif operation.name == "getStats":
             assert (reply.json()["passes"], reply.json()["registrations"]) == (1, 1)
+        elif operation.name == "getWhyAll":
+            assert reply.json()["registrations"] == 1 and OTHER.encode() not in reply.body
         assert await prepared.api.row("1", OTHER) == before
         assert await prepared.api.row("new", OTHER) is None
 

@@ -131,6 +131,7 @@ async def test_answers_have_the_fields_that_the_document_says(api: Api) -> None:
         ("listCertificates", "/certificates"),
         ("listTemplates", "/templates"),
         ("getStats", "/stats"),
+        ("getWhyAll", "/why"),
     ):
         [operation] = [each for each in OPERATIONS if each.name == name]
         said = document["paths"][BASE + operation.path]["get"]["responses"]["200"]["content"]["application/json"]

@@ -252,6 +252,7 @@ def test_it_notices_a_route_that_forgets_whose_it_is(visit: Visit[list[str]], mo
         "getPkpass",
         "getTimeline",
         "getWhy",
+        "getWhyAll",
         "pushPass",
         "push",
     ):

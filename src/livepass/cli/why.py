@@ -7,31 +7,88 @@ from typing import Any
 
 import click
 
-from livepass.cli.faults import Exit
-from livepass.cli.names import PassName, pass_argument
-from livepass.cli.render import Page, bad, dim, good, instant, text_of, warn
+from livepass.cli.faults import Exit, usage
+from livepass.cli.names import PASS, PassName
+from livepass.cli.render import Cell, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
 
 CURRENT = "LP000"
+SHOWN = 3
+"""Passes named of each finding."""
 
 
 @click.command(cls=Verb)
-@pass_argument()
+@click.argument("name", type=PASS, metavar="TYPE/SERIAL", required=False)
+@click.option("--all", "everything", is_flag=True, help="Of all passes: who was not served the newest version.")
+@click.option("--type", "pass_type", metavar="TYPE", help="With --all: of this pass type only.")
+@click.option(
+    "--group", is_flag=True, help="With --all: by finding, and for how many phones; else some passes of each."
+)
 @click.pass_obj
-def why(session: Session, name: PassName) -> None:
+def why(session: Session, name: PassName | None, everything: bool, pass_type: str | None, group: bool) -> None:
     """Why a pass is not up to date on its phones, from what was seen. Exit 1 when somebody must act."""
+    if everything == (name is not None):
+        raise usage("name one pass, or ask for --all", "livepass why TYPE/SERIAL, or livepass why --all --group")
+    if (pass_type or group) and not everything:
+        raise usage("--type and --group go with --all", "livepass why --all --group --type TYPE")
 
     async def work() -> dict[str, Any]:
         from livepass.cli.client import address, connected
 
         async with connected(session) as client:
+            if name is None:
+                return await client.get("/why", pass_type=pass_type)
             return await client.get(address("passes", *name, "why"))
 
     found = run(work())
-    session.out.show(found, lambda page: _draw(page, name, found))
+    if name is not None:
+        session.out.show(found, lambda page: _draw(page, name, found))
+    elif group:
+        session.out.show(found, lambda page: _draw_all(page, found))
+    else:
+        columns = (("pass", _pass_of), ("phone", _phone_of), ("finding", _finding_of), ("who", "who"))
+        session.out.rows(_examples(found), columns, "every phone was served the newest version")
     if found["problem"]:
         raise click.exceptions.Exit(Exit.PROBLEM)
+
+
+def _examples(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each example of each group."""
+    kept = ("code", "name", "problem", "trip", "who", "remedy")
+    return [{**one, **{key: group[key] for key in kept}} for group in found["groups"] for one in group["examples"]]
+
+
+def _pass_of(row: Mapping[str, Any]) -> Cell:
+    return text_of(f"{row['pass_type']}/{row['serial']}")
+
+
+def _phone_of(row: Mapping[str, Any]) -> Cell:
+    return text_of((row["device_id"] or "")[:8])
+
+
+def _finding_of(row: Mapping[str, Any]) -> Cell:
+    said = f"{row['code']} {row['name']}"
+    return bad(said) if row["problem"] else warn(said)
+
+
+def _draw_all(page: Page, found: Mapping[str, Any]) -> None:
+    page.line(good(f"{found['current']} of {found['registrations']} registrations were served the newest version"))
+    for group in found["groups"]:
+        count = f"{'' if group['exact'] else 'about '}{group['registrations']}"
+        said = f"{group['code']} {group['name']}: {count}"
+        page.line(bad(said) if group["problem"] else warn(said))
+        names = [f"{one['pass_type']}/{one['serial']}" for one in group["examples"][:SHOWN]]
+        page.facts(
+            ("such as", text_of(group["sentence"])),
+            ("sure", text_of(group["sure"])),
+            ("who", text_of(group["who"])),
+            ("do", text_of(group["remedy"])),
+            ("look at", text_of(f"livepass why {names[0]}") if names else None),
+            ("and at", text_of(", ".join(names[1:])) if names[1:] else None),
+        )
+    if found["problem"]:
+        page.line(dim("Every finding: docs/reference/findings.md"))
 
 
 def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:

@@ -4,20 +4,24 @@ much as one of fifty.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
 
 from livepass.core.frozen import frozen
 from livepass.core.model import Held, Pass, Target
-from livepass.core.timeline import first_gap
+from livepass.core.morning import Example, Group, Share, grouped, shares
+from livepass.core.timeline import Trip, first_gap
 from livepass.core.trip2_push import HOUR
 from livepass.core.why import Cohort, Facts, Phone, Verdict, explain
-from livepass.service.refusals import no_pass
+from livepass.service.refusals import NotFound, no_pass
 from livepass.service.seams import Clock, Store
 
 MOST_PHONES = 50
 """Phones looked at, by device id, which is random; the answer says that there are more."""
 MOST_EVENTS = 50
 """Events read of the pass, of each phone, and of its pushes."""
+SOME, LEAST_SOME = 40, 2
+"""How many registrations of each lot are looked at when everything is: fewer where there are many pass types."""
 SAMPLE = 500
 """Push tokens of which it is counted how many asked."""
 
@@ -35,6 +39,22 @@ class Explained:
     def problem(self) -> bool:
         return any(verdict.problem for verdict in self.verdicts)
 
+    def of(self, device_id: str) -> Verdict | None:
+        """The verdict on a phone; ``None``: it was not looked at."""
+        return next((verdict for verdict in self.verdicts if verdict.device_id == device_id), None)
+
+
+@frozen
+class Round:
+    """All registrations at once: how many follow a pass, how many of them were served what is current, at how many of
+    the others was looked, and what was found.
+    """
+
+    registrations: int
+    current: int
+    looked_at: int
+    groups: tuple[Group, ...]
+
 
 class Explaining:
     """Why a pass is not up to date."""
@@ -43,14 +63,18 @@ class Explaining:
         self._store = store
         self._clock = clock
 
-    async def explain(self, pass_type: str, serial: str) -> Explained:
-        """Raises ``NotFound``."""
+    async def explain(self, pass_type: str, serial: str, devices: Collection[str] = ()) -> Explained:
+        """``devices`` are looked at as well, wherever they come. Raises ``NotFound``."""
         store = self._store
         row = await store.pass_(pass_type, serial)
         if row is None:
             raise no_pass(pass_type, serial)
         found = await store.held_and_owed(pass_type, serial, limit=MOST_PHONES + 1)
-        looked_at, more = found[:MOST_PHONES], len(found) > MOST_PHONES
+        looked_at, more = list(found[:MOST_PHONES]), len(found) > MOST_PHONES
+        others = sorted(set(devices) - {held.registration.device_id for held, _ in looked_at})
+        for device_id in others:
+            one = await store.held_and_owed_of(pass_type, serial, device_id)
+            looked_at += [one] if one is not None else []
         live = await store.live_certificate_id(pass_type)
         facts = Facts(
             row,
@@ -63,6 +87,51 @@ class Explaining:
             more,
         )
         return Explained(row, explain(facts, self._clock.now()), len(looked_at), more)
+
+    async def everything(self, pass_types: Sequence[str]) -> Round:
+        """Of all passes of some pass types: who waits, grouped by what is to be said of them; and of certificates."""
+        found: list[Share] = []
+        followed = behind = looked_at = 0
+        for pass_type in pass_types:
+            lots = await self._store.behind(pass_type, some=max(LEAST_SOME, SOME // len(pass_types)))
+            explained = await self._explained(pass_type, [one for lot in lots for one in lot.some])
+            for lot in lots:
+                said = [
+                    (Example(pass_type, serial, device_id), verdict)
+                    for serial, device_id in lot.some
+                    if serial in explained and (verdict := explained[serial].of(device_id)) is not None
+                ]
+                looked_at += len(said)
+                behind += lot.people
+                found += shares(lot, said)
+            people = await self._store.count_followed(pass_type)
+            followed += people
+            found += await self._of_certificate(pass_type, explained, people)
+        return Round(followed, max(0, followed - behind), looked_at, grouped(found))
+
+    async def _explained(self, pass_type: str, named: Sequence[tuple[str, str]]) -> Mapping[str, Explained]:
+        """The passes of these (serial, device id), by serial; without those that were erased meanwhile."""
+        devices: dict[str, list[str]] = {}
+        for serial, device_id in named:
+            devices.setdefault(serial, []).append(device_id)
+        explained = {}
+        for serial, mine in devices.items():
+            with contextlib.suppress(NotFound):
+                explained[serial] = await self.explain(pass_type, serial, mine)
+        return explained
+
+    async def _of_certificate(self, pass_type: str, explained: Mapping[str, Explained], people: int) -> list[Share]:
+        """It concerns all passes of the type: one that was looked at already shows it, or any."""
+        known = next(iter(explained.values()), None)
+        if known is None:
+            first = await self._store.passes(
+                pass_type=pass_type, template=None, prefix="", after=("", ""), limit=1, within=None
+            )
+            known = await self.explain(pass_type, first[0].serial) if first else None
+        if known is None:
+            return []
+        example = Example(pass_type, known.pass_.serial, None)
+        return [Share(one, people, True, example) for one in known.verdicts if one.trip is Trip.CERTIFICATE]
 
     async def _phone(self, held: Held, target: Target | None) -> Phone:
         row = held.registration

@@ -29,6 +29,7 @@ from livepass.core.model import (
     Target,
     TokenSource,
 )
+from livepass.core.morning import Behind
 from livepass.core.replay import Entry, Page
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
@@ -130,6 +131,15 @@ class Reader(Protocol):
 
     async def held_and_owed(self, pass_type: str, serial: str, *, limit: int) -> Sequence[tuple[Held, Target | None]]:
         """As ``held``, by device id and no more than so many, each with what is owed to it."""
+
+    async def held_and_owed_of(self, pass_type: str, serial: str, device_id: str) -> tuple[Held, Target | None] | None:
+        """The same of one phone."""
+
+    async def count_followed(self, pass_type: str) -> int:
+        """How many registrations are told of changes."""
+
+    async def behind(self, pass_type: str, *, some: int) -> Sequence[Behind]:
+        """Who was not served what is current, in lots that stand alike, with up to ``some`` of each named."""
 
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         """The newest events that name a pass, newest first."""

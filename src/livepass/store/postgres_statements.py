@@ -16,7 +16,7 @@ _BYTES = (
     *("sealed", "was", "secret"),
 )
 _NUMBERS = (
-    *("after", "before", "limit", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
+    *("after", "before", "limit", "some", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
     *("seq", "edit", "asked", "told", "pushed", "attempts"),
     *("last_modified", "newest_modified", "modified_floor", "ahead"),
     *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),

@@ -455,6 +455,46 @@ SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.sup
  WHERE r.pass_type = :pass_type AND r.serial = :serial
  ORDER BY r.device_id LIMIT :limit;
 
+-- name: held_and_owed_of
+-- The same of one phone.
+SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
+       r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
+       greatest(p.seq, c.began), coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason,
+       g.token_registered_at, g.wanted, g.acked, g.urgent, g.sending, g.attempts, g.next_at, g.lease, g.score
+  FROM registration r
+  JOIN counter c ON c.pass_type = r.pass_type
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE r.pass_type = :pass_type AND r.device_id = :device_id AND r.serial = :serial;
+
+-- name: count_followed
+SELECT count(*) FROM registration WHERE pass_type = :pass_type AND left_at IS NULL AND superseded_at IS NULL;
+
+-- name: behind
+-- Who was not served what is current, by where they stand: how many, and the first ones by device id, which is random.
+-- Who is up to date costs no look at a phone or a push token.
+WITH owed AS (
+  SELECT r.serial, r.device_id, r.joined, greatest(p.seq, c.began) AS changed
+    FROM counter c
+    JOIN registration r ON r.pass_type = c.pass_type
+    JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+   WHERE c.pass_type = :pass_type AND r.left_at IS NULL AND r.superseded_at IS NULL
+     AND r.served < greatest(p.seq, c.began)
+), standing AS (
+  SELECT o.serial, o.device_id, coalesce(g.dead_reason, '') AS ended,
+         CASE WHEN d.told >= greatest(o.changed, o.joined) THEN 'fetch'
+              WHEN coalesce(g.pushed, 0) >= o.changed THEN 'ask' ELSE 'push' END AS stand
+    FROM owed o
+    JOIN device d ON d.pass_type = :pass_type AND d.device_id = o.device_id
+    LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+), placed AS (
+  SELECT stand, ended, serial, device_id, count(*) OVER (PARTITION BY stand, ended) AS people,
+         row_number() OVER (PARTITION BY stand, ended ORDER BY device_id, serial) AS place
+    FROM standing
+)
+SELECT stand, ended, people, serial, device_id FROM placed WHERE place <= :some ORDER BY stand, ended, place;
+
 -- name: last_of_pass
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND serial = :serial ORDER BY id DESC LIMIT :limit;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Protocol
 
 from livepass.core.authorization import fingerprint
@@ -26,9 +27,10 @@ from livepass.core.model import (
     Target,
     TokenSource,
 )
+from livepass.core.morning import Behind
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
-from livepass.core.timeline import Event
+from livepass.core.timeline import Event, Stand
 from livepass.core.why import Circuit, Cohort
 from livepass.store import rows
 
@@ -124,6 +126,24 @@ class Reading:
     async def held_and_owed(self, pass_type: str, serial: str, *, limit: int) -> Sequence[tuple[Held, Target | None]]:
         found = await self._db.rows("held_and_owed", {"pass_type": pass_type, "serial": serial, "limit": limit})
         return [(rows.held(pass_type, row), rows.owed(pass_type, row)) for row in found]
+
+    async def held_and_owed_of(self, pass_type: str, serial: str, device_id: str) -> tuple[Held, Target | None] | None:
+        row = await self._one("held_and_owed_of", pass_type=pass_type, serial=serial, device_id=device_id)
+        return None if row is None else (rows.held(pass_type, row), rows.owed(pass_type, row))
+
+    async def count_followed(self, pass_type: str) -> int:
+        row = await self._one("count_followed", pass_type=pass_type)
+        assert row is not None
+        count: int = row[0]
+        return count
+
+    async def behind(self, pass_type: str, *, some: int) -> Sequence[Behind]:
+        found = await self._db.rows("behind", {"pass_type": pass_type, "some": some})
+        lots = groupby(found, key=lambda row: (row[0], row[1], row[2]))
+        return [
+            Behind(pass_type, Stand(stand), ended, people, [(row[3], row[4]) for row in rows_])
+            for (stand, ended, people), rows_ in lots
+        ]
 
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         found = await self._db.rows("last_of_pass", {"pass_type": pass_type, "serial": serial, "limit": limit})

@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from livepass.core.authorization import fingerprint
 from livepass.core.model import Process, Registration, Target
+from livepass.core.morning import Group
 from livepass.core.shedding import given_up
 from livepass.core.timeline import Event
 from livepass.core.why import Verdict
-from livepass.service.explaining import Explained
+from livepass.service.explaining import Explained, Round
 from livepass.web.issuer_answers import Instant, at, maybe_at
 
 
@@ -165,6 +166,72 @@ class Why(Struct, frozen=True):
     def of(cls, found: Explained) -> Why:
         verdicts = [VerdictRow.of(verdict) for verdict in found.verdicts]
         return cls(found.pass_.pass_type, found.pass_.serial, found.problem, found.phones, found.more, verdicts)
+
+
+class WhyExample(Struct, frozen=True):
+    """Somebody of whom this was found. Without a phone it is about the pass type."""
+
+    pass_type: str
+    serial: str
+    device_id: str | None
+
+
+class WhyGroup(Struct, frozen=True):
+    """A finding, and how many registrations it is true of. `exact`: counted; else estimated from those looked at.
+
+    `sentence` and `remedy` are of the first of `examples`; `sure` is the least sure of all that were looked at.
+    """
+
+    code: str
+    name: str
+    problem: bool
+    trip: str | None
+    registrations: int
+    exact: bool
+    sentence: str
+    sure: str
+    who: str
+    remedy: str
+    pass_types: list[str]
+    examples: list[WhyExample]
+
+    @classmethod
+    def of(cls, group: Group) -> WhyGroup:
+        verdict = group.verdict
+        return cls(
+            verdict.code,
+            verdict.name,
+            verdict.problem,
+            None if verdict.trip is None else verdict.trip.value,
+            group.people,
+            group.exact,
+            verdict.sentence,
+            group.sure.value,
+            verdict.who.value,
+            verdict.remedy,
+            list(group.pass_types),
+            [WhyExample(one.pass_type, one.serial, one.device_id) for one in group.examples],
+        )
+
+
+class WhyAll(Struct, frozen=True):
+    """What is to be said of all passes: what somebody must act on first, then by how many it is true of.
+
+    `registrations` are told of changes; `current` of them were served the newest version; at `looked_at` of the others
+    was looked.
+    """
+
+    registrations: int
+    current: int
+    looked_at: int
+    problem: bool
+    groups: list[WhyGroup]
+
+    @classmethod
+    def of(cls, found: Round) -> WhyAll:
+        groups = [WhyGroup.of(group) for group in found.groups]
+        problem = any(group.problem for group in groups)
+        return cls(found.registrations, found.current, found.looked_at, problem, groups)
 
 
 class Standing(Struct, frozen=True):

@@ -17,6 +17,7 @@ from livepass.web.issuer_answers_phones import (
     RegistrationRow,
     Standing,
     Stats,
+    WhyAll,
 )
 from livepass.web.issuer_requests import (
     LARGEST_INTEGER,
@@ -114,6 +115,14 @@ async def stats(call: Call) -> Answer:
     return Answer(200, Stats(counts["passes"], counts["registrations"], counts["unverified"], standing, processes))
 
 
+async def why_all(call: Call) -> Answer:
+    """Why passes are not up to date on their phones: all of them, by what is to be said of them."""
+    query: StatsQuery = call.query
+    known = [row.pass_type for row in await call.services.store.pass_types()]
+    seen = [name for name in known if call.caller.sees(name) and query.pass_type in (None, name)]
+    return Answer(200, WhyAll.of(await call.services.explaining.everything(seen)))
+
+
 OPERATIONS = (
     Operation("GET", "/passes", "listPasses", "Passes", passes, ("passes:read",), {200: (PassPage,)}, PassesQuery),
     Operation(
@@ -157,6 +166,17 @@ OPERATIONS = (
         stats,
         ("passes:read",),
         {200: (Stats,)},
+        StatsQuery,
+        group="phones",
+    ),
+    Operation(
+        "GET",
+        "/why",
+        "getWhyAll",
+        "Why passes are not up to date, by what is to be said of them",
+        why_all,
+        ("passes:read",),
+        {200: (WhyAll,)},
         StatsQuery,
         group="phones",
     ),

@@ -1,0 +1,72 @@
+"""All passes at once: what is said of some stands for the rest, and who must act comes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from livepass.core.morning import EXAMPLES, Behind, Example, grouped, shares
+from livepass.core.timeline import Stand, Trip
+from livepass.core.why import Sure, Verdict, Who
+
+TYPE = "pass.test"
+
+
+def verdict(code: str, problem: bool = True, sure: Sure = Sure.CERTAIN) -> Verdict:
+    return Verdict(code, "a name", Trip.PUSH, f"{code} of a phone.", (), sure, Who.OPERATOR, "Mend it.", None, problem)
+
+
+def lot(*verdicts: Verdict, pass_type: str = TYPE) -> list[tuple[Example, Verdict]]:
+    return [(Example(pass_type, f"s{n}", f"d{n}"), one) for n, one in enumerate(verdicts)]
+
+
+def behind(people: int, pass_type: str = TYPE) -> Behind:
+    return Behind(pass_type, Stand.PUSH, "", people, ())
+
+
+A, B, STATE = verdict("LP202"), verdict("LP210"), verdict("LP001", problem=False)
+
+
+def test_a_lot_that_was_looked_at_as_a_whole_is_counted() -> None:
+    [group] = grouped(shares(behind(2), lot(A, A)))
+    assert (group.people, group.exact, group.pass_types) == (2, True, (TYPE,))
+    assert group.examples == (Example(TYPE, "s0", "d0"), Example(TYPE, "s1", "d1"))
+
+
+def test_a_larger_one_is_estimated_and_nobody_is_lost() -> None:
+    found = shares(behind(1000), lot(A, A, B))
+    assert [share.people for share in found] == [334, 333, 333]
+    groups = grouped(found)
+    assert [(one.verdict.code, one.people, one.exact) for one in groups] == [
+        ("LP202", 667, False),
+        ("LP210", 333, False),
+    ]
+
+
+def test_of_a_lot_that_nobody_could_look_at_nothing_is_said() -> None:
+    assert shares(behind(7), []) == []
+
+
+def test_who_must_act_comes_first_then_what_concerns_most() -> None:
+    found = [
+        *shares(behind(900), lot(STATE)),
+        *shares(behind(5), lot(A)),
+        *shares(behind(50), lot(B)),
+        *shares(behind(50, "pass.other"), lot(verdict("LP203"), pass_type="pass.other")),
+    ]
+    assert [one.verdict.code for one in grouped(found)] == ["LP203", "LP210", "LP202", "LP001"]
+
+
+def test_a_group_is_as_sure_as_its_least_sure_and_exact_only_as_a_whole() -> None:
+    unsure = replace(A, sure=Sure.POSSIBLE)
+    likely = replace(A, sure=Sure.LIKELY)
+    [group] = grouped(
+        [*shares(behind(2), lot(A, likely)), *shares(behind(9, "pass.b"), lot(unsure, pass_type="pass.b"))]
+    )
+    assert (group.sure, group.exact, group.people, group.pass_types) == (Sure.POSSIBLE, False, 11, ("pass.b", TYPE))
+    [group] = grouped(shares(behind(2), lot(A, likely)))
+    assert group.sure is Sure.LIKELY
+
+
+def test_some_examples_are_named() -> None:
+    [group] = grouped(shares(behind(99), lot(*[A] * 20)))
+    assert len(group.examples) == EXAMPLES
