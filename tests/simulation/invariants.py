@@ -135,7 +135,9 @@ def fit_to_push(ledger: Ledger, process: Process, key: Key, credential: PushCred
     if credential.topic != topic:
         ledger.violate("S4", f"{topic} is pushed with the certificate of {credential.topic}", topic)
     lease = ledger.leases.get(key)
-    claimed = lease.claimed_at if lease is not None else ledger.loop.now
+    if lease is None:
+        return  # a sender that stood still, and whose batch others have seen through meanwhile
+    claimed = lease.claimed_at
     for (_, refused_topic), refused in ledger.refused.items():
         if (
             refused_topic == topic
