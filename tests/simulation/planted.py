@@ -142,7 +142,7 @@ PLANTED: tuple[Plant, ...] = (
         "    writes: list[Write] = [SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts))]\n"
         "    if joined:\n",
         "    writes: list[Write] = []\n"
-        "    if not known or facts.device is None:\n"
+        "    if live is None or facts.device is None:\n"
         "        writes.append(SaveDevice(facts.pass_type, facts.device_id, push_token, _said_at(facts)))\n"
         "    if joined:\n",
     ),
@@ -166,9 +166,9 @@ PLANTED: tuple[Plant, ...] = (
         "core/trip1_register.py",
         "    if held_up(facts.started_at, facts.now):\n"
         "        return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, _on_its_way(facts))\n"
-        "    was = facts.registration is not None and facts.registration.left_at is None\n"
-        "    if was and _registered_since(facts):\n",
-        "    was = facts.registration is not None and facts.registration.left_at is None\n    if False:\n",
+        "    live = _live(facts)\n"
+        "    if live is not None and _registered_since(facts, live):\n",
+        "    live = _live(facts)\n    if False:\n",
     ),
     Plant(
         "answered-before-it-is-written",
@@ -335,8 +335,8 @@ PLANTED: tuple[Plant, ...] = (
         "registering-again-is-nothing",
         "a phone that has a pass anew, its DELETE unheard, is taken for the one that had it before",
         "core/trip1_register.py",
-        "    joined = not known or not _late(facts)\n",
-        "    joined = not known\n",
+        "    joined = live is None or not _late(facts, live)\n",
+        "    joined = live is None\n",
     ),
     Plant(
         "a-guess-is-certain",
@@ -344,12 +344,5 @@ PLANTED: tuple[Plant, ...] = (
         "core/why.py",
         "Sure.CERTAIN if evidence >= held.watermarks.changed else Sure.LIKELY)",
         "Sure.CERTAIN)",
-    ),
-    Plant(
-        "words-that-are-over",
-        "the diagnosis believes what a phone said before it was served",
-        "core/why.py",
-        "        if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):\n            return None\n",
-        "",
     ),
 )

@@ -55,6 +55,8 @@ def find(plant: Plant, most: int, days: float) -> Found:
     except (IndexError, ValueError):
         raise RuntimeError(f"{plant.name}: the simulation itself broke: {done.stderr[-2000:]}") from None
     assert Path(said["livepass"]).is_relative_to(Path(folder).resolve()), "the product itself was run, not its copy"
+    if said["rule"] == "X1":
+        raise RuntimeError(f"{plant.name}: it breaks the product altogether: {said['text']}")
     return Found(plant, said["rule"], said["seeds"], said["text"])
 
 
