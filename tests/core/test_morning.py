@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from livepass.core.morning import EXAMPLES, Behind, Example, grouped, shares
+from livepass.core.morning import Behind, Example, grouped, shares
 from livepass.core.timeline import Stand, Trip
 from livepass.core.why import Sure, Verdict, Who
 
@@ -69,4 +69,11 @@ def test_a_group_is_as_sure_as_its_least_sure_and_exact_only_as_a_whole() -> Non
 
 def test_some_examples_are_named() -> None:
     [group] = grouped(shares(behind(99), lot(*[A] * 20)))
-    assert len(group.examples) == EXAMPLES
+    assert len(group.examples) == 10
+
+
+def test_pass_types_come_by_name() -> None:
+    names = [f"pass.{letter}" for letter in "zyxwvutsrqponm"]
+    [group] = grouped([share for name in names for share in shares(behind(1, name), lot(A, pass_type=name))])
+    assert group.pass_types == tuple(reversed(names))
+    assert grouped([]) == ()

