@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ import pytest
 from crashpoints.operations import OPERATIONS
 from crashpoints.running import explore
 from crashpoints.scene import Operation
-from simulation.planting import SOURCE, TESTS
+from planted_copy import planted
 
 PLANTED = (
     # An operation, and a mistake in it: its file, the text there, and what stands in its place.
@@ -59,14 +57,9 @@ def test_a_death_at_any_point_loses_nothing(operation: Operation) -> None:
     ("operation", "file", "old", "new"), PLANTED, ids=["answered-first", "done-when-claimed", "nobody-ends-it"]
 )
 def test_planted_mistakes_are_found(tmp_path: Path, operation: str, file: str, old: str, new: str) -> None:
-    copy = tmp_path / "src"
-    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    text = (copy / "livepass" / file).read_text("utf-8")
-    assert text.count(old) == 1
-    (copy / "livepass" / file).write_text(text.replace(old, new), "utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "crashpoints", operation],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(copy), str(TESTS)))},
+        env=planted(tmp_path, [(file, old, new)]),
         capture_output=True,
         text=True,
         timeout=100,

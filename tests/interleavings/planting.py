@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interleavings.plants import PLANTS, Plant
-from simulation.planting import SOURCE, TESTS
+from planted_copy import planted
 
 SECONDS = 300
 
@@ -27,26 +25,10 @@ class Found:
     text: str
 
 
-def plant(one: Plant, package: Path) -> None:
-    """Put it there. Raises ``ValueError`` when it does not fit the product any more."""
-    for file, old, new in one.edits:
-        text = (package / file).read_text("utf-8")
-        if text.count(old) != 1:
-            raise ValueError(f"{one.name}: its text stands {text.count(old)} times in {file}")
-        (package / file).write_text(text.replace(old, new), "utf-8")
-
-
 def find(one: Plant, most: int, seed: int) -> Found:
     """Run its pair over a product with this mistake, in another interpreter."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "src"
-        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        plant(one, copy / "livepass")
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(copy), str(TESTS))),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+        environment = planted(Path(folder), one.edits)
         limits = ["--orders", str(most), "--seed", str(seed)]
         done = subprocess.run(
             [sys.executable, "-m", "interleavings", one.pair, "--exactly", "--until-found", *limits],

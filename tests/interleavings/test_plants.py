@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,14 @@ import pytest
 from interleavings import planting
 from interleavings.pairs import PAIRS
 from interleavings.plants import PLANTS, Plant
+from planted_copy import planted
 
 ORDERS = 30
 
 
 @pytest.mark.parametrize("one", PLANTS, ids=lambda one: one.name)
 def test_a_plant_fits_the_product_and_has_its_pair(one: Plant, tmp_path: Path) -> None:
-    copy = tmp_path / "livepass"
-    for file, _, _ in one.edits:
-        (copy / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(planting.SOURCE / "livepass" / file, copy / file)
-    planting.plant(one, copy)
+    planted(tmp_path, one.edits)
     assert one.pair in {pair.name for pair in PAIRS}
 
 

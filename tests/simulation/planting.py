@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from planted_copy import planted
 from simulation.planted import PLANTED, Plant
 
-TESTS = Path(__file__).parents[1]
-SOURCE = TESTS.parent / "src"
 SECONDS = 1800
 
 
@@ -30,23 +27,11 @@ class Found:
     text: str
 
 
-def applied(plant: Plant) -> str:
-    """The file with the mistake in it. Raises ``ValueError`` when it does not fit the product any more."""
-    text = (SOURCE / "livepass" / plant.file).read_text("utf-8")
-    if text.count(plant.old) != 1:
-        raise ValueError(f"{plant.name}: its text stands {text.count(plant.old)} times in {plant.file}")
-    return text.replace(plant.old, plant.new)
-
-
 def find(plant: Plant, most: int, days: float) -> Found:
     """Run seeds over a product with this mistake, in another interpreter."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "src"
-        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        (copy / "livepass" / plant.file).write_text(applied(plant), "utf-8")
-        path = os.pathsep.join((str(copy), str(TESTS)))
+        environment = planted(Path(folder), [(plant.file, plant.old, plant.new)])
         command = [sys.executable, "-m", "simulation", "--until-found", "--seeds", str(most), "--days", str(days)]
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             command, env=environment, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
         )

@@ -18,7 +18,8 @@ from concurrency.nursery import Child, Nursery
 from concurrency.office import OTHER_TYPE, PASS_TYPE, stock
 from crashpoints.on_postgres.operations import Operation
 from crashpoints.on_postgres.phones import BASE, Phone
-from crashpoints.on_postgres.world import FIRST, GLANCE, OTHER, PATIENCE, SECOND, World, looking, rows_of
+from crashpoints.on_postgres.serving import rows_of
+from crashpoints.on_postgres.world import FIRST, GLANCE, OTHER, PATIENCE, SECOND, World, looking
 from livepass.emulators.apns.server import ApnsServer
 from livepass.emulators.authority import Authority
 from livepass.store import postgres_schema

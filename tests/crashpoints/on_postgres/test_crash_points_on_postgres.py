@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,8 +14,8 @@ import pytest
 
 from crashpoints.on_postgres.operations import OPERATIONS
 from crashpoints.on_postgres.running import laboratory, sampled
+from planted_copy import planted
 from servers.postgres import require
-from simulation.planting import SOURCE, TESTS
 
 SEED = 1
 AT_COMMITS = ("register, new", "push, 200")
@@ -106,14 +104,9 @@ def test_a_sample_holds_the_ends_and_each_commit() -> None:
 )
 def test_planted_mistakes_are_found(tmp_path: Path, operation: str, file: str, old: str, new: str, rule: str) -> None:
     require()
-    copy = tmp_path / "src"
-    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    text = (copy / "livepass" / file).read_text("utf-8")
-    assert text.count(old) == 1
-    (copy / "livepass" / file).write_text(text.replace(old, new), "utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "crashpoints.on_postgres", operation, "--sample", "0", "--seed", "1"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(copy), str(TESTS)))},
+        env=planted(tmp_path, [(file, old, new)]),
         capture_output=True,
         text=True,
         timeout=100,

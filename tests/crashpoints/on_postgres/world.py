@@ -16,7 +16,7 @@ import asyncpg
 from concurrency.ledger import DANGLING, NUMBERED, UNDUE, History, gaps
 from concurrency.office import OTHER_TYPE, PASS_TYPE, Settings
 from crashpoints.on_postgres.phones import Phone
-from crashpoints.on_postgres.serving import AheadClock, Process, rows_of, serving
+from crashpoints.on_postgres.serving import AheadClock, Process, serving
 from livepass.emulators.apns.server import ApnsServer
 from livepass.emulators.authority import Authority
 from livepass.service.drafting import Wish
@@ -219,6 +219,3 @@ async def looking(url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close()
-
-
-__all__ = ["FIRST", "OTHER", "SECOND", "World", "looking", "rows_of"]
