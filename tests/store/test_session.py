@@ -947,9 +947,9 @@ def test_counts_stand_on_each_trip(tmp_path: Path) -> None:
                 Behind(TYPE, Stand.FETCH, "", 1, [("a", "p1")]),
                 Behind(TYPE, Stand.PUSH, "", 1, [("a", "p3")]),
             ]
-            named = await hand.store.held_and_owed_of(TYPE, "a", "p1")
-            assert named == (await hand.store.held_and_owed(TYPE, "a", limit=9))[1]
-            assert await hand.store.held_and_owed_of(TYPE, "a", "nobody") is None
+            everybody = await hand.store.held_and_owed(TYPE, "a", limit=9)
+            assert [one.registration.device_id for one, _ in everybody] == ["p0", "p1", "p2", "p3"]
+            assert await hand.store.held_and_owed(TYPE, "a", limit=2, first="p1") == everybody[1:3]
             held = await hand.store.held(TYPE, "a")
             assert [one.watermarks.served for one in held] == [number, 0, 0, 0]
             assert [one.watermarks.pushed for one in held] == [number, number, number, 0]

@@ -73,8 +73,8 @@ class Explaining:
         looked_at, more = list(found[:MOST_PHONES]), len(found) > MOST_PHONES
         others = sorted(set(devices) - {held.registration.device_id for held, _ in looked_at})
         for device_id in others:
-            one = await store.held_and_owed_of(pass_type, serial, device_id)
-            looked_at += [one] if one is not None else []
+            near = await store.held_and_owed(pass_type, serial, limit=1, first=device_id)
+            looked_at += [one for one in near if one[0].registration.device_id == device_id]
         live = await store.live_certificate_id(pass_type)
         facts = Facts(
             row,

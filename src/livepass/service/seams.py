@@ -129,11 +129,10 @@ class Reader(Protocol):
 
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]: ...
 
-    async def held_and_owed(self, pass_type: str, serial: str, *, limit: int) -> Sequence[tuple[Held, Target | None]]:
-        """As ``held``, by device id and no more than so many, each with what is owed to it."""
-
-    async def held_and_owed_of(self, pass_type: str, serial: str, device_id: str) -> tuple[Held, Target | None] | None:
-        """The same of one phone."""
+    async def held_and_owed(
+        self, pass_type: str, serial: str, *, limit: int, first: str = ""
+    ) -> Sequence[tuple[Held, Target | None]]:
+        """As ``held``, by device id, from ``first`` on and no more than so many, each with what is owed to it."""
 
     async def count_followed(self, pass_type: str) -> int:
         """How many registrations are told of changes."""

@@ -442,7 +442,7 @@ SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.sup
 -- ─────────────────────────────────────────────── why
 
 -- name: held_and_owed
--- As ``held``, with what is owed to each, and no more than so many.
+-- As ``held``, with what is owed to each, from a device id on and no more than so many.
 SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
        r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
        greatest(p.seq, c.began), coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason,
@@ -452,21 +452,8 @@ SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.sup
   JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
   JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
- WHERE r.pass_type = :pass_type AND r.serial = :serial
+ WHERE r.pass_type = :pass_type AND r.serial = :serial AND r.device_id >= :first
  ORDER BY r.device_id LIMIT :limit;
-
--- name: held_and_owed_of
--- The same of one phone.
-SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
-       r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at,
-       greatest(p.seq, c.began), coalesce(g.pushed, 0), g.last_push_at, g.dead_at, g.dead_reason,
-       g.token_registered_at, g.wanted, g.acked, g.urgent, g.sending, g.attempts, g.next_at, g.lease, g.score
-  FROM registration r
-  JOIN counter c ON c.pass_type = r.pass_type
-  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
-  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
-  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
- WHERE r.pass_type = :pass_type AND r.device_id = :device_id AND r.serial = :serial;
 
 -- name: count_followed
 SELECT count(*) FROM registration WHERE pass_type = :pass_type AND left_at IS NULL AND superseded_at IS NULL;

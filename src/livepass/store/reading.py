@@ -123,13 +123,12 @@ class Reading:
 
     # ── why
 
-    async def held_and_owed(self, pass_type: str, serial: str, *, limit: int) -> Sequence[tuple[Held, Target | None]]:
-        found = await self._db.rows("held_and_owed", {"pass_type": pass_type, "serial": serial, "limit": limit})
+    async def held_and_owed(
+        self, pass_type: str, serial: str, *, limit: int, first: str = ""
+    ) -> Sequence[tuple[Held, Target | None]]:
+        key = {"pass_type": pass_type, "serial": serial, "first": first, "limit": limit}
+        found = await self._db.rows("held_and_owed", key)
         return [(rows.held(pass_type, row), rows.owed(pass_type, row)) for row in found]
-
-    async def held_and_owed_of(self, pass_type: str, serial: str, device_id: str) -> tuple[Held, Target | None] | None:
-        row = await self._one("held_and_owed_of", pass_type=pass_type, serial=serial, device_id=device_id)
-        return None if row is None else (rows.held(pass_type, row), rows.owed(pass_type, row))
 
     async def count_followed(self, pass_type: str) -> int:
         row = await self._one("count_followed", pass_type=pass_type)
