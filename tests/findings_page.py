@@ -17,6 +17,13 @@ WORDS = {
     "count": "…",
     "days": "…",
     "pushed": "…",
+    "when": "…",
+    "phones": "…",
+    "cap": "…",
+    "never_asked": "…",
+    "url": "…",
+    "ours": "…",
+    "fields": "…",
 }
 """What stands on the page for what ``why`` fills in."""
 
@@ -36,10 +43,7 @@ No record of the service proves these, so `livepass why` never says them:
 OUTSIDE = (
     "the installed copy has no web service address or token",  # I1
     "the pass was downloaded, and its phone never reached us",  # I4
-    "the phone registered at an older address",  # I5
-    "a push before the change was visible: pushes follow commits here",  # P8
     "the fetch was slow or cut off",  # F6
-    "the pass was updated without an alert",  # R1
     "another pass of the same holder is being looked at",  # R3
 )
 """What no record of ours can show. The letters are those of the first draft of the catalogue."""

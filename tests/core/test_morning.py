@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from livepass.core.findings import Who
 from livepass.core.morning import Behind, Example, grouped, shares
 from livepass.core.timeline import Stand, Trip
-from livepass.core.why import Sure, Verdict, Who
+from livepass.core.verdict import Sure, Verdict
 
 TYPE = "pass.test"
 

@@ -112,6 +112,6 @@ def _draw_verdict(page: Page, verdict: Mapping[str, Any]) -> None:
         ("sure", text_of(verdict["sure"])),
         ("who", text_of(verdict["who"])),
         ("do", text_of(verdict["remedy"])),
-        ("proof", f"events {proof} of its timeline" if proof else None),
+        ("proof", f"events {proof}" if proof else None),
         ("look again", instant(verdict["look_again_at"]) if verdict["look_again_at"] else None),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from livepass.core.frozen import frozen
 from livepass.core.timeline import Stand
-from livepass.core.why import Sure, Verdict
+from livepass.core.verdict import Sure, Verdict
 
 EXAMPLES = 10
 

@@ -61,7 +61,7 @@ SENTENCES: tuple[Sentence, ...] = (
     _sentence("T0", r"Authentication failure", None, "The service refused the pass's token (401)."),
     _sentence(
         "T1",
-        r"Unexpected response code (?P<status>\d+)",
+        r"Unexpected response code (?P<status>\d{1,9})",
         None,
         "The service answered with a status Wallet does not accept.",
     ),
@@ -153,6 +153,7 @@ class Testimony:
     serial: str | None
     device_id: str | None
     url: str | None
+    status: int | None = None
 
 
 def read_line(line: str) -> Testimony:
@@ -167,8 +168,9 @@ def read_line(line: str) -> Testimony:
     if service:
         found["pass_type"] = service["pass_type"]
     sentence, inner = _recognise(said)
-    for key, value in inner.items():
-        found.setdefault(key, value)
+    for key in ("pass_type", "serial", "device_id"):
+        if key in inner:
+            found.setdefault(key, inner[key])
     trip = TRIP_OF_TASK[task["task"]] if task else Trip.TESTIMONY
     return Testimony(
         text,
@@ -182,6 +184,7 @@ def read_line(line: str) -> Testimony:
         found.get("serial"),
         found.get("device_id"),
         outer["url"] if outer else None,
+        int(inner["status"]) if "status" in inner else None,
     )
 
 
@@ -202,7 +205,7 @@ def testify(line: str, now: int) -> Event | None:
     read = read_line(line)
     if read.pass_type is None:
         return None
-    detail = {
+    detail: dict[str, object] = {
         # Wallets are free to quote what they sent: kept, it would be shown to whoever may read logs.
         "line": struck(read.line),
         "code": read.code,
@@ -211,6 +214,8 @@ def testify(line: str, now: int) -> Event | None:
         "level": read.level,
         "shape": read.shape,
     }
+    if read.status is not None:
+        detail["status"] = read.status
     return Event(Kind.TESTIFIED, now, read.pass_type, read.serial, read.device_id, detail=detail)
 
 
@@ -268,8 +273,7 @@ def _recognise(text: str) -> tuple[Sentence | None, dict[str, str]]:
     for sentence in SENTENCES:
         match = sentence.pattern.match(text)
         if match:
-            named = {k: v for k, v in match.groupdict().items() if v is not None}
-            return sentence, {k: named[k] for k in ("pass_type", "serial", "device_id") if k in named}
+            return sentence, {k: v for k, v in match.groupdict().items() if v is not None}
     return None, {}
 
 

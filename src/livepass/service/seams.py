@@ -35,7 +35,7 @@ from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
 from livepass.core.timeline import Event
 from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
-from livepass.core.why import Circuit, Cohort
+from livepass.core.verdict import Circuit, Cohort
 from livepass.pkpass import CertificateFacts
 
 T = TypeVar("T")
@@ -145,6 +145,11 @@ class Reader(Protocol):
 
     async def last_of_phone(self, pass_type: str, device_id: str, target: str, *, limit: int) -> Sequence[Event]:
         """The newest events of a phone, and the newest of its pushes, that name no pass. So many of each."""
+
+    async def last_new_epoch(self, pass_type: str) -> Event | None: ...
+
+    async def strangers(self, pass_type: str, *, limit: int) -> Sequence[Event]:
+        """The newest asks for phones that we do not know, newest first."""
 
     async def circuit(self, pass_type: str) -> Circuit | None: ...
 

@@ -494,6 +494,14 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND serial IS NULL AND target = :target ORDER BY id DESC LIMIT :limit;
 
+-- name: last_new_epoch
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND kind = 'new_epoch' ORDER BY id DESC LIMIT 1;
+
+-- name: strangers
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND kind = 'asked_unknown' ORDER BY id DESC LIMIT :limit;
+
 -- name: circuit
 SELECT open_until, reason, opened_at FROM circuit WHERE pass_type = :pass_type;
 

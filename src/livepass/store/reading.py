@@ -31,7 +31,7 @@ from livepass.core.morning import Behind
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
 from livepass.core.timeline import Event, Stand
-from livepass.core.why import Circuit, Cohort
+from livepass.core.verdict import Circuit, Cohort
 from livepass.store import rows
 
 Parameters = Mapping[str, Any]
@@ -153,6 +153,13 @@ class Reading:
         own = await self._db.rows("last_of_phone", {**key, "device_id": device_id})
         pushes = await self._db.rows("last_of_target", {**key, "target": target})
         return [rows.event(row) for row in (*own, *pushes)]
+
+    async def last_new_epoch(self, pass_type: str) -> Event | None:
+        row = await self._one("last_new_epoch", pass_type=pass_type)
+        return None if row is None else rows.event(row)
+
+    async def strangers(self, pass_type: str, *, limit: int) -> Sequence[Event]:
+        return [rows.event(row) for row in await self._db.rows("strangers", {"pass_type": pass_type, "limit": limit})]
 
     async def circuit(self, pass_type: str) -> Circuit | None:
         row = await self._one("circuit", pass_type=pass_type)
