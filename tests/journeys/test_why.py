@@ -517,7 +517,7 @@ async def test_a_change_that_nobody_notices(world: World) -> None:
 
 
 @journey
-async def test_the_morning_round_counts_who_waits_and_names_some(world: World) -> None:
+async def test_the_morning_round_counts_who_waits_and_names_some(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     phones = [await world.holding(str(number), 1) for number in range(4)]
     for phone in phones[1:]:
         phone.set_airplane_mode(True)
@@ -532,6 +532,11 @@ async def test_the_morning_round_counts_who_waits_and_names_some(world: World) -
     [group] = found.groups
     assert (group.verdict.code, group.people, group.exact) == ("LP301", 3, True)
     assert {one.serial for one in group.examples} == {"1", "2", "3"}
+    monkeypatch.setattr("livepass.service.explaining.MOST_PLACED", 2)
+    estimated = await Explaining(services.store, Later(services.clock, HOUR)).everything([PASS_TYPE])
+    assert (estimated.registrations, estimated.current, estimated.looked_at) == (4, 1, 2)
+    [group] = estimated.groups
+    assert (group.verdict.code, group.people, group.exact) == ("LP301", 3, False)
 
 
 @journey

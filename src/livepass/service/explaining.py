@@ -23,6 +23,8 @@ MOST_EVENTS = 50
 """Events read of the pass, of each phone, and of its pushes."""
 SOME, LEAST_SOME = 40, 2
 """How many registrations of each lot are looked at when everything is: fewer where there are many pass types."""
+MOST_PLACED = 50_000
+"""Registrations of a pass type that are sorted by where they stand; more are counted and estimated from these."""
 NFC_LOST = "LP504"
 SAMPLE = 500
 """Push tokens of which it is counted how many asked."""
@@ -99,7 +101,8 @@ class Explaining:
         found: list[Share] = []
         followed = behind = looked_at = 0
         for pass_type in pass_types:
-            lots = await self._store.behind(pass_type, some=max(LEAST_SOME, SOME // len(pass_types)))
+            some = max(LEAST_SOME, SOME // len(pass_types))
+            lots = await self._store.behind(pass_type, some=some, most=MOST_PLACED)
             explained = await self._explained(pass_type, [one for lot in lots for one in lot.some])
             for lot in lots:
                 said = [

@@ -137,8 +137,10 @@ class Reader(Protocol):
     async def count_followed(self, pass_type: str) -> int:
         """How many registrations are told of changes."""
 
-    async def behind(self, pass_type: str, *, some: int) -> Sequence[Behind]:
-        """Who was not served what is current, in lots that stand alike, with up to ``some`` of each named."""
+    async def behind(self, pass_type: str, *, some: int, most: int) -> Sequence[Behind]:
+        """Who was not served what is current, in lots that stand alike, with up to ``some`` of each named. Where there
+        are ``most`` or more, so many of them are looked at, and the lots are estimated from those.
+        """
 
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         """The newest events that name a pass, newest first."""
