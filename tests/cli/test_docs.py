@@ -17,7 +17,7 @@ TOP = Path(__file__).parents[2]
 PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^ *\$ (.+)$", re.MULTILINE)
-SPAN = re.compile(r"`([^`\n]+)`")
+SPAN = re.compile(r"`((?:[^`\n]|\n(?!\n))+)`")
 BETWEEN = {"|", "||", "&&", ";", ">", ">>", "<"}
 
 
@@ -120,3 +120,10 @@ def test_there_is_something_to_look_at() -> None:
 def test_what_is_wrong_is_seen(line: str, expected: str | None) -> None:
     [*found] = [wrong(words) for words in commands(line)]
     assert found == ([] if expected is None else [expected])
+
+
+def test_a_command_may_go_on_in_the_next_line() -> None:
+    assert [*typed("See `livepass pass\ntimeline NAME`, and a ` alone.\n\nThen `livepass why`.")] == [
+        "livepass pass\ntimeline NAME",
+        "livepass why",
+    ]

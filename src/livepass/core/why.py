@@ -249,21 +249,36 @@ def _of_nobody(facts: Facts, now: int) -> Verdict:
 # ── what is said of a phone
 
 
-def _said(*codes: str, about: Trip | None = None) -> Rule:
-    """A phone's own words, while nothing that came later shows that they are over."""
+@frozen
+class _Said:
+    """A phone's own words, while nothing that came later shows that they are over. ``about``: on this trip only."""
 
-    def rule(view: View) -> Found | None:
+    codes: tuple[str, ...]
+    about: Trip | None
+
+    def fits(self, code: object, about: object) -> bool:
+        return code in self.codes and self.about in (None, about)
+
+    def __call__(self, view: View) -> Found | None:
         line = view.last(Kind.TESTIFIED)
-        if line is None or line.detail.get("code") not in codes:
-            return None
-        if about is not None and line.detail.get("about") != about:
+        if line is None or not self.fits(line.detail.get("code"), line.detail.get("about")):
             return None
         registration = view.phone.held.registration
         if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):
             return None
         return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), _whose(line, view))
 
-    return rule
+
+def _said(*codes: str, about: Trip | None = None) -> Rule:
+    return _Said(codes, about)
+
+
+def leads_to(code: str, about: Trip) -> str | None:
+    """The finding that a sentence of a phone's log proves while its phone stands there; ``None``: none by itself."""
+    for finding, _, rule in RULES:
+        if isinstance(rule, _Said) and rule.fits(code, about):
+            return finding
+    return None
 
 
 def _whose(line: Event, view: View) -> Sure:
