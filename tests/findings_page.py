@@ -90,7 +90,7 @@ This page and the head of each finding's page are made from `src/livepass/core/f
 
 def catalogue() -> Catalogue:
     heads = {finding.code: head(finding) for finding in FINDINGS}
-    return Catalogue("findings", "tests/findings_page.py", index(), heads, SECTIONS)
+    return Catalogue("findings", "tests/findings_page.py", index(), heads, SECTIONS, 120)
 
 
 def index() -> str:

@@ -55,7 +55,7 @@ def test_how_sure_a_finding_can_be_is_read_off_its_rule(code: str, said: str) ->
 def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     """Two pages, both well."""
     monkeypatch.setattr(made_pages, "REFERENCE", tmp_path)
-    made = Catalogue("things", "tests/things.py", "# Things\n", {"A1": "# A1\n", "B2": "# B2\n"}, ("Why",))
+    made = Catalogue("things", "tests/things.py", "# Things\n", {"A1": "# A1\n", "B2": "# B2\n"}, ("Why",), 120)
     made.write()
     for name in made.heads:
         with made.page(name).open("a") as page:

@@ -18,6 +18,7 @@ PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^ *\$ (.+)$", re.MULTILINE)
 SPAN = re.compile(r"`((?:[^`\n]|\n(?!\n))+)`")
+LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 BETWEEN = {"|", "||", "&&", ";", ">", ">>", "<"}
 
 
@@ -87,6 +88,12 @@ def all_options(command: click.Command, context: click.Context) -> Iterator[str]
 def test_what_a_page_says_to_type_exists(page: Path) -> None:
     found = [wrong(words) for line in typed(page.read_text()) for words in commands(line)]
     assert [each for each in found if each] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    targets = {target for _, target in LINK.findall(FENCE.sub("", page.read_text())) if ":" not in target}
+    assert [target for target in targets if not (page.parent / target.partition("#")[0]).exists()] == []
 
 
 def test_options_that_are_named_alone_exist() -> None:

@@ -65,6 +65,8 @@ SENTENCES: tuple[Sentence, ...] = (
         None,
         "The service answered with a status Wallet does not accept.",
     ),
+    # Not posted, as far as reported: it comes from logs that somebody took off a phone, to be explained.
+    _sentence("T2", r"Connection error", None, "The phone could not reach the service, or did not trust it."),
     _sentence("T3", r"Server response was malformed", None, "The answer was not the JSON or the pass Wallet expects."),
     _sentence("T4", r"Received invalid pass data", Trip.FETCH, "The fetched pass did not pass Wallet's own checks."),
     _sentence(
