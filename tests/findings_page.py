@@ -61,7 +61,7 @@ HEAD = """# Findings
 
 What `livepass why` may say of a pass, by number. LP0xx are states, LP1xx the register trip, LP2xx the push, LP30x the
 ask, LP35x the fetch, LP4xx the change and the package, LP5xx certificates. A number is never given to another finding.
-Each has a page.
+Each has a page, which `livepass help LP303` prints.
 
 | code | name | trip | problem | who acts | how sure |
 |---|---|---|---|---|---|

@@ -179,6 +179,7 @@ def test_every_sentence_is_recognised_with_or_without_a_timestamp(
     read = read_line(stamp + line)
     assert (read.code, read.trip) == (code, trip)
     assert (read.pass_type, read.serial, read.device_id, read.url) == (TYPE, serial, device, URL)
+    assert read.task == (line.partition(" task (")[0] if " task (" in line else None)
     assert read.meaning.endswith(".")
     assert read.shape == read_line(line).shape
 

@@ -143,7 +143,7 @@ SENTENCES: tuple[Sentence, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """One line, read. ``code`` is ``"?"`` for a sentence we do not know."""
+    """One line, read. ``code`` is ``"?"`` for a sentence we do not know; ``task``: as the phone calls what it did."""
 
     line: str
     code: str
@@ -155,6 +155,7 @@ class Testimony:
     serial: str | None
     device_id: str | None
     url: str | None
+    task: str | None
 
 
 def read_line(line: str) -> Testimony:
@@ -184,6 +185,7 @@ def read_line(line: str) -> Testimony:
         found.get("serial"),
         found.get("device_id"),
         outer["url"] if outer else None,
+        task["task"] if task else None,
     )
 
 
