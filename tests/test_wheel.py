@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
+DOCS = ROOT / "docs"
 if not (ROOT / "pyproject.toml").exists():
     pytest.skip("not in a copy of the repository", allow_module_level=True)
 
@@ -23,5 +24,7 @@ def test_every_file_of_the_package_is_in_the_wheel(tmp_path: Path) -> None:
         packed = {name for name in archive.namelist() if name.startswith("livepass/")}
     here = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*") if path.is_file()}
     here = {name for name in here if "__pycache__" not in name and name.startswith("livepass/")}
-    assert packed == here
+    docs = {f"livepass/docs/{path.relative_to(DOCS).as_posix()}" for path in DOCS.rglob("*") if path.is_file()}
+    assert packed == here | docs
+    assert "livepass/docs/reference/findings/LP303.md" in packed
     assert {"livepass/store/migrations/0001_first.sql", "livepass/store/queries.postgres.sql"} <= packed

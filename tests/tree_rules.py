@@ -70,7 +70,7 @@ def modules() -> list[Module]:
 
 _PARTS = frozenset(
     {"core", "pkpass", "service", "store", "outside", "apns", "keys", "web", "cli", "emulators"}
-    | {"config", "wiring", "runtime", "pytest_plugin", "_version", "__main__"}
+    | {"config", "wiring", "runtime", "pytest_plugin", "manual", "_version", "__main__"}
 )
 _ANY = frozenset({*_PARTS, ""})
 
@@ -83,8 +83,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "outside": frozenset({"outside", "core"}),
     "apns": frozenset({"apns", "core"}),
     "keys": frozenset({"keys", "core", "pkpass"}),
-    "web": frozenset({"web", "service", "core", "pkpass"}),
+    "web": frozenset({"web", "service", "core", "pkpass", "manual"}),
     "config": frozenset(),
+    "manual": frozenset(),
     "runtime": frozenset(),
     "_version": frozenset(),
     "wiring": _PARTS - {"web", "cli", "emulators", "pytest_plugin", "__main__"},

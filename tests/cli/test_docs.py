@@ -17,7 +17,8 @@ TOP = Path(__file__).parents[2]
 PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^ *\$ (.+)$", re.MULTILINE)
-SPAN = re.compile(r"`([^`\n]+)`")
+SPAN = re.compile(r"`((?:[^`\n]|\n(?!\n))+)`")
+LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 BETWEEN = {"|", "||", "&&", ";", ">", ">>", "<"}
 
 
@@ -89,6 +90,12 @@ def test_what_a_page_says_to_type_exists(page: Path) -> None:
     assert [each for each in found if each] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    targets = {target for _, target in LINK.findall(FENCE.sub("", page.read_text())) if ":" not in target}
+    assert [target for target in targets if not (page.parent / target.partition("#")[0]).exists()] == []
+
+
 def test_options_that_are_named_alone_exist() -> None:
     known = set(all_options(root, click.Context(root)))
     text = "\n".join(FENCE.sub("", page.read_text()) for page in PAGES)
@@ -120,3 +127,10 @@ def test_there_is_something_to_look_at() -> None:
 def test_what_is_wrong_is_seen(line: str, expected: str | None) -> None:
     [*found] = [wrong(words) for words in commands(line)]
     assert found == ([] if expected is None else [expected])
+
+
+def test_a_command_may_go_on_in_the_next_line() -> None:
+    assert [*typed("See `livepass pass\ntimeline NAME`, and a ` alone.\n\nThen `livepass why`.")] == [
+        "livepass pass\ntimeline NAME",
+        "livepass why",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -25,6 +26,56 @@ def test_log_explain(livepass):
 
 def test_log_explain_of_an_unknown_sentence_is_a_problem_found(livepass):
     assert livepass("log", "explain", "All is well", "--json", exit_=1).json["code"] == "?"
+
+
+def test_log_explain_says_where_it_leads(livepass):
+    found = livepass("log", "explain", SAID, "--json").json
+    assert {key: found[key] for key in ("task", "about", "pass_type", "serial", "finding", "docs")} == {
+        "task": "Get pass",
+        "about": "fetch",
+        "pass_type": "pass.x",
+        "serial": "7",
+        "finding": "LP359",
+        "docs": "/docs/device-log/T1",
+    }
+    said = livepass("log", "explain", SAID).out
+    assert "LP359, while that lasts: livepass why pass.x/7" in said and "livepass help T1" in said
+
+
+@pytest.mark.parametrize("before", ["", "Nov 23 12:00:01 web-1 app[7]: ", '10.0.0.9 - "POST /v1/log" '])
+def test_log_explain_takes_a_line_out_of_another_log(livepass, before):
+    assert livepass("log", "explain", before + SAID, "--json").json["serial"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("line", "do"),
+    [
+        (SAID.replace("Unexpected response code 500", "All is lost"), "livepass pass timeline pass.x/7"),
+        (SAID.replace("error: Unexpected response code 500", "warning: odd colour"), "livepass pass lint FILE.pkpass"),
+        ("All is well", "give the whole line"),
+    ],
+)
+def test_log_explain_says_what_to_do_with_an_unknown_sentence(livepass, line, do):
+    said = livepass("log", "explain", line, exit_=1).out
+    assert do in said and "shape" in said and "livepass help device-log" in said
+
+
+@pytest.mark.parametrize("form", ["lines", "body"])
+@pytest.mark.parametrize("words", [(), ("-",)])
+def test_log_explain_reads_many_lines_from_stdin(livepass, monkeypatch, form, words):
+    lines = [SAID, SAID.replace("Get pass", "Get serial #s"), "All is well"]
+    data = "\n\n".join(lines) if form == "lines" else json.dumps({"logs": lines})
+    for exit_, given in ((1, data), (0, SAID)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+        rows = livepass("log", "explain", *words, "--json", exit_=exit_).rows
+        assert [row["code"] for row in rows] == ["T1", "T1", "?"][: len(rows)] and len(rows) == (3 if exit_ else 1)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data.encode())))
+    assert livepass("log", "explain", *words, exit_=1).out.count("read ") == 3
+
+
+def test_log_explain_wants_a_line(livepass, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b" \n")))
+    assert "no line to explain" in livepass("log", "explain", exit_=2).err
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ STAMPS = [
     "[2026-09-07 10:11:12 +0200] ",
     "[2026-09-07 10:11:12 AM +0200] ",
     "[2026-09-07 10:11:12 PM -0730] ",
+    "[2026-09-07 10:11:12\u202fPM -0730] ",
+    "[2026-09-07 午後10:11:12 +0900] ",
     "[] ",
 ]
 
@@ -50,6 +52,8 @@ SAMPLES = [
     (task("Get serial #s", ASK, "Unexpected response code 401"), "T1", Trip.ASK, None, PHONE),
     (task("Get pass", FIRST_FETCH, "Unexpected response code 500"), "T1", Trip.FETCH, SERIAL, None),
     (task("Personalize pass", FETCH, "Unexpected response code 404"), "T1", Trip.TESTIMONY, SERIAL, None),
+    (task("Get pass", FETCH, "Connection error"), "T2", Trip.FETCH, SERIAL, None),
+    (task("Get serial #s", ASK, "Connection error (Es besteht keine Verbindung)"), "T2", Trip.ASK, None, PHONE),
     (
         task("Get serial #s", ASK, "Server response was malformed (The data couldn’t be read.)"),
         "T3",
@@ -65,6 +69,9 @@ SAMPLES = [
         None,
     ),
     (task("Get pass", FETCH, "Received invalid pass data (??????? ?? ?????)"), "T4", Trip.FETCH, SERIAL, None),
+    (task("Get pass", FETCH, "Received invalid pass data (パスが無効です: (1))"), "T4", Trip.FETCH, SERIAL, None),
+    (task("Get serial #s", ASK, "Server response was malformed (تعذرت قراءة البيانات)"), "T3", Trip.ASK, None, PHONE),
+    (task("Register", REGISTER, "Unexpected response code 404 (nicht gefunden)"), "T1", Trip.REGISTER, SERIAL, PHONE),
     (
         task("Get pass", FETCH, "Requested serial number A-1, received serial number B-2"),
         "T5",
@@ -172,6 +179,7 @@ def test_every_sentence_is_recognised_with_or_without_a_timestamp(
     read = read_line(stamp + line)
     assert (read.code, read.trip) == (code, trip)
     assert (read.pass_type, read.serial, read.device_id, read.url) == (TYPE, serial, device, URL)
+    assert read.task == (line.partition(" task (")[0] if " task (" in line else None)
     assert read.meaning.endswith(".")
     assert read.shape == read_line(line).shape
 

@@ -41,6 +41,25 @@ def test_the_first_becomes_live_and_the_next_waits(
     asyncio.run(main())
 
 
+def test_what_follows_one_that_has_ended_becomes_live(tmp_path: Path, authority: Authority) -> None:
+    """Also one that was taken in before: import it again."""
+
+    async def main() -> None:
+        old, new = (authority.pass_certificate(TYPE, TEAM, days=days) for days in (5, 300))
+        async with rig(tmp_path, old, clock=clock_of(old), publish=False) as service:
+            first = await service.store.live_certificate_id(TYPE)
+            second = await service.certify(new)
+            assert await service.store.live_certificate_id(TYPE) == first != second, "the live one is good for days yet"
+            service.clock.pass_(6 * DAY)
+            await service.certify(new)
+            assert await service.store.live_certificate_id(TYPE) == second
+            assert [row.live for row in await service.store.certificates(TYPE) if row.id == second] == [True]
+            events = await service.store.events(kinds=["certificate_imported"], pass_type=TYPE, after=0, limit=9)
+            assert [event.detail["live"] for event in events] == [True, False, True]
+
+    asyncio.run(main())
+
+
 def test_a_pass_type_does_not_change_teams(tmp_path: Path, pass_certificate: Issued, authority: Authority) -> None:
     async def main() -> None:
         async with rig(tmp_path, pass_certificate, publish=False) as service:

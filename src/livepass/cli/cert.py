@@ -39,7 +39,7 @@ def import_(
     private_key: str | None,
     intermediate: str | None,
 ) -> None:
-    """Take in a certificate. The first of a pass type becomes live when it has proved itself.
+    """Take in a certificate. It becomes live when it has proved itself, if none is live or the live one has ended.
 
     For a remote service the API key stands before the noun, because --key is the private key here:
     livepass --url URL --key KEY cert import FILE.p12

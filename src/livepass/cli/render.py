@@ -114,6 +114,11 @@ class Output:
                 for text in _plain_lines(kind, cells):
                     _write(sys.stdout, text)
 
+    def text(self, text: str) -> None:
+        """Some lines, as they are; nothing with ``--json``."""
+        if not self.as_json:
+            _write(sys.stdout, clean(text.rstrip("\n")))
+
     def note(self, text: str) -> None:
         """A remark beside the result, on stderr; nothing with ``--json``."""
         if not self.as_json:

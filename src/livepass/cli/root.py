@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "db": ("livepass.cli.db:db", "The database: upgrade, verify, and recover from a restore."),
     "backup": ("livepass.cli.backup:backup", "Write the whole database to one file, while the service runs."),
     "restore": ("livepass.cli.restore:restore", "Make a backup the content of the database."),
+    "help": ("livepass.cli.help:help_", "What a finding, a line of a phone's log, a page or a command says."),
 }
 
 

@@ -84,11 +84,12 @@ def _draw_all(page: Page, found: Mapping[str, Any]) -> None:
             ("sure", text_of(group["sure"])),
             ("who", text_of(group["who"])),
             ("do", text_of(group["remedy"])),
+            ("read", f"livepass help {group['code']}"),
             ("look at", text_of(f"livepass why {names[0]}") if names else None),
             ("and at", text_of(", ".join(names[1:])) if names[1:] else None),
         )
     if found["problem"]:
-        page.line(dim("Every finding: docs/reference/findings.md"))
+        page.line(dim("Every finding: livepass help findings"))
 
 
 def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
@@ -99,7 +100,7 @@ def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
     if current:
         page.line(good(f"{name}: {len(current)} of {found['phones']} phones were served the newest version"))
     if found["problem"]:
-        page.line(dim("Every finding: docs/reference/findings.md"))
+        page.line(dim("Every finding: livepass help findings"))
     if found["more"]:
         page.line(dim(f"Only {found['phones']} of its phones were looked at."))
 
@@ -112,6 +113,7 @@ def _draw_verdict(page: Page, verdict: Mapping[str, Any]) -> None:
         ("sure", text_of(verdict["sure"])),
         ("who", text_of(verdict["who"])),
         ("do", text_of(verdict["remedy"])),
+        ("read", f"livepass help {verdict['code']}"),
         ("proof", f"events {proof}" if proof else None),
         ("look again", instant(verdict["look_again_at"]) if verdict["look_again_at"] else None),
     )

@@ -65,6 +65,8 @@ SENTENCES: tuple[Sentence, ...] = (
         None,
         "The service answered with a status Wallet does not accept.",
     ),
+    # Not posted, as far as reported: it comes from logs that somebody took off a phone, to be explained.
+    _sentence("T2", r"Connection error", None, "The phone could not reach the service, or did not trust it."),
     _sentence("T3", r"Server response was malformed", None, "The answer was not the JSON or the pass Wallet expects."),
     _sentence("T4", r"Received invalid pass data", Trip.FETCH, "The fetched pass did not pass Wallet's own checks."),
     _sentence(
@@ -141,7 +143,7 @@ SENTENCES: tuple[Sentence, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """One line, read. ``code`` is ``"?"`` for a sentence we do not know."""
+    """One line, read. ``code`` is ``"?"`` for a sentence we do not know; ``task``: as the phone calls what it did."""
 
     line: str
     code: str
@@ -153,7 +155,8 @@ class Testimony:
     serial: str | None
     device_id: str | None
     url: str | None
-    status: int | None = None
+    task: str | None
+    status: int | None
 
 
 def read_line(line: str) -> Testimony:
@@ -184,6 +187,7 @@ def read_line(line: str) -> Testimony:
         found.get("serial"),
         found.get("device_id"),
         outer["url"] if outer else None,
+        task["task"] if task else None,
         int(inner["status"]) if "status" in inner else None,
     )
 

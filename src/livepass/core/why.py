@@ -84,47 +84,46 @@ def _of_phone(facts: Facts, phone: Phone, now: int) -> Verdict:
 # ── what is said of a phone
 
 
-def _said(*codes: str, about: Trip | None = None) -> Rule:
-    """A phone's own words, while nothing that came later shows that they are over."""
+@frozen
+class Said:
+    """A phone's own words, while nothing that came later shows that they are over. ``about``: on this trip only;
+    ``redirect``: only with a status that is one; ``not_ours``: not of what we answered ourselves.
+    """
 
-    def rule(view: View) -> Found | None:
+    codes: tuple[str, ...]
+    about: Trip | None = None
+    redirect: bool = False
+    not_ours: bool = False
+
+    def fits(self, code: object, about: object, status: object) -> bool:
+        redirected = isinstance(status, int) and 300 <= status < 400
+        return code in self.codes and self.about in (None, about) and (redirected or not self.redirect)
+
+    def __call__(self, view: View) -> Found | None:
         line = view.last(Kind.TESTIFIED)
-        if line is None or line.detail.get("code") not in codes:
-            return None
-        if about is not None and line.detail.get("about") != about:
+        if line is None or not self.fits(*(line.detail.get(key) for key in ("code", "about", "status"))):
             return None
         registration = view.phone.held.registration
         if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):
             return None
+        if self.not_ours and _answered_so(line, view):
+            return None
         return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), _whose(line, view))
 
-    return rule
+
+def leads_to(code: str, about: Trip, status: int | None = None) -> str | None:
+    """The finding that a sentence of a phone's log proves while its phone stands there; ``None``: none by itself."""
+    for finding, _, rule in RULES:
+        if isinstance(rule, Said) and rule.fits(code, about, status):
+            return finding
+    return None
 
 
-def _redirected(about: Trip) -> Rule:
-    """A phone's own words, of a status that is a redirect."""
-    said = _said("T1", about=about)
-
-    def rule(view: View) -> Found | None:
-        found = said(view)
-        status = found.proof[0].detail.get("status") if found else None
-        return found if isinstance(status, int) and 300 <= status < 400 else None
-
-    return rule
-
-
-def _otherwise(view: View) -> Found | None:
-    """What a phone says came of its fetch, where that is not what we answered ourselves."""
-    found = _FETCH_FAILS(view)
+def _answered_so(line: Event, view: View) -> bool:
+    """Whether we ourselves answered the last fetch with the status that the phone was given."""
     ours = view.last(Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
-    if found is None or ours is None:
-        return found
-    said = found.proof[0].detail
-    status = 401 if said.get("code") == "T0" else said.get("status")
-    return None if status is not None and status == ours.detail.get("status") else found
-
-
-_FETCH_FAILS = _said("T0", "T1", "T3", about=Trip.FETCH)
+    status = 401 if line.detail.get("code") == "T0" else line.detail.get("status")
+    return ours is not None and status is not None and status == ours.detail.get("status")
 
 
 def _whose(line: Event, view: View) -> Sure:
@@ -277,13 +276,13 @@ _OPEN = _PUSH | _ASK | _FETCH
 _SERVED = _FETCH | _CURRENT
 
 RULES: Sequence[tuple[str, set[Stand], Rule]] = (
-    ("LP353", _SERVED, _said("T4")),
-    ("LP354", _SERVED, _said("T5", "T5b")),
+    ("LP353", _SERVED, Said(("T4",))),
+    ("LP354", _SERVED, Said(("T5", "T5b"))),
     # Not where it is current: a phone that is told again, to be sure, finds nothing new and says so.
-    ("LP355", _FETCH, _said("S0", "S2")),
-    ("LP357", _SERVED, _said("S1")),
-    ("LP360", _SERVED, _redirected(Trip.FETCH)),
-    ("LP359", _SERVED, _otherwise),
+    ("LP355", _FETCH, Said(("S0", "S2"))),
+    ("LP357", _SERVED, Said(("S1",))),
+    ("LP360", _SERVED, Said(("T1",), Trip.FETCH, redirect=True)),
+    ("LP359", _SERVED, Said(("T0", "T1", "T3"), Trip.FETCH, not_ours=True)),
     ("LP000", _CURRENT, _current),
     # Before any accusation: nothing says that it is behind.
     ("LP003", _OPEN, _unverified),
@@ -299,12 +298,12 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP209", _PUSH, _push_answered(Next.OUR_BUG)),
     ("LP208", _PUSH, _held_back),
     ("LP310", _ASK | _FETCH, _doubled),
-    ("LP308", _ASK | _FETCH, _redirected(Trip.ASK)),
-    ("LP303", _ASK | _FETCH, _said("T0", "T1", about=Trip.ASK)),
-    ("LP304", _ASK | _FETCH, _said("T3", about=Trip.ASK)),
-    ("LP305", _ASK | _FETCH, _said("S5", "S6")),
-    ("LP307", _FETCH, _said("S4")),
-    ("LP309", _ASK | _FETCH, _said("S3")),
+    ("LP308", _ASK | _FETCH, Said(("T1",), Trip.ASK, redirect=True)),
+    ("LP303", _ASK | _FETCH, Said(("T0", "T1"), Trip.ASK)),
+    ("LP304", _ASK | _FETCH, Said(("T3",), Trip.ASK)),
+    ("LP305", _ASK | _FETCH, Said(("S5", "S6"))),
+    ("LP307", _FETCH, Said(("S4",))),
+    ("LP309", _ASK | _FETCH, Said(("S3",))),
     ("LP358", _FETCH, _fetch_event(Kind.FETCH_FAILED)),
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),

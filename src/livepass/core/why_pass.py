@@ -135,8 +135,8 @@ def _of_no_trace(facts: Facts, now: int) -> Verdict:
         phones = {ask.device_id for ask in asks}
         if phones:
             proof = (facts.history, *asks, *((fetched,) if fetched else ()))
-            sure = Sure.LIKELY if fetched else Sure.POSSIBLE
-            return verdict("LP106", facts, now, Found({"count": len(phones)}, proof, sure))
+            lost: dict[str, object] = {"count": len(phones)}
+            return verdict("LP106", facts, now, Found(lost, proof, Sure.LIKELY if fetched else Sure.POSSIBLE))
     if fetched is not None:
         return verdict("LP006", facts, now, Found({}, (fetched,)))
     return verdict("LP002", facts, now, Found({}))

@@ -1,4 +1,4 @@
-"""Certificates: take one in, and make the first of a pass type live once it has proved itself."""
+"""Certificates: take one in, and make it live once it has proved itself, if none is live or the live one has ended."""
 
 from __future__ import annotations
 
@@ -67,20 +67,25 @@ class Rotating:
             )
         problems = self._prove(certificate, now)
         live_id = known.certificate_id if known else None
-        first = live_id is None
-        proven = replace(certificate, proven_at=now, live=first or live_id == certificate.id)
+        wanted = live_id is None or await self._has_ended(live_id, now)
+        proven = replace(certificate, proven_at=now, live=wanted or live_id == certificate.id)
         detail = {"certificate": certificate.id, "live": proven.live, "not_after": certificate.not_after}
         event = Event(Kind.CERTIFICATE_IMPORTED, now, certificate.pass_type, detail=detail)
 
         async def work(tx: Tx) -> None:
             await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now)
             await tx.put_certificate(proven)
-            if first:
+            if wanted:
                 await tx.promote_certificate(certificate.pass_type, certificate.id, certificate.team, now)
             await tx.add_events([event])
 
         await self._store.write(work)
         return Imported(proven, problems)
+
+    async def _has_ended(self, certificate_id: str, now: int) -> bool:
+        """Whether it signs no more: what is proven is better than that, whatever an operator may have in mind."""
+        live = await self._store.certificate(certificate_id)
+        return live is None or min(live.not_after, live.intermediate_not_after) <= now
 
     def _prove(self, certificate: Certificate, now: int) -> tuple[Fault, ...]:
         """Sign a sample and read it back: a certificate that cannot do that never becomes live."""

@@ -1,11 +1,15 @@
-"""One ASGI application: ``/wallet`` for phones, ``/api/v1`` for issuers, ``/livez`` and ``/readyz`` for operators."""
+"""One ASGI application: ``/wallet`` for phones, ``/api/v1`` for issuers, ``/livez`` and ``/readyz`` for operators, and
+``/docs`` for whoever reads.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from livepass.core.shedding import given_up
+from livepass.manual import ADDRESS as DOCS
 from livepass.service.pressure import Load
+from livepass.web.docs import Docs
 from livepass.web.phone import PhoneApp, Receive, Scope, Send
 
 WALLET = "/wallet"
@@ -32,6 +36,7 @@ class App:
         self._issuer = issuer
         self._ready = ready
         self._load = load
+        self._docs = Docs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -51,8 +56,10 @@ class App:
             wrong = {part: fault for part, fault in (await self._ready()).items() if fault}
             text = "".join(f"{part}: {fault}\n" for part, fault in sorted(wrong.items())) or "ready\n"
             await _text(send, 503 if wrong else 200, text + self._pressure())
+        elif path == DOCS or path.startswith(DOCS + "/"):
+            await self._docs(scope, receive, send)
         else:
-            await _text(send, 404, "not found: phones use /wallet, issuers /api/v1\n")
+            await _text(send, 404, "not found: phones use /wallet, issuers /api/v1, readers /docs\n")
 
     def _pressure(self) -> str:
         """Under pressure the process stays ready: taken out of service, it would leave its phones to the others."""

@@ -36,7 +36,7 @@ _KEYS = Cursor("keys", tuple[int, str])
 
 
 async def import_certificate(call: Call) -> Answer:
-    """Take in a certificate; the first of a pass type becomes live once it has proved itself."""
+    """Take in a certificate. It becomes live once it has proved itself, if none is live or the live one has ended."""
     body: CertificateImport = call.body
     rotating, within = call.services.rotating, call.caller.pass_types
     _check_form(body)

@@ -10,6 +10,7 @@ from livepass.core.morning import Group
 from livepass.core.shedding import given_up
 from livepass.core.timeline import Event
 from livepass.core.verdict import Verdict
+from livepass.manual import of_finding, of_sentence
 from livepass.service.explaining import Explained, Round
 from livepass.web.issuer_answers import Instant, at, maybe_at
 
@@ -94,7 +95,10 @@ class PushesDue(Struct, frozen=True):
 
 
 class LogRow(Struct, frozen=True):
-    """Something a phone said. `line` is its own text, which anybody could have sent: show it, never trust it."""
+    """Something a phone said. `line` is its own text, which anybody could have sent: show it, never trust it.
+
+    `docs` is the path of the page about it on this service.
+    """
 
     id: int
     at: Instant
@@ -107,17 +111,20 @@ class LogRow(Struct, frozen=True):
     level: str
     line: str
     shape: str
+    docs: str
 
     @classmethod
     def of(cls, event: Event) -> LogRow:
         said = [str(event.detail.get(key, "")) for key in ("code", "meaning", "about", "level", "line", "shape")]
+        said.append(of_sentence(said[0] or "?"))
         return cls(event.id, at(event.at), event.pass_type, event.serial, event.device_id, *said)
 
 
 class VerdictRow(Struct, frozen=True):
     """What is to be said of a pass, or of one of its phones. `problem`: somebody (`who`) must act.
 
-    `proof`: ids of the timeline's events that show it. `sure`: `certain`, `likely` or `possible`.
+    `proof`: ids of the timeline's events that show it. `sure`: `certain`, `likely` or `possible`. `docs` is the path of
+    the page about the finding on this service.
     """
 
     code: str
@@ -131,6 +138,7 @@ class VerdictRow(Struct, frozen=True):
     remedy: str
     proof: list[int]
     look_again_at: Instant | None
+    docs: str
 
     @classmethod
     def of(cls, verdict: Verdict) -> VerdictRow:
@@ -146,6 +154,7 @@ class VerdictRow(Struct, frozen=True):
             verdict.remedy,
             list(verdict.proof),
             maybe_at(verdict.look_again_at),
+            of_finding(verdict.code),
         )
 
 
@@ -179,7 +188,8 @@ class WhyExample(Struct, frozen=True):
 class WhyGroup(Struct, frozen=True):
     """A finding, and how many registrations it is true of. `exact`: counted; else estimated from those looked at.
 
-    `sentence` and `remedy` are of the first of `examples`; `sure` is the least sure of all that were looked at.
+    `sentence` and `remedy` are of the first of `examples`; `sure` is the least sure of all that were looked at. `docs`
+    is the path of the page about the finding on this service.
     """
 
     code: str
@@ -194,6 +204,7 @@ class WhyGroup(Struct, frozen=True):
     remedy: str
     pass_types: list[str]
     examples: list[WhyExample]
+    docs: str
 
     @classmethod
     def of(cls, group: Group) -> WhyGroup:
@@ -211,6 +222,7 @@ class WhyGroup(Struct, frozen=True):
             verdict.remedy,
             list(group.pass_types),
             [WhyExample(one.pass_type, one.serial, one.device_id) for one in group.examples],
+            of_finding(verdict.code),
         )
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from livepass.core.shedding import RETRY_AFTER_SECONDS
 from livepass.core.unavailable import Unavailable
+from livepass.manual import of_finding
 from livepass.pkpass import PkpassError
 from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
 
@@ -69,8 +70,12 @@ class ProblemError(msgspec.Struct, frozen=True):
     rule: str
 
 
+PAGES: Mapping[str, str] = {"cannot_build": "LP358", "no_certificate": "LP501"}
+"""The finding whose page explains a code."""
+
+
 class Problem(msgspec.Struct, frozen=True):
-    """RFC 9457 problem details."""
+    """RFC 9457 problem details. `docs`, where there is one, is the path of a page about it on this service."""
 
     type: str
     title: str
@@ -80,6 +85,7 @@ class Problem(msgspec.Struct, frozen=True):
     hint: str
     errors: list[ProblemError]
     request_id: str | msgspec.UnsetType = msgspec.UNSET
+    docs: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Malformed(Refusal):
@@ -136,6 +142,7 @@ def problem(refusal: Refusal, request_id: str | msgspec.UnsetType = msgspec.UNSE
         hint=refusal.hint,
         errors=[error_of(fault) for fault in refusal.faults],
         request_id=request_id,
+        docs=of_finding(PAGES[refusal.code]) if refusal.code in PAGES else msgspec.UNSET,
     )
 
 
