@@ -46,8 +46,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "LP305": {"line": "Response to 'What changed?' request included 1 serial numbers but omitted a lastUpdated tag."},
     "LP306": {"reason": "restored"},
     "LP307": {"line": "Update requested for unregistered serial number 1001"},
-    "LP308": {"line": "Get serial #s task (…) encountered error: Unexpected response code 301"},
-    "LP309": {"line": "Device received spurious push. Request for passesUpdatedSince '…' returned no serial numbers"},
+    "LP312": {"line": "Get serial #s task (…) encountered error: Unexpected response code 301"},
+    "LP308": {"line": "Device received spurious push. Request for passesUpdatedSince '…' returned no serial numbers"},
     "LP353": {"line": "Get pass task (…) encountered error: Received invalid pass data (…)"},
     "LP354": {"line": "Requested serial number 1001, received serial number 1002"},
     "LP355": {"line": "Server requested update to serial number '1001', but the pass was unchanged."},
@@ -56,7 +56,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "LP358": {"status": "503", "reason": "no certificate is live for pass.com.example.gym"},
     "LP359": {"line": "Get pass task (…) encountered error: Unexpected response code 502"},
-    "LP360": {"line": "Get pass task (…) encountered error: Unexpected response code 308"},
+    "LP362": {"line": "Get pass task (…) encountered error: Unexpected response code 308"},
     "LP402": {"reason": "expirationDate: not a date"},
 }
 

@@ -378,5 +378,5 @@ def test_a_new_history_is_what_a_phone_waits_for_when_nothing_changed_since() ->
 
 @pytest.mark.parametrize(("status", "redirect"), [(299, False), (300, True), (399, True), (400, False), (None, False)])
 def test_a_status_in_the_three_hundreds_is_a_redirect(status: int | None, redirect: bool) -> None:
-    assert first(facts(on(ASK), line("T1", Trip.ASK, status=status))).code == ("LP308" if redirect else "LP303")
-    assert first(facts(on(FETCH), line("T1", status=status))).code == ("LP360" if redirect else "LP359")
+    assert first(facts(on(ASK), line("T1", Trip.ASK, status=status))).code == ("LP312" if redirect else "LP303")
+    assert first(facts(on(FETCH), line("T1", status=status))).code == ("LP362" if redirect else "LP359")

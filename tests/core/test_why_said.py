@@ -32,7 +32,7 @@ WORDS: list[tuple[str, Trip, str, set[Stand]]] = [
     ("S5", Trip.ASK, "LP305", {ASK, FETCH}),
     ("S6", Trip.ASK, "LP305", {ASK, FETCH}),
     ("S4", Trip.ASK, "LP307", {FETCH}),
-    ("S3", Trip.ASK, "LP309", {ASK, FETCH}),
+    ("S3", Trip.ASK, "LP308", {ASK, FETCH}),
     # Of another trip, or unknown.
     ("T0", Trip.REGISTER, "", set()),
     ("T1", Trip.REGISTER, "", set()),

@@ -235,7 +235,7 @@ async def test_a_registration_at_an_address_that_ends_in_v1(world: World) -> Non
             json={"pushToken": "ab" * 32},
         )
     assert answer.status_code == 404
-    await first(world, "LP108")
+    await first(world, "LP110")
 
 
 # ── trip 2

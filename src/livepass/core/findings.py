@@ -184,7 +184,7 @@ FINDINGS: tuple[Finding, ...] = (
         _ADDRESS,
     ),
     Finding(
-        "LP108",
+        "LP110",
         "registered at /v1/v1",
         Trip.REGISTER,
         "A phone tried to register with /v1 twice in the path, and was answered 404: phones add /v1 themselves.",
@@ -367,7 +367,7 @@ FINDINGS: tuple[Finding, ...] = (
         "If the pass is still in Wallet, switch Automatic Updates off and on again on its back.",
     ),
     Finding(
-        "LP308",
+        "LP312",
         "ask redirected",
         Trip.ASK,
         "{phone} says that its question what changed was answered with a redirect: “{line}”.",
@@ -376,7 +376,7 @@ FINDINGS: tuple[Finding, ...] = (
     ),
     # P8
     Finding(
-        "LP309",
+        "LP308",
         "answered for us that nothing is new",
         Trip.ASK,
         "{phone} says that it was pushed and told that nothing is new, which was not our answer: “{line}”.",
@@ -477,7 +477,7 @@ FINDINGS: tuple[Finding, ...] = (
         _ROUTE,
     ),
     Finding(
-        "LP360",
+        "LP362",
         "fetch redirected",
         Trip.FETCH,
         "{phone} says that its fetch was answered with a redirect: “{line}”.",

@@ -281,7 +281,7 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     # Not where it is current: a phone that is told again, to be sure, finds nothing new and says so.
     ("LP355", _FETCH, Said(("S0", "S2"))),
     ("LP357", _SERVED, Said(("S1",))),
-    ("LP360", _SERVED, Said(("T1",), Trip.FETCH, redirect=True)),
+    ("LP362", _SERVED, Said(("T1",), Trip.FETCH, redirect=True)),
     ("LP359", _SERVED, Said(("T0", "T1", "T3"), Trip.FETCH, not_ours=True)),
     ("LP000", _CURRENT, _current),
     # Before any accusation: nothing says that it is behind.
@@ -298,12 +298,12 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP209", _PUSH, _push_answered(Next.OUR_BUG)),
     ("LP208", _PUSH, _held_back),
     ("LP310", _ASK | _FETCH, _doubled),
-    ("LP308", _ASK | _FETCH, Said(("T1",), Trip.ASK, redirect=True)),
+    ("LP312", _ASK | _FETCH, Said(("T1",), Trip.ASK, redirect=True)),
     ("LP303", _ASK | _FETCH, Said(("T0", "T1"), Trip.ASK)),
     ("LP304", _ASK | _FETCH, Said(("T3",), Trip.ASK)),
     ("LP305", _ASK | _FETCH, Said(("S5", "S6"))),
     ("LP307", _FETCH, Said(("S4",))),
-    ("LP309", _ASK | _FETCH, Said(("S3",))),
+    ("LP308", _ASK | _FETCH, Said(("S3",))),
     ("LP358", _FETCH, _fetch_event(Kind.FETCH_FAILED)),
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),

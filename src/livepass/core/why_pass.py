@@ -104,7 +104,7 @@ def of_nobody(facts: Facts, now: int) -> Verdict:
     if last.kind is Kind.REGISTRATION_REFUSED:
         reason = last.detail.get("reason", "?")
         if reason == DOUBLED:
-            return verdict("LP108", facts, now, Found({}, (last,)))
+            return verdict("LP110", facts, now, Found({}, (last,)))
         words = {"status": last.detail.get("status", "?"), "reason": reason}
         return verdict("LP101", facts, now, Found(words, (last,)))
     if last.kind is Kind.REGISTRATION_SUPERSEDED:
