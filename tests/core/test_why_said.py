@@ -128,3 +128,14 @@ def test_words_of_the_fetch_come_before_words_of_the_ask_and_before_what_we_saw(
     refused = event(Kind.FETCH_REFUSED, id=9, status=401)
     assert codes(facts(on(FETCH), line("T4"), refused)) == ["LP353"]
     assert codes(facts(on(FETCH), replace(line("T0", Trip.ASK), id=8), refused)) == ["LP303"]
+
+
+def test_what_a_phone_says_is_quoted_without_its_envelope() -> None:
+    address = "https://wallet.example.com/" + "x" * 200
+    whole = (
+        "[2026-01-01 00:00:00 +0000] Get pass task (pass type pass.test, serial number s1, if-modified-since (null)"
+    )
+    said = line(
+        "T4", line=f"{whole}; with web service url {address}) encountered error: Received invalid pass data (…)"
+    )
+    assert first(facts(on(FETCH), said)).sentence.endswith("“Received invalid pass data (…)”.")

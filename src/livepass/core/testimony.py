@@ -141,9 +141,10 @@ SENTENCES: tuple[Sentence, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """One line, read. ``code`` is ``"?"`` for a sentence we do not know."""
+    """One line, read. ``code`` is ``"?"`` for a sentence we do not know; ``said``: the line without its envelope."""
 
     line: str
+    said: str
     code: str
     meaning: str
     trip: Trip
@@ -172,6 +173,7 @@ def read_line(line: str) -> Testimony:
     trip = TRIP_OF_TASK[task["task"]] if task else Trip.TESTIMONY
     return Testimony(
         text,
+        said,
         sentence.code if sentence else "?",
         sentence.meaning if sentence else "A sentence livepass does not know.",
         (sentence.trip if sentence else None) or trip,

@@ -13,6 +13,7 @@ from enum import StrEnum
 from livepass.core.findings import BY_CODE, Finding, Who
 from livepass.core.frozen import frozen
 from livepass.core.model import Certificate, Held, Pass, Process, Target
+from livepass.core.testimony import read_line
 from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
 from livepass.core.trip2_push import DAY, HOUR, MINUTE, UNASKED_LADDER, Next, action_for
 from livepass.core.trip3_ask import RETELL_FIRST_MS
@@ -261,9 +262,14 @@ def _said(*codes: str, about: Trip | None = None) -> Rule:
         registration = view.phone.held.registration
         if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):
             return None
-        return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), _whose(line, view))
+        return Found({"line": _quoted(line)}, (line,), _whose(line, view))
 
     return rule
+
+
+def _quoted(line: Event) -> str:
+    """What it says, without the envelope, which would fill the sentence."""
+    return read_line(str(line.detail.get("line", ""))).said[:200]
 
 
 def _whose(line: Event, view: View) -> Sure:
