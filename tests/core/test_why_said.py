@@ -139,3 +139,8 @@ def test_what_a_phone_says_is_quoted_without_its_envelope() -> None:
         "T4", line=f"{whole}; with web service url {address}) encountered error: Received invalid pass data (…)"
     )
     assert first(facts(on(FETCH), said)).sentence.endswith("“Received invalid pass data (…)”.")
+
+
+def test_a_line_that_its_connection_names_is_likely_the_phones() -> None:
+    said = line("S5", Trip.ASK, evidence="same connection as its ask")
+    assert first(facts(on(FETCH), said)).sure is Sure.LIKELY

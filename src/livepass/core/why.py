@@ -280,7 +280,8 @@ def _whose(line: Event, view: View) -> Sure:
     if fetched is not None and fetched.device_id is None and fetched.at > line.at:
         return Sure.POSSIBLE  # it may have been this phone
     if line.device_id == view.phone.held.registration.device_id:
-        return Sure.CERTAIN
+        # Where the line does not name it, the connection did, over which it came.
+        return Sure.LIKELY if "evidence" in line.detail else Sure.CERTAIN
     return Sure.LIKELY if view.alone and view.stand is not Stand.CURRENT else Sure.POSSIBLE
 
 
