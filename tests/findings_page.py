@@ -38,7 +38,7 @@ OUTSIDE = (
     "the pass was downloaded, and its phone never reached us",  # I4
     "the phone registered at an older address",  # I5
     "a push before the change was visible: pushes follow commits here",  # P8
-    "the fetch was slow or cut off",  # F6
+    "a single fetch was slow or cut off",  # F6
     "the pass was updated without an alert",  # R1
     "another pass of the same holder is being looked at",  # R3
 )

@@ -30,7 +30,7 @@ from livepass.core.findings import BY_CODE
 from livepass.core.model import Device, Watermarks
 from livepass.core.timeline import Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
-from livepass.core.why import BURST, COHORT, RULES, Circuit, Cohort, Facts, Phone, Sure, explain
+from livepass.core.why import BURST, COHORT, RETRIES, RULES, Circuit, Cohort, Facts, Phone, Sure, explain
 
 REJECTED, FAILED = Kind.PUSH_REJECTED, Kind.PUSH_FAILED
 LATE = replace(PASS, changed_at=NOW - 1000)
@@ -43,6 +43,11 @@ def said(stand: Stand, code: str, about: Trip = Trip.FETCH) -> Facts:
 def answered(status: int, reason: str, kind: Kind = REJECTED) -> Facts:
     return facts(on(PUSH, event(kind, status=status, reason=reason)))
 
+
+ASKED_TWICE = [event(Kind.ASKED, device=PHONE, at=AGO + at, id=at, status=200, tag=None) for at in (1, 3)]
+SENT_AGAIN = [
+    event(Kind.FETCHED, device=PHONE, at=NOW - MINUTE, id=n, status=200, conditional=True) for n in range(RETRIES)
+]
 
 CASES: list[tuple[str, Facts]] = [
     ("LP000", facts(on(CURRENT))),
@@ -64,6 +69,9 @@ CASES: list[tuple[str, Facts]] = [
     ("LP104", facts(None, event(Kind.TOO_MANY_PHONES))),
     ("LP105", facts(on(CURRENT, superseded_at=NOW))),
     ("LP105", facts(on(CURRENT, superseded_at=NOW), event(Kind.REGISTRATION_SUPERSEDED))),
+    ("LP108", facts(None, line("T0", Trip.REGISTER, shape="Register task"))),
+    ("LP108", facts(on(FETCH), line("T1", Trip.REGISTER, shape="Register task"))),
+    ("LP109", facts(None, event(Kind.REGISTRATION_REFUSED, status=401, reason="no token"))),
     ("LP201", facts(on(PUSH), processes=())),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, heard_at=NOW - MINUTE),))),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, role="serve"),))),
@@ -92,6 +100,8 @@ CASES: list[tuple[str, Facts]] = [
     ("LP304", said(ASK, "T3", Trip.ASK)),
     ("LP305", said(FETCH, "S6", Trip.ASK)),
     ("LP307", said(FETCH, "S4", Trip.ASK)),
+    ("LP308", said(ASK, "S3", Trip.ASK)),
+    ("LP309", facts(on(CURRENT, *ASKED_TWICE), event(Kind.FETCHED, device=PHONE, at=AGO + 2, id=2))),
     ("LP351", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=401))),
     ("LP352", facts(on(FETCH))),
     ("LP352", facts(on(FETCH), event(Kind.FETCHED))),
@@ -103,6 +113,8 @@ CASES: list[tuple[str, Facts]] = [
     ("LP357", said(CURRENT, "S1")),
     ("LP358", facts(on(FETCH), event(Kind.FETCH_FAILED, status=503, reason="no certificate"))),
     ("LP359", said(CURRENT, "T0")),
+    ("LP360", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=401, reason="no token"))),
+    ("LP361", facts(on(CURRENT), *SENT_AGAIN)),
     ("LP401", facts(on(CURRENT), event(Kind.UNCHANGED))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused", faults=["/a: is wrong"]))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused"))),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from typing import TypeGuard
 
+from livepass.core.authorization import NO_TOKEN, WRONG_TOKEN
 from livepass.core.findings import BY_CODE, Finding, Who
 from livepass.core.frozen import frozen
 from livepass.core.model import Certificate, Held, Pass, Process, Target
@@ -26,6 +28,8 @@ FETCH_PATIENCE_MS = RETELL_FIRST_MS
 EXPIRES_SOON_MS = 30 * DAY
 BURST = 5
 """Pushes within an hour, after which a phone that left may have been asked to. Apple does not say; we chose."""
+RETRIES = 3
+"""The same version sent so often to a phone that does not come to have it. We chose: more often than by accident."""
 COHORT = 10
 """Fewer phones than this prove nothing about all phones."""
 
@@ -152,7 +156,7 @@ def _rank(verdict: Verdict) -> tuple[bool, int]:
     return (verdict.code == "LP000", _TRIPS.index(verdict.trip))
 
 
-_TRIPS: tuple[Trip | None, ...] = (Trip.PUSH, Trip.ASK, Trip.FETCH, None)
+_TRIPS: tuple[Trip | None, ...] = (Trip.REGISTER, Trip.PUSH, Trip.ASK, Trip.FETCH, None)
 
 
 def _of_phone(facts: Facts, phone: Phone, now: int) -> Verdict:
@@ -226,10 +230,16 @@ _REGISTER = (Kind.UNREGISTERED, Kind.REGISTRATION_REFUSED, Kind.TOO_MANY_PHONES,
 def _of_nobody(facts: Facts, now: int) -> Verdict:
     """No phone follows the pass: by what came last of trip 1."""
     newest = _last(facts.events, _REGISTER)
+    line = _last(facts.events, (Kind.TESTIFIED,))
+    if _could_not_register(line) and (newest is None or newest.id < line.id) and not _just_refused(line, newest):
+        return _verdict("LP108", facts, now, Found({"line": _quoted(line)}, (line,)))
     if newest is None:
         return _verdict("LP105" if facts.phones else "LP002", facts, now, Found({}))
     if newest.kind is Kind.REGISTRATION_REFUSED:
         words = {"status": newest.detail.get("status", "?"), "reason": newest.detail.get("reason", "?")}
+        if words["reason"] not in (WRONG_TOKEN, "?"):
+            # Anybody can send such a thing; phones do not.
+            return _verdict("LP109", facts, now, Found(words, (newest,), Sure.LIKELY))
         return _verdict("LP101", facts, now, Found(words, (newest,)))
     if newest.kind is Kind.TOO_MANY_PHONES:
         return _verdict("LP104", facts, now, Found({}, (newest,)))
@@ -245,6 +255,19 @@ def _of_nobody(facts: Facts, now: int) -> Verdict:
     if len(pushes) >= BURST:
         return _verdict("LP103", facts, now, Found({"count": len(pushes)}, (newest, *pushes.values()), Sure.POSSIBLE))
     return _verdict("LP102", facts, now, Found({}, (newest,)))
+
+
+def _could_not_register(line: Event | None) -> TypeGuard[Event]:
+    """Whether a phone says that. That one could not leave is no matter."""
+    if line is None or line.detail.get("code") not in ("T0", "T1"):
+        return False
+    return str(line.detail.get("shape", "")).startswith("Register ")
+
+
+def _just_refused(line: Event, ours: Event | None) -> bool:
+    """Whether what a phone complains of is an answer that the service gave: a phone does so at once."""
+    refused = (Kind.REGISTRATION_REFUSED, Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
+    return ours is not None and ours.kind in refused and abs(line.at - ours.at) < MINUTE
 
 
 # ── what is said of a phone
@@ -283,6 +306,85 @@ def _whose(line: Event, view: View) -> Sure:
         # Where the line does not name it, the connection did, over which it came.
         return Sure.LIKELY if "evidence" in line.detail else Sure.CERTAIN
     return Sure.LIKELY if view.alone and view.stand is not Stand.CURRENT else Sure.POSSIBLE
+
+
+def _said_to_register(view: View) -> Found | None:
+    """It is registered, and does not know, so it may never ask."""
+    line = view.last(Kind.TESTIFIED)
+    return Found({"line": _quoted(line)}, (line,), _whose(line, view)) if _could_not_register(line) else None
+
+
+def _not_ours(rule: Rule) -> Rule:
+    """Not where the service itself answered the fetch like this: that is another verdict."""
+
+    def alone(view: View) -> Found | None:
+        found = rule(view)
+        ours = view.last(Kind.FETCHED, Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
+        return None if found is None or _just_refused(found.proof[0], ours) else found
+
+    return alone
+
+
+def _list_lost(view: View) -> Found | None:
+    """It says that it was told of nothing: we told it of something, or were not even asked since the push."""
+    found = _said("S3")(view)
+    if found is None:
+        return None
+    line, asked = found.proof[0], _last(view.phone.events, (Kind.ASKED,))
+    if view.stand is Stand.ASK:
+        return found if line.at >= (view.phone.held.pushed_at or 0) else None
+    told = asked is not None and asked.at <= line.at and asked.detail.get("status") == 200
+    return found if told else None
+
+
+def _tag_lost(view: View) -> Found | None:
+    """What it says of the tag is over once it asks with the one that it was given then, or with a newer one."""
+    line = view.last(Kind.TESTIFIED)
+    if line is None or line.detail.get("code") not in ("S5", "S6"):
+        return None
+    asks = [event for event in view.phone.events if event.kind is Kind.ASKED]
+    given = max((event.seq for event in asks if event.at <= line.at), default=0)
+    if any(event.at > line.at and _number(event, "asked") >= given for event in asks):
+        return None
+    return Found({"line": _quoted(line)}, (line,), _whose(line, view))
+
+
+def _tag_gone(view: View) -> Found | None:
+    """What it took shows that the list arrived, and the list had a tag; and yet it asks as if it had none. Unless it
+    took the pass by itself, and the list was lost.
+    """
+    asks = sorted((event for event in view.phone.events if event.kind is Kind.ASKED), key=lambda event: event.id)
+    if not asks or asks[-1].detail.get("tag") is not None:
+        return None
+    device_id = view.phone.held.registration.device_id
+    before = [one for one in view.facts.events if one.device_id == device_id and one.at < asks[-1].at]
+    fetched = _last(before, (Kind.FETCHED,), view.changed_at)
+    if fetched is None:
+        return None
+    given = [one for one in asks if view.changed_at <= one.at <= fetched.at and one.detail.get("status") == 200]
+    return Found({}, (given[-1], fetched, asks[-1]), Sure.POSSIBLE) if given else None
+
+
+def _number(event: Event, key: str) -> int:
+    value = event.detail.get(key, 0)
+    return value if isinstance(value, int) else 0
+
+
+def _sent_again(view: View) -> Found | None:
+    """It was sent the newest version again and again, and said each time, by its condition, that it has another. The
+    last one may have arrived.
+    """
+    held, since = view.phone.held, max(view.changed_at, view.now - HOUR)
+    sent: list[Event] = []
+    for event in sorted(view.facts.events, key=lambda event: event.id):
+        mine = event.kind is Kind.FETCHED and event.device_id == held.registration.device_id
+        if not mine or event.seq < held.watermarks.changed or event.at < since:
+            continue
+        if event.detail.get("status") == 304:
+            sent = []
+        elif event.detail.get("conditional"):
+            sent.append(event)
+    return Found({"count": len(sent)}, tuple(sent), Sure.POSSIBLE) if len(sent) >= RETRIES else None
 
 
 def _current(view: View) -> Found | None:
@@ -380,12 +482,12 @@ def _nobody_asks(view: View) -> Found | None:
     return Found({"pushed": cohort.pushed}, (), Sure.LIKELY)
 
 
-def _fetch_event(kind: Kind) -> Rule:
+def _fetch_event(kind: Kind, reason: str | None = None) -> Rule:
     """The last fetch of the pass went like this. It names no phone, and anybody may send one."""
 
     def rule(view: View) -> Found | None:
         event = view.last(Kind.FETCHED, Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
-        if event is None or event.kind is not kind:
+        if event is None or event.kind is not kind or reason not in (None, event.detail.get("reason")):
             return None
         words = {key: event.detail.get(key, "?") for key in ("status", "reason")}
         return Found(words, (event,), Sure.LIKELY if view.alone else Sure.POSSIBLE)
@@ -409,8 +511,13 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     # Not where it is current: a phone that is told again, to be sure, finds nothing new and says so.
     ("LP355", _FETCH, _said("S0", "S2")),
     ("LP357", _SERVED, _said("S1")),
-    ("LP359", _SERVED, _said("T0", "T1", "T3", about=Trip.FETCH)),
+    ("LP359", _SERVED, _not_ours(_said("T0", "T1", "T3", about=Trip.FETCH))),
+    ("LP361", _CURRENT, _sent_again),
+    # What is lost is the tag, not the pass: it fetches everything, each time.
+    ("LP305", _CURRENT, _tag_lost),
+    ("LP309", _CURRENT, _tag_gone),
     ("LP000", _CURRENT, _current),
+    ("LP108", _OPEN, _said_to_register),
     # Before any accusation: nothing says that it is behind.
     ("LP003", _OPEN, _unverified),
     # A dead token keeps a phone from asking, whether or not a push went before it died.
@@ -426,9 +533,11 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP208", _PUSH, _held_back),
     ("LP303", _ASK | _FETCH, _said("T0", "T1", about=Trip.ASK)),
     ("LP304", _ASK | _FETCH, _said("T3", about=Trip.ASK)),
-    ("LP305", _ASK | _FETCH, _said("S5", "S6")),
+    ("LP305", _ASK | _FETCH, _tag_lost),
+    ("LP308", _ASK | _FETCH, _list_lost),
     ("LP307", _FETCH, _said("S4")),
     ("LP358", _FETCH, _fetch_event(Kind.FETCH_FAILED)),
+    ("LP360", _FETCH, _fetch_event(Kind.FETCH_REFUSED, NO_TOKEN)),
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),
     # Below here patience is over.
