@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from itertools import product
 
-from livepass.core import why, why_pass
+from livepass.core import why, why_pass, why_said
 from livepass.core.findings import FINDINGS, Finding
 from livepass.core.testimony import SENTENCES
 from livepass.core.timeline import Trip
@@ -36,6 +36,8 @@ EXAMPLE = {
 """What stands on a page for what ``why`` fills in, unless the finding has words of its own."""
 EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "LP101": {"reason": "wrong token"},
+    "LP108": {"line": "Authentication failure"},
+    "LP109": {"reason": "no token"},
     "LP203": {"reason": "Unregistered"},
     "LP204": {"reason": "DeviceTokenNotForTopic"},
     "LP205": {"reason": "BadDeviceToken"},
@@ -88,7 +90,7 @@ No record of the service proves these, so `livepass why` never says them:
 OUTSIDE = (
     "the copy on the phone has no web service address or token",  # I1
     "the pass was downloaded, and its phone never reached us",  # I4
-    "the fetch was slow or cut off",  # F6
+    "a single fetch was slow or cut off",  # F6
     "another pass of the same holder is being looked at",  # R3
 )
 """What no record of ours can show. The letters are those of the first draft of the catalogue."""
@@ -137,7 +139,11 @@ def head(finding: Finding) -> str:
 def lines(code: str) -> str:
     """The sentences of a phone's log that prove it."""
     said = product(SENTENCES, Trip, (None, 301))
-    of = [sentence.code for sentence, trip, status in said if why.leads_to(sentence.code, trip, status) == code]
+    of = [
+        sentence.code
+        for sentence, trip, status in said
+        if why.leads_to(sentence.code, trip, status, "Register") == code
+    ]
     return ", ".join(f"[{each}](../device-log/{each}.md)" for each in dict.fromkeys(of))
 
 
@@ -158,14 +164,22 @@ def sure(code: str) -> str:
 
 
 def _sure(code: str) -> Iterator[Sure]:
-    tree = ast.parse("\n".join(inspect.getsource(part) for part in (why_pass, why)))
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    tree = ast.parse("\n".join(inspect.getsource(part) for part in (why_said, why_pass, why)))
+    functions = {name: node for node in tree.body for name in _defines(node)}
     for node in ast.walk(tree):
         # ("LP303", _ASK | _FETCH, Said(…)) in RULES, and verdict("LP501", facts, now, Found({})) elsewhere
         if isinstance(node, ast.Tuple) and len(node.elts) == 3 and _names(node.elts[0], code):
             yield from _reached(node.elts[2], functions, set())
         elif isinstance(node, ast.Call) and node.args and _names(node.args[0], code):
             yield from _reached(node.args[3], functions, set())
+
+
+def _defines(node: ast.stmt) -> Iterator[str]:
+    """Functions, classes, and rules that have a name."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id != "RULES":
+        yield node.targets[0].id
 
 
 def _names(node: ast.AST, text: str) -> bool:

@@ -253,6 +253,7 @@ def test_a_body_of_any_bytes_is_a_value(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("rule", [register, unregister])
-def test_a_wrong_token_is_named_in_the_timeline(rule: Rule) -> None:
-    [event] = rule(replace(AGAIN, authorization=WRONG)).events
-    assert event.detail == {"status": 401, "reason": "wrong token"}
+@pytest.mark.parametrize(("sent", "reason"), [(WRONG, "wrong token"), (None, "no token"), ("Basic x", "no token")])
+def test_a_wrong_token_is_named_in_the_timeline(rule: Rule, sent: str | None, reason: str) -> None:
+    [event] = rule(replace(AGAIN, authorization=sent)).events
+    assert event.detail == {"status": 401, "reason": reason}

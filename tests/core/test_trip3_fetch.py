@@ -281,5 +281,7 @@ def test_a_phone_asked_last_when_any_of_its_device_ids_did() -> None:
 
 
 def test_a_refused_fetch_says_with_what() -> None:
-    [event] = fetch(replace(CALL, authorization=None))[1].events
-    assert (event.kind, event.serial, event.detail) == (Kind.FETCH_REFUSED, SERIAL, {"status": 401})
+    for sent, reason in ((None, "no token"), ("ApplePass 0123456789abcdef", "wrong token")):
+        [event] = fetch(replace(CALL, authorization=sent))[1].events
+        assert (event.kind, event.serial) == (Kind.FETCH_REFUSED, SERIAL)
+        assert event.detail == {"status": 401, "reason": reason}

@@ -33,7 +33,7 @@ from livepass.core.model import Device, Watermarks
 from livepass.core.timeline import Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
 from livepass.core.verdict import Circuit, Cohort, Facts, Phone, Sure
-from livepass.core.why import COHORT, RULES, explain
+from livepass.core.why import COHORT, RETRIES, RULES, explain
 from livepass.core.why_pass import BURST
 
 REJECTED, FAILED = Kind.PUSH_REJECTED, Kind.PUSH_FAILED
@@ -49,6 +49,11 @@ def said(stand: Stand, code: str, about: Trip = Trip.FETCH) -> Facts:
 def answered(status: int, reason: str, kind: Kind = REJECTED) -> Facts:
     return facts(on(PUSH, event(kind, status=status, reason=reason)))
 
+
+ASKED_TWICE = [event(Kind.ASKED, device=PHONE, at=AGO + at, id=at, status=200, tag=None) for at in (1, 3)]
+SENT_AGAIN = [
+    event(Kind.FETCHED, device=PHONE, at=NOW - MINUTE, id=n, status=200, conditional=True) for n in range(RETRIES)
+]
 
 CASES: list[tuple[str, Facts]] = [
     ("LP000", facts(on(CURRENT))),
@@ -78,6 +83,9 @@ CASES: list[tuple[str, Facts]] = [
     ("LP110", facts(None, event(Kind.REGISTRATION_REFUSED, status=404, reason=DOUBLED))),
     ("LP310", facts(on(ASK, event(Kind.ASK_REFUSED, status=404, reason=DOUBLED)))),
     ("LP310", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=404, reason=DOUBLED))),
+    ("LP108", facts(None, line("T0", Trip.REGISTER, shape="Register task (for …"))),
+    ("LP108", facts(on(FETCH), line("T1", Trip.REGISTER, shape="Register task (for …"))),
+    ("LP109", facts(None, event(Kind.REGISTRATION_REFUSED, status=401, reason="no token"))),
     ("LP201", facts(on(PUSH), processes=())),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, heard_at=NOW - MINUTE),))),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, role="serve"),))),
@@ -109,6 +117,7 @@ CASES: list[tuple[str, Facts]] = [
     ("LP307", said(FETCH, "S4", Trip.ASK)),
     ("LP312", facts(on(ASK), line("T1", Trip.ASK, status=301))),
     ("LP308", said(ASK, "S3", Trip.ASK)),
+    ("LP309", facts(on(CURRENT, *ASKED_TWICE), event(Kind.FETCHED, device=PHONE, at=AGO + 2, id=2))),
     ("LP351", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=401))),
     ("LP352", facts(on(FETCH))),
     ("LP352", facts(on(FETCH), event(Kind.FETCHED))),
@@ -121,6 +130,8 @@ CASES: list[tuple[str, Facts]] = [
     ("LP358", facts(on(FETCH), event(Kind.FETCH_FAILED, status=503, reason="no certificate"))),
     ("LP359", said(CURRENT, "T0")),
     ("LP362", facts(on(CURRENT), line("T1", status=308))),
+    ("LP360", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=401, reason="no token"))),
+    ("LP361", facts(on(CURRENT), *SENT_AGAIN)),
     ("LP401", facts(on(CURRENT), event(Kind.UNCHANGED))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused", faults=["/a: is wrong"]))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused"))),

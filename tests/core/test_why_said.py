@@ -29,10 +29,10 @@ WORDS: list[tuple[str, Trip, str, set[Stand]]] = [
     ("T0", Trip.ASK, "LP303", {ASK, FETCH}),
     ("T1", Trip.ASK, "LP303", {ASK, FETCH}),
     ("T3", Trip.ASK, "LP304", {ASK, FETCH}),
-    ("S5", Trip.ASK, "LP305", {ASK, FETCH}),
-    ("S6", Trip.ASK, "LP305", {ASK, FETCH}),
+    ("S5", Trip.ASK, "LP305", {ASK, FETCH, CURRENT}),
+    ("S6", Trip.ASK, "LP305", {ASK, FETCH, CURRENT}),
     ("S4", Trip.ASK, "LP307", {FETCH}),
-    ("S3", Trip.ASK, "LP308", {ASK, FETCH}),
+    ("S3", Trip.ASK, "LP308", {ASK}),
     # Of another trip, or unknown.
     ("T0", Trip.REGISTER, "", set()),
     ("T1", Trip.REGISTER, "", set()),
@@ -145,3 +145,17 @@ def test_words_of_the_fetch_come_before_words_of_the_ask_and_before_what_we_saw(
 )
 def test_what_we_answered_ourselves_was_not_answered_on_its_way(said: Event, ours: Event, code: str) -> None:
     assert first(facts(on(FETCH), said, ours)).code == code
+
+
+def test_what_a_phone_says_is_quoted_without_its_envelope() -> None:
+    address = "https://wallet.example.com/" + "x" * 200
+    whole = "[2026-01-01 00:00:00 +0000] Get pass task (pass type pass.test, serial number s1, if-modified-since (null)"
+    said = line(
+        "T4", line=f"{whole}; with web service url {address}) encountered error: Received invalid pass data (…)"
+    )
+    assert first(facts(on(FETCH), said)).sentence.endswith("“Received invalid pass data (…)”.")
+
+
+def test_a_line_that_its_connection_names_is_likely_the_phones() -> None:
+    said = line("S5", Trip.ASK, evidence="same connection as its ask")
+    assert first(facts(on(FETCH), said)).sure is Sure.LIKELY

@@ -436,6 +436,26 @@ def test_testimony_is_kept_for_our_types_only(tmp_path: Path, pass_certificate: 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(("over", "whose"), [("c1", "phone"), ("c2", None), (None, None)])
+def test_a_line_that_names_nobody_is_the_phones_that_was_told_over_its_connection(
+    tmp_path: Path, pass_certificate: Issued, over: str | None, whose: str | None
+) -> None:
+    said = "Response to 'What changed?' request included 1 serial numbers but omitted a lastUpdated tag."
+    lines = [f"Web service error for {TYPE} (https://x): {said}", f"Web service error for {TYPE} (https://x): Who?"]
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1", "phone")
+            assert (await service.answering.ask(TYPE, "phone", None, "c1")).status == 200
+            service.answering.testify(json.dumps({"logs": lines}).encode(), over)
+            await service.recorder.settle()
+            found = await service.store.testimony(pass_type=None, code=None, before=2**62, limit=9)
+            assert [(one.device_id, "evidence" in one.detail) for one in found] == [(whose, whose is not None)] * 2
+
+    asyncio.run(main())
+
+
 def test_an_unknown_message_is_written_down_for_a_pass_that_exists(tmp_path: Path, pass_certificate: Issued) -> None:
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:

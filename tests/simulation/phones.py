@@ -92,7 +92,7 @@ class Phone:
         self.enrolled: dict[PassKey, str | None] = {}
         """The token with which each pass was registered: one that was added anew since is another pass."""
         self.asks: Counter[str] = Counter()
-        """Asks that were answered, by pass type, since it was last counted."""
+        """Asks that were answered, by pass type, since it was last counted, or last registered a pass."""
         self.needed: Counter[str] = Counter()
         """How many of them it took until something new came."""
         self.tokens = 0
@@ -171,6 +171,7 @@ class Phone:
         if request.kind == "register" and answered.status in (200, 201):
             self.wallet.stranded.pop(key, None)
             self.enrolled[key] = answered.token
+            self.asks[request.pass_type] = 0  # what it asked before could not name this pass
         if request.kind == "fetch" and answered.status in (200, 304):
             self.wallet.gave_up.pop(key, None)
         held = self.wallet.passes.get(key)

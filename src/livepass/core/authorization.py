@@ -17,6 +17,10 @@ WELL_KNOWN_TOKENS = frozenset({"vxwxd7J8AlNNFPS8k0a0FfUFtq0ewzFdc", "vxwxd7J8AlN
 """Tokens printed in Apple's samples and copied into public repositories since."""
 
 
+NO_TOKEN, WRONG_TOKEN = "no token", "wrong token"
+"""What is noted of a refusal."""
+
+
 def presented_token(header: str | None) -> str | None:
     """The token in ``Authorization: ApplePass TOKEN``; ``None`` when there is none.
 
@@ -34,6 +38,11 @@ def accepts(header: str | None, expected: str, *, known: bool) -> bool:
     token = presented_token(header) or ""
     same = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected.encode())
     return same and known and token != ""
+
+
+def refusal(header: str | None) -> str:
+    """What is wrong with a header that was not accepted. Phones send one always: without, it was lost on its way."""
+    return NO_TOKEN if presented_token(header) is None else WRONG_TOKEN
 
 
 def derive_token(key: bytes, tenant: str, pass_type: str, serial: str, salt: bytes) -> str:

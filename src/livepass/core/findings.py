@@ -184,6 +184,22 @@ FINDINGS: tuple[Finding, ...] = (
         _ADDRESS,
     ),
     Finding(
+        "LP108",
+        "registration answered otherwise on its way",
+        Trip.REGISTER,
+        "A phone says that its registration failed, although the service did not refuse it: “{line}”.",
+        Who.PROXY,
+        _ROUTE,
+    ),
+    Finding(
+        "LP109",
+        "registration spoiled on its way",
+        Trip.REGISTER,
+        "The last attempt to register came without what every phone sends, and was answered {status} ({reason}).",
+        Who.PROXY,
+        _ROUTE,
+    ),
+    Finding(
         "LP110",
         "registered at /v1/v1",
         Trip.REGISTER,
@@ -366,22 +382,23 @@ FINDINGS: tuple[Finding, ...] = (
         Who.HOLDER,
         "If the pass is still in Wallet, switch Automatic Updates off and on again on its back.",
     ),
-    Finding(
-        "LP312",
-        "ask redirected",
-        Trip.ASK,
-        "{phone} says that its question what changed was answered with a redirect: “{line}”.",
-        Who.PROXY,
-        "Answer at the address that the pass names, or issue passes with the address that is redirected to.",
-    ),
     # P8
     Finding(
         "LP308",
-        "answered for us that nothing is new",
+        "list lost on its way",
         Trip.ASK,
-        "{phone} says that it was pushed and told that nothing is new, which was not our answer: “{line}”.",
+        "{phone} says that it asked and was told of nothing, although there is something to tell: “{line}”.",
         Who.PROXY,
         _ROUTE,
+    ),
+    # Q4
+    Finding(
+        "LP309",
+        "tag does not come back",
+        Trip.ASK,
+        "{phone} was given a tag with a list, took the pass that was on it, and asks without any tag all the same.",
+        Who.PROXY,
+        f"{_ROUTE} The query string of the ask must come through.",
     ),
     Finding(
         "LP310",
@@ -399,6 +416,14 @@ FINDINGS: tuple[Finding, ...] = (
         "{phone} has a pass that calls {url}, and this service says that it is {ours}: no ask has followed the push.",
         Who.OPERATOR,
         _ADDRESS,
+    ),
+    Finding(
+        "LP312",
+        "ask redirected",
+        Trip.ASK,
+        "{phone} says that its question what changed was answered with a redirect: “{line}”.",
+        Who.PROXY,
+        "Answer at the address that the pass names, or issue passes with the address that is redirected to.",
     ),
     # ── trip 3b: fetch
     # F1
@@ -475,6 +500,24 @@ FINDINGS: tuple[Finding, ...] = (
         "{phone} says that its fetch failed: “{line}”.",
         Who.PROXY,
         _ROUTE,
+    ),
+    Finding(
+        "LP360",
+        "token lost on its way",
+        Trip.FETCH,
+        "{phone} was told of the change, and a fetch of this pass came without any token: it was answered {status}.",
+        Who.PROXY,
+        _ROUTE,
+    ),
+    # F6
+    Finding(
+        "LP361",
+        "fetched again and again",
+        Trip.FETCH,
+        "{phone} was sent the newest version {count} times, and came each time with an older one: it does not arrive.",
+        Who.PROXY,
+        f"{_ROUTE} Let answers be as large and as slow as they are.",
+        15 * MINUTE,
     ),
     Finding(
         "LP362",

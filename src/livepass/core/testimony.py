@@ -143,9 +143,12 @@ SENTENCES: tuple[Sentence, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    """One line, read. ``code`` is ``"?"`` for a sentence we do not know; ``task``: as the phone calls what it did."""
+    """One line, read. ``code`` is ``"?"`` for a sentence we do not know; ``task``: whose line it is, where it says so;
+    ``said``: the line without its envelope.
+    """
 
     line: str
+    said: str
     code: str
     meaning: str
     trip: Trip
@@ -177,6 +180,7 @@ def read_line(line: str) -> Testimony:
     trip = TRIP_OF_TASK[task["task"]] if task else Trip.TESTIMONY
     return Testimony(
         text,
+        said,
         sentence.code if sentence else "?",
         sentence.meaning if sentence else "A sentence livepass does not know.",
         (sentence.trip if sentence else None) or trip,

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
-from livepass.core.authorization import accepts, fingerprint
+from livepass.core.authorization import accepts, fingerprint, refusal
 from livepass.core.decision import (
     Decision,
     Forget,
@@ -82,7 +82,7 @@ class RegisterFacts:
 def register(facts: RegisterFacts) -> Decision:
     """Decide ``POST …/registrations/{type}/{serial}``."""
     if not accepts(facts.authorization, facts.expected_token, known=facts.known_pass):
-        return _refuse(facts, Kind.REGISTRATION_REFUSED, 401, "wrong token")
+        return _refuse(facts, Kind.REGISTRATION_REFUSED, 401, refusal(facts.authorization))
     push_token = push_token_of(facts.body)
     if push_token is None:
         return _refuse(facts, Kind.REGISTRATION_REFUSED, 400, 'the body is not {"pushToken": "<hex>"}')
@@ -119,7 +119,7 @@ def register(facts: RegisterFacts) -> Decision:
 def unregister(facts: RegisterFacts) -> Decision:
     """Decide ``DELETE …``: 200 also when nothing was registered, because a phone repeats what is not 200."""
     if not accepts(facts.authorization, facts.expected_token, known=facts.known_pass):
-        return _refuse(facts, Kind.UNREGISTER_REFUSED, 401, "wrong token")
+        return _refuse(facts, Kind.UNREGISTER_REFUSED, 401, refusal(facts.authorization))
     if held_up(facts.started_at, facts.now):
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 503, _on_its_way(facts))
     live = _live(facts)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from livepass.core.authorization import accepts
+from livepass.core.authorization import accepts, refusal
 from livepass.core.change import http_date
 from livepass.core.decision import Decision, RaiseServed, Reply, Resurrect, Write
 from livepass.core.frozen import frozen
@@ -70,7 +70,8 @@ def fetch(facts: FetchFacts) -> tuple[Verdict, Decision]:
 def _refuse(facts: FetchFacts) -> Decision:
     if facts.head is None:
         return Decision(Reply(401))
-    event = Event(Kind.FETCH_REFUSED, facts.now, facts.pass_type, facts.serial, detail={"status": 401})
+    detail = {"status": 401, "reason": refusal(facts.authorization)}
+    event = Event(Kind.FETCH_REFUSED, facts.now, facts.pass_type, facts.serial, detail=detail)
     return Decision(Reply(401), (), (event,))
 
 

@@ -7,52 +7,27 @@ only the phone knows what it made of the bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from livepass.core.frozen import frozen
+from livepass.core.authorization import NO_TOKEN
 from livepass.core.misdirected import DOUBLED
 from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
-from livepass.core.trip2_push import MINUTE, UNASKED_LADDER, Next, action_for
+from livepass.core.trip2_push import HOUR, MINUTE, UNASKED_LADDER, Next, action_for
 from livepass.core.trip3_ask import RETELL_FIRST_MS
 from livepass.core.verdict import Facts, Found, Phone, Sure, Verdict, newest, verdict
 from livepass.core.why_pass import of_certificate, of_change, of_crowd, of_nobody
+from livepass.core.why_said import NOT_REGISTERED, Said, not_ours, told_otherwise, without_tag_since
+from livepass.core.why_view import Rule, View
 
 WORKER_SILENT_MS = MINUTE
 PUSH_PATIENCE_MS = MINUTE
 ASK_PATIENCE_MS = UNASKED_LADDER[1]
 FETCH_PATIENCE_MS = RETELL_FIRST_MS
 """How long a trip may stand before it is called anything but in flight."""
+RETRIES = 3
+"""The same version sent so often to a phone that does not come to have it. We chose: more often than by accident."""
 COHORT = 10
 """Fewer phones than this prove nothing about all phones."""
-
-
-@frozen
-class View:
-    """What a rule sees: everything, one phone, where it stands."""
-
-    facts: Facts
-    phone: Phone
-    stand: Stand
-    now: int
-
-    @property
-    def changed_at(self) -> int:
-        """Since when there is something to wait for: the change, or joining after it."""
-        return max(self.facts.pass_.changed_at, self.phone.held.registration.registered_at)
-
-    @property
-    def alone(self) -> bool:
-        """Whether no other phone follows the pass."""
-        return sum(phone.followed for phone in self.facts.phones) == 1 and not self.facts.more
-
-    def last(self, *kinds: Kind) -> Event | None:
-        """The newest event of these kinds since there is something to wait for."""
-        own = (None, self.phone.held.registration.device_id)
-        events = [event for event in (*self.phone.events, *self.facts.events) if event.device_id in own]
-        return newest(events, kinds, self.changed_at)
-
-
-Rule = Callable[[View], Found | None]
 
 
 def explain(facts: Facts, now: int) -> tuple[Verdict, ...]:
@@ -70,7 +45,7 @@ def _rank(said: Verdict) -> tuple[bool, int]:
     return (said.code == "LP000", _TRIPS.index(said.trip))
 
 
-_TRIPS: tuple[Trip | None, ...] = (Trip.PUSH, Trip.ASK, Trip.FETCH, None)
+_TRIPS: tuple[Trip | None, ...] = (Trip.REGISTER, Trip.PUSH, Trip.ASK, Trip.FETCH, None)
 
 
 def _of_phone(facts: Facts, phone: Phone, now: int) -> Verdict:
@@ -81,61 +56,15 @@ def _of_phone(facts: Facts, phone: Phone, now: int) -> Verdict:
     raise AssertionError("the table ends with a rule for every stand")  # pragma: no cover
 
 
-# ── what is said of a phone
-
-
-@frozen
-class Said:
-    """A phone's own words, while nothing that came later shows that they are over. ``about``: on this trip only;
-    ``redirect``: only with a status that is one; ``not_ours``: not of what we answered ourselves.
-    """
-
-    codes: tuple[str, ...]
-    about: Trip | None = None
-    redirect: bool = False
-    not_ours: bool = False
-
-    def fits(self, code: object, about: object, status: object) -> bool:
-        redirected = isinstance(status, int) and 300 <= status < 400
-        return code in self.codes and self.about in (None, about) and (redirected or not self.redirect)
-
-    def __call__(self, view: View) -> Found | None:
-        line = view.last(Kind.TESTIFIED)
-        if line is None or not self.fits(*(line.detail.get(key) for key in ("code", "about", "status"))):
-            return None
-        registration = view.phone.held.registration
-        if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):
-            return None
-        if self.not_ours and _answered_so(line, view):
-            return None
-        return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), _whose(line, view))
-
-
-def leads_to(code: str, about: Trip, status: int | None = None) -> str | None:
+def leads_to(code: str, about: Trip, status: int | None = None, task: str | None = None) -> str | None:
     """The finding that a sentence of a phone's log proves while its phone stands there; ``None``: none by itself."""
     for finding, _, rule in RULES:
-        if isinstance(rule, Said) and rule.fits(code, about, status):
+        if isinstance(rule, Said) and rule.fits(code, about, status, task):
             return finding
     return None
 
 
-def _answered_so(line: Event, view: View) -> bool:
-    """Whether we ourselves answered the last fetch with the status that the phone was given."""
-    ours = view.last(Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
-    status = 401 if line.detail.get("code") == "T0" else line.detail.get("status")
-    return ours is not None and status is not None and status == ours.detail.get("status")
-
-
-def _whose(line: Event, view: View) -> Sure:
-    """How sure it is that this phone said it, and that it is not over. Lines name no phone by themselves, and phones
-    that left, or that we lost, say things, too.
-    """
-    fetched = view.last(Kind.FETCHED)
-    if fetched is not None and fetched.device_id is None and fetched.at > line.at:
-        return Sure.POSSIBLE  # it may have been this phone
-    if line.device_id == view.phone.held.registration.device_id:
-        return Sure.CERTAIN
-    return Sure.LIKELY if view.alone and view.stand is not Stand.CURRENT else Sure.POSSIBLE
+# ── what is said of a phone
 
 
 def _current(view: View) -> Found | None:
@@ -233,12 +162,14 @@ def _nobody_asks(view: View) -> Found | None:
     return Found({"pushed": cohort.pushed}, (), Sure.LIKELY)
 
 
-def _fetch_event(kind: Kind) -> Rule:
+def _fetch_event(kind: Kind, reason: str | None = None) -> Rule:
     """The last fetch of the pass went like this. It names no phone, and anybody may send one."""
 
     def rule(view: View) -> Found | None:
         event = view.last(Kind.FETCHED, Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
         if event is None or event.kind is not kind or event.detail.get("reason") == DOUBLED:
+            return None
+        if reason not in (None, event.detail.get("reason")):
             return None
         words = {key: event.detail.get(key, "?") for key in ("status", "reason")}
         return Found(words, (event,), Sure.LIKELY if view.alone else Sure.POSSIBLE)
@@ -265,6 +196,39 @@ def _restarted(view: View) -> Found | None:
     return Found({"reason": str(history.detail.get("reason", "?")).replace("_", " ")}, (history,))
 
 
+def _tag_gone(view: View) -> Found | None:
+    """What it took shows that the list arrived, and the list had a tag; and yet it asks as if it had none. Unless it
+    took the pass by itself, and the list was lost.
+    """
+    asks = sorted((event for event in view.phone.events if event.kind is Kind.ASKED), key=lambda event: event.id)
+    if not asks or asks[-1].detail.get("tag") is not None:
+        return None
+    device_id = view.phone.held.registration.device_id
+    before = [one for one in view.facts.events if one.device_id == device_id and one.at < asks[-1].at]
+    fetched = newest(before, (Kind.FETCHED,), view.changed_at)
+    if fetched is None:
+        return None
+    given = [one for one in asks if view.changed_at <= one.at <= fetched.at and one.detail.get("status") == 200]
+    return Found({}, (given[-1], fetched, asks[-1]), Sure.POSSIBLE) if given else None
+
+
+def _sent_again(view: View) -> Found | None:
+    """It was sent the newest version again and again, and said each time, by its condition, that it has another. The
+    last one may have arrived.
+    """
+    held, since = view.phone.held, max(view.changed_at, view.now - HOUR)
+    sent: list[Event] = []
+    for event in sorted(view.facts.events, key=lambda event: event.id):
+        mine = event.kind is Kind.FETCHED and event.device_id == held.registration.device_id
+        if not mine or event.seq < held.watermarks.changed or event.at < since:
+            continue
+        if event.detail.get("status") == 304:
+            sent = []
+        elif event.detail.get("conditional"):
+            sent.append(event)
+    return Found({"count": len(sent)}, tuple(sent), Sure.POSSIBLE) if len(sent) >= RETRIES else None
+
+
 def _always(view: View) -> Found | None:
     event = newest(view.phone.events, (Kind.ASKED, Kind.PUSH_ACCEPTED))
     return Found({}, (event,) if event else ())
@@ -275,6 +239,8 @@ _OPEN = _PUSH | _ASK | _FETCH
 # What a phone says of a fetch counts also where we saw the fetch.
 _SERVED = _FETCH | _CURRENT
 
+_TAG_LOST = Said(("S5", "S6"), when=without_tag_since, until_served=False)
+
 RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP353", _SERVED, Said(("T4",))),
     ("LP354", _SERVED, Said(("T5", "T5b"))),
@@ -282,8 +248,14 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP355", _FETCH, Said(("S0", "S2"))),
     ("LP357", _SERVED, Said(("S1",))),
     ("LP362", _SERVED, Said(("T1",), Trip.FETCH, redirect=True)),
-    ("LP359", _SERVED, Said(("T0", "T1", "T3"), Trip.FETCH, not_ours=True)),
+    ("LP359", _SERVED, Said(("T0", "T1", "T3"), Trip.FETCH, when=not_ours)),
+    ("LP361", _CURRENT, _sent_again),
+    # What is lost is the tag, not the pass: it fetches everything, each time.
+    ("LP305", _CURRENT, _TAG_LOST),
+    ("LP309", _CURRENT, _tag_gone),
     ("LP000", _CURRENT, _current),
+    # It is registered, and does not know, so it may never ask.
+    ("LP108", _OPEN, NOT_REGISTERED),
     # Before any accusation: nothing says that it is behind.
     ("LP003", _OPEN, _unverified),
     # A dead token keeps a phone from asking, whether or not a push went before it died.
@@ -301,10 +273,11 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP312", _ASK | _FETCH, Said(("T1",), Trip.ASK, redirect=True)),
     ("LP303", _ASK | _FETCH, Said(("T0", "T1"), Trip.ASK)),
     ("LP304", _ASK | _FETCH, Said(("T3",), Trip.ASK)),
-    ("LP305", _ASK | _FETCH, Said(("S5", "S6"))),
+    ("LP305", _ASK | _FETCH, _TAG_LOST),
     ("LP307", _FETCH, Said(("S4",))),
-    ("LP308", _ASK | _FETCH, Said(("S3",))),
+    ("LP308", _ASK | _FETCH, Said(("S3",), when=told_otherwise)),
     ("LP358", _FETCH, _fetch_event(Kind.FETCH_FAILED)),
+    ("LP360", _FETCH, _fetch_event(Kind.FETCH_REFUSED, NO_TOKEN)),
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),
     # Below here patience is over.

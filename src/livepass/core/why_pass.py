@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from livepass.core.authorization import WRONG_TOKEN
 from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.misdirected import DOUBLED
 from livepass.core.timeline import Event, Kind, Stand, first_gap
 from livepass.core.trip2_push import DAY, HOUR
 from livepass.core.verdict import Facts, Found, Sure, Verdict, newest, verdict
+from livepass.core.why_said import NOT_REGISTERED, answered_so, quoted
 
 EXPIRES_SOON_MS = 30 * DAY
 BURST = 5
@@ -99,6 +101,10 @@ _REGISTER = (Kind.UNREGISTERED, Kind.REGISTRATION_REFUSED, Kind.REGISTRATION_SUP
 def of_nobody(facts: Facts, now: int) -> Verdict:
     """No phone follows the pass: by what came last of trip 1."""
     last = newest(facts.events, _REGISTER)
+    line = newest(facts.events, (Kind.TESTIFIED,))
+    said = line is not None and NOT_REGISTERED.fits_line(line) and (last is None or last.id < line.id)
+    if line is not None and said and not answered_so(line, last):
+        return verdict("LP108", facts, now, Found({"line": quoted(line)}, (line,)))
     if last is None:
         return _of_no_trace(facts, now)
     if last.kind is Kind.REGISTRATION_REFUSED:
@@ -106,6 +112,9 @@ def of_nobody(facts: Facts, now: int) -> Verdict:
         if reason == DOUBLED:
             return verdict("LP110", facts, now, Found({}, (last,)))
         words = {"status": last.detail.get("status", "?"), "reason": reason}
+        if reason not in (WRONG_TOKEN, "?"):
+            # Anybody can send such a thing; phones do not.
+            return verdict("LP109", facts, now, Found(words, (last,), Sure.LIKELY))
         return verdict("LP101", facts, now, Found(words, (last,)))
     if last.kind is Kind.REGISTRATION_SUPERSEDED:
         return verdict("LP105", facts, now, Found({}, (last,), Sure.LIKELY))

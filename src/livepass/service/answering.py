@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import unquote
 
 from livepass.core import crowd, testimony, trip1_register, trip3_ask, trip3_fetch
@@ -373,12 +374,12 @@ class Answering:
 
     # ── testimony
 
-    def testify(self, body: bytes) -> Reply:
+    def testify(self, body: bytes, connection: str | None = None) -> Reply:
         """``POST /v1/log``: 200 always; kept after the answer, for pass types that we have, and so much a minute."""
         now = self._clock.now()
         lines = testimony.lines_of(body)
         lines = lines[: self._room(len(lines))]
-        events = [event for line in lines if (event := testimony.testify(line, now))]
+        events = [self._of_whom(event, connection) for line in lines if (event := testimony.testify(line, now))]
         if events:
 
             async def note(tx: Tx) -> Noted:
@@ -387,6 +388,16 @@ class Answering:
 
             self._recorder.later(note)
         return Reply(200)
+
+    def _of_whom(self, event: Event, connection: str | None) -> Event:
+        """A line that names neither pass nor phone is the phone's that was told of something over this connection."""
+        if event.serial is not None or event.device_id is not None or connection is None:
+            return event
+        asked = self._asked_over.get((connection, event.pass_type))
+        if asked is None or event.at - asked[1] >= trip3_fetch.JUST_ASKED_MS:
+            return event
+        evidence = {"evidence": trip3_fetch.Evidence.SAME_CONNECTION.value}
+        return replace(event, device_id=asked[0], detail={**event.detail, **evidence})
 
     def unknown_message(self, path: str, body: bytes) -> Reply:
         """Any other ``POST /v1/…``: 200 and a line in the diary, because Apple adds calls without telling."""

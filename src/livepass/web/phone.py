@@ -109,7 +109,7 @@ class PhoneApp:
             case ("v1", "devices", device_id, "registrations", pass_type) if method in ("GET", "HEAD"):
                 return await self._ask(request, device_id, pass_type)
             case ("v1", "log") if method == "POST":
-                return await self._log(receive)
+                return await self._log(receive, request.connection)
             case ("v1", *_) if method == "POST":
                 body = await _body(receive, MAX_BODY)
                 if self._load.level >= _LOG:
@@ -171,13 +171,13 @@ class PhoneApp:
         await _send(send, fetched.reply, head=request.method == "HEAD")
         fetched.written()
 
-    async def _log(self, receive: Receive) -> Reply:
+    async def _log(self, receive: Receive, connection: str | None) -> Reply:
         """200 whatever it says: a phone repeats a log call that was not."""
         try:
             body = await _body(receive, MAX_LOG_BODY)
             if self._load.level >= _LOG:
                 return self._given_up(Level.LOG)
-            return self._answering.testify(body)
+            return self._answering.testify(body, connection)
         except _TooLarge:
             return Reply(200)
 
