@@ -68,3 +68,14 @@ def test_all_passes_at_once(issued):
 @pytest.mark.parametrize("words", [(), (NAME, "--all"), (NAME, "--group"), (NAME, "--type", TYPE)])
 def test_a_pass_or_all_of_them(issued, words):
     assert "livepass why" in issued("why", *words, exit_=2).err
+
+
+def test_what_was_seen_is_shown_as_proof(issued):
+    issued("pass", "set", NAME, "points=120")
+    [unchanged, _] = issued("why", NAME, "--json").json["verdicts"]
+    [seen] = unchanged["proof"]
+    assert (unchanged["code"], seen["kind"], seen["serial"]) == ("LP401", "unchanged", "1001")
+    timeline = issued("pass", "timeline", NAME, "--json").rows
+    assert seen in timeline, "as it stands there"
+    said = issued("why", NAME).out
+    assert "proof" in said and "unchanged" in said

@@ -532,6 +532,8 @@ async def test_the_morning_round_counts_who_waits_and_names_some(world: World, m
     [group] = found.groups
     assert (group.verdict.code, group.people, group.exact) == ("LP301", 3, True)
     assert {one.serial for one in group.examples} == {"1", "2", "3"}
+    one = await Explaining(services.store, Later(services.clock, HOUR)).explain(PASS_TYPE, "1")
+    assert (one.cohort.pushed, one.cohort.asked) == (4, 1)
     monkeypatch.setattr("livepass.service.explaining.MOST_PLACED", 2)
     estimated = await Explaining(services.store, Later(services.clock, HOUR)).everything([PASS_TYPE])
     assert (estimated.registrations, estimated.current, estimated.looked_at) == (4, 1, 2)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from livepass.cli import names
 from livepass.cli.batch import batch
+from livepass.cli.events import EVENTS, changed_fields
 from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.names import PassName, Push, pass_argument, push_option
 from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, text_of, warn
@@ -157,22 +158,13 @@ def _draw_preview(page: Page, name: PassName, preview: Mapping[str, Any], *, dry
         page.line(Mark(str(name), "name"), "would change" if dry_run else "")
         text = preview.get("lock_screen")
         page.facts(
-            *_fields(preview.get("fields") or ()),
+            *changed_fields(preview.get("fields") or ()),
             ("lock screen", f"“{text}”" if text else dim("silent: no changed field has a changeMessage")),
         )
     for each in preview.get("warnings") or ():
         page.line(warn(f"{each.get('pointer') or 'pass'}: {each.get('message')}"))
     if dry_run:
         page.facts(("phones", str(preview.get("registrations", 0))))
-
-
-def _fields(fields: Any) -> Iterator[tuple[str, Cell]]:
-    for each in fields:
-        yield str(each["key"]), _moved(each)
-
-
-def _moved(field: Mapping[str, Any]) -> str:
-    return f"{text_of(field['before'])} → {text_of(field['after'])}"
 
 
 def _draw_reach(page: Page, done: Mapping[str, Any]) -> None:
@@ -294,28 +286,6 @@ def _settled(rows: list[dict[str, Any]]) -> int:
     instants = {row["id"]: datetime.fromisoformat(row["at"]).timestamp() for row in rows}
     newest = max(instants.values(), default=0.0)
     return max((id_ for id_, at in instants.items() if at < newest - SETTLE_SECONDS), default=0)
-
-
-def _detail(row: Mapping[str, Any]) -> Cell:
-    detail = cast("Mapping[str, Any]", row.get("detail") or {})
-    return ", ".join(
-        [*(f"{name} {moved}" for name, moved in _fields(detail.get("fields") or ()))]
-        + [f"{key} {_short(text_of(value))}" for key, value in detail.items() if key != "fields" and value is not None]
-    )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-EVENTS: list[Column] = [
-    ("AT", lambda row: dim(instant(row.get("at")))),
-    ("TRIP", "trip"),
-    ("EVENT", "kind"),
-    ("N", lambda row: text_of(row.get("seq") or "")),
-    ("PHONE", lambda row: str(row.get("device_id") or row.get("target") or "")[:8]),
-    ("", _detail),
-]
 
 
 # ── the file

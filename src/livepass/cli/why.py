@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
+from livepass.cli.events import line_of
 from livepass.cli.faults import Exit, usage
 from livepass.cli.names import PASS, PassName
 from livepass.cli.render import Cell, Page, bad, dim, good, instant, text_of, warn
@@ -14,6 +15,8 @@ from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
 
 CURRENT = "LP000"
+SEEN = 5
+"""Observations shown of each verdict."""
 SHOWN = 3
 """Passes named of each finding."""
 
@@ -101,6 +104,8 @@ def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
         page.line(good(f"{name}: {len(current)} of {found['phones']} phones were served the newest version"))
     if found["problem"]:
         page.line(dim("Every finding: livepass help findings"))
+    if cohort := found["cohort"]:
+        page.line(dim(f"Of {cohort['pushed']} phones pushed in that hour, {cohort['asked']} asked since."))
     if found["more"]:
         page.line(dim(f"Only {found['phones']} of its phones were looked at."))
 
@@ -108,12 +113,17 @@ def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
 def _draw_verdict(page: Page, verdict: Mapping[str, Any]) -> None:
     said = f"{verdict['code']} {verdict['name']}: {verdict['sentence']}"
     page.line(bad(said) if verdict["problem"] else warn(said))
-    proof = ", ".join(map(str, verdict["proof"]))
     page.facts(
         ("sure", text_of(verdict["sure"])),
         ("who", text_of(verdict["who"])),
         ("do", text_of(verdict["remedy"])),
         ("read", f"livepass help {verdict['code']}"),
-        ("proof", f"events {proof}" if proof else None),
         ("look again", instant(verdict["look_again_at"]) if verdict["look_again_at"] else None),
+        *(("proof" if first else "", line_of(event)) for first, event in _some(verdict["proof"])),
     )
+
+
+def _some(proof: Sequence[Mapping[str, Any]]) -> Iterator[tuple[bool, Mapping[str, Any]]]:
+    """The newest of what was seen, and whether each is the first of them."""
+    for number, event in enumerate(proof[-SEEN:]):
+        yield number == 0, event

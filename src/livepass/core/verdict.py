@@ -84,19 +84,26 @@ class Sure(StrEnum):
 
 @frozen
 class Verdict:
-    """A finding about one pass. ``proof``: ids of events; ``device_id``: the phone it is about, if one."""
+    """A finding about one pass. ``seen``: the observations that prove it; ``device_id``: the phone it is
+    about, if one.
+    """
 
     code: str
     name: str
     trip: Trip | None
     sentence: str
-    proof: tuple[int, ...]
+    seen: tuple[Event, ...]
     sure: Sure
     who: Who
     remedy: str
     look_again_at: int | None
     problem: bool
     device_id: str | None = None
+
+    @property
+    def proof(self) -> tuple[int, ...]:
+        """The ids of what was seen."""
+        return tuple(event.id for event in self.seen)
 
 
 @frozen
@@ -122,7 +129,7 @@ def verdict(code: str, facts: Facts, now: int, found: Found, device_id: str | No
         finding.name,
         finding.trip,
         finding.sentence.format_map(words),
-        tuple(event.id for event in found.proof),
+        found.proof,
         found.sure,
         finding.who,
         finding.remedy.format_map(words),

@@ -32,12 +32,15 @@ SAMPLE = 500
 
 @frozen
 class Explained:
-    """The verdicts on a pass, worst first. ``phones``: how many were looked at; ``more``: there are others."""
+    """The verdicts on a pass, worst first. ``phones``: how many were looked at; ``more``: there are others. ``cohort``:
+    what the other phones of the pass type did that were pushed when the first one was that has not asked since.
+    """
 
     pass_: Pass
     verdicts: tuple[Verdict, ...]
     phones: int
     more: bool
+    cohort: Cohort
 
     @property
     def problem(self) -> bool:
@@ -94,7 +97,7 @@ class Explaining:
             await store.strangers(pass_type, limit=MOST_EVENTS),
             self._url,
         )
-        return Explained(row, explain(facts, self._clock.now()), len(looked_at), more)
+        return Explained(row, explain(facts, self._clock.now()), len(looked_at), more, facts.cohort)
 
     async def everything(self, pass_types: Sequence[str]) -> Round:
         """Of all passes of some pass types: who waits, grouped by what is to be said of them; and of certificates."""

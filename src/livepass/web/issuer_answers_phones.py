@@ -12,7 +12,7 @@ from livepass.core.timeline import Event
 from livepass.core.verdict import Verdict
 from livepass.manual import of_finding, of_sentence
 from livepass.service.explaining import Explained, Round
-from livepass.web.issuer_answers import Instant, at, maybe_at
+from livepass.web.issuer_answers import EventRow, Instant, at, maybe_at
 
 
 class RegistrationRow(Struct, frozen=True):
@@ -123,8 +123,8 @@ class LogRow(Struct, frozen=True):
 class VerdictRow(Struct, frozen=True):
     """What is to be said of a pass, or of one of its phones. `problem`: somebody (`who`) must act.
 
-    `proof`: ids of the timeline's events that show it. `sure`: `certain`, `likely` or `possible`. `docs` is the path of
-    the page about the finding on this service.
+    `proof`: the observations that show it, as they stand in timelines. `sure`: `certain`, `likely` or `possible`.
+    `docs` is the path of the page about the finding on this service.
     """
 
     code: str
@@ -136,7 +136,7 @@ class VerdictRow(Struct, frozen=True):
     sure: str
     who: str
     remedy: str
-    proof: list[int]
+    proof: list[EventRow]
     look_again_at: Instant | None
     docs: str
 
@@ -152,16 +152,24 @@ class VerdictRow(Struct, frozen=True):
             verdict.sure.value,
             verdict.who.value,
             verdict.remedy,
-            list(verdict.proof),
+            [EventRow.of(event) for event in verdict.seen],
             maybe_at(verdict.look_again_at),
             of_finding(verdict.code),
         )
 
 
+class WhyCohort(Struct, frozen=True):
+    """Of a sample of phones that APNs accepted a push for: how many, and how many of them asked since."""
+
+    pushed: int
+    asked: int
+
+
 class Why(Struct, frozen=True):
     """Why a pass is not up to date on its phones, or that it is: problems first, worst first.
 
-    `phones`: how many were looked at; `more`: there are others.
+    `phones`: how many were looked at; `more`: there are others. `cohort`: where a phone was pushed and has not asked
+    since, what those did that were pushed in the same hour; `null` where none waits like that.
     """
 
     pass_type: str
@@ -169,12 +177,15 @@ class Why(Struct, frozen=True):
     problem: bool
     phones: int
     more: bool
+    cohort: WhyCohort | None
     verdicts: list[VerdictRow]
 
     @classmethod
     def of(cls, found: Explained) -> Why:
         verdicts = [VerdictRow.of(verdict) for verdict in found.verdicts]
-        return cls(found.pass_.pass_type, found.pass_.serial, found.problem, found.phones, found.more, verdicts)
+        cohort = WhyCohort(found.cohort.pushed, found.cohort.asked) if found.cohort.pushed else None
+        pass_ = found.pass_
+        return cls(pass_.pass_type, pass_.serial, found.problem, found.phones, found.more, cohort, verdicts)
 
 
 class WhyExample(Struct, frozen=True):

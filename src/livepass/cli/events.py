@@ -1,0 +1,44 @@
+"""How an event of a timeline is shown: in a table of them, and in a line of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from livepass.cli.render import Cell, Column, dim, instant, text_of
+
+
+def changed_fields(fields: Any) -> Iterator[tuple[str, Cell]]:
+    for each in fields:
+        yield str(each["key"]), _moved(each)
+
+
+def _moved(field: Mapping[str, Any]) -> str:
+    return f"{text_of(field['before'])} → {text_of(field['after'])}"
+
+
+def _detail(row: Mapping[str, Any]) -> Cell:
+    detail = cast("Mapping[str, Any]", row.get("detail") or {})
+    return ", ".join(
+        [*(f"{name} {moved}" for name, moved in changed_fields(detail.get("fields") or ()))]
+        + [f"{key} {_short(text_of(value))}" for key, value in detail.items() if key != "fields" and value is not None]
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+EVENTS: list[Column] = [
+    ("AT", lambda row: dim(instant(row.get("at")))),
+    ("TRIP", "trip"),
+    ("EVENT", "kind"),
+    ("N", lambda row: text_of(row.get("seq") or "")),
+    ("PHONE", lambda row: str(row.get("device_id") or row.get("target") or "")[:8]),
+    ("", _detail),
+]
+
+
+def line_of(row: Mapping[str, Any]) -> Cell:
+    """When, what, and its detail."""
+    return f"{instant(row['at'])}  {row['kind']}  {text_of(_detail(row))}"
