@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator, Mapping
+from itertools import product
 
-from livepass.core import why
+from livepass.core import why, why_pass
 from livepass.core.findings import FINDINGS, Finding
 from livepass.core.testimony import SENTENCES
+from livepass.core.timeline import Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
-from livepass.core.why import Sure
+from livepass.core.verdict import Sure
 from made_pages import Catalogue, cell, facts
 
 EXAMPLE = {
@@ -23,6 +25,13 @@ EXAMPLE = {
     "count": "14",
     "days": "21",
     "pushed": "120",
+    "when": "2026-10-31T23:59:00Z",
+    "phones": "70",
+    "cap": "64",
+    "never_asked": "3",
+    "url": "https://passes.example.com/wallet",
+    "ours": "https://wallet.example.com/wallet",
+    "fields": "points, level",
 }
 """What stands on a page for what ``why`` fills in, unless the finding has words of its own."""
 EXAMPLES: Mapping[str, Mapping[str, str]] = {
@@ -35,7 +44,10 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "LP209": {"status": "400", "reason": "BadPriority"},
     "LP304": {"line": "Get serial #s task (…) encountered error: Server response was malformed (…)"},
     "LP305": {"line": "Response to 'What changed?' request included 1 serial numbers but omitted a lastUpdated tag."},
+    "LP306": {"reason": "restored"},
     "LP307": {"line": "Update requested for unregistered serial number 1001"},
+    "LP312": {"line": "Get serial #s task (…) encountered error: Unexpected response code 301"},
+    "LP308": {"line": "Device received spurious push. Request for passesUpdatedSince '…' returned no serial numbers"},
     "LP353": {"line": "Get pass task (…) encountered error: Received invalid pass data (…)"},
     "LP354": {"line": "Requested serial number 1001, received serial number 1002"},
     "LP355": {"line": "Server requested update to serial number '1001', but the pass was unchanged."},
@@ -44,6 +56,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     },
     "LP358": {"status": "503", "reason": "no certificate is live for pass.com.example.gym"},
     "LP359": {"line": "Get pass task (…) encountered error: Unexpected response code 502"},
+    "LP362": {"line": "Get pass task (…) encountered error: Unexpected response code 308"},
     "LP402": {"reason": "expirationDate: not a date"},
 }
 
@@ -75,10 +88,7 @@ No record of the service proves these, so `livepass why` never says them:
 OUTSIDE = (
     "the copy on the phone has no web service address or token",  # I1
     "the pass was downloaded, and its phone never reached us",  # I4
-    "the phone registered at an older address",  # I5
-    "a push before the change was visible: pushes follow commits here",  # P8
     "the fetch was slow or cut off",  # F6
-    "the pass was updated without an alert",  # R1
     "another pass of the same holder is being looked at",  # R3
 )
 """What no record of ours can show. The letters are those of the first draft of the catalogue."""
@@ -126,7 +136,8 @@ def head(finding: Finding) -> str:
 
 def lines(code: str) -> str:
     """The sentences of a phone's log that prove it."""
-    of = [sentence.code for sentence in SENTENCES for trip in why.Trip if why.leads_to(sentence.code, trip) == code]
+    said = product(SENTENCES, Trip, (None, 301))
+    of = [sentence.code for sentence, trip, status in said if why.leads_to(sentence.code, trip, status) == code]
     return ", ".join(f"[{each}](../device-log/{each}.md)" for each in dict.fromkeys(of))
 
 
@@ -147,10 +158,10 @@ def sure(code: str) -> str:
 
 
 def _sure(code: str) -> Iterator[Sure]:
-    tree = ast.parse(inspect.getsource(why))
+    tree = ast.parse("\n".join(inspect.getsource(part) for part in (why_pass, why)))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     for node in ast.walk(tree):
-        # ("LP303", _ASK | _FETCH, _said(…)) in RULES, and _verdict("LP501", facts, now, Found({})) elsewhere
+        # ("LP303", _ASK | _FETCH, Said(…)) in RULES, and verdict("LP501", facts, now, Found({})) elsewhere
         if isinstance(node, ast.Tuple) and len(node.elts) == 3 and _names(node.elts[0], code):
             yield from _reached(node.elts[2], functions, set())
         elif isinstance(node, ast.Call) and node.args and _names(node.args[0], code):

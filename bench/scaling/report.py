@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scaling.asking import KINDS
+from scaling.explaining import ALL_BAR_S, ONE_BAR_MS
 
 ASK_BAR = 1.5
 """The 99th percentile of an ask at the largest size may be so many times that at the smallest."""
@@ -36,6 +37,8 @@ def misses(result: Mapping[str, Any]) -> list[str]:
     for engine, found in result["engines"].items():
         if not found.get("ask_passed", True):
             said.append(f"{engine}: ask p99 is {found['ask_p99_ratio']} times that at the smallest size")
+        if not found.get("why", {}).get("passed", True):
+            said.append(f"{engine}: why took longer than an operator waits")
         if not found.get("batch", {}).get("passed", True):
             said.append(f"{engine}: a batch took {found['batch']['memory_ratio']} times the memory of its first tenth")
     return said
@@ -88,6 +91,11 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]
         yield f"**ask p99, largest to smallest** (bar {ASK_BAR})", verdict
     for size in sizes:
         yield f"ask inside the process, {int(size):,}", cells(_both, "ask", size, "inside", "all")
+    if any("why" in one for one in found):
+        yield f"why, one pass, p50 / p99 (bar {ONE_BAR_MS} ms)", cells(_both, "why", "one")
+        for who in _names([one.get("why", {}) for one in found], "all"):
+            draw = "{median_s} s".format_map
+            yield f"why --all, {who} waits (bar {ALL_BAR_S} s)", cells(draw, "why", "all", who)
     for section, unit in (("changes", "passes/s"), ("pushes", "pushes/s")):
         for name in _names(found, section):
             yield f"{unit}: {name}; p99 of a call", cells(_rate, section, name)

@@ -17,11 +17,16 @@ PUBLISHED: list[tuple[str, str, Who, bool, int | None]] = [
     ("LP002", "nobody has it", Who.NOBODY, False, None),
     ("LP003", "unverified", Who.NOBODY, False, HOUR),
     ("LP004", "voided", Who.NOBODY, False, None),
+    ("LP005", "expired", Who.NOBODY, False, None),
+    ("LP006", "fetched, not registered", Who.NOBODY, False, None),
     ("LP101", "registration refused", Who.ISSUER, True, None),
     ("LP102", "stopped listening", Who.HOLDER, True, None),
     ("LP103", "stopped listening after a burst", Who.ISSUER, True, None),
     ("LP104", "too many phones", Who.ISSUER, True, None),
     ("LP105", "superseded", Who.HOLDER, True, None),
+    ("LP106", "registrations lost", Who.OPERATOR, True, None),
+    ("LP107", "pass calls another address", Who.OPERATOR, True, None),
+    ("LP110", "registered at /v1/v1", Who.PROXY, True, None),
     ("LP201", "no worker", Who.OPERATOR, True, MINUTE),
     ("LP202", "APNs refuses the certificate or topic", Who.OPERATOR, True, 5 * MINUTE),
     ("LP203", "push token no longer valid", Who.HOLDER, True, None),
@@ -38,7 +43,12 @@ PUBLISHED: list[tuple[str, str, Who, bool, int | None]] = [
     ("LP303", "ask refused", Who.PROXY, True, None),
     ("LP304", "answer malformed", Who.PROXY, True, None),
     ("LP305", "tag lost or repeated", Who.PROXY, True, None),
+    ("LP306", "history restarted", Who.OPERATOR, False, HOUR),
     ("LP307", "told of a pass it does not follow", Who.HOLDER, True, None),
+    ("LP312", "ask redirected", Who.PROXY, True, None),
+    ("LP308", "answered for us that nothing is new", Who.PROXY, True, None),
+    ("LP310", "asked at /v1/v1", Who.PROXY, True, None),
+    ("LP311", "asks go to another address", Who.OPERATOR, True, None),
     ("LP351", "fetch refused", Who.ISSUER, True, None),
     ("LP352", "asked, did not fetch", Who.OPERATOR, True, HOUR),
     ("LP353", "phone rejects the pass", Who.ISSUER, True, None),
@@ -47,11 +57,16 @@ PUBLISHED: list[tuple[str, str, Who, bool, int | None]] = [
     ("LP357", "Last-Modified lost", Who.PROXY, True, None),
     ("LP358", "pass cannot be built", Who.OPERATOR, True, None),
     ("LP359", "fetch answered otherwise on its way", Who.PROXY, True, None),
+    ("LP362", "fetch redirected", Who.PROXY, True, None),
     ("LP401", "unchanged", Who.ISSUER, False, None),
     ("LP402", "template refused", Who.ISSUER, True, None),
+    ("LP403", "changed where no field shows it", Who.ISSUER, False, None),
+    ("LP404", "changed without a message", Who.ISSUER, False, None),
+    ("LP405", "several messages at once", Who.ISSUER, False, None),
     ("LP501", "no certificate", Who.OPERATOR, True, None),
     ("LP502", "certificate expired", Who.OPERATOR, True, None),
     ("LP503", "certificate expires soon", Who.OPERATOR, False, DAY),
+    ("LP504", "NFC capability lost", Who.OPERATOR, True, None),
 ]
 
 
@@ -80,7 +95,7 @@ def test_who_acts_is_said_in_words_for_people() -> None:
 
 @pytest.mark.parametrize("code", [finding.code for finding in FINDINGS if finding.who is Who.NOBODY])
 def test_where_nobody_must_act_there_is_nothing_to_do_but_what_somebody_may_want(code: str) -> None:
-    offers = {"LP002": "Add the pass to a phone", "LP004": "If it should be valid again"}
+    offers = {"LP002": "Add the pass to a phone", "LP004": "If it should be valid again", "LP005": "If it should be"}
     assert BY_CODE[code].remedy.startswith(offers.get(code, "Nothing"))
     assert not BY_CODE[code].problem
 

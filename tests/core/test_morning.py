@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from livepass.core.morning import Behind, Example, grouped, shares
+from livepass.core.findings import Who
+from livepass.core.morning import Behind, Example, extrapolated, grouped, shares
 from livepass.core.timeline import Stand, Trip
-from livepass.core.why import Sure, Verdict, Who
+from livepass.core.verdict import Sure, Verdict
 
 TYPE = "pass.test"
 
@@ -77,3 +78,19 @@ def test_pass_types_come_by_name() -> None:
     [group] = grouped([share for name in names for share in shares(behind(1, name), lot(A, pass_type=name))])
     assert group.pass_types == tuple(reversed(names))
     assert grouped([]) == ()
+
+
+def test_what_was_not_placed_is_shared_out_like_what_was_and_nobody_is_lost() -> None:
+    lots = [behind(1), behind(2), behind(4)]
+    found = extrapolated(lots, 1000)
+    assert [one.people for one in found] == [142, 286, 572]
+    assert not any(one.counted for one in found)
+    [group] = grouped(shares(extrapolated([behind(2)], 3)[0], lot(A, A, A)))
+    assert (group.people, group.exact) == (3, False), "estimated, whatever was looked at"
+
+
+def test_lots_that_are_all_there_is_stay_as_they_are() -> None:
+    lots = [behind(1), behind(2)]
+    for people in (0, 3):
+        assert extrapolated(lots, people) == lots
+    assert extrapolated([], 0) == []

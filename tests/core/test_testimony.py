@@ -423,3 +423,11 @@ def test_a_sentence_of_its_own_names_its_pass_type() -> None:
 def test_blanks_around_what_an_envelope_names_are_no_part_of_it() -> None:
     read = read_line(task("Register", REGISTER.replace(PHONE, f"{PHONE} "), "Authentication failure"))
     assert read.device_id == PHONE
+
+
+def test_a_refused_status_is_kept_as_a_number() -> None:
+    task = "Get serial #s task (for device abc, pass type pass.test, last updated (null); with web service url"
+    said = testimony.testify(f"{task} https://a.test/wallet) encountered error: Unexpected response code 301", 0)
+    assert said is not None and said.detail["status"] == 301
+    other = testimony.testify(f"{task} https://a.test/wallet) encountered error: Authentication failure", 0)
+    assert other is not None and "status" not in other.detail

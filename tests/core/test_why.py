@@ -26,13 +26,19 @@ from core.why_facts import (
     on,
     target,
 )
+from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.findings import BY_CODE
+from livepass.core.misdirected import DOUBLED
 from livepass.core.model import Device, Watermarks
 from livepass.core.timeline import Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
-from livepass.core.why import BURST, COHORT, RULES, Circuit, Cohort, Facts, Phone, Sure, explain
+from livepass.core.verdict import Circuit, Cohort, Facts, Phone, Sure
+from livepass.core.why import COHORT, RULES, explain
+from livepass.core.why_pass import BURST
 
 REJECTED, FAILED = Kind.PUSH_REJECTED, Kind.PUSH_FAILED
+RESTARTED = event(Kind.NEW_EPOCH, reason="tag_ahead")
+ELSEWHERE = replace(PASS, document=b'{"webServiceURL": "https://old.test/wallet/"}')
 LATE = replace(PASS, changed_at=NOW - 1000)
 
 
@@ -52,6 +58,8 @@ CASES: list[tuple[str, Facts]] = [
     ("LP002", facts()),
     ("LP003", facts(on(FETCH, served=0, joined=6))),
     ("LP004", facts(on(CURRENT), pass_=replace(PASS, voided=True))),
+    ("LP005", facts(on(CURRENT), pass_=replace(PASS, document=b'{"expirationDate": "2026-01-01T00:00Z"}'))),
+    ("LP006", facts(None, event(Kind.FETCHED))),
     ("LP101", facts(None, event(Kind.REGISTRATION_REFUSED, status=401, reason="wrong token"))),
     ("LP102", facts(on(CURRENT, **LEFT), event(Kind.UNREGISTERED))),
     (
@@ -64,6 +72,12 @@ CASES: list[tuple[str, Facts]] = [
     ("LP104", facts(None, event(Kind.TOO_MANY_PHONES))),
     ("LP105", facts(on(CURRENT, superseded_at=NOW))),
     ("LP105", facts(on(CURRENT, superseded_at=NOW), event(Kind.REGISTRATION_SUPERSEDED))),
+    ("LP106", facts(history=RESTARTED, strangers=[event(Kind.ASKED_UNKNOWN, device="x", ours=True)])),
+    ("LP107", facts(pass_=ELSEWHERE, ours="https://new.test/wallet")),
+    ("LP311", facts(on(ASK), pass_=ELSEWHERE, ours="https://new.test/wallet")),
+    ("LP110", facts(None, event(Kind.REGISTRATION_REFUSED, status=404, reason=DOUBLED))),
+    ("LP310", facts(on(ASK, event(Kind.ASK_REFUSED, status=404, reason=DOUBLED)))),
+    ("LP310", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=404, reason=DOUBLED))),
     ("LP201", facts(on(PUSH), processes=())),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, heard_at=NOW - MINUTE),))),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, role="serve"),))),
@@ -91,7 +105,10 @@ CASES: list[tuple[str, Facts]] = [
     ("LP303", said(FETCH, "T0", Trip.ASK)),
     ("LP304", said(ASK, "T3", Trip.ASK)),
     ("LP305", said(FETCH, "S6", Trip.ASK)),
+    ("LP306", facts(on(ASK), history=RESTARTED)),
     ("LP307", said(FETCH, "S4", Trip.ASK)),
+    ("LP312", facts(on(ASK), line("T1", Trip.ASK, status=301))),
+    ("LP308", said(ASK, "S3", Trip.ASK)),
     ("LP351", facts(on(FETCH), event(Kind.FETCH_REFUSED, status=401))),
     ("LP352", facts(on(FETCH))),
     ("LP352", facts(on(FETCH), event(Kind.FETCHED))),
@@ -103,12 +120,17 @@ CASES: list[tuple[str, Facts]] = [
     ("LP357", said(CURRENT, "S1")),
     ("LP358", facts(on(FETCH), event(Kind.FETCH_FAILED, status=503, reason="no certificate"))),
     ("LP359", said(CURRENT, "T0")),
+    ("LP362", facts(on(CURRENT), line("T1", status=308))),
     ("LP401", facts(on(CURRENT), event(Kind.UNCHANGED))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused", faults=["/a: is wrong"]))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused"))),
+    ("LP403", facts(on(CURRENT), event(Kind.CHANGED, fields=[], lock_screen=None))),
+    ("LP404", facts(on(CURRENT), event(Kind.CHANGED, fields=[{"key": "points"}], lock_screen=None))),
+    ("LP405", facts(on(CURRENT), event(Kind.CHANGED, fields=[{"key": "a"}], lock_screen=SEVERAL_MESSAGES))),
     ("LP501", facts(on(CURRENT), certificate=None)),
     ("LP502", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW))),
     ("LP503", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW + DAY))),
+    ("LP504", facts(on(CURRENT), pass_=replace(PASS, document=b'{"nfc": {}}'))),
 ]
 
 

@@ -8,20 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.why_facts import AGO, LIVE, NOW, PASS, PHONE, SERIAL, TYPE, WORKER, target
+from livepass.core.change import SEVERAL_MESSAGES
+from livepass.core.misdirected import DOUBLED
 from livepass.core.model import Device, Held, Registration, Watermarks
 from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
 from livepass.core.trip2_push import MINUTE
-from livepass.core.why import Circuit, Cohort, Facts, Phone, explain
+from livepass.core.verdict import Circuit, Cohort, Facts, Phone
+from livepass.core.why import explain
 
 NUMBERS = st.integers(0, 9)
 TIMES = st.sampled_from([0, AGO - 1, AGO, AGO + MINUTE, NOW - 1000, NOW, NOW + 1])
 DETAILS = st.fixed_dictionaries(
     {},
     optional={
-        "code": st.sampled_from(["T0", "T1", "T3", "T4", "T5", "S0", "S1", "S2", "S4", "S6", "?"]),
+        "code": st.sampled_from(["T0", "T1", "T3", "T4", "T5", "S0", "S1", "S2", "S3", "S4", "S6", "?"]),
         "about": st.sampled_from([trip.value for trip in Trip]),
-        "status": st.sampled_from([0, 200, 400, 401, 403, 410, 429, 503, "?", None]),
-        "reason": st.sampled_from(["Unreachable", "BadPath", "{", "Unregistered", None]),
+        "status": st.sampled_from([0, 200, 302, 400, 401, 403, 410, 429, 503, "?", None]),
+        "reason": st.sampled_from(["Unreachable", "BadPath", "{", "Unregistered", DOUBLED, None]),
+        "fields": st.sampled_from([[], [{"key": "{"}], "no list", [1]]),
+        "lock_screen": st.sampled_from([None, "text", SEVERAL_MESSAGES]),
         "faults": st.sampled_from([["{x}"], "no list", None]),
         "line": st.text(max_size=9),
     },
@@ -64,9 +69,19 @@ PHONES = st.lists(
     ),
     max_size=3,
 )
+DOCUMENTS = st.sampled_from(
+    [
+        b"{}",
+        b'{"nfc": {}, "webServiceURL": "https://a.test/"}',
+        b'{"expirationDate": "2020-01-01T00:00:00"}',
+        b'{"expirationDate": "2020-01-01T00:00:00+02:00"}',
+        b'{"expirationDate": "then"}',
+        b'{"expirationDate": 7}',
+    ]
+)
 ANY = st.builds(
     Facts,
-    st.builds(replace, st.just(PASS), voided=st.booleans(), changed_at=TIMES),
+    st.builds(replace, st.just(PASS), voided=st.booleans(), changed_at=TIMES, document=DOCUMENTS),
     PHONES,
     EVENTS,
     st.none() | st.builds(replace, st.just(LIVE), not_after=TIMES),
@@ -74,6 +89,9 @@ ANY = st.builds(
     st.lists(st.builds(replace, st.just(WORKER), heard_at=TIMES), max_size=1),
     st.builds(Cohort, st.integers(0, 20), st.integers(0, 2)),
     st.booleans(),
+    st.none() | st.builds(Event, st.just(Kind.NEW_EPOCH), TIMES, st.just(TYPE), seq=NUMBERS),
+    EVENTS,
+    st.sampled_from(["", "https://a.test", "https://b.test"]),
 )
 CLOSED = {
     Stand.PUSH: {Trip.PUSH},

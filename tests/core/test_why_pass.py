@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from core.why_facts import AGO, CURRENT, LEFT, LIVE, NOW, PASS, codes, event, facts, first, on
+from core.why_facts import AGO, CURRENT, FETCH, LEFT, LIVE, NOW, PASS, codes, event, facts, first, on
+from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import DAY, HOUR
-from livepass.core.why import Facts, Phone, Sure
+from livepass.core.verdict import Facts, Phone, Sure
 
 SOON = 30 * DAY
 PUSHED = Kind.PUSH_ACCEPTED
@@ -119,12 +121,11 @@ def test_a_refused_registration_says_what_was_answered(detail: dict[str, object]
     [
         (Kind.UNREGISTERED, "LP102", Sure.CERTAIN),
         (Kind.REGISTRATION_REFUSED, "LP101", Sure.CERTAIN),
-        (Kind.TOO_MANY_PHONES, "LP104", Sure.CERTAIN),
         (Kind.REGISTRATION_SUPERSEDED, "LP105", Sure.LIKELY),
     ],
 )
 def test_what_came_last_of_the_first_trip_says_why_nobody_is_left(last: Kind, code: str, sure: Sure) -> None:
-    earlier = [kind for kind in (Kind.UNREGISTERED, Kind.REGISTRATION_REFUSED, Kind.TOO_MANY_PHONES) if kind != last]
+    earlier = [kind for kind in (Kind.UNREGISTERED, Kind.REGISTRATION_REFUSED) if kind != last]
     given = facts(None, *(event(kind, id=n) for n, kind in enumerate(earlier)), event(last, id=5), event(PUSHED, id=6))
     verdict = first(given)
     assert (verdict.code, verdict.sure, verdict.proof) == (code, sure, (5,))
@@ -176,3 +177,131 @@ def test_the_pushes_of_all_phones_count_and_each_of_them_once() -> None:
     assert first(deserted(on(CURRENT, *a, id="a", **LEFT), on(CURRENT, *b, id="b", **LEFT))).code == "LP103"
     twice = on(CURRENT, *a, id="a", **LEFT), on(CURRENT, *a, id="b", **LEFT)
     assert first(deserted(*twice)).code == "LP102", "two device ids of one phone, and the pushes to its one token"
+
+
+# ── a crowd
+
+
+def test_a_crowd_is_said_whoever_follows_the_pass() -> None:
+    crowd = event(Kind.TOO_MANY_PHONES, id=3, phones=70, cap=64, never_asked=2)
+    assert codes(facts(on(CURRENT), crowd)) == ["LP104", "LP000"]
+    verdict = first(facts(None, crowd))
+    assert (verdict.code, verdict.proof) == ("LP104", (3,))
+    assert "70 phones follow this pass, where 64 are expected" in verdict.sentence
+    assert "(2 so far)" in verdict.sentence
+
+
+# ── nobody is known
+
+
+def lost(*, at: int = AGO + HOUR, ours: bool = True, device: str = "x") -> Event:
+    return event(Kind.ASKED_UNKNOWN, at=at, id=20, device=device, ours=ours)
+
+
+RESTARTED = event(Kind.NEW_EPOCH, at=AGO + 1, id=10, reason="restored")
+
+
+def test_phones_that_are_unknown_after_a_restore_may_be_those_of_this_pass() -> None:
+    verdict = first(facts(history=RESTARTED, strangers=[lost(), lost(), lost(device="y")]))
+    assert (verdict.code, verdict.sure, verdict.proof) == ("LP106", Sure.POSSIBLE, (10, 20, 20, 20))
+    assert "since then 2 phones" in verdict.sentence
+    fetched = event(Kind.FETCHED, id=30)
+    likely = first(facts(None, fetched, history=RESTARTED, strangers=[lost()]))
+    assert (likely.code, likely.sure, likely.proof[-1]) == ("LP106", Sure.LIKELY, 30)
+
+
+@pytest.mark.parametrize(
+    ("history", "strangers"),
+    [
+        (None, [lost()]),
+        (replace(RESTARTED, at=AGO), [lost()]),
+        (RESTARTED, []),
+        (RESTARTED, [lost(ours=False)]),
+        (RESTARTED, [lost(at=AGO)]),
+    ],
+    ids=["no restore", "the pass is younger", "no unknown phones", "tags of others", "before it"],
+)
+def test_where_nothing_points_to_a_loss_nobody_has_the_pass(history: Event | None, strangers: list[Event]) -> None:
+    assert first(facts(history=history, strangers=strangers)).code == "LP002"
+
+
+def test_the_ask_at_the_instant_of_the_restore_counts() -> None:
+    assert first(facts(history=RESTARTED, strangers=[lost(at=AGO + 1)])).code == "LP106"
+
+
+def test_a_pass_of_another_address_names_both() -> None:
+    pass_ = replace(PASS, document=b'{"webServiceURL": "https://old.test/wallet"}')
+    verdict = first(facts(pass_=pass_, ours="https://new.test/wallet", history=RESTARTED, strangers=[lost()]))
+    assert (verdict.code, verdict.sure) == ("LP107", Sure.LIKELY)
+    assert "https://old.test/wallet, and this service says that it is https://new.test/wallet" in verdict.sentence
+    for ours in ("", "https://old.test/wallet", "https://old.test/wallet/"):
+        assert first(facts(pass_=pass_, ours=ours)).code == "LP002"
+    assert first(facts(pass_=replace(PASS, document=b'{"webServiceURL": 7}'), ours="x")).code == "LP002"
+
+
+def test_phones_that_are_used_up_come_before_all_of_these() -> None:
+    phone = on(CURRENT, superseded_at=NOW)
+    assert first(facts(phone, event(Kind.FETCHED), history=RESTARTED, strangers=[lost()])).code == "LP105"
+
+
+# ── what nobody noticed
+
+
+@pytest.mark.parametrize(
+    ("date", "over"),
+    [
+        ("2020-01-01T00:00Z", True),
+        ("2020-01-01T00:00:00+02:00", True),
+        ("2999-01-01T00:00Z", False),
+        ("2020-01-01T00:00", False),
+        ("then", False),
+    ],
+)
+def test_an_expired_pass_is_called_so(date: str, over: bool) -> None:
+    given = facts(on(CURRENT), pass_=replace(PASS, document=f'{{"expirationDate": "{date}"}}'.encode()))
+    assert codes(given) == (["LP005", "LP000"] if over else ["LP000"])
+    assert not over or date in first(given).sentence
+
+
+def test_a_pass_expires_at_the_instant_that_it_says() -> None:
+    def given(ms: int) -> Facts:
+        text = datetime.fromtimestamp((NOW + ms) / 1000, UTC).isoformat()
+        return facts(on(CURRENT), pass_=replace(PASS, document=f'{{"expirationDate": "{text}"}}'.encode()))
+
+    assert codes(given(0)) == ["LP005", "LP000"]
+    assert codes(given(1)) == ["LP000"]
+
+
+SILENT = event(Kind.CHANGED, fields=[{"key": "points"}, {"key": "level"}], lock_screen=None)
+
+
+def test_a_change_that_announced_nothing_is_said_once_all_phones_have_it() -> None:
+    verdict = first(facts(on(CURRENT), SILENT))
+    assert (verdict.code, verdict.sure, verdict.proof) == ("LP404", Sure.LIKELY, (7,))
+    assert "(points, level)" in verdict.sentence
+    for phones in ([on(CURRENT), on(FETCH, id="b")], [on(CURRENT, **LEFT)], []):
+        assert "LP404" not in codes(facts(None, SILENT, phones=phones)), "nobody wonders yet"
+    superseded = [on(CURRENT), on(FETCH, id="b", superseded_at=NOW)]
+    assert "LP404" in codes(facts(None, SILENT, phones=superseded))
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ({"fields": [], "lock_screen": None}, ["LP403", "LP000"]),
+        ({"fields": [{"key": "a"}], "lock_screen": "You have 3"}, ["LP000"]),
+        ({"fields": [{"key": "a"}], "lock_screen": SEVERAL_MESSAGES}, ["LP405", "LP000"]),
+        ({}, ["LP000"]),
+        ({"fields": "?"}, ["LP000"]),
+    ],
+)
+def test_what_a_change_announced(detail: dict[str, object], said: list[str]) -> None:
+    assert codes(facts(on(CURRENT), event(Kind.CHANGED, **detail))) == said
+    assert codes(facts(on(CURRENT), event(Kind.ISSUED, **detail))) == ["LP000"], "a new pass announces nothing"
+
+
+@pytest.mark.parametrize(("nfc", "document", "lost"), [(False, b'{"nfc": {}}', True), (True, b'{"nfc": {}}', False)])
+def test_a_certificate_that_may_not_sign_nfc_is_wrong_for_an_nfc_pass(nfc: bool, document: bytes, lost: bool) -> None:
+    given = facts(on(CURRENT), certificate=replace(LIVE, nfc=nfc), pass_=replace(PASS, document=document))
+    assert codes(given) == (["LP504", "LP000"] if lost else ["LP000"])
+    assert codes(facts(on(CURRENT), certificate=replace(LIVE, nfc=nfc))) == ["LP000"]

@@ -21,12 +21,14 @@ from core.why_facts import (
     facts,
     first,
     held,
+    line,
     on,
     target,
 )
-from livepass.core.timeline import Event, Kind, Stand
+from livepass.core.misdirected import DOUBLED
+from livepass.core.timeline import Event, Kind, Stand, Trip
 from livepass.core.trip2_push import HOUR, MINUTE
-from livepass.core.why import Circuit, Cohort, Phone, Sure
+from livepass.core.verdict import Circuit, Cohort, Phone, Sure
 
 OVERDUE = {CURRENT: "LP000", FETCH: "LP352", ASK: "LP301", PUSH: "LP210"}
 """What is said of a phone that has stood there for long, when nothing else was seen."""
@@ -338,3 +340,43 @@ def test_it_is_likelier_this_phones_where_no_other_follows_the_pass(
     refused = event(Kind.FETCH_REFUSED, status=401)
     verdict = first(facts(None, refused, phones=[on(FETCH, id=PHONE), *others], more=more))
     assert (verdict.code, verdict.sure) == ("LP351", sure)
+
+
+# ── asks that go astray
+
+
+@pytest.mark.parametrize("stand", [ASK, FETCH])
+@pytest.mark.parametrize("kind", [Kind.ASK_REFUSED, Kind.FETCH_REFUSED])
+def test_v1_twice_is_why_nothing_else_is_heard(stand: Stand, kind: Kind) -> None:
+    astray = event(kind, id=3, status=404, reason=DOUBLED)
+    found = first(facts(on(stand), astray))
+    assert (found.code, found.proof) == ("LP310", (3,))
+    assert first(facts(on(stand), astray, event(Kind.FETCHED, id=4))).code == OVERDUE[stand], "it is over"
+    assert first(facts(on(stand), astray, event(Kind.ASKED, id=4))).code == OVERDUE[stand], "it is over"
+    assert first(facts(on(stand), replace(astray, device_id="phone-b"))).code == OVERDUE[stand], "another phone's"
+
+
+def test_the_address_of_the_pass_is_suspected_only_where_patience_is_over() -> None:
+    elsewhere = replace(PASS, document=b'{"webServiceURL": "https://old.test"}')
+    given = {"pass_": elsewhere, "ours": "https://new.test", "cohort": Cohort(50, 0)}
+    found = first(facts(on(ASK), **given))
+    assert (found.code, found.sure) == ("LP311", Sure.LIKELY)
+    assert "calls https://old.test, and this service says that it is https://new.test:" in found.sentence
+    assert first(facts(Phone(replace(held(ASK), pushed_at=NOW - 1)), **given)).code == "LP001"
+    for stand in (PUSH, FETCH, CURRENT):
+        assert first(facts(on(stand), **given)).code == OVERDUE[stand]
+
+
+def test_a_new_history_is_what_a_phone_waits_for_when_nothing_changed_since() -> None:
+    restarted = event(Kind.NEW_EPOCH, id=3, reason="tag_ahead")
+    found = first(facts(on(ASK), history=restarted))
+    assert (found.code, found.proof, found.look_again_at) == ("LP306", (3,), NOW + HOUR)
+    assert "went back in time (tag ahead)" in found.sentence
+    assert first(facts(on(ASK), history=replace(restarted, seq=4))).code == "LP301", "the pass changed since"
+    assert first(facts(on(ASK), history=restarted, cohort=Cohort(50, 0))).code == "LP302"
+
+
+@pytest.mark.parametrize(("status", "redirect"), [(299, False), (300, True), (399, True), (400, False), (None, False)])
+def test_a_status_in_the_three_hundreds_is_a_redirect(status: int | None, redirect: bool) -> None:
+    assert first(facts(on(ASK), line("T1", Trip.ASK, status=status))).code == ("LP312" if redirect else "LP303")
+    assert first(facts(on(FETCH), line("T1", status=status))).code == ("LP362" if redirect else "LP359")

@@ -8,7 +8,7 @@ import pytest
 
 from core.why_facts import AGO, ASK, CURRENT, FETCH, NOW, PUSH, codes, event, facts, first, line, on
 from livepass.core.timeline import Event, Kind, Stand, Trip
-from livepass.core.why import Sure
+from livepass.core.verdict import Sure
 
 UNSAID = {CURRENT: "LP000", FETCH: "LP352", ASK: "LP301", PUSH: "LP210"}
 """The verdict where no words count."""
@@ -32,6 +32,7 @@ WORDS: list[tuple[str, Trip, str, set[Stand]]] = [
     ("S5", Trip.ASK, "LP305", {ASK, FETCH}),
     ("S6", Trip.ASK, "LP305", {ASK, FETCH}),
     ("S4", Trip.ASK, "LP307", {FETCH}),
+    ("S3", Trip.ASK, "LP308", {ASK, FETCH}),
     # Of another trip, or unknown.
     ("T0", Trip.REGISTER, "", set()),
     ("T1", Trip.REGISTER, "", set()),
@@ -128,3 +129,19 @@ def test_words_of_the_fetch_come_before_words_of_the_ask_and_before_what_we_saw(
     refused = event(Kind.FETCH_REFUSED, id=9, status=401)
     assert codes(facts(on(FETCH), line("T4"), refused)) == ["LP353"]
     assert codes(facts(on(FETCH), replace(line("T0", Trip.ASK), id=8), refused)) == ["LP303"]
+
+
+@pytest.mark.parametrize(
+    ("said", "ours", "code"),
+    [
+        (line("T0"), event(Kind.FETCH_REFUSED, id=9, status=401), "LP351"),
+        (line("T1", status=503), event(Kind.FETCH_FAILED, id=9, status=503), "LP358"),
+        (line("T1", status=502), event(Kind.FETCH_FAILED, id=9, status=503), "LP359"),
+        (line("T0"), event(Kind.FETCH_FAILED, id=9, status=503), "LP359"),
+        (line("T3"), event(Kind.FETCH_REFUSED, id=9, status=401), "LP359"),
+        (line("T0"), event(Kind.FETCHED, id=9, status=200), "LP359"),
+    ],
+    ids=["our 401", "our 503", "another's 502", "not our 503", "no status", "we served it"],
+)
+def test_what_we_answered_ourselves_was_not_answered_on_its_way(said: Event, ours: Event, code: str) -> None:
+    assert first(facts(on(FETCH), said, ours)).code == code

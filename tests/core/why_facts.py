@@ -18,7 +18,8 @@ from livepass.core.model import (
 )
 from livepass.core.timeline import Event, Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
-from livepass.core.why import Facts, Phone, Verdict, explain
+from livepass.core.verdict import Facts, Phone, Verdict
+from livepass.core.why import explain
 
 NOW = 1_790_000_000_000
 AGO = NOW - 3 * HOUR

@@ -494,3 +494,32 @@ def test_in_a_crowd_a_fetch_is_the_phones_that_asked_over_its_connection(
             assert [event.detail["evidence"] for event in fetches] == ["same connection as its ask", *["unknown"] * 2]
 
     asyncio.run(main())
+
+
+def test_a_call_with_v1_twice_is_written_down_for_passes_and_phones_that_exist(
+    tmp_path: Path, pass_certificate: Issued
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            for method, path in (
+                ("POST", f"v1/devices/new/registrations/{TYPE}/1"),
+                ("POST", f"v1/devices/new/registrations/{TYPE}/2"),
+                ("GET", f"v1/devices/phone/registrations/{TYPE}"),
+                ("GET", f"v1/devices/new/registrations/{TYPE}"),
+                ("GET", f"v1/passes/{TYPE}/1"),
+                ("GET", "v1/passes/pass.other/1"),
+                ("POST", "v1/log"),
+            ):
+                assert service.answering.misdirected(method, path.split("/")).status == 404
+            await service.recorder.settle()
+            kinds = ["registration_refused", "ask_refused", "fetch_refused"]
+            found = await service.store.events(kinds=kinds, pass_type=None, after=0, limit=9)
+            assert [(one.kind.value, one.serial, one.device_id) for one in found] == [
+                ("registration_refused", "1", "new"),
+                ("ask_refused", None, "phone"),
+                ("fetch_refused", "1", None),
+            ]
+
+    asyncio.run(main())

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from livepass.core.model import Process
-from livepass.core.why import Sure, Verdict
+from livepass.core.verdict import Sure, Verdict
 from livepass.service.explaining import Explaining
 from livepass.store.reading import Reading
 from livepass.store.sqlite import SqliteConnection, drive

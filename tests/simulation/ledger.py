@@ -403,13 +403,13 @@ class Ledger:
                     self.told.setdefault(phone, {}).setdefault(serial, []).append((seen, tag))
         invariants.nothing_left_out(self, exchange, serials, presented, seen)
         if phone in self.following and 0 <= self.host_now() - exchange.started < 20_000:
-            self._heard(exchange.pass_type, exchange.device_id)
+            self._heard(exchange.pass_type, exchange.device_id, exchange.started)
 
-    def _heard(self, pass_type: str, device_id: str) -> None:
-        """Who asks is alive, whatever was believed of its push token: looked at once that is written."""
+    def _heard(self, pass_type: str, device_id: str, at: int) -> None:
+        """Who asks is alive, whatever was believed of its push token by then: looked at once that is written."""
         dead = self.look(_DEAD, pass_type, device_id)
         before = (self.copy, self.disorder)
-        if dead and dead[0][1] is not None and not self.forgetful:
+        if dead and dead[0][1] is not None and dead[0][1] < at and not self.forgetful:
             self.loop.later(30.0, lambda: invariants.heard_is_alive(self, before, dead[0]))
 
     def _served(self, exchange: Exchange) -> None:

@@ -94,7 +94,7 @@ def _explained(line: str) -> dict[str, Any]:
         "device_id": read.device_id,
         "url": read.url,
         "shape": read.shape,
-        "finding": leads_to(read.code, read.trip),
+        "finding": leads_to(read.code, read.trip, read.status),
         "docs": manual.of_sentence(read.code),
     }
 

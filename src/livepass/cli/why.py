@@ -114,6 +114,6 @@ def _draw_verdict(page: Page, verdict: Mapping[str, Any]) -> None:
         ("who", text_of(verdict["who"])),
         ("do", text_of(verdict["remedy"])),
         ("read", f"livepass help {verdict['code']}"),
-        ("proof", f"events {proof} of its timeline" if proof else None),
+        ("proof", f"events {proof}" if proof else None),
         ("look again", instant(verdict["look_again_at"]) if verdict["look_again_at"] else None),
     )

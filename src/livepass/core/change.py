@@ -94,6 +94,9 @@ def changed_fields(before: Mapping[str, object] | None, after: Mapping[str, obje
     return changes
 
 
+SEVERAL_MESSAGES = "(several fields with a changeMessage changed: Wallet shows one general line)"
+
+
 def lock_screen_text(changes: Sequence[Mapping[str, object]]) -> str | None:
     """What the lock screen would say of these changes: one message, a general line for several, or nothing.
 
@@ -103,7 +106,7 @@ def lock_screen_text(changes: Sequence[Mapping[str, object]]) -> str | None:
     if not messages:
         return None
     if len(messages) > 1:
-        return "(several fields with a changeMessage changed: Wallet shows one general line)"
+        return SEVERAL_MESSAGES
     text, value = messages[0]
     # "%%" is a literal percent, also before an "@"; what the value contains is not a placeholder.
     return "%".join(part.replace("%@", str(value), 1) for part in str(text).split("%%"))

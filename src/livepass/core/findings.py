@@ -47,6 +47,8 @@ _TIMELINE = "livepass pass timeline {pass}"
 _ROUTE = (
     "Let the calls of phones through to livepass unchanged: no login, no redirect, no cache, no rewriting of the body."
 )
+_ADDRESS = "Let that address lead here for as long as passes name it; a pass keeps the address that it was made with."
+_SLASH_V1 = "Take the /v1 from the end of the address that the pass names, or from what a proxy puts before the path."
 _WAIT = "Nothing: the phone is pushed again by itself."
 
 # The letters are those of the first draft of this catalogue.
@@ -96,6 +98,26 @@ FINDINGS: tuple[Finding, ...] = (
         "If it should be valid again: livepass pass issue {pass} …",
         problem=False,
     ),
+    # R2
+    Finding(
+        "LP005",
+        "expired",
+        Trip.CHANGE,
+        "The pass has expired ({when}): Wallet keeps it among the expired passes.",
+        Who.NOBODY,
+        "If it should be valid still, give it a later expirationDate: livepass pass issue {pass} …",
+        problem=False,
+    ),
+    Finding(
+        "LP006",
+        "fetched, not registered",
+        Trip.REGISTER,
+        "The pass is fetched with its token, and no phone has registered it: a wallet that polls, or a phone that was "
+        "forgotten or turned off updates.",
+        Who.NOBODY,
+        "Nothing for a wallet that polls. On an iPhone: switch Automatic Updates off and on again on the pass's back.",
+        problem=False,
+    ),
     # ── trip 1: register
     # I2
     Finding(
@@ -130,7 +152,8 @@ FINDINGS: tuple[Finding, ...] = (
         "LP104",
         "too many phones",
         Trip.REGISTER,
-        "More phones want this pass than one pass may have, and no place is left for the last one that came.",
+        "{phones} phones follow this pass, where {cap} are expected at most: it was shared, or device ids are made up. "
+        "Phones that never asked are forgotten ({never_asked} so far).",
         Who.ISSUER,
         "Issue a pass to each holder instead of one for all.",
     ),
@@ -141,6 +164,32 @@ FINDINGS: tuple[Finding, ...] = (
         "Only used-up device ids are left: the phone registered under a newer one, which has left since.",
         Who.HOLDER,
         "If the pass is still in Wallet, switch Automatic Updates off and on again on its back.",
+    ),
+    Finding(
+        "LP106",
+        "registrations lost",
+        Trip.REGISTER,
+        "No phone follows the pass, but the database went back in time, and since then {count} phones that it does not "
+        "know asked with tags that we gave: registrations were lost, perhaps those of this pass.",
+        Who.OPERATOR,
+        "Replay the registration journal: livepass db recover. Whose phones are missing: livepass db lost",
+    ),
+    # I5
+    Finding(
+        "LP107",
+        "pass calls another address",
+        Trip.REGISTER,
+        "The pass calls {url}, and this service says that it is {ours}: no phone has registered here.",
+        Who.OPERATOR,
+        _ADDRESS,
+    ),
+    Finding(
+        "LP110",
+        "registered at /v1/v1",
+        Trip.REGISTER,
+        "A phone tried to register with /v1 twice in the path, and was answered 404: phones add /v1 themselves.",
+        Who.PROXY,
+        _SLASH_V1,
     ),
     # ── trip 2: push
     # A3, P1
@@ -296,6 +345,18 @@ FINDINGS: tuple[Finding, ...] = (
         Who.PROXY,
         _ROUTE,
     ),
+    # Q4
+    Finding(
+        "LP306",
+        "history restarted",
+        Trip.ASK,
+        "The database went back in time ({reason}), so every phone is told everything anew, and {phone} has not asked "
+        "since.",
+        Who.OPERATOR,
+        "Nothing for this phone: it is pushed again by itself. See what was lost: livepass db lost",
+        HOUR,
+        problem=False,
+    ),
     # Q5
     Finding(
         "LP307",
@@ -304,6 +365,40 @@ FINDINGS: tuple[Finding, ...] = (
         "{phone} says that it was told of a pass that it does not follow: “{line}”.",
         Who.HOLDER,
         "If the pass is still in Wallet, switch Automatic Updates off and on again on its back.",
+    ),
+    Finding(
+        "LP312",
+        "ask redirected",
+        Trip.ASK,
+        "{phone} says that its question what changed was answered with a redirect: “{line}”.",
+        Who.PROXY,
+        "Answer at the address that the pass names, or issue passes with the address that is redirected to.",
+    ),
+    # P8
+    Finding(
+        "LP308",
+        "answered for us that nothing is new",
+        Trip.ASK,
+        "{phone} says that it was pushed and told that nothing is new, which was not our answer: “{line}”.",
+        Who.PROXY,
+        _ROUTE,
+    ),
+    Finding(
+        "LP310",
+        "asked at /v1/v1",
+        Trip.ASK,
+        "{phone} called with /v1 twice in the path, and was answered 404: phones add /v1 themselves.",
+        Who.PROXY,
+        _SLASH_V1,
+    ),
+    # I5
+    Finding(
+        "LP311",
+        "asks go to another address",
+        Trip.ASK,
+        "{phone} has a pass that calls {url}, and this service says that it is {ours}: no ask has followed the push.",
+        Who.OPERATOR,
+        _ADDRESS,
     ),
     # ── trip 3b: fetch
     # F1
@@ -381,6 +476,14 @@ FINDINGS: tuple[Finding, ...] = (
         Who.PROXY,
         _ROUTE,
     ),
+    Finding(
+        "LP362",
+        "fetch redirected",
+        Trip.FETCH,
+        "{phone} says that its fetch was answered with a redirect: “{line}”.",
+        Who.PROXY,
+        "Answer at the address that the pass names, or issue passes with the address that is redirected to.",
+    ),
     # ── the change and the package
     # A1
     Finding(
@@ -400,6 +503,38 @@ FINDINGS: tuple[Finding, ...] = (
         "The pass could not follow the newest revision of its template: {reason}.",
         Who.ISSUER,
         "Mend it and import it again: livepass template import FOLDER",
+    ),
+    # R1
+    Finding(
+        "LP403",
+        "changed where no field shows it",
+        Trip.CHANGE,
+        "The last change gave no field another value: what differs is an image, a translation, or what Wallet does not "
+        "show.",
+        Who.ISSUER,
+        "See what was changed: livepass pass timeline {pass}",
+        problem=False,
+    ),
+    # R1
+    Finding(
+        "LP404",
+        "changed without a message",
+        Trip.CHANGE,
+        "The last change puts nothing on the lock screen: no field that changed has a changeMessage ({fields}).",
+        Who.ISSUER,
+        'If holders should notice, give the field a changeMessage with %@, as in "You have %@ points".',
+        problem=False,
+    ),
+    # R1
+    Finding(
+        "LP405",
+        "several messages at once",
+        Trip.CHANGE,
+        "The last change gave several fields with a changeMessage another value ({fields}): Wallet is reported to show "
+        "one general line instead.",
+        Who.ISSUER,
+        "Change one field with a changeMessage at a time.",
+        problem=False,
     ),
     # ── certificates
     Finding(
@@ -429,6 +564,14 @@ FINDINGS: tuple[Finding, ...] = (
         "Import the next one in time: livepass cert import FILE.p12 --password-file FILE",
         DAY,
         problem=False,
+    ),
+    Finding(
+        "LP504",
+        "NFC capability lost",
+        Trip.CERTIFICATE,
+        "The pass has an nfc key, and the live certificate may not sign NFC passes: phones refuse the next build.",
+        Who.OPERATOR,
+        "Import a certificate with the NFC entitlement, or the one before: livepass cert list",
     ),
 )
 

@@ -7,10 +7,11 @@ lot. A lot that was looked at as a whole is counted, the others are estimated fr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from livepass.core.frozen import frozen
 from livepass.core.timeline import Stand
-from livepass.core.why import Sure, Verdict
+from livepass.core.verdict import Sure, Verdict
 
 EXAMPLES = 10
 
@@ -18,7 +19,8 @@ EXAMPLES = 10
 @frozen
 class Behind:
     """Registrations of a pass type that stand alike. ``ended``: APNs' reason, where it ended their push tokens ("":
-    it did not). ``some``: (serial, device id) of a few, by device id, which is random.
+    it did not). ``some``: (serial, device id) of a few, by device id, which is random. ``counted``: else ``people`` is
+    an estimate.
     """
 
     pass_type: str
@@ -26,6 +28,7 @@ class Behind:
     ended: str
     people: int
     some: Sequence[tuple[str, str]]
+    counted: bool = True
 
 
 @frozen
@@ -62,11 +65,25 @@ class Share:
     example: Example
 
 
+def extrapolated(lots: Sequence[Behind], people: int) -> list[Behind]:
+    """The same lots of ``people``, of whom these were looked at; as they are when there are no more (0: not known)."""
+    seen = sum(lot.people for lot in lots)
+    if people <= seen:
+        return list(lots)
+    found, before = [], 0
+    for lot in lots:
+        # From the sums, so that what is rounded off here is not lost there.
+        share = (before + lot.people) * people // seen - before * people // seen
+        found.append(replace(lot, people=share, counted=False))
+        before += lot.people
+    return found
+
+
 def shares(lot: Behind, verdicts: Sequence[tuple[Example, Verdict]]) -> list[Share]:
     """What the verdicts on some of a lot say of all of it: their people add up to the lot's. None, none."""
     if not verdicts:
         return []
-    exact = len(verdicts) >= lot.people
+    exact = lot.counted and len(verdicts) >= lot.people
     each, rest = divmod(lot.people, len(verdicts))
     return [Share(verdict, each + (place < rest), exact, example) for place, (example, verdict) in enumerate(verdicts)]
 

@@ -61,7 +61,7 @@ SENTENCES: tuple[Sentence, ...] = (
     _sentence("T0", r"Authentication failure", None, "The service refused the pass's token (401)."),
     _sentence(
         "T1",
-        r"Unexpected response code (?P<status>\d+)",
+        r"Unexpected response code (?P<status>\d{1,9})",
         None,
         "The service answered with a status Wallet does not accept.",
     ),
@@ -156,6 +156,7 @@ class Testimony:
     device_id: str | None
     url: str | None
     task: str | None
+    status: int | None
 
 
 def read_line(line: str) -> Testimony:
@@ -170,8 +171,9 @@ def read_line(line: str) -> Testimony:
     if service:
         found["pass_type"] = service["pass_type"]
     sentence, inner = _recognise(said)
-    for key, value in inner.items():
-        found.setdefault(key, value)
+    for key in ("pass_type", "serial", "device_id"):
+        if key in inner:
+            found.setdefault(key, inner[key])
     trip = TRIP_OF_TASK[task["task"]] if task else Trip.TESTIMONY
     return Testimony(
         text,
@@ -186,6 +188,7 @@ def read_line(line: str) -> Testimony:
         found.get("device_id"),
         outer["url"] if outer else None,
         task["task"] if task else None,
+        int(inner["status"]) if "status" in inner else None,
     )
 
 
@@ -206,7 +209,7 @@ def testify(line: str, now: int) -> Event | None:
     read = read_line(line)
     if read.pass_type is None:
         return None
-    detail = {
+    detail: dict[str, object] = {
         # Wallets are free to quote what they sent: kept, it would be shown to whoever may read logs.
         "line": struck(read.line),
         "code": read.code,
@@ -215,6 +218,8 @@ def testify(line: str, now: int) -> Event | None:
         "level": read.level,
         "shape": read.shape,
     }
+    if read.status is not None:
+        detail["status"] = read.status
     return Event(Kind.TESTIFIED, now, read.pass_type, read.serial, read.device_id, detail=detail)
 
 
@@ -272,8 +277,7 @@ def _recognise(text: str) -> tuple[Sentence | None, dict[str, str]]:
     for sentence in SENTENCES:
         match = sentence.pattern.match(text)
         if match:
-            named = {k: v for k, v in match.groupdict().items() if v is not None}
-            return sentence, {k: named[k] for k in ("pass_type", "serial", "device_id") if k in named}
+            return sentence, {k: v for k, v in match.groupdict().items() if v is not None}
     return None, {}
 
 

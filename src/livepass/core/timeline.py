@@ -55,6 +55,7 @@ class Kind(StrEnum):
     RETOLD = "retold"
     ASKED = "asked"
     ASKED_UNKNOWN = "asked_unknown"
+    ASK_REFUSED = "ask_refused"
     FETCHED = "fetched"
     FETCH_REFUSED = "fetch_refused"
     FETCH_FAILED = "fetch_failed"
@@ -88,6 +89,7 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.RETOLD: Trip.PUSH,
     Kind.ASKED: Trip.ASK,
     Kind.ASKED_UNKNOWN: Trip.ASK,
+    Kind.ASK_REFUSED: Trip.ASK,
     Kind.FETCHED: Trip.FETCH,
     Kind.FETCH_REFUSED: Trip.FETCH,
     Kind.FETCH_FAILED: Trip.FETCH,

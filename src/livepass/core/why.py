@@ -7,106 +7,23 @@ only the phone knows what it made of the bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 
-from livepass.core.findings import BY_CODE, Finding, Who
 from livepass.core.frozen import frozen
-from livepass.core.model import Certificate, Held, Pass, Process, Target
+from livepass.core.misdirected import DOUBLED
 from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
-from livepass.core.trip2_push import DAY, HOUR, MINUTE, UNASKED_LADDER, Next, action_for
+from livepass.core.trip2_push import MINUTE, UNASKED_LADDER, Next, action_for
 from livepass.core.trip3_ask import RETELL_FIRST_MS
+from livepass.core.verdict import Facts, Found, Phone, Sure, Verdict, newest, verdict
+from livepass.core.why_pass import of_certificate, of_change, of_crowd, of_nobody
 
 WORKER_SILENT_MS = MINUTE
 PUSH_PATIENCE_MS = MINUTE
 ASK_PATIENCE_MS = UNASKED_LADDER[1]
 FETCH_PATIENCE_MS = RETELL_FIRST_MS
 """How long a trip may stand before it is called anything but in flight."""
-EXPIRES_SOON_MS = 30 * DAY
-BURST = 5
-"""Pushes within an hour, after which a phone that left may have been asked to. Apple does not say; we chose."""
 COHORT = 10
 """Fewer phones than this prove nothing about all phones."""
-
-
-@frozen
-class Phone:
-    """A registration, what is owed to it, and its newest events, oldest first: its own, and those of its pushes."""
-
-    held: Held
-    target: Target | None = None
-    events: Sequence[Event] = ()
-
-    @property
-    def followed(self) -> bool:
-        return self.held.registration.left_at is None and self.held.registration.superseded_at is None
-
-
-@frozen
-class Circuit:
-    """Pushes of a pass type that stand still because APNs refused the credential."""
-
-    open_until: int
-    reason: str
-    opened_at: int
-
-
-@frozen
-class Cohort:
-    """Of some phones that were pushed in the hour of a push: how many, and how many asked since."""
-
-    pushed: int = 0
-    asked: int = 0
-
-
-@frozen
-class Facts:
-    """What the service knows of a pass. ``events`` are the pass's newest ones, oldest first.
-
-    ``certificate`` is the live one; ``more`` says that the pass has more phones than were looked at.
-    """
-
-    pass_: Pass
-    phones: Sequence[Phone] = ()
-    events: Sequence[Event] = ()
-    certificate: Certificate | None = None
-    circuit: Circuit | None = None
-    processes: Sequence[Process] = ()
-    cohort: Cohort = Cohort()
-    more: bool = False
-
-
-class Sure(StrEnum):
-    CERTAIN = "certain"
-    LIKELY = "likely"
-    POSSIBLE = "possible"
-
-
-@frozen
-class Verdict:
-    """A finding about one pass. ``proof``: ids of events; ``device_id``: the phone it is about, if one."""
-
-    code: str
-    name: str
-    trip: Trip | None
-    sentence: str
-    proof: tuple[int, ...]
-    sure: Sure
-    who: Who
-    remedy: str
-    look_again_at: int | None
-    problem: bool
-    device_id: str | None = None
-
-
-@frozen
-class Found:
-    """What a rule that fits has found: what fills the sentence, and what proves it."""
-
-    words: Mapping[str, object]
-    proof: tuple[Event, ...] = ()
-    sure: Sure = Sure.CERTAIN
-    again_at: int | None = None
 
 
 @frozen
@@ -130,7 +47,9 @@ class View:
 
     def last(self, *kinds: Kind) -> Event | None:
         """The newest event of these kinds since there is something to wait for."""
-        return _last([*self.phone.events, *self.facts.events], kinds, self.changed_at, self.phone)
+        own = (None, self.phone.held.registration.device_id)
+        events = [event for event in (*self.phone.events, *self.facts.events) if event.device_id in own]
+        return newest(events, kinds, self.changed_at)
 
 
 Rule = Callable[[View], Found | None]
@@ -140,15 +59,15 @@ def explain(facts: Facts, now: int) -> tuple[Verdict, ...]:
     """What is to be said of a pass: what is wrong first, worst first; one state at least."""
     followed = [phone for phone in facts.phones if phone.followed]
     of_phones = [_of_phone(facts, phone, now) for phone in followed]
-    said = [*_of_certificate(facts, now), *_of_change(facts, now)]
-    said += sorted(of_phones, key=_rank) if followed else [_of_nobody(facts, now)]
+    said = [*of_certificate(facts, now), *of_change(facts, now), *of_crowd(facts, now)]
+    said += sorted(of_phones, key=_rank) if followed else [of_nobody(facts, now)]
     problems = [one for one in said if one.problem]
     return (*problems, *(one for one in said if not one.problem))
 
 
-def _rank(verdict: Verdict) -> tuple[bool, int]:
+def _rank(said: Verdict) -> tuple[bool, int]:
     """Worst first: what is not current yet; of these, what stands on the earliest trip. Problems come before all."""
-    return (verdict.code == "LP000", _TRIPS.index(verdict.trip))
+    return (said.code == "LP000", _TRIPS.index(said.trip))
 
 
 _TRIPS: tuple[Trip | None, ...] = (Trip.PUSH, Trip.ASK, Trip.FETCH, None)
@@ -158,127 +77,53 @@ def _of_phone(facts: Facts, phone: Phone, now: int) -> Verdict:
     view = View(facts, phone, first_gap(phone.held.watermarks), now)
     for code, stands, rule in RULES:
         if view.stand in stands and (found := rule(view)):
-            return _verdict(code, facts, now, found, phone)
+            return verdict(code, facts, now, found, phone.held.registration.device_id)
     raise AssertionError("the table ends with a rule for every stand")  # pragma: no cover
-
-
-def _verdict(code: str, facts: Facts, now: int, found: Found, phone: Phone | None = None) -> Verdict:
-    finding: Finding = BY_CODE[code]
-    name = f"{facts.pass_.pass_type}/{facts.pass_.serial}"
-    device_id = phone.held.registration.device_id if phone else None
-    words = {"pass": name, "phone": f"Phone {str(device_id)[:8]}", **found.words}
-    again = found.again_at
-    if again is None and finding.again is not None:
-        again = now + finding.again
-    return Verdict(
-        code,
-        finding.name,
-        finding.trip,
-        _filled(finding.sentence, words),
-        tuple(event.id for event in found.proof),
-        found.sure,
-        finding.who,
-        _filled(finding.remedy, words),
-        again,
-        finding.problem,
-        device_id,
-    )
-
-
-def _filled(text: str, words: Mapping[str, object]) -> str:
-    return text.format_map(words)
-
-
-# ── what is said of the pass
-
-
-def _of_certificate(facts: Facts, now: int) -> Iterator[Verdict]:
-    live = facts.certificate
-    if live is None:
-        yield _verdict("LP501", facts, now, Found({}))
-        return
-    ends = min(live.not_after, live.intermediate_not_after)
-    if ends <= now:
-        yield _verdict("LP502", facts, now, Found({}))
-    elif ends - now < EXPIRES_SOON_MS:
-        yield _verdict("LP503", facts, now, Found({"days": (ends - now) // DAY}))
-
-
-_CHANGES = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.UNCHANGED, Kind.TEMPLATE_REFUSED)
-
-
-def _of_change(facts: Facts, now: int) -> Iterator[Verdict]:
-    newest = _last(facts.events, _CHANGES)
-    if newest is not None and newest.kind is Kind.TEMPLATE_REFUSED:
-        faults = newest.detail.get("faults")
-        said = ", ".join(map(str, faults)) if isinstance(faults, list | tuple) else ""
-        yield _verdict("LP402", facts, now, Found({"reason": said or newest.detail.get("reason", "?")}, (newest,)))
-    if newest is not None and newest.kind is Kind.UNCHANGED:
-        yield _verdict("LP401", facts, now, Found({}, (newest,)))
-    if facts.pass_.voided:
-        yield _verdict("LP004", facts, now, Found({}))
-
-
-_REGISTER = (Kind.UNREGISTERED, Kind.REGISTRATION_REFUSED, Kind.TOO_MANY_PHONES, Kind.REGISTRATION_SUPERSEDED)
-
-
-def _of_nobody(facts: Facts, now: int) -> Verdict:
-    """No phone follows the pass: by what came last of trip 1."""
-    newest = _last(facts.events, _REGISTER)
-    if newest is None:
-        return _verdict("LP105" if facts.phones else "LP002", facts, now, Found({}))
-    if newest.kind is Kind.REGISTRATION_REFUSED:
-        words = {"status": newest.detail.get("status", "?"), "reason": newest.detail.get("reason", "?")}
-        return _verdict("LP101", facts, now, Found(words, (newest,)))
-    if newest.kind is Kind.TOO_MANY_PHONES:
-        return _verdict("LP104", facts, now, Found({}, (newest,)))
-    if newest.kind is Kind.REGISTRATION_SUPERSEDED:
-        return _verdict("LP105", facts, now, Found({}, (newest,), Sure.LIKELY))
-    # By id: device ids of one phone have one push token, and each lists its pushes.
-    pushes = {
-        event.id: event
-        for phone in facts.phones
-        for event in phone.events
-        if event.kind is Kind.PUSH_ACCEPTED and newest.at - HOUR <= event.at <= newest.at
-    }
-    if len(pushes) >= BURST:
-        return _verdict("LP103", facts, now, Found({"count": len(pushes)}, (newest, *pushes.values()), Sure.POSSIBLE))
-    return _verdict("LP102", facts, now, Found({}, (newest,)))
 
 
 # ── what is said of a phone
 
 
 @frozen
-class _Said:
-    """A phone's own words, while nothing that came later shows that they are over. ``about``: on this trip only."""
+class Said:
+    """A phone's own words, while nothing that came later shows that they are over. ``about``: on this trip only;
+    ``redirect``: only with a status that is one; ``not_ours``: not of what we answered ourselves.
+    """
 
     codes: tuple[str, ...]
-    about: Trip | None
+    about: Trip | None = None
+    redirect: bool = False
+    not_ours: bool = False
 
-    def fits(self, code: object, about: object) -> bool:
-        return code in self.codes and self.about in (None, about)
+    def fits(self, code: object, about: object, status: object) -> bool:
+        redirected = isinstance(status, int) and 300 <= status < 400
+        return code in self.codes and self.about in (None, about) and (redirected or not self.redirect)
 
     def __call__(self, view: View) -> Found | None:
         line = view.last(Kind.TESTIFIED)
-        if line is None or not self.fits(line.detail.get("code"), line.detail.get("about")):
+        if line is None or not self.fits(*(line.detail.get(key) for key in ("code", "about", "status"))):
             return None
         registration = view.phone.held.registration
         if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0):
             return None
+        if self.not_ours and _answered_so(line, view):
+            return None
         return Found({"line": str(line.detail.get("line", ""))[:200]}, (line,), _whose(line, view))
 
 
-def _said(*codes: str, about: Trip | None = None) -> Rule:
-    return _Said(codes, about)
-
-
-def leads_to(code: str, about: Trip) -> str | None:
+def leads_to(code: str, about: Trip, status: int | None = None) -> str | None:
     """The finding that a sentence of a phone's log proves while its phone stands there; ``None``: none by itself."""
     for finding, _, rule in RULES:
-        if isinstance(rule, _Said) and rule.fits(code, about):
+        if isinstance(rule, Said) and rule.fits(code, about, status):
             return finding
     return None
+
+
+def _answered_so(line: Event, view: View) -> bool:
+    """Whether we ourselves answered the last fetch with the status that the phone was given."""
+    ours = view.last(Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
+    status = 401 if line.detail.get("code") == "T0" else line.detail.get("status")
+    return ours is not None and status is not None and status == ours.detail.get("status")
 
 
 def _whose(line: Event, view: View) -> Sure:
@@ -307,7 +152,7 @@ def _dead(*reasons: str) -> Rule:
         held = view.phone.held
         if held.dead_at is None or (reasons and held.dead_reason not in reasons):
             return None
-        event = _last(view.phone.events, (Kind.TOKEN_DEAD,))
+        event = newest(view.phone.events, (Kind.TOKEN_DEAD,))
         return Found({"reason": held.dead_reason or "?"}, (event,) if event else ())
 
     return rule
@@ -393,7 +238,7 @@ def _fetch_event(kind: Kind) -> Rule:
 
     def rule(view: View) -> Found | None:
         event = view.last(Kind.FETCHED, Kind.FETCH_REFUSED, Kind.FETCH_FAILED)
-        if event is None or event.kind is not kind:
+        if event is None or event.kind is not kind or event.detail.get("reason") == DOUBLED:
             return None
         words = {key: event.detail.get(key, "?") for key in ("status", "reason")}
         return Found(words, (event,), Sure.LIKELY if view.alone else Sure.POSSIBLE)
@@ -401,8 +246,27 @@ def _fetch_event(kind: Kind) -> Rule:
     return rule
 
 
+def _doubled(view: View) -> Found | None:
+    """The last thing heard of the phone, or of a fetch, came with /v1 twice."""
+    event = view.last(Kind.ASKED, Kind.ASK_REFUSED, Kind.FETCHED, Kind.FETCH_REFUSED)
+    return Found({}, (event,)) if event is not None and event.detail.get("reason") == DOUBLED else None
+
+
+def _elsewhere(view: View) -> Found | None:
+    url = view.facts.elsewhere
+    return Found({"url": url, "ours": view.facts.ours}, (), Sure.LIKELY) if url is not None else None
+
+
+def _restarted(view: View) -> Found | None:
+    """It is owed what a new history owes everybody, and nothing that changed since."""
+    history = view.facts.history
+    if history is None or view.phone.held.watermarks.changed != history.seq:
+        return None
+    return Found({"reason": str(history.detail.get("reason", "?")).replace("_", " ")}, (history,))
+
+
 def _always(view: View) -> Found | None:
-    event = _last(view.phone.events, (Kind.ASKED, Kind.PUSH_ACCEPTED))
+    event = newest(view.phone.events, (Kind.ASKED, Kind.PUSH_ACCEPTED))
     return Found({}, (event,) if event else ())
 
 
@@ -412,12 +276,13 @@ _OPEN = _PUSH | _ASK | _FETCH
 _SERVED = _FETCH | _CURRENT
 
 RULES: Sequence[tuple[str, set[Stand], Rule]] = (
-    ("LP353", _SERVED, _said("T4")),
-    ("LP354", _SERVED, _said("T5", "T5b")),
+    ("LP353", _SERVED, Said(("T4",))),
+    ("LP354", _SERVED, Said(("T5", "T5b"))),
     # Not where it is current: a phone that is told again, to be sure, finds nothing new and says so.
-    ("LP355", _FETCH, _said("S0", "S2")),
-    ("LP357", _SERVED, _said("S1")),
-    ("LP359", _SERVED, _said("T0", "T1", "T3", about=Trip.FETCH)),
+    ("LP355", _FETCH, Said(("S0", "S2"))),
+    ("LP357", _SERVED, Said(("S1",))),
+    ("LP362", _SERVED, Said(("T1",), Trip.FETCH, redirect=True)),
+    ("LP359", _SERVED, Said(("T0", "T1", "T3"), Trip.FETCH, not_ours=True)),
     ("LP000", _CURRENT, _current),
     # Before any accusation: nothing says that it is behind.
     ("LP003", _OPEN, _unverified),
@@ -432,29 +297,23 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP207", _PUSH, _push_answered(Next.LATER, Next.MUCH_LATER, Next.QUARANTINE, Next.TOKEN_DEAD)),
     ("LP209", _PUSH, _push_answered(Next.OUR_BUG)),
     ("LP208", _PUSH, _held_back),
-    ("LP303", _ASK | _FETCH, _said("T0", "T1", about=Trip.ASK)),
-    ("LP304", _ASK | _FETCH, _said("T3", about=Trip.ASK)),
-    ("LP305", _ASK | _FETCH, _said("S5", "S6")),
-    ("LP307", _FETCH, _said("S4")),
+    ("LP310", _ASK | _FETCH, _doubled),
+    ("LP312", _ASK | _FETCH, Said(("T1",), Trip.ASK, redirect=True)),
+    ("LP303", _ASK | _FETCH, Said(("T0", "T1"), Trip.ASK)),
+    ("LP304", _ASK | _FETCH, Said(("T3",), Trip.ASK)),
+    ("LP305", _ASK | _FETCH, Said(("S5", "S6"))),
+    ("LP307", _FETCH, Said(("S4",))),
+    ("LP308", _ASK | _FETCH, Said(("S3",))),
     ("LP358", _FETCH, _fetch_event(Kind.FETCH_FAILED)),
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),
     # Below here patience is over.
     ("LP211", _PUSH, _not_owed),
     ("LP210", _PUSH, _always),
+    ("LP311", _ASK, _elsewhere),
     ("LP302", _ASK, _nobody_asks),
+    ("LP306", _ASK, _restarted),
     ("LP301", _ASK, _always),
     ("LP352", _FETCH, _always),
 )
 """In this order; the first that fits is the verdict. Each may only speak where the phone stands."""
-
-
-def _last(events: Sequence[Event], kinds: Sequence[Kind], since: int = 0, phone: Phone | None = None) -> Event | None:
-    """The newest of these kinds; with ``phone``, none that names another one."""
-    own = (None, phone.held.registration.device_id) if phone else ()
-    fitting = [
-        event
-        for event in events
-        if event.kind in kinds and event.at >= since and (phone is None or event.device_id in own)
-    ]
-    return max(fitting, key=lambda event: event.id, default=None)

@@ -7,6 +7,7 @@ registration) is written before it; what was merely observed is written after it
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from livepass.core import crowd, testimony, trip1_register, trip3_ask, trip3_fetch
@@ -15,6 +16,8 @@ from livepass.core.change import http_date
 from livepass.core.crowd import PHONES_PER_PASS
 from livepass.core.decision import Decision, NewEpoch, Reply
 from livepass.core.history import Reason
+from livepass.core.misdirected import STATUS as NOT_FOUND
+from livepass.core.misdirected import misdirected
 from livepass.core.model import PassHead, TokenSource
 from livepass.core.replay import Act, entry_of
 from livepass.core.timeline import Event, Kind
@@ -394,11 +397,23 @@ class Answering:
         if event is not None:
 
             async def note(tx: Tx) -> Noted:
-                known = await tx.pass_(event.pass_type, event.serial or "") is not None
-                return (), (event,) if known else ()
+                return (), (event,) if await _known(tx, event) else ()
 
             self._recorder.later(note)
         return Reply(200)
+
+    def misdirected(self, method: str, parts: Sequence[str]) -> Reply:
+        """A call with ``/v1`` twice in the path, which is answered 404; ``parts`` is the rest of it. Written down where
+        it names a pass or a phone that we know.
+        """
+        event = misdirected(method, parts, self._clock.now())
+        if event is not None and self._room(1):
+
+            async def note(tx: Tx) -> Noted:
+                return (), (event,) if await _known(tx, event) else ()
+
+            self._recorder.later(note)
+        return Reply(NOT_FOUND)
 
     def _room(self, lines: int) -> int:
         """How many of so many lines are kept. That some are not is said now and then."""
@@ -435,6 +450,13 @@ class Answering:
         if "%" not in serial or (await self._store.fetch_snapshot(pass_type, serial)).head is not None:
             return serial
         return unquote(serial)
+
+
+async def _known(tx: Tx, event: Event) -> bool:
+    """Whether the pass that an event names is ours, or the phone where it names none."""
+    if event.serial is not None:
+        return await tx.pass_(event.pass_type, event.serial) is not None
+    return (await tx.ask_snapshot(event.pass_type, event.device_id or "", None)).device is not None
 
 
 class Fetched:

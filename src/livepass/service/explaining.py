@@ -12,7 +12,8 @@ from livepass.core.model import Held, Pass, Target
 from livepass.core.morning import Example, Group, Share, grouped, shares
 from livepass.core.timeline import Trip, first_gap
 from livepass.core.trip2_push import HOUR
-from livepass.core.why import Cohort, Facts, Phone, Verdict, explain
+from livepass.core.verdict import Cohort, Facts, Phone, Verdict
+from livepass.core.why import explain
 from livepass.service.refusals import NotFound, no_pass
 from livepass.service.seams import Clock, Store
 
@@ -22,6 +23,9 @@ MOST_EVENTS = 50
 """Events read of the pass, of each phone, and of its pushes."""
 SOME, LEAST_SOME = 40, 2
 """How many registrations of each lot are looked at when everything is: fewer where there are many pass types."""
+MOST_PLACED = 50_000
+"""Registrations of a pass type that are sorted by where they stand; more are counted and estimated from these."""
+NFC_LOST = "LP504"
 SAMPLE = 500
 """Push tokens of which it is counted how many asked."""
 
@@ -57,11 +61,12 @@ class Round:
 
 
 class Explaining:
-    """Why a pass is not up to date."""
+    """Why a pass is not up to date. ``web_service_url`` is what goes into new passes ("": not known here)."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, web_service_url: str = "") -> None:
         self._store = store
         self._clock = clock
+        self._url = web_service_url
 
     async def explain(self, pass_type: str, serial: str, devices: Collection[str] = ()) -> Explained:
         """``devices`` are looked at as well, wherever they come. Raises ``NotFound``."""
@@ -85,6 +90,9 @@ class Explaining:
             await store.processes(),
             await self._cohort(pass_type, [held for held, _ in looked_at]),
             more,
+            await store.last_new_epoch(pass_type),
+            await store.strangers(pass_type, limit=MOST_EVENTS),
+            self._url,
         )
         return Explained(row, explain(facts, self._clock.now()), len(looked_at), more)
 
@@ -93,7 +101,8 @@ class Explaining:
         found: list[Share] = []
         followed = behind = looked_at = 0
         for pass_type in pass_types:
-            lots = await self._store.behind(pass_type, some=max(LEAST_SOME, SOME // len(pass_types)))
+            some = max(LEAST_SOME, SOME // len(pass_types))
+            lots = await self._store.behind(pass_type, some=some, most=MOST_PLACED)
             explained = await self._explained(pass_type, [one for lot in lots for one in lot.some])
             for lot in lots:
                 said = [
@@ -131,7 +140,10 @@ class Explaining:
         if known is None:
             return []
         example = Example(pass_type, known.pass_.serial, None)
-        return [Share(one, people, True, example) for one in known.verdicts if one.trip is Trip.CERTIFICATE]
+        # Whether a pass is an NFC pass, the others do not say.
+        return [
+            Share(one, people, one.code != NFC_LOST, example) for one in known.verdicts if one.trip is Trip.CERTIFICATE
+        ]
 
     async def _phone(self, held: Held, target: Target | None) -> Phone:
         row = held.registration

@@ -81,6 +81,7 @@ class Issuing:
         self._builder = builder
         self._clock = clock
         self._due = due
+        self.web_service_url = web_service_url
         self._drafting = Drafting(store, keys, builder, clock, chance, web_service_url)
         self.gave: dict[str, int] = {}
         """The newest ``last_modified`` given away from here, by pass type: a lost history is not to be repeated."""

@@ -35,7 +35,7 @@ from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
 from livepass.core.timeline import Event
 from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
-from livepass.core.why import Circuit, Cohort
+from livepass.core.verdict import Circuit, Cohort
 from livepass.pkpass import CertificateFacts
 
 T = TypeVar("T")
@@ -137,14 +137,21 @@ class Reader(Protocol):
     async def count_followed(self, pass_type: str) -> int:
         """How many registrations are told of changes."""
 
-    async def behind(self, pass_type: str, *, some: int) -> Sequence[Behind]:
-        """Who was not served what is current, in lots that stand alike, with up to ``some`` of each named."""
+    async def behind(self, pass_type: str, *, some: int, most: int) -> Sequence[Behind]:
+        """Who was not served what is current, in lots that stand alike, with up to ``some`` of each named. Where there
+        are ``most`` or more, so many of them are looked at, and the lots are estimated from those.
+        """
 
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         """The newest events that name a pass, newest first."""
 
     async def last_of_phone(self, pass_type: str, device_id: str, target: str, *, limit: int) -> Sequence[Event]:
         """The newest events of a phone, and the newest of its pushes, that name no pass. So many of each."""
+
+    async def last_new_epoch(self, pass_type: str) -> Event | None: ...
+
+    async def strangers(self, pass_type: str, *, limit: int) -> Sequence[Event]:
+        """The newest asks for phones that we do not know, newest first."""
 
     async def circuit(self, pass_type: str) -> Circuit | None: ...
 

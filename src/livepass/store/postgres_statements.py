@@ -23,7 +23,7 @@ _NUMBERS = (
     *("created_at", "changed_at", "proven_at", "retired_at", "last_push_at", "token_registered_at"),
     *("not_before", "not_after", "intermediate_not_after"),
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
-    *("most_phones", "siblings_since", "retold", "tomorrow"),
+    *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
 )
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),

@@ -460,7 +460,7 @@ SELECT count(*) FROM registration WHERE pass_type = :pass_type AND left_at IS NU
 
 -- name: behind
 -- Who was not served what is current, by where they stand: how many, and the first ones by device id, which is random.
--- Who is up to date costs no look at a phone or a push token.
+-- Who is up to date costs no look at a phone or a push token; of very many, the first stand for all, which are counted.
 WITH owed AS (
   SELECT r.serial, r.device_id, r.joined, greatest(p.seq, c.began) AS changed
     FROM counter c
@@ -468,6 +468,7 @@ WITH owed AS (
     JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
    WHERE c.pass_type = :pass_type AND r.left_at IS NULL AND r.superseded_at IS NULL
      AND r.served < greatest(p.seq, c.began)
+   ORDER BY r.device_id, r.serial LIMIT :most
 ), standing AS (
   SELECT o.serial, o.device_id, coalesce(g.dead_reason, '') AS ended,
          CASE WHEN d.told >= greatest(o.changed, o.joined) THEN 'fetch'
@@ -480,7 +481,15 @@ WITH owed AS (
          row_number() OVER (PARTITION BY stand, ended ORDER BY device_id, serial) AS place
     FROM standing
 )
-SELECT stand, ended, people, serial, device_id FROM placed WHERE place <= :some ORDER BY stand, ended, place;
+SELECT stand, ended, people, serial, device_id,
+       CASE WHEN (SELECT count(*) FROM owed) < :most THEN 0
+            ELSE (SELECT count(*)
+                    FROM counter c
+                    JOIN registration r ON r.pass_type = c.pass_type
+                    JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+                   WHERE c.pass_type = :pass_type AND r.left_at IS NULL AND r.superseded_at IS NULL
+                     AND r.served < greatest(p.seq, c.began)) END AS of_all
+  FROM placed WHERE place <= :some ORDER BY stand, ended, place;
 
 -- name: last_of_pass
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
@@ -493,6 +502,14 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 -- name: last_of_target
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND serial IS NULL AND target = :target ORDER BY id DESC LIMIT :limit;
+
+-- name: last_new_epoch
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND kind = 'new_epoch' ORDER BY id DESC LIMIT 1;
+
+-- name: strangers
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND kind = 'asked_unknown' ORDER BY id DESC LIMIT :limit;
 
 -- name: circuit
 SELECT open_until, reason, opened_at FROM circuit WHERE pass_type = :pass_type;

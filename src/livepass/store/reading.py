@@ -27,11 +27,11 @@ from livepass.core.model import (
     Target,
     TokenSource,
 )
-from livepass.core.morning import Behind
+from livepass.core.morning import Behind, extrapolated
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
 from livepass.core.timeline import Event, Stand
-from livepass.core.why import Circuit, Cohort
+from livepass.core.verdict import Circuit, Cohort
 from livepass.store import rows
 
 Parameters = Mapping[str, Any]
@@ -136,13 +136,14 @@ class Reading:
         count: int = row[0]
         return count
 
-    async def behind(self, pass_type: str, *, some: int) -> Sequence[Behind]:
-        found = await self._db.rows("behind", {"pass_type": pass_type, "some": some})
+    async def behind(self, pass_type: str, *, some: int, most: int) -> Sequence[Behind]:
+        found = await self._db.rows("behind", {"pass_type": pass_type, "some": some, "most": most})
         lots = groupby(found, key=lambda row: (row[0], row[1], row[2]))
-        return [
+        placed = [
             Behind(pass_type, Stand(stand), ended, people, [(row[3], row[4]) for row in rows_])
             for (stand, ended, people), rows_ in lots
         ]
+        return extrapolated(placed, found[0][5]) if found else placed
 
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         found = await self._db.rows("last_of_pass", {"pass_type": pass_type, "serial": serial, "limit": limit})
@@ -153,6 +154,13 @@ class Reading:
         own = await self._db.rows("last_of_phone", {**key, "device_id": device_id})
         pushes = await self._db.rows("last_of_target", {**key, "target": target})
         return [rows.event(row) for row in (*own, *pushes)]
+
+    async def last_new_epoch(self, pass_type: str) -> Event | None:
+        row = await self._one("last_new_epoch", pass_type=pass_type)
+        return None if row is None else rows.event(row)
+
+    async def strangers(self, pass_type: str, *, limit: int) -> Sequence[Event]:
+        return [rows.event(row) for row in await self._db.rows("strangers", {"pass_type": pass_type, "limit": limit})]
 
     async def circuit(self, pass_type: str) -> Circuit | None:
         row = await self._one("circuit", pass_type=pass_type)

@@ -71,7 +71,7 @@ class IssuerApp:
         load: Load | None = None,
     ) -> None:
         self._load = load or Load(clock)
-        explaining = Explaining(store, clock)
+        explaining = Explaining(store, clock, issuing.web_service_url)
         self._services = Services(store, access, issuing, publishing, rotating, clock, self._load, explaining)
         self._routes = Routes(OPERATIONS)
 

@@ -9,7 +9,7 @@ from livepass.core.model import Process, Registration, Target
 from livepass.core.morning import Group
 from livepass.core.shedding import given_up
 from livepass.core.timeline import Event
-from livepass.core.why import Verdict
+from livepass.core.verdict import Verdict
 from livepass.manual import of_finding, of_sentence
 from livepass.service.explaining import Explained, Round
 from livepass.web.issuer_answers import Instant, at, maybe_at

@@ -102,7 +102,7 @@ class PhoneApp:
         if parts[:2] == ("v1", "v1"):
             # Not tolerated: a 200 would let the phone believe that it is registered.
             log.warning("a pass carries a webServiceURL that ends in /v1: phones add /v1 themselves")
-            return Reply(404)
+            return self._answering.misdirected(method, parts[1:])
         match parts:
             case ("v1", "devices", device_id, "registrations", pass_type, serial):
                 return await self._registration(request, device_id, pass_type, serial, receive)

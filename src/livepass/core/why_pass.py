@@ -1,0 +1,142 @@
+"""What ``why`` says of a pass as a whole: its certificate, its last change, and nobody who follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from livepass.core.change import SEVERAL_MESSAGES
+from livepass.core.misdirected import DOUBLED
+from livepass.core.timeline import Event, Kind, Stand, first_gap
+from livepass.core.trip2_push import DAY, HOUR
+from livepass.core.verdict import Facts, Found, Sure, Verdict, newest, verdict
+
+EXPIRES_SOON_MS = 30 * DAY
+BURST = 5
+"""Pushes within an hour, after which a phone that left may have been asked to. Apple does not say; we chose."""
+
+
+# ── the certificate
+
+
+def of_certificate(facts: Facts, now: int) -> Iterator[Verdict]:
+    live = facts.certificate
+    if live is None:
+        yield verdict("LP501", facts, now, Found({}))
+        return
+    ends = min(live.not_after, live.intermediate_not_after)
+    if ends <= now:
+        yield verdict("LP502", facts, now, Found({}))
+    elif ends - now < EXPIRES_SOON_MS:
+        yield verdict("LP503", facts, now, Found({"days": (ends - now) // DAY}))
+    if not live.nfc and "nfc" in facts.document:
+        yield verdict("LP504", facts, now, Found({}))
+
+
+# ── the last change
+
+_CHANGES = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.UNCHANGED, Kind.TEMPLATE_REFUSED)
+
+
+def of_change(facts: Facts, now: int) -> Iterator[Verdict]:
+    last = newest(facts.events, _CHANGES)
+    if last is not None and last.kind is Kind.TEMPLATE_REFUSED:
+        faults = last.detail.get("faults")
+        said = ", ".join(map(str, faults)) if isinstance(faults, list | tuple) else ""
+        yield verdict("LP402", facts, now, Found({"reason": said or last.detail.get("reason", "?")}, (last,)))
+    if last is not None and last.kind is Kind.UNCHANGED:
+        yield verdict("LP401", facts, now, Found({}, (last,)))
+    if facts.pass_.voided:
+        yield verdict("LP004", facts, now, Found({}))
+    expires = facts.document.get("expirationDate")
+    if isinstance(expires, str) and _is_over(expires, now):
+        yield verdict("LP005", facts, now, Found({"when": expires}))
+    if last is not None and last.kind is Kind.CHANGED and _all_current(facts):
+        yield from _unnoticed(last, facts, now)
+
+
+def _is_over(text: str, now: int) -> bool:
+    """Whether a W3C date lies behind us; one that cannot be read does not."""
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return date.tzinfo is not None and date.timestamp() * 1000 <= now
+
+
+def _all_current(facts: Facts) -> bool:
+    """Whether there are phones, and all were served the last change: then what is asked is why nobody noticed it."""
+    marks = [phone.held.watermarks for phone in facts.phones if phone.followed]
+    return bool(marks) and all(first_gap(mark) is Stand.CURRENT for mark in marks)
+
+
+def _unnoticed(changed: Event, facts: Facts, now: int) -> Iterator[Verdict]:
+    fields, text = changed.detail.get("fields"), changed.detail.get("lock_screen")
+    if not isinstance(fields, list):
+        return
+    keys = [str(one.get("key")) for one in fields if isinstance(one, Mapping)]
+    if not fields:
+        yield verdict("LP403", facts, now, Found({}, (changed,)))
+    elif text is None:
+        yield verdict("LP404", facts, now, Found({"fields": ", ".join(keys)}, (changed,), Sure.LIKELY))
+    elif text == SEVERAL_MESSAGES:
+        yield verdict("LP405", facts, now, Found({"fields": ", ".join(keys)}, (changed,), Sure.LIKELY))
+
+
+# ── who follows it
+
+
+def of_crowd(facts: Facts, now: int) -> Iterator[Verdict]:
+    last = newest(facts.events, (Kind.TOO_MANY_PHONES,))
+    if last is not None:
+        words = {key: last.detail.get(key, "?") for key in ("phones", "cap", "never_asked")}
+        yield verdict("LP104", facts, now, Found(words, (last,)))
+
+
+_REGISTER = (Kind.UNREGISTERED, Kind.REGISTRATION_REFUSED, Kind.REGISTRATION_SUPERSEDED)
+
+
+def of_nobody(facts: Facts, now: int) -> Verdict:
+    """No phone follows the pass: by what came last of trip 1."""
+    last = newest(facts.events, _REGISTER)
+    if last is None:
+        return _of_no_trace(facts, now)
+    if last.kind is Kind.REGISTRATION_REFUSED:
+        reason = last.detail.get("reason", "?")
+        if reason == DOUBLED:
+            return verdict("LP110", facts, now, Found({}, (last,)))
+        words = {"status": last.detail.get("status", "?"), "reason": reason}
+        return verdict("LP101", facts, now, Found(words, (last,)))
+    if last.kind is Kind.REGISTRATION_SUPERSEDED:
+        return verdict("LP105", facts, now, Found({}, (last,), Sure.LIKELY))
+    # By id: device ids of one phone have one push token, and each lists its pushes.
+    pushes = {
+        event.id: event
+        for phone in facts.phones
+        for event in phone.events
+        if event.kind is Kind.PUSH_ACCEPTED and last.at - HOUR <= event.at <= last.at
+    }
+    if len(pushes) >= BURST:
+        return verdict("LP103", facts, now, Found({"count": len(pushes)}, (last, *pushes.values()), Sure.POSSIBLE))
+    return verdict("LP102", facts, now, Found({}, (last,)))
+
+
+def _of_no_trace(facts: Facts, now: int) -> Verdict:
+    """Nothing is known of any registration: it may have been made elsewhere, been lost, or never been made."""
+    if facts.phones:
+        return verdict("LP105", facts, now, Found({}))
+    if facts.elsewhere is not None:
+        words = {"url": facts.elsewhere, "ours": facts.ours}
+        return verdict("LP107", facts, now, Found(words, (), Sure.LIKELY))
+    fetched = newest(facts.events, (Kind.FETCHED,))
+    if facts.history is not None and facts.history.at > facts.pass_.created_at:
+        since = facts.history.at
+        asks = [ask for ask in facts.strangers if ask.detail.get("ours") and ask.at >= since]
+        phones = {ask.device_id for ask in asks}
+        if phones:
+            proof = (facts.history, *asks, *((fetched,) if fetched else ()))
+            lost: dict[str, object] = {"count": len(phones)}
+            return verdict("LP106", facts, now, Found(lost, proof, Sure.LIKELY if fetched else Sure.POSSIBLE))
+    if fetched is not None:
+        return verdict("LP006", facts, now, Found({}, (fetched,)))
+    return verdict("LP002", facts, now, Found({}))
