@@ -20,6 +20,12 @@ def test_every_finding_is_explained() -> None:
     assert list(catalogue().wrong()) == []
 
 
+def test_the_runbook_leads_on_from_every_finding() -> None:
+    text = (made_pages.REFERENCE.parent / "runbooks" / "my-pass-stopped-updating.md").read_text("utf-8")
+    missing = {finding.code for finding in FINDINGS} - set(re.findall(r"findings/(LP\d{3})\.md", text))
+    assert not missing, f"its table says of {sorted(missing)} neither what it means nor what to do next"
+
+
 @pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.code)
 def test_what_is_to_be_typed_exists(finding: Finding) -> None:
     context = click.Context(root)

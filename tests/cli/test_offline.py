@@ -30,8 +30,9 @@ def test_log_explain_of_an_unknown_sentence_is_a_problem_found(livepass):
 
 def test_log_explain_says_where_it_leads(livepass):
     found = livepass("log", "explain", SAID, "--json").json
-    assert {key: found[key] for key in ("task", "about", "pass_type", "serial", "finding", "docs")} == {
+    assert {key: found[key] for key in ("task", "status", "about", "pass_type", "serial", "finding", "docs")} == {
         "task": "Get pass",
+        "status": 500,
         "about": "fetch",
         "pass_type": "pass.x",
         "serial": "7",

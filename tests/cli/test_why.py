@@ -38,7 +38,8 @@ def test_a_problem_leaves_with_exit_1(issued):
     ran = issued("why", NAME, "--json", exit_=1).json
     assert ran["problem"] and [one["code"] for one in ran["verdicts"]] == ["LP501", "LP002"]
     said = issued("why", NAME, exit_=1).out
-    assert "LP501 no certificate" in said and "livepass help LP501" in said and "livepass help findings" in said
+    assert "LP501 no certificate" in said and "livepass help LP501" in said
+    assert "livepass help my-pass-stopped-updating" in said
     assert [one["docs"] for one in ran["verdicts"]] == ["/docs/findings/LP501", "/docs/findings/LP002"]
 
 
@@ -60,6 +61,7 @@ def test_all_passes_at_once(issued):
     assert group["examples"] == [{"pass_type": TYPE, "serial": "1001", "device_id": None}]
     said = issued("why", "--all", "--group", exit_=1).out
     assert "LP501 no certificate" in said and f"livepass why {NAME}" in said and "livepass help LP501" in said
+    assert "livepass help everything-stopped-updating" in said
     [row] = issued("why", "--all", "--json", exit_=1).rows
     assert (row["serial"], row["code"], row["problem"]) == ("1001", "LP501", True)
     assert NAME in issued("why", "--all", exit_=1).out

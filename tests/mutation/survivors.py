@@ -115,7 +115,7 @@ ACCEPTED: Mapping[str, str] = {
     "why: _of_phone: raise AssertionError('the table ends with a rule for every stand') → pass": (
         "Equivalent: never reached; the table ends with a rule for every stand."
     ),
-    "why: _said.rule: if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0): pass → if view.stand is Stand.CURRENT and line.at < (registration.served_at or 1): pass": (
+    "why: Said.__call__: if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0): pass → if view.stand is Stand.CURRENT and line.at < (registration.served_at or 1): pass": (
         "Equivalent: instants are later than the first millisecond of 1970."
     ),
     "morning: grouped: …ct, max((one.verdict.sure for one in several), key=_DOUBT.index), sum((one.people for one in several)), all(… → …ct, max((one.verdict.sure for one in several)), sum((one.people for one in several)), all(…": (

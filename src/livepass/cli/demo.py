@@ -128,7 +128,7 @@ def _introduce(world: Any, started: float) -> None:
         ("emulated APNs", f"{world.apns.url}  (HTTP/2, TLS, client certificate)"),
         ("emulated phone", f"{', '.join(world.phones)}, rules of iOS 27, rate limiting off"),
         (f"{len(SAMPLES)} sample passes", " · ".join(sample.title for sample in SAMPLES)),
-        ("installed", f"and registered {took:.1f} s after the start"),
+        ("added to the phone", f"and registered {took:.1f} s after the start"),
     )
     click.echo(f"livepass {__version__} · demo: nothing here talks to Apple\n")
     for what, text in lines:

@@ -22,7 +22,7 @@ SETTINGS = """\
 # LIVEPASS_PUBLIC_URL, and so on. Files are found from the directory that livepass is started in.
 
 # The https address under which phones reach this service. It is written into every pass and cannot be changed in a
-# pass that is installed: settle it before you issue passes to real phones.
+# pass that a phone holds: settle it before you issue passes to real phones.
 public_url = "{public_url}"
 
 # SQLite: one file.

@@ -89,6 +89,7 @@ def _explained(line: str) -> dict[str, Any]:
         "about": read.trip.value,
         "level": read.level,
         "task": read.task,
+        "status": read.status,
         "pass_type": read.pass_type,
         "serial": read.serial,
         "device_id": read.device_id,

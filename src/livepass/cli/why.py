@@ -92,7 +92,7 @@ def _draw_all(page: Page, found: Mapping[str, Any]) -> None:
             ("and at", text_of(", ".join(names[1:])) if names[1:] else None),
         )
     if found["problem"]:
-        page.line(dim("Every finding: livepass help findings"))
+        page.line(dim("Step by step: livepass help everything-stopped-updating"))
 
 
 def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
@@ -103,7 +103,7 @@ def _draw(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
     if current:
         page.line(good(f"{name}: {len(current)} of {found['phones']} phones were served the newest version"))
     if found["problem"]:
-        page.line(dim("Every finding: livepass help findings"))
+        page.line(dim("Step by step: livepass help my-pass-stopped-updating"))
     if cohort := found["cohort"]:
         page.line(dim(f"Of {cohort['pushed']} phones pushed in that hour, {cohort['asked']} asked since."))
     if found["more"]:

@@ -433,7 +433,7 @@ FINDINGS: tuple[Finding, ...] = (
         Trip.FETCH,
         "{phone} was told of the change, and a fetch of this pass was answered {status}: its token was wrong.",
         Who.ISSUER,
-        "A token must never change while a pass is installed: hand out a copy built now with "
+        "A token must never change while a phone may hold the pass: hand out a copy built now with "
         "livepass pass build {pass} -o FILE.pkpass",
     ),
     # F5

@@ -130,7 +130,7 @@ class SealedKeyRing:
             return closed.with_traceback(None)
         return CannotUnseal(
             f"shared key {key_id} is not in the database, and passes there are derived with it",
-            "restore the table shared_key from a backup: the token of an installed pass cannot be replaced",
+            "restore the table shared_key from a backup: the token of a pass that a phone holds cannot be replaced",
         )
 
     def stranger_token(self, tenant: str, pass_type: str, serial: str) -> str:

@@ -74,7 +74,7 @@ class Safekeeping:
         if missing := _missing(stored):
             raise NoSharedKey(
                 f"the database holds passes, but not the key for {' and '.join(missing)} (table shared_key)",
-                "restore the whole database from a backup: tokens of installed passes cannot be derived anew",
+                "restore the whole database from a backup: tokens of passes that phones hold cannot be derived anew",
             )
         self._keys.adopt(stored)
 

@@ -104,7 +104,7 @@ INVARIANTS: Mapping[str, Invariant] = {
     "confirmed_above_served": Invariant("more was confirmed than served", _REPORT),
     "joined_after_its_number": Invariant("the phone was told of the pass before it joined", _REPORT),
     "number_below_zero": Invariant("a change number below zero", _RESTORE, "pass_type serial"),
-    "retell_without_reason": Invariant("a pass is to be told again that arrived, or that the phone left", _REPORT),
+    "retell_without_reason": Invariant("a pass is to be told again that was served, or that the phone left", _REPORT),
     "lease_forgotten": Invariant(
         "pushes that a worker claimed more than a day ago, and nobody took over",
         "start a worker: livepass serve, or livepass worker",
