@@ -42,6 +42,8 @@ class Front:
         """What is said after the handshake instead of anything else; empty: the service speaks."""
         self.requests = b""
         """Everything that clients said."""
+        self.trickles: threading.Event | None = None
+        """A byte every now and then follows what is said, until this is set."""
         self._trust = ssl.create_default_context()
         self._trust.check_hostname = False
         self._trust.verify_mode = ssl.CERT_NONE
@@ -62,6 +64,8 @@ class Front:
             with self.context.wrap_socket(plain, server_side=True) as client:
                 if self.says:
                     client.sendall(self.says)
+                    while self.trickles is not None and not self.trickles.wait(0.05):
+                        client.sendall(b".")
                     return
                 inner = socket.create_connection(("127.0.0.1", self.behind), 20)
                 with self._trust.wrap_socket(inner, server_hostname="localhost") as service:
@@ -72,7 +76,14 @@ class Front:
         while True:
             waiting = [each for each in other if each.pending()]
             for each in waiting or select.select(list(other), [], [], 20)[0]:
-                data = each.recv(65536)
+                # A record may hold no data (a session ticket): reading it must not keep the other side waiting.
+                each.setblocking(False)
+                try:
+                    data = each.recv(65536)
+                except ssl.SSLWantReadError:
+                    continue
+                finally:
+                    each.settimeout(20)
                 if not data:
                     return
                 if each is client:

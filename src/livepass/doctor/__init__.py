@@ -11,6 +11,7 @@ from __future__ import annotations
 from livepass.doctor.checks import BY_ID, CHECKS, Check, Group
 from livepass.doctor.examination import Examination, Options
 from livepass.doctor.junit import junit
+from livepass.doctor.own import Installation, examine_own
 from livepass.doctor.report import Report, Result
 from livepass.doctor.result import Outcome, Status
 from livepass.doctor.subject import Credential
@@ -24,10 +25,12 @@ __all__ = [
     "Credential",
     "Examination",
     "Group",
+    "Installation",
     "Options",
     "Outcome",
     "Report",
     "Result",
     "Status",
+    "examine_own",
     "junit",
 ]

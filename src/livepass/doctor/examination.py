@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -23,7 +24,7 @@ from livepass.doctor.network import OF_NETWORK
 from livepass.doctor.package import OF_FILE, OF_P12
 from livepass.doctor.push import OF_PUSH, PRODUCTION, Probe
 from livepass.doctor.report import Report, Result
-from livepass.doctor.result import NotTested, Outcome, Status, failed, not_tested
+from livepass.doctor.result import BROKE, NotTested, Outcome, Status, failed, not_tested
 from livepass.doctor.service import OF_SERVICE
 from livepass.doctor.subject import Credential, Subject
 from livepass.doctor.visit import DEVICE, Visit
@@ -101,27 +102,13 @@ class Examination:
         """Make every check. Whatever happens, Ctrl-C too, the fake device is taken back first."""
         try:
             for check in _in_order():
-                self._found[check.id] = self._outcome(check)
+                self._found[check.id] = outcome(check, self._found, partial(self._look, check))
         finally:
             self._clean_up()
         results = tuple(
             Result(check, self._struck(self._found[check.id])) for check in CHECKS if check.group is not Group.SELF
         )
         return Report(self._named(), results, self.cleanup, self.cleaned)
-
-    def _outcome(self, check: Check) -> Outcome:
-        for needed in check.needs:
-            status = self._found[needed].status
-            if status in (Status.FAILED, Status.NOT_TESTED):
-                return not_tested(f"needs {needed}, which {'failed' if status is Status.FAILED else 'was not tested'}")
-        try:
-            return self._look(check)
-        except NotTested as why:
-            return not_tested(str(why))
-        except Silent as fault:
-            return failed(str(fault))
-        except Exception as fault:  # a check that breaks must not hide the others
-            return not_tested(f"the check itself broke ({type(fault).__name__}); please report it")
 
     def _look(self, check: Check) -> Outcome:
         options = self.options
@@ -135,7 +122,7 @@ class Examination:
             raise NotTested("nothing is sent with --offline")
         if check.id in OF_PUSH:
             if not options.apns_probe:
-                raise NotTested("needs --p12 and --apns-probe")
+                raise NotTested("needs --apns-probe")
             return OF_PUSH[check.id](self._probing())
         if (check.asks == "--register" and not options.register) or (check.asks == "--log" and not options.log):
             raise NotTested(f"needs {check.asks}")
@@ -192,6 +179,24 @@ class Examination:
             if len(form) >= SHORTEST_SECRET:
                 text = text.replace(form, "…")
         return text
+
+
+def outcome(check: Check, found: Mapping[str, Outcome], look: Callable[[], Outcome]) -> Outcome:
+    """What a check says, if what it needs held as far as that was looked at."""
+    for needed in check.needs:
+        before = found.get(needed)
+        if before is not None and before.status is Status.FAILED:
+            return not_tested(f"needs {needed}, which failed")
+        if before is not None and before.status is Status.NOT_TESTED:
+            return before  # for the same reason
+    try:
+        return look()
+    except NotTested as why:
+        return not_tested(str(why))
+    except Silent as fault:
+        return failed(str(fault))
+    except Exception as fault:  # a check that breaks must not hide the others
+        return not_tested(f"{BROKE} ({type(fault).__name__}); please report it")
 
 
 def visiting(subject: Subject, options: Options, now: datetime) -> Visit:

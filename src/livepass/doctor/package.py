@@ -197,7 +197,7 @@ def lasts(until: datetime, now: datetime) -> str:
     """When a certificate ends, as the end of a sentence."""
     days = (until - now).days
     if until < now:
-        return f"expired {(now - until).days} days ago"
+        return f"expired {(now - until).days} days ago" if (now - until).days else "expired today"
     return f"expires in {days} days" if days else "expires today"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from livepass.doctor.checks import Breaks, Check
-from livepass.doctor.result import Outcome, Status
+from livepass.doctor.result import BROKE, Outcome, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Report:
     @property
     def warnings(self) -> list[Result]:
         return self.of(Status.WARNING)
+
+    @property
+    def broke(self) -> bool:
+        """Whether a check could not be made for a fault of ours."""
+        return any(each.outcome.evidence.startswith(BROKE) for each in self.of(Status.NOT_TESTED))
 
     @property
     def phones(self) -> tuple[OnPhones, ...]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+BROKE = "the check itself broke"
+"""How the reason begins when a check could not be made for a fault of ours."""
+
 
 class Status(StrEnum):
     """How a check ended."""

@@ -33,6 +33,13 @@ class Subject:
         self.roots = tuple(roots)
         self.now = now
 
+    @classmethod
+    def naming(cls, document: Mapping[str, object], now: datetime) -> Subject:
+        """No package, only what a pass.json would say: for a service without a pass at hand."""
+        made = cls(b"", (), now)
+        made.__dict__["document"] = document
+        return made
+
     @cached_property
     def files(self) -> Mapping[str, bytes]:
         """Every file by name. Raises ``InvalidPackage``."""

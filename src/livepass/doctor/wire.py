@@ -45,6 +45,8 @@ class Reply:
     body: bytes
     version: int
     seconds: float
+    at: float
+    """When it had come, by this machine's clock (seconds since the epoch)."""
 
     def header(self, name: str) -> str:
         return str(self.headers.get(name, ""))
@@ -245,7 +247,7 @@ class Link:
             if len(content) > self.bounds.body:
                 raise Silent(f"the answer to {method} has more than {self.bounds.body} bytes")
             seconds = time.monotonic() - begun
-            reply = Reply(method, answer.status, answer.headers, content, answer.version, seconds)
+            reply = Reply(method, answer.status, answer.headers, content, answer.version, seconds, time.time())
             if answer.will_close:
                 self.close()
             return reply
@@ -271,6 +273,8 @@ def _reason(error: BaseException) -> str:
         return error.reason.replace("_", " ").lower()
     if isinstance(error, TimeoutError):
         return "nothing came in time"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "the connection was closed"
     if isinstance(error, http.client.BadStatusLine):
         return "what came is not HTTP/1.1"
     if isinstance(error, OSError) and error.strerror:
