@@ -52,10 +52,16 @@ YEAR = 365 * 86_400.0
 
 
 def _listing(change: Callable[[Request, dict[str, Any]], Mapping[str, Any]]) -> Callable[[Request, Answer], Answer]:
-    """The list of serials is read and written anew."""
-    return lambda request, answer: replace(
-        answer, body=json.dumps(change(request, json.loads(answer.body))).encode("utf-8")
-    )
+    """The list of serials is read and written anew; what cannot be read is left alone."""
+
+    def anew(request: Request, answer: Answer) -> Answer:
+        try:
+            found = json.loads(answer.body)
+        except ValueError:
+            return answer
+        return replace(answer, body=json.dumps(change(request, found)).encode("utf-8"))
+
+    return anew
 
 
 def _tag_sent(request: Request) -> str:
