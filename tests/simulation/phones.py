@@ -95,6 +95,8 @@ class Phone:
         """Asks that were answered, by pass type, since it was last counted, or last registered a pass."""
         self.needed: Counter[str] = Counter()
         """How many of them it took until something new came."""
+        self.trying: dict[PassKey, int] = {}
+        """How many there were when it first tried to fetch what it has not got since: its own tries take none."""
         self.tokens = 0
         """How often its push token changed: each time, what we count of its patience begins anew."""
         self.pushed: Callable[[Phone, str], None] = lambda *_: None
@@ -149,6 +151,8 @@ class Phone:
             self.port,
             manifest_of(held.package) if held is not None else "",
         )
+        if request.kind == "fetch":
+            self.trying.setdefault((request.pass_type, request.serial or ""), self.asks[request.pass_type])
         self.network.send(exchange, lambda answered: self._answered(request, answered))
 
     def _answered(self, request: Request, answered: Exchange | None) -> None:
@@ -180,8 +184,10 @@ class Phone:
             if held.package is was:
                 self.bodies[key, version] = self.bodies.get((key, version), 0) + 1
             if held.package is not was:
-                self.needed[key[0]] = self.asks[key[0]]
+                self.needed[key[0]] = min(self.trying.get(key, self.asks[key[0]]), self.asks[key[0]])
             self.trace.note("took", f"{self.name} {key[1]} {version[:8]}{'' if held.package is was else ' new'}")
+        if request.kind == "fetch" and (answered.status == 304 or (held is not None and held.package is not was)):
+            self.trying.pop(key, None)
 
     def push(self, topic: str) -> None:
         self.trace.note("push", f"{self.name} {topic}")
@@ -191,6 +197,12 @@ class Phone:
 
     def wants(self, topic: str) -> bool:
         return self.on and any(held.updatable for held in self.wallet.passes_of(topic))
+
+    def count_anew(self) -> None:
+        """From now on it is counted how many asks it takes."""
+        self.asks.clear()
+        self.needed.clear()
+        self.trying = dict.fromkeys(self.trying, 0)
 
     # ── what its owner does
 

@@ -306,8 +306,7 @@ class World:
         if not aftermath.brought_back(self):
             self.loop.spawn(self._brought_back(), None, "brought back")
         for phone in self.phones:
-            phone.asks.clear()
-            phone.needed.clear()
+            phone.count_anew()
             phone.come_back()
 
     async def _renewed(self, pass_type: str) -> None:
@@ -327,8 +326,7 @@ class World:
         while not aftermath.brought_back(self):
             await self.loop.sleep(10.0)
         for phone in self.phones:
-            phone.asks.clear()
-            phone.needed.clear()
+            phone.count_anew()
 
     def _begin_peace(self) -> None:
         """Nothing is left to do, so nothing is done; and after months, what is dead is forgotten."""
