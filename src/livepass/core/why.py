@@ -309,9 +309,11 @@ def _whose(line: Event, view: View) -> Sure:
 
 
 def _said_to_register(view: View) -> Found | None:
-    """It is registered, and does not know, so it may never ask."""
-    line = view.last(Kind.TESTIFIED)
-    return Found({"line": _quoted(line)}, (line,), _whose(line, view)) if _could_not_register(line) else None
+    """It is registered, and does not know, so it may never ask. One that asked since knows: its words came late."""
+    held, line = view.phone.held, view.last(Kind.TESTIFIED)
+    if not _could_not_register(line) or (held.device.asked_at or 0) > held.registration.registered_at:
+        return None
+    return Found({"line": _quoted(line)}, (line,), _whose(line, view))
 
 
 def _not_ours(rule: Rule) -> Rule:
