@@ -57,6 +57,13 @@ def test_a_phone_that_does_not_know_that_it_is_registered_is_said_so_before_it_i
     assert codes(facts(on(CURRENT), failed(code="T1"))) == ["LP000"], "it goes on all the same"
 
 
+@pytest.mark.parametrize(("asked_at", "code"), [(None, "LP108"), (AGO, "LP108"), (AGO + 1, "LP352")])
+def test_a_phone_that_asked_since_it_registered_knows_that_it_is_registered(asked_at: int | None, code: str) -> None:
+    one = held(FETCH)
+    phone = Phone(replace(one, device=replace(one.device, asked_at=asked_at)), target())
+    assert first(facts(phone, failed(code="T1"))).code == code
+
+
 @pytest.mark.parametrize(
     ("detail", "code", "sure"),
     [

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -15,6 +13,8 @@ from typing import Any
 import click
 
 from livepass._version import __version__
+from livepass.cli.demo_breaks import break_, fix
+from livepass.cli.demo_link import SECRETS, connected, left_word, read
 from livepass.cli.faults import Exit
 from livepass.cli.root import Noun
 from livepass.cli.session import Session
@@ -30,7 +30,8 @@ TOLD = ("push", "answer", "failure", "banner", "alert", "complaint")
 def demo(context: click.Context, once: bool, keep: bool) -> None:
     """Run everything locally: service, APNs, phone, three sample passes.
 
-    Without --once it stays up until Ctrl-C; `livepass demo change` in a second terminal changes a pass.
+    Without --once it stays up until Ctrl-C. In a second terminal, `livepass demo change` changes a pass, and
+    `livepass demo break` breaks something between the phone and the service, for `livepass why` to name.
     """
     if context.invoked_subcommand is None:
         logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -53,6 +54,10 @@ def status(session: Session) -> None:
     sys.exit(asyncio.run(_status(session.as_json)))
 
 
+demo.add_command(break_)
+demo.add_command(fix)
+
+
 # ── the demo itself
 
 
@@ -73,7 +78,7 @@ async def _once(keep: bool, as_json: bool) -> int:
 
 
 async def _stay(keep: bool, as_json: bool) -> int:
-    from livepass.cli.demo_world import running, state_file
+    from livepass.cli.demo_world import running
 
     started = time.monotonic()
     stop = asyncio.Event()
@@ -91,19 +96,12 @@ async def _stay(keep: bool, as_json: bool) -> int:
         if not as_json:
             _introduce(world, started)
         introduced = True
-        path = state_file()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(world.facts(), file)
-        if as_json:
-            click.echo(json.dumps(world.facts()))
-        else:
-            _invite(world, keep)
-        try:
+        with left_word(world.facts()):
+            if as_json:
+                click.echo(json.dumps(world.facts()))
+            else:
+                _invite(world, keep)
             await stop.wait()
-        finally:
-            with contextlib.suppress(OSError):
-                path.unlink()
     if not as_json:
         click.echo("\nstopped" + ("" if keep else "; everything is deleted"))
     return 0
@@ -112,6 +110,7 @@ async def _stay(keep: bool, as_json: bool) -> int:
 def _invite(world: Any, keep: bool) -> None:
     click.echo("\n  Try    livepass demo change       in a second terminal")
     click.echo("         livepass demo status")
+    click.echo("         livepass demo break --list   what can go wrong, by name")
     click.echo(f"  API    {world.url}/api/v1         key {world.admin_key}")
     click.echo("  Stop   Ctrl-C" + ("" if keep else ", which deletes everything"))
     click.echo("")
@@ -125,6 +124,7 @@ def _introduce(world: Any, started: float) -> None:
     lines = (
         ("throwaway Apple-like CA", f"pass certificate {PASS_TYPE}, team {TEAM}"),
         ("pass service", f"{world.url}/wallet"),
+        ("proxy before it", f"{world.proxy.url}/wallet, where the phones go"),
         ("emulated APNs", f"{world.apns.url}  (HTTP/2, TLS, client certificate)"),
         ("emulated phone", f"{', '.join(world.phones)}, rules of iOS 27, rate limiting off"),
         (f"{len(SAMPLES)} sample passes", " · ".join(sample.title for sample in SAMPLES)),
@@ -141,11 +141,9 @@ def _introduce(world: Any, started: float) -> None:
 async def _change(value: str | None, as_json: bool) -> int:
     from livepass.cli.demo_passes import COFFEE
 
-    async with _connected() as (client, facts):
-        if client is None:
-            return Exit.UNCHECKED
+    async with connected() as (client, facts):
         address = f"/api/v1/passes/{facts['pass_type']}/{COFFEE.serial}"
-        before = (await _read(client, address))["data"][COFFEE.variable]
+        before = (await read(client, address))["data"][COFFEE.variable]
         wanted = _number(value) if value is not None else before + 10
         started = time.time()
         body = {"data": {COFFEE.variable: wanted}}
@@ -172,26 +170,16 @@ async def _change(value: str | None, as_json: bool) -> int:
         return 0 if current else Exit.PROBLEM
 
 
-async def _read(client: Any, path: str, **query: Any) -> Any:
-    """What the demo's API answers. Raises ``Fault`` for a refusal."""
-    from livepass.cli.client import problem
-
-    response = await client.get(path, params=query)
-    if response.status_code != 200:
-        raise problem(response.status_code, response.content, response.headers.get("content-type", ""))
-    return response.json()
-
-
 async def _followed(client: Any, address: str, number: int, seen: list[Any]) -> bool:
     """Collect each trip's event of a change until every registration is current; false when that takes too long."""
     after, end = 0, time.monotonic() + 30
     while time.monotonic() < end:
-        page = await _read(client, f"{address}/timeline", after=after, limit=500)
+        page = await read(client, f"{address}/timeline", after=after, limit=500)
         for event in page["data"]:
             after = max(after, event["id"])
             if event["seq"] == number and event["trip"] in ("change", "push", "ask", "fetch"):
                 seen.append(event)
-        registrations = (await _read(client, address))["registrations"]
+        registrations = (await read(client, address))["registrations"]
         if registrations and all(one["stands_on"] == "current" for one in registrations):
             return True
         await asyncio.sleep(0.05)
@@ -199,16 +187,14 @@ async def _followed(client: Any, address: str, number: int, seen: list[Any]) -> 
 
 
 async def _status(as_json: bool) -> int:
-    async with _connected() as (client, facts):
-        if client is None:
-            return Exit.UNCHECKED
-        passes = (await _read(client, "/api/v1/passes"))["data"]
+    async with connected() as (client, facts):
+        passes = (await read(client, "/api/v1/passes"))["data"]
         found = []
         for one in passes:
-            detail = await _read(client, f"/api/v1/passes/{one['pass_type']}/{one['serial']}")
+            detail = await read(client, f"/api/v1/passes/{one['pass_type']}/{one['serial']}")
             found.append({"serial": one["serial"], "number": detail["number"], "phones": detail["registrations"]})
         if as_json:
-            click.echo(json.dumps({"demo": {k: v for k, v in facts.items() if k != "key"}, "passes": found}))
+            click.echo(json.dumps({"demo": {k: v for k, v in facts.items() if k not in SECRETS}, "passes": found}))
             return 0
         for one in found:
             click.echo(f"{one['serial']}  number {one['number']}")
@@ -216,33 +202,6 @@ async def _status(as_json: bool) -> int:
                 marks = "  ".join(f"{key} {value}" for key, value in phone["watermarks"].items())
                 click.echo(f"   {phone['device_id'][:8]}…  {phone['stands_on']:8} {marks}")
         return 0
-
-
-@contextlib.asynccontextmanager
-async def _connected() -> Any:
-    """A client of the running demo, or ``None`` (said on stderr) when none runs."""
-    import ssl
-
-    import httpx2
-
-    from livepass.cli.demo_world import PASS_TYPE, state_file
-
-    try:
-        facts = json.loads(state_file().read_text()) | {"pass_type": PASS_TYPE}
-        context = ssl.create_default_context(cafile=facts["ca_file"])
-    except (OSError, ValueError):
-        click.echo("no demo is running\nhint: livepass demo", err=True)
-        yield None, {}
-        return
-    headers = {"Authorization": f"Bearer {facts['key']}"}
-    async with httpx2.AsyncClient(base_url=facts["url"], headers=headers, verify=context, trust_env=False) as client:
-        try:
-            await client.get("/livez")
-        except httpx2.TransportError:
-            click.echo("the demo that ran last is gone\nhint: livepass demo", err=True)
-            yield None, {}
-            return
-        yield client, facts
 
 
 def _number(text: str) -> object:

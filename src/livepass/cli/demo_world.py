@@ -1,6 +1,7 @@
-"""Everything the demo needs, in one process and one throwaway directory: authority, service, APNs, phones.
+"""Everything the demo needs, in one process and one throwaway directory: authority, service, APNs, proxy, phones.
 
-The service is the real one, over TLS and HTTP/2 on loopback; only Apple and the phone are stand-ins.
+The service is the real one, over TLS on loopback; only Apple and the phone are stand-ins. Phones reach the service
+through a proxy, where things can be broken.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from livepass.cli.serving import serve
 from livepass.config import Config
 from livepass.emulators.apns.server import ApnsServer
 from livepass.emulators.authority import Authority
+from livepass.emulators.between.control import Control
+from livepass.emulators.between.proxy import Proxy
+from livepass.emulators.between.scene import Break, Broken
+from livepass.emulators.between.spoiling import updates
 from livepass.emulators.iphone import PhoneEvent, PhoneRunner, PhoneSettings, PushClient, Wallet
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued
@@ -40,7 +45,9 @@ def state_file() -> Path:
 
 
 class Demo:
-    """A running demo. Made by ``running``."""
+    """A running demo, and the scene that things are broken in. Made by ``running``."""
+
+    topic = PASS_TYPE
 
     def __init__(self, directory: Path, on_event: Callable[[str, PhoneEvent], None]) -> None:
         self.directory = directory
@@ -49,7 +56,12 @@ class Demo:
         self.apns = ApnsServer.under(self.authority)
         self.port = _free_port(FIRST_PORT)
         self.admin_key = secrets.token_urlsafe(24)
+        self.control_secret = secrets.token_urlsafe(24)
+        self.certificate = self.authority.server_certificate("localhost", "127.0.0.1")
+        self.proxy = Proxy(self.url, self.certificate, self.authority.root_pem)
         self.phones: dict[str, PhoneRunner] = {}
+        self._broken = Broken(self)
+        self._control = Control(self.control_secret, self._cause, self._mend, lambda: self._broken.breaks)
         self.services: wiring.Services
         self._on_event = on_event
         self._stack = AsyncExitStack()
@@ -58,14 +70,20 @@ class Demo:
     def url(self) -> str:
         return f"https://localhost:{self.port}"
 
+    @property
+    def holders(self) -> list[PhoneRunner]:
+        """Every phone holds passes of the one pass type."""
+        return list(self.phones.values())
+
     async def start(self) -> None:
         """Bring everything up, and put the three sample passes on the first phone."""
         self.ca_file.write_bytes(self.authority.root_pem)
         await self.apns.start()
         self._stack.push_async_callback(self.apns.stop)
+        await self._stack.enter_async_context(self.proxy)
         config = Config(
             database_url=f"sqlite:///{self.directory}/livepass.db",
-            public_url=self.url,
+            public_url=self.proxy.url,
             secret_key=(secrets.token_urlsafe(32),),
             admin_key=self.admin_key,
             apns_url=self.apns.url,
@@ -81,6 +99,7 @@ class Demo:
             await self.services.issuing.put(Wish(PASS_TYPE, sample.serial, sample.name, sample.data))
             await phone.install(await self.services.issuing.pkpass(PASS_TYPE, sample.serial))
         await phone.settle()
+        await self._stack.enter_async_context(self._control)
 
     async def stop(self) -> None:
         await self._stack.aclose()
@@ -117,6 +136,34 @@ class Demo:
         """What a phone shows."""
         return self.phones[name].wallet[sample.serial].field(sample.field)
 
+    # ── what goes wrong
+
+    async def _cause(self, one: Break) -> None:
+        """Break one thing. What is seen only when a phone registers is seen at once: they leave, and come back."""
+        if one.joining:
+            await self._switch_updates(False)
+        await self._broken.cause(one)
+        if one.joining:
+            await self._switch_updates(True)
+
+    async def _switch_updates(self, on: bool) -> None:
+        for phone in self.holders:
+            await updates(on)(self, phone)
+            with contextlib.suppress(TimeoutError):  # of a phone whose calls hang
+                await phone.settle(5)
+
+    async def _mend(self) -> list[Break]:
+        """Mend everything; then phones do what a person would see to: try again, and look."""
+        mended = await self._broken.mend()
+        for phone in self.holders:
+            for held in phone.wallet.passes_of(PASS_TYPE):
+                now = phone.clock.now()
+                if held.updatable and not held.registered:
+                    phone.wallet.register(held, now)
+                phone.wallet.pull_to_refresh(*held.key, now)
+            phone.wake()
+        return mended
+
     def facts(self) -> dict[str, Any]:
         """What the second terminal needs to know."""
         return {
@@ -125,6 +172,8 @@ class Demo:
             "ca_file": str(self.ca_file),
             "apns": self.apns.url,
             "apns_control": self.apns.control_url,
+            "control": self._control.url,
+            "control_secret": self.control_secret,
             "directory": str(self.directory),
             "pid": os.getpid(),
         }
@@ -135,7 +184,7 @@ class Demo:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        issued = self.authority.server_certificate("localhost", "127.0.0.1")
+        issued = self.certificate
         certificate, key = self.directory / "tls.crt", self.directory / "tls.secret"
         certificate.write_bytes(issued.certificate_pem)
         key.touch(0o600)

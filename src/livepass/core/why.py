@@ -8,6 +8,7 @@ only the phone knows what it made of the bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from livepass.core.authorization import NO_TOKEN
 from livepass.core.misdirected import DOUBLED
@@ -16,7 +17,7 @@ from livepass.core.trip2_push import HOUR, MINUTE, UNASKED_LADDER, Next, action_
 from livepass.core.trip3_ask import RETELL_FIRST_MS
 from livepass.core.verdict import Facts, Found, Phone, Sure, Verdict, newest, verdict
 from livepass.core.why_pass import of_certificate, of_change, of_crowd, of_nobody
-from livepass.core.why_said import NOT_REGISTERED, Said, not_ours, told_otherwise, without_tag_since
+from livepass.core.why_said import NOT_REGISTERED, Said, has_not_asked, not_ours, told_otherwise, without_tag_since
 from livepass.core.why_view import Rule, View
 
 WORKER_SILENT_MS = MINUTE
@@ -273,7 +274,7 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP309", _CURRENT, _tag_gone),
     ("LP000", _CURRENT, _current),
     # It is registered, and does not know, so it may never ask.
-    ("LP108", _OPEN, NOT_REGISTERED),
+    ("LP108", _OPEN, replace(NOT_REGISTERED, when=has_not_asked)),
     # Before any accusation: nothing says that it is behind.
     ("LP003", _OPEN, _unverified),
     # A dead token keeps a phone from asking, whether or not a push went before it died.

@@ -92,6 +92,12 @@ def not_ours(view: View, line: Event) -> bool:
     return not answered_so(line, view.last(Kind.FETCHED, Kind.FETCH_REFUSED, Kind.FETCH_FAILED))
 
 
+def has_not_asked(view: View, line: Event) -> bool:
+    """A phone that asked since it registered knows that it is registered: its words came late."""
+    held = view.phone.held
+    return (held.device.asked_at or 0) <= held.registration.registered_at
+
+
 def told_otherwise(view: View, line: Event) -> bool:
     """It says that it was told of nothing: we told it of something, or were not even asked since the push."""
     if view.stand is Stand.ASK:

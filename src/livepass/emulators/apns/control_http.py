@@ -36,7 +36,7 @@ class Refused(Exception):
 class Call:
     """One call: ``path`` is percent-decoded, ``query`` holds the last value of each name.
 
-    ``hung_up`` tells whether the caller has gone meanwhile.
+    ``hung_up`` tells whether the caller has gone meanwhile; ``headers`` have names in lower case.
     """
 
     method: str
@@ -44,6 +44,7 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     hung_up: Callable[[], bool]
+    headers: Mapping[str, str]
 
     def document(self, *known: str) -> dict[str, object]:
         """The body as a JSON object with no keys but ``known``; an empty body is an empty object. ``Refused`` 400."""
@@ -141,7 +142,7 @@ async def _read(reader: asyncio.StreamReader) -> tuple[Call, bool] | None:
     except ValueError as error:
         raise Refused(400, f"not a request target: {error}") from None
     keep = parts[2] == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-    return Call(parts[0], unquote(target.path), query, body, reader.at_eof), keep
+    return Call(parts[0], unquote(target.path), query, body, reader.at_eof, headers), keep
 
 
 async def _body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:

@@ -64,9 +64,9 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def start(self, port: int = 0) -> None:
-        """Listen, on any free port unless one is named. ``OSError`` when it is taken."""
-        self._listener = await asyncio.start_server(self._accept, self._host, port, ssl=self._tls, limit=MOST_HEAD)
+    async def start(self) -> None:
+        """Listen on any free port."""
+        self._listener = await asyncio.start_server(self._accept, self._host, 0, ssl=self._tls, limit=MOST_HEAD)
         self._port = self._listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
