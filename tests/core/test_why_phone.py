@@ -105,6 +105,41 @@ def test_current_is_certain_when_the_fetch_was_surely_this_phones(confirmed: int
     assert first(facts(on(CURRENT, confirmed=confirmed))).sure is sure
 
 
+def told(at: int, *, seq: int = 5) -> Event:
+    return replace(event(Kind.ASKED, at=AGO + at, device=PHONE), seq=seq)
+
+
+def served(at: int, *, seq: int = 5, device: str | None = PHONE) -> Event:
+    return replace(event(Kind.FETCHED, at=AGO + at, device=device), seq=seq)
+
+
+@pytest.mark.parametrize(
+    ("since", "asks", "fetches", "sure"),
+    [
+        (0, [], [], Sure.CERTAIN),
+        (1, [], [], Sure.LIKELY),
+        (1, [told(1)], [], Sure.LIKELY),
+        (1, [], [served(1)], Sure.LIKELY),
+        (1, [told(1)], [served(0)], Sure.LIKELY),
+        (1, [told(1)], [served(1)], Sure.CERTAIN),
+        (1, [told(1), told(9)], [served(0), served(2)], Sure.CERTAIN),
+        (1, [told(1, seq=4)], [served(2)], Sure.LIKELY),
+        (1, [told(1)], [served(2, seq=4)], Sure.LIKELY),
+        (1, [told(1)], [served(2, device="phone-b")], Sure.LIKELY),
+        (1, [event(Kind.PUSH_ACCEPTED)], [served(2)], Sure.LIKELY),
+        (1, [told(1)], [event(Kind.FETCH_REFUSED, at=AGO + 2, device=PHONE)], Sure.LIKELY),
+    ],
+)
+def test_current_is_certain_where_it_was_told_before_it_was_served(
+    since: int, asks: list[Event], fetches: list[Event], sure: Sure
+) -> None:
+    """A phone that nobody knows may fetch, and the one that is known be told of it only then."""
+    one = held(CURRENT)
+    phone = Phone(replace(one, device=replace(one.device, asked_at=AGO + since)), target(), asks)
+    verdict = first(facts(phone, *fetches))
+    assert (verdict.code, verdict.sure) == ("LP000", sure)
+
+
 @pytest.mark.parametrize("stand", [PUSH, ASK, FETCH])
 @pytest.mark.parametrize(("served", "joined", "unseen"), [(0, 6, True), (0, 5, False), (0, 4, False), (1, 6, False)])
 def test_what_a_phone_holds_that_joined_after_the_change_was_not_seen(

@@ -53,7 +53,8 @@ REACHED = {Stand.CURRENT: (5, 5, 5), Stand.FETCH: (5, 5, 1), Stand.ASK: (5, 1, 1
 
 def held(stand: Stand, *, id: str = PHONE, dead: str | None = None, **registration: Any) -> Held:
     pushed, told, served = REACHED[stand]
-    row = Registration(TYPE, SERIAL, id, 1, 1, AGO, None, None, served, None, served, 0, None)
+    served_at = AGO if stand is Stand.CURRENT else None
+    row = Registration(TYPE, SERIAL, id, 1, 1, AGO, None, None, served, served_at, served, 0, None)
     return Held(
         replace(row, **registration),
         Device(TYPE, id, "token", AGO, 1, told, AGO),

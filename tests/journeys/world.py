@@ -115,6 +115,7 @@ class World:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.socket.bind(("127.0.0.1", 0))
         self.port: int = self.socket.getsockname()[1]
+        self.front: int | None = None
         self.config: Config
         self.services: wiring.Services
         self.phones: list[PhoneRunner] = []
@@ -127,7 +128,7 @@ class World:
         self.stack.push_async_callback(self.apns.stop)
         self.config = Config(
             database_url=engines.new_database(self.directory / "livepass.db"),
-            public_url=f"https://localhost:{self.port}",
+            public_url=f"https://localhost:{self.front or self.port}",
             secret_key=(secrets.token_urlsafe(32),),
             admin_key=secrets.token_hex(16),
             apns_url=self.apns.url,

@@ -40,4 +40,7 @@ REGRESSIONS: Sequence[Regression] = (
         "swarm",
         "after a fast clock was set right, a repeated registration brought an old token back",
     ),
+    Regression(
+        50023182, "swarm", "why was certain of a phone whose pass another one fetched before it was told of the change"
+    ),
 )

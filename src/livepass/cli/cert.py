@@ -63,10 +63,10 @@ def import_(
 
 
 def _from_p12(path: str, password_file: str | None) -> dict[str, str]:
-    return {"p12": base64.b64encode(names.read_bytes(path)).decode(), "password": _password(password_file)}
+    return {"p12": base64.b64encode(names.read_bytes(path)).decode(), "password": password(password_file)}
 
 
-def _password(path: str | None) -> str:
+def password(path: str | None) -> str:
     """From a file, or typed; never from the command line, where others could read it."""
     if path is None:
         return click.prompt("password of the .p12", hide_input=True, default="", err=True) if sys.stdin.isatty() else ""

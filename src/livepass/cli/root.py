@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("livepass.cli.serve:serve", "Answer phones and issuers, and push."),
     "worker": ("livepass.cli.worker:worker", "Push only: more hands for a service that runs elsewhere."),
     "status": ("livepass.cli.status:status", "One screen: passes, phones, processes, certificates."),
+    "doctor": ("livepass.cli.doctor:doctor", "Judge a pass and its web service, anybody's; or this installation."),
     "why": ("livepass.cli.why:why", "Why a pass is not up to date on its phones."),
     "pass": ("livepass.cli.pass_:pass_", "Issue, change, look at, build and check passes."),
     "template": ("livepass.cli.template:template", "Folders that passes are made from."),

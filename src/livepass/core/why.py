@@ -68,10 +68,28 @@ def leads_to(code: str, about: Trip, status: int | None = None, task: str | None
 
 
 def _current(view: View) -> Found | None:
-    """Certain only where it was told before: what is fetched unasked may have been fetched by another phone."""
+    """Certain only where it was told before it was served: what is fetched unasked may have been fetched by another
+    phone, and does not become this one's when this one is told of it later.
+    """
     held = view.phone.held
     evidence = min(held.registration.confirmed, held.watermarks.told)
-    return Found({}, (), Sure.CERTAIN if evidence >= held.watermarks.changed else Sure.LIKELY)
+    certain = evidence >= held.watermarks.changed and _told_first(view)
+    return Found({}, (), Sure.CERTAIN if certain else Sure.LIKELY)
+
+
+def _told_first(view: View) -> bool:
+    held = view.phone.held
+    if (held.registration.served_at or 0) >= (held.device.asked_at or 0):
+        return True
+    changed = held.watermarks.changed
+    told = [event.at for event in view.phone.events if event.kind is Kind.ASKED and event.seq >= changed]
+    own = held.registration.device_id
+    served = [
+        event.at
+        for event in view.facts.events
+        if event.kind is Kind.FETCHED and event.device_id == own and event.seq >= changed
+    ]
+    return bool(told and served) and max(served) >= min(told)
 
 
 def _dead(*reasons: str) -> Rule:

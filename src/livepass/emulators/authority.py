@@ -140,8 +140,17 @@ class Authority:
         )
         return Issued(certificate, key, self.intermediate)
 
-    def server_certificate(self, *hosts: str, days: int = 90, starts: dt.timedelta = dt.timedelta(hours=-1)) -> Issued:
-        """A TLS server certificate for the given names and addresses, signed by the root."""
+    def server_certificate(
+        self,
+        *hosts: str,
+        days: int = 90,
+        starts: dt.timedelta = dt.timedelta(hours=-1),
+        below_intermediate: bool = False,
+    ) -> Issued:
+        """A TLS server certificate for the given names and addresses, signed by the root, or one step below it."""
+        above, above_key = self.root, self._root_key
+        if below_intermediate:
+            above, above_key = self.intermediate, self._intermediate_key
         key = _new_key()
         names: list[x509.GeneralName] = []
         for host in hosts or ("localhost", "127.0.0.1"):
@@ -152,15 +161,15 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0] if hosts else "localhost")])
         certificate = self._sign(
             subject,
-            self.root.subject,
+            above.subject,
             key,
-            self._root_key,
+            above_key,
             days=days,
             starts=starts,
             usages=[ExtendedKeyUsageOID.SERVER_AUTH],
             alternative_names=names,
         )
-        return Issued(certificate, key, None)
+        return Issued(certificate, key, above if below_intermediate else None)
 
     def _new_intermediate(self, generation: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
         name = x509.Name(

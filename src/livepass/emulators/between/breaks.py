@@ -52,10 +52,16 @@ YEAR = 365 * 86_400.0
 
 
 def _listing(change: Callable[[Request, dict[str, Any]], Mapping[str, Any]]) -> Callable[[Request, Answer], Answer]:
-    """The list of serials is read and written anew."""
-    return lambda request, answer: replace(
-        answer, body=json.dumps(change(request, json.loads(answer.body))).encode("utf-8")
-    )
+    """The list of serials is read and written anew; what cannot be read is left alone."""
+
+    def anew(request: Request, answer: Answer) -> Answer:
+        try:
+            found = json.loads(answer.body)
+        except ValueError:
+            return answer
+        return replace(answer, body=json.dumps(change(request, found)).encode("utf-8"))
+
+    return anew
 
 
 def _tag_sent(request: Request) -> str:
@@ -91,25 +97,35 @@ BREAKS: tuple[Break, ...] = (
         Where.REGISTER,
         "A gateway turns the 201 to a registration into 202.",
         going(REGISTER, change=lambda _, answer: replace(answer, status=202)),
+        joining=True,
     ),
     Break(
         "register-401",
         Where.REGISTER,
         "A login proxy demands a login of its own on registrations.",
         answered(REGISTER, status=401),
+        joining=True,
     ),
     Break(
         "register-503",
         Where.REGISTER,
         "A proxy is overloaded and answers registrations with 503.",
         answered(REGISTER, status=503),
+        joining=True,
     ),
-    Break("register-cut", Where.REGISTER, "A firewall cuts the connection of every registration.", cut(REGISTER)),
+    Break(
+        "register-cut",
+        Where.REGISTER,
+        "A firewall cuts the connection of every registration.",
+        cut(REGISTER),
+        joining=True,
+    ),
     Break(
         "register-body-dropped",
         Where.REGISTER,
         "A proxy drops the body of a POST.",
         coming(REGISTER, change=lambda request: replace(request, body=b"")),
+        joining=True,
     ),
     Break(
         "delete-lost",

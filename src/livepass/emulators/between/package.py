@@ -1,4 +1,4 @@
-"""What may happen to a ``.pkpass`` on its way: the file is one that a phone must refuse."""
+"""What may happen to a ``.pkpass`` on its way: the file is one that a phone must refuse. What is none is left alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from livepass.emulators.authority import Authority, Issued
 def with_wrong_hash(pkpass: bytes) -> bytes:
     """``pass.json`` is written anew, in other bytes: the manifest has the hash of the old ones."""
     files = _files(pkpass)
+    if not files:
+        return pkpass
     return _zipped({**files, "pass.json": json.dumps(json.loads(files["pass.json"]), indent=1).encode()})
 
 
 def signed_by_another(pkpass: bytes) -> bytes:
     """The same files, signed with a certificate of somebody else's authority for the same pass type."""
     files = _files(pkpass)
+    if not files:
+        return pkpass
     document = json.loads(files["pass.json"])
     other = _stranger(document["passTypeIdentifier"], document["teamIdentifier"])
     builder = (
@@ -46,8 +50,11 @@ def _stranger(pass_type: str, team: str) -> Issued:
 
 
 def _files(pkpass: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(pkpass)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(io.BytesIO(pkpass)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return {}
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:

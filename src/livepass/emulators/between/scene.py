@@ -57,12 +57,15 @@ class Where(StrEnum):
 
 @dataclass(frozen=True)
 class Break:
-    """One thing that goes wrong in real life. ``sentence`` says what, for people."""
+    """One thing that goes wrong in real life. ``sentence`` says what, for people; ``joining``: it is seen only when a
+    phone registers.
+    """
 
     name: str
     where: Where
     sentence: str
     begin: Begin
+    joining: bool = False
 
 
 class Broken:
