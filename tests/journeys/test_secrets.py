@@ -354,7 +354,7 @@ async def _commands(life: Life) -> None:
     name = f"{PASS_TYPE}/1"
     shown = [("status",), ("pass", "list"), ("pass", "show", name), ("template", "list"), ("cert", "list")]
     shown += [("device", "list"), ("push", "list"), ("log", "list"), ("key", "list"), ("db", "verify")]
-    shown += [("template", "show", "membership"), ("backup", str(world.directory / "a.zip"))]
+    shown += [("template", "show", "membership"), ("backup", str(world.directory / "a.zip")), ("help", "findings")]
     for words in shown:
         code, _ = await life.command(*words)
         assert code in (0, 1), words
