@@ -13,6 +13,7 @@ import pytest
 from doctor.stage import SERIAL, Stage, below, hits, of, server_context, untested
 from journeys.world import Answer, Spoil, is_ask, is_fetch
 from livepass.doctor import BY_ID, Bounds, Group, Status
+from livepass.doctor.service import LONG_AGO
 from livepass.emulators.authority import Authority, Issued
 from livepass.web.phone import Scope
 
@@ -145,6 +146,9 @@ SPOILED: list[Row] = [
     failing("WS3", "304 for any condition", "never get it", lambda s: instead(200, 304, conditional)),
     warning("WS3", "no condition is heard", "ignored", lambda s: instead(304, 200, is_our_fetch, s.data)),
     failing("WS3", "a condition is an error", "412", lambda s: answered(412, conditional)),
+    warning("WS3", "the time of the answer", "time of the answer", lambda s: Clock()),
+    warning("WS3", "a new manifest each time", "another manifest", lambda s: Shuffled(s)),
+    failing("WS3", "304 within the minute", "before the last change", lambda s: instead(200, 304, lately)),
     failing("WS4", "anybody may fetch", "a wrong token is answered 200",
             lambda s: instead(401, 200, is_our_fetch, s.data)),
     failing("WS4", "403 instead of 401", "a wrong token is answered 403", lambda s: instead(401, 403, is_our_fetch)),
@@ -152,6 +156,7 @@ SPOILED: list[Row] = [
             lambda s: instead(401, 200, lambda scope: is_our_fetch(scope) and not has(scope, b"authorization"))),
     warning("WS5", "HEAD is not allowed", "405", lambda s: answered(405, lambda scope: scope["method"] == "HEAD")),
     failing("WS6", "asks need a token", "401", lambda s: answered(401, is_ask), WS9="failed"),
+    warning("WS6", "400 for an unknown device", "400: for an unknown device", lambda s: instead(204, 400, no_tag)),
     failing("WS6", "500 for an unknown device", "500", lambda s: instead(204, 500, no_tag)),
     failing("WS6", "others' serials", "serial numbers of others",
             lambda s: instead(204, 200, no_tag, b'{"serialNumbers": ["1", "2"], "lastUpdated": "1"}')),
@@ -206,6 +211,37 @@ def modified(text: bytes) -> Spoil:
                 answer.status, answer.body = 304, b""
 
     return spoil
+
+
+class Clock:
+    """Last-Modified is when the answer was made, and any condition is judged by that."""
+
+    def __init__(self) -> None:
+        self.second = 0
+
+    def __call__(self, scope: Scope, answer: Answer) -> None:
+        if is_our_fetch(scope) and answer.status == 200:
+            self.second += 1
+            answer.headers[b"last-modified"] = b"Sat, 28 Nov 2026 10:00:%02d GMT" % self.second
+            if (b"if-modified-since", b"Sat, 28 Nov 2026 10:00:01 GMT") in scope["headers"]:
+                answer.status, answer.body = 304, b""
+
+
+class Shuffled:
+    """Another build for each fetch."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.count = stage, 0
+
+    def __call__(self, scope: Scope, answer: Answer) -> None:
+        if is_our_fetch(scope) and answer.status == 200:
+            self.count += 1
+            answer.body = self.stage.made(lambda d: d.update(logoText=f"{self.count}"))
+
+
+def lately(scope: Scope) -> bool:
+    """A condition of this century: not the one of long ago."""
+    return conditional(scope) and (b"if-modified-since", LONG_AGO.encode()) not in scope["headers"]
 
 
 def served(stage: Stage, change: Callable[[dict[str, object]], object]) -> Spoil:

@@ -178,7 +178,7 @@ CHECKS: Final[tuple[Check, ...]] = (
           "the same pass type and serial, a good manifest and signature; the same address and token inside",
           "run livepass doctor on the package that is served", "phones drop the package", ("update",), ("WS1",)),
     Check("WS3", _W, "If-Modified-Since is answered by its meaning", "failed",
-          "304 for the Last-Modified just given, 200 for a second before",
+          "304 for the Last-Modified just given, 200 for an earlier time; the same date while the pass is the same",
           "compare the header with the pass's own Last-Modified, and nothing else",
           "a wrong 304 hides changes; without any 304 each look is a full download and a line in the device log",
           ("update",), ("WS1",)),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
-from livepass.doctor.result import Outcome, failed, passed, warning, worst
+from livepass.doctor.result import Outcome, Status, failed, passed, warning, worst
 from livepass.doctor.service import as_told, refuses
 from livepass.doctor.visit import WRONG, Visit, authorization, serials
 from livepass.doctor.wire import Reply
 
 ACCEPTED: Final = frozenset({200, 201})
 """What phones take for register and unregister alike (observed); Apple's pages name 200 and 201."""
+RAW: Final = frozenset("+&=;")
+"""What phones do not escape in a tag (observed), and servers take for something else."""
 FOREIGN: Final = "livepass-doctor"
 
 
@@ -45,7 +49,13 @@ def is_told(visit: Visit) -> Outcome:
     tag = told.get("lastUpdated")
     if tag is None:
         return worst(*found, warning("lastUpdated is missing: phones are told everything, each time", "missing"))
-    return worst(*found, _repeated(visit.ask(tag), tag, serial))
+    again = _repeated(visit.ask(tag), tag, serial)
+    if again.status is not Status.PASSED and RAW.intersection(tag):
+        # Phones leave + & = as they are, and servers read + as a space.
+        escaped = visit.link.call("GET", f"{visit.device_target}?passesUpdatedSince={quote(tag, safe='')}", {})
+        if _repeated(escaped, tag, serial).status is Status.PASSED:
+            again = replace(again, evidence=f"{again.evidence}; it misreads {tag[:40]!r}, written as phones write it")
+    return worst(*found, again)
 
 
 def _repeated(reply: Reply, tag: str, serial: str) -> Outcome:

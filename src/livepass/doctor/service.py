@@ -7,8 +7,9 @@ silent, as observed on phones. Anything that phones accept passes, however diffe
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final
 
@@ -17,9 +18,13 @@ from livepass.doctor.result import Outcome, Status, failed, passed, warning, wor
 from livepass.doctor.subject import Subject
 from livepass.doctor.visit import WRONG, Visit, authorization
 from livepass.doctor.wire import USER_AGENT, Reply
+from livepass.pkpass import InvalidPackage
+from livepass.pkpass.names import MANIFEST
 
 PASS_MEDIA: Final = "application/vnd.apple.pkpass"
 TRACES: Final = (b"Traceback (most recent call last)", b"\n    at ", b"&nbsp; &nbsp;at ", b"Stack trace:", b".rb:")
+TICK: Final = timedelta(seconds=1.1)
+LONG_AGO: Final = "Mon, 01 Jan 2001 00:00:00 GMT"
 _MUST_HOLD: Final = ("PKG1", "PKG2", "PKG3", "PKG4", "SIG1", "SIG2", "SIG3", "SIG4", "SIG5", "SIG6", "SIG7")
 """What a served package must pass. A check that cannot be made, because one before failed, says nothing more."""
 
@@ -65,7 +70,8 @@ def right_pass(visit: Visit) -> Outcome:
 
 
 def conditional(visit: Visit) -> Outcome:
-    modified = visit.fetched().header("Last-Modified")
+    first = visit.fetched()
+    modified = first.header("Last-Modified")
     if not modified:
         return warning("without Last-Modified every look is a full download", "missing")
     same = visit.fetch({**visit.token, "If-Modified-Since": modified}).status
@@ -75,22 +81,44 @@ def conditional(visit: Visit) -> Outcome:
         again = passed("304 for the same Last-Modified")
     else:
         again = failed(f"a fetch with If-Modified-Since is answered {same}", same)
-    at = _http_date(modified)
+    return worst(again, _older(visit, first, LONG_AGO), *_steady(visit, first, modified))
+
+
+def _older(visit: Visit, first: Reply, since: str) -> Outcome:
+    reply = visit.fetch({**visit.token, "If-Modified-Since": since})
+    if reply.status == 304:
+        return failed(f"304 for {since}, before the last change: phones never get it", "304 instead of 200")
+    if reply.status != 200:
+        return failed(f"a fetch with an older If-Modified-Since is answered {reply.status}", reply.status)
+    if _manifest(reply) != _manifest(first):
+        return warning("another manifest at each fetch, though nothing changed: each counts as a change", "changes")
+    return passed(f"200 for {since}")
+
+
+def _steady(visit: Visit, first: Reply, modified: str) -> list[Outcome]:
+    """Whether Last-Modified belongs to the pass: only then a second before it means anything."""
+    at, answered = _http_date(modified), _http_date(first.header("Date"))
+    if at is None or answered is None or abs(at - answered) <= TICK:
+        time.sleep(TICK.total_seconds())  # two answers within a second would have one date in any case
+    second = visit.fetch(visit.token).header("Last-Modified")
+    if second != modified:
+        return [warning("Last-Modified is the time of the answer: a change in the same second is lost", "changes")]
     if at is None:
-        return again
-    before = format_datetime(at - timedelta(seconds=1), usegmt=True)
-    older = visit.fetch({**visit.token, "If-Modified-Since": before}).status
-    if older == 304:
-        return worst(again, failed("304 for a time before the last change: phones never get it", "304 instead of 200"))
-    if older != 200:
-        return worst(again, failed(f"a fetch with an older If-Modified-Since is answered {older}", older))
-    return worst(again, passed("200 for a second before"))
+        return []
+    return [_older(visit, first, format_datetime(at - timedelta(seconds=1), usegmt=True))]
 
 
-def _http_date(text: str) -> Any:
+def _manifest(reply: Reply) -> bytes:
+    try:
+        return Subject(reply.body, (), datetime.now(UTC)).files.get(MANIFEST, b"")
+    except InvalidPackage:
+        return b""
+
+
+def _http_date(text: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return at if at.tzinfo is not None else None
 
@@ -129,6 +157,8 @@ def open_ask(visit: Visit) -> Outcome:
         return passed(f"an unknown device is answered {reply.status}")
     if reply.status == 401:
         return failed("an ask without Authorization is answered 401, and no phone sends one", 401)
+    if reply.status == 400:
+        return warning("400: for an unknown device, or because there is no tag? Phones have none at first", 400)
     if reply.status != 200:
         return failed(f"an ask of an unknown device is answered {reply.status}", reply.status)
     told = as_told(reply)
