@@ -132,8 +132,8 @@ async def test_a_damaged_package(world: World) -> None:
 
 
 @journey(content=False)
-async def test_a_list_without_a_tag_is_filed_under_the_pass_type(world: World) -> None:
-    """Fails when a complaint that names neither pass nor phone is dropped, or filed under some pass."""
+async def test_a_list_without_a_tag_is_filed_under_the_phone_that_was_told(world: World) -> None:
+    """Fails when a complaint that names neither pass nor phone is dropped, filed under some pass, or nobody's."""
     phone = await world.holding("1", 1)
     with world.spoiled(no_tag):
         await world.change("1", 2)
@@ -145,7 +145,9 @@ async def test_a_list_without_a_tag_is_filed_under_the_pass_type(world: World) -
 
     await until(listed, "the complaint is kept")
     [event] = await listed()
-    assert (event.serial, event.device_id) == (None, None)
+    [held] = await world.held("1")
+    assert (event.serial, event.device_id) == (None, held.registration.device_id)
+    assert event.detail["evidence"] == "same connection as its ask"
 
 
 @journey
