@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from doctor.stage import SERIAL, Stage, hits, of
+from doctor.stage import SERIAL, Stage, hits, of, untested
 from doctor.test_service import answered, instead, is_method
 from journeys.world import Answer, is_ask
 from livepass.doctor import Bounds, Examination
@@ -147,6 +147,15 @@ def test_the_token_goes_nowhere_and_into_no_report(stage: Stage) -> None:
     report = stage.judge_spoiled(redirect)
     assert token not in json.dumps(report.as_json()) and "…" in of(report, "NET6")
     assert token.encode() not in stage.front.requests, "nothing is fetched where asks are redirected"
+
+
+@pytest.mark.parametrize("token", ["line\r\nX-Injected: 1 abcdef", "0123456789abcdef\u20ac", "0123456789\x00abcdef"])
+def test_a_token_that_no_header_carries(stage: Stage, token: str) -> None:
+    report = stage.judge(stage.made(lambda d: d.update(authenticationToken=token)))
+    assert hits(report) == {"JSN5": "warning"}
+    assert "cannot carry" in of(report, "WS1") and "WS8" in untested(report)
+    assert b"Injected" not in stage.front.requests
+    assert token not in str(report.as_json()) and "0123456789" not in str(report.as_json())
 
 
 def test_what_trickles_is_given_up(stage: Stage) -> None:

@@ -74,6 +74,14 @@ class Examination:
     # ── what is going to happen
 
     @property
+    def url(self) -> str:
+        """``webServiceURL`` of the pass; empty: it names none."""
+        try:
+            return self.subject.text("webServiceURL")
+        except NotTested:
+            return ""
+
+    @property
     def host(self) -> str:
         """Whom calls go to; empty: to nobody, because the pass names no web service that could be called."""
         try:

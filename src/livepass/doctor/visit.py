@@ -6,6 +6,7 @@ The pass's token goes to the ``webServiceURL`` of the pass, over a connection th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,7 @@ WRONG: Final = "livepass-doctor-has-no-such-token"
 """A token that no pass has."""
 NOWHERE: Final = "livepass-doctor-no-such-serial"
 
+_VISIBLE: Final = re.compile("[ -~]+")
 _IN_PATH: Final = "!$&'()*+,;=:@-._~"
 _IN_QUERY: Final = "/?:@!$&'()*+,;=-._~"
 """What phones leave as it is in a query (observed; unconfirmed): + & = among them."""
@@ -68,8 +70,11 @@ class Visit:
 
     @property
     def token(self) -> dict[str, str]:
-        """The header of a phone that holds the pass."""
-        return authorization(self.subject.text("authenticationToken"))
+        """The header of a phone that holds the pass. Raises ``NotTested`` where it cannot be written."""
+        token = self.subject.text("authenticationToken")
+        if not _VISIBLE.fullmatch(token):
+            raise NotTested("authenticationToken holds characters that a header cannot carry")
+        return authorization(token)
 
     def sight(self) -> Sight:
         """TLS as offered. Raises ``NotTested``."""

@@ -279,7 +279,7 @@ def _reason(error: BaseException) -> str:
         return "what came is not HTTP/1.1"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error) or type(error).__name__
+    return type(error).__name__  # its text may quote what was sent
 
 
 def _chain(secured: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
