@@ -236,6 +236,13 @@ def test_a_pass_of_another_address_names_both() -> None:
     assert "https://old.test/wallet, and this service says that it is https://new.test/wallet" in verdict.sentence
     for ours in ("", "https://old.test/wallet", "https://old.test/wallet/"):
         assert first(facts(pass_=pass_, ours=ours)).code == "LP002"
+    for url, ours, code in (
+        ("https://a.test/w/", "https://a.test/w", "LP002"),
+        ("https://a.test/X", "https://a.test", "LP107"),
+        ("https://a.test", "https://a.test/X", "LP107"),
+    ):
+        there = replace(PASS, document=f'{{"webServiceURL": "{url}"}}'.encode())
+        assert first(facts(pass_=there, ours=ours)).code == code
     assert first(facts(pass_=replace(PASS, document=b'{"webServiceURL": 7}'), ours="x")).code == "LP002"
 
 

@@ -126,7 +126,7 @@ def served(at: int, *, seq: int = 5, device: str | None = PHONE) -> Event:
         (1, [told(1, seq=4)], [served(2)], Sure.LIKELY),
         (1, [told(1)], [served(2, seq=4)], Sure.LIKELY),
         (1, [told(1)], [served(2, device="phone-b")], Sure.LIKELY),
-        (1, [event(Kind.PUSH_ACCEPTED)], [served(2)], Sure.LIKELY),
+        (1, [event(Kind.PUSH_ACCEPTED, at=AGO + 1)], [served(2)], Sure.LIKELY),
         (1, [told(1)], [event(Kind.FETCH_REFUSED, at=AGO + 2, device=PHONE)], Sure.LIKELY),
     ],
 )

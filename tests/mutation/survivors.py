@@ -42,7 +42,7 @@ ACCEPTED: Mapping[str, str] = {
     "replay: push_token_now: return device.push_token if device is not None and newer else entry.push_token → return device.push_token if newer else entry.push_token": (
         "Equivalent: it only narrows a type; newer is said of a device only."
     ),
-    "testimony: _recognise: named = {k: v for k, v in match.groupdict().items() if v is not None} → named = {k: v for k, v in match.groupdict().items()}": (
+    "testimony: _recognise: return (sentence, {k: v for k, v in match.groupdict().items() if v is not None}) → return (sentence, {k: v for k, v in match.groupdict().items()})": (
         "Equivalent: it only narrows a type; None under a key is read like no key."
     ),
     "testimony: read_line: body = envelope['body'].strip() if envelope else text → body = envelope['body'].strip() if True else text": (
@@ -102,21 +102,27 @@ ACCEPTED: Mapping[str, str] = {
     "trip3_fetch: fetch: …expected_token, known=facts.head is not None) or facts.head is None: pass → …expected_token, known=facts.head is not None): pass": (
         "Equivalent: it only narrows a type; a pass without a head is not known, and nothing is accepted for it."
     ),
-    "why: Cohort: asked: int = 0 → asked: int = 1": (
+    "verdict: Cohort: asked: int = 0 → asked: int = 1": (
         "Equivalent: of a cohort in which nobody was pushed, nobody looks at who asked."
     ),
-    "why: Cohort: pushed: int = 0 → pushed: int = 1": ("Equivalent: one phone proves as little as none."),
-    "why: Rule = Callable[[View], Found | None] → Rule = Callable[[], Found | None]": (
+    "verdict: Cohort: pushed: int = 0 → pushed: int = 1": ("Equivalent: one phone proves as little as none."),
+    "why_view: Rule = Callable[[View], Found | None] → Rule = Callable[[], Found | None]": (
         "Equivalent: a name for the type checker; nothing evaluates it."
     ),
-    "why: _last: …ce[Event], kinds: Sequence[Kind], since: int=0, phone: Phone | None=None) -> Event | None: … → …ce[Event], kinds: Sequence[Kind], since: int=1, phone: Phone | None=None) -> Event | None: …": (
+    "verdict: newest: def newest(events: Sequence[Event], kinds: Sequence[Kind], since: int=0) -> Event | None: pass → def newest(events: Sequence[Event], kinds: Sequence[Kind], since: int=1) -> Event | None: pass": (
         "Equivalent: instants are later than the first millisecond of 1970."
     ),
     "why: _of_phone: raise AssertionError('the table ends with a rule for every stand') → pass": (
         "Equivalent: never reached; the table ends with a rule for every stand."
     ),
-    "why: Said.__call__: if view.stand is Stand.CURRENT and line.at < (registration.served_at or 0): pass → if view.stand is Stand.CURRENT and line.at < (registration.served_at or 1): pass": (
+    "why_said: Said.__call__: served_at = view.phone.held.registration.served_at or 0 → served_at = view.phone.held.registration.served_at or 1": (
         "Equivalent: instants are later than the first millisecond of 1970."
+    ),
+    "why: _told_first: if (held.registration.served_at or 0) >= (held.device.asked_at or 0): pass → if (held.registration.served_at or 1) >= (held.device.asked_at or 0): pass": (
+        "Equivalent: instants are later than the first millisecond of 1970."
+    ),
+    "why: _told_first: if (held.registration.served_at or 0) >= (held.device.asked_at or 0): pass → if (held.registration.served_at or 0) >= (held.device.asked_at or 1): pass": (
+        "Equivalent: who never asked was never told, and is not called certain anyway."
     ),
     "morning: grouped: …ct, max((one.verdict.sure for one in several), key=_DOUBT.index), sum((one.people for one in several)), all(… → …ct, max((one.verdict.sure for one in several)), sum((one.people for one in several)), all(…": (
         "Equivalent: certain, likely and possible come in that order in the alphabet, too; the table says that it is meant."

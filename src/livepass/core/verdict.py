@@ -120,7 +120,7 @@ def verdict(code: str, facts: Facts, now: int, found: Found, device_id: str | No
     """A finding of the catalogue, filled with what was found."""
     finding = BY_CODE[code]
     name = f"{facts.pass_.pass_type}/{facts.pass_.serial}"
-    words = {"pass": name, "phone": f"Phone {(device_id or '?')[:8]}", **found.words}
+    words = {"pass": name, "phone": f"Phone {str(device_id)[:8]}", **found.words}
     again = found.again_at
     if again is None and finding.again is not None:
         again = now + finding.again
