@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from journeys.world import (
     Spoil,
     World,
     is_ask,
+    is_fetch,
     journey,
     shows,
     template,
@@ -28,6 +30,7 @@ from livepass.core.timeline import Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
 from livepass.core.trip2_push import DAY, HOUR, MINUTE, RACE_MARGIN_MS
 from livepass.core.verdict import Verdict
+from livepass.core.why import COHORT
 from livepass.core.why_pass import BURST
 from livepass.emulators.iphone import PhoneSettings
 from livepass.service.drafting import Wish
@@ -365,6 +368,51 @@ def refused_ask(scope: Scope, answer: Answer) -> None:
 async def test_an_ask_refused_on_its_way(world: World) -> None:
     """We saw the ask and told it, so it stands on the fetch; the phone knows better."""
     await spoiled(world, refused_ask, "LP303")
+
+
+def redirected(call: Callable[[Scope], bool]) -> Spoil:
+    def spoil(scope: Scope, answer: Answer) -> None:
+        if call(scope):
+            answer.status, answer.body = 301, b""
+            answer.headers[b"location"] = b"https://www.passes.example/"
+
+    return spoil
+
+
+@journey(content=False)
+async def test_an_ask_redirected_on_its_way(world: World) -> None:
+    await spoiled(world, redirected(is_ask), "LP312")
+
+
+@journey(content=False)
+async def test_a_fetch_redirected_on_its_way(world: World) -> None:
+    await spoiled(world, redirected(is_fetch), "LP362")
+
+
+@journey
+async def test_asks_that_go_to_an_address_of_the_past(world: World) -> None:
+    """The service moved, and nothing leads from the old address to the new one."""
+    phone = await world.holding("1", 1)
+    phone.set_airplane_mode(True)
+    await world.change("1", 2)
+    await until(lambda: world.sql("SELECT 1 FROM push_target WHERE pushed >= wanted"), "APNs accepted it")
+    moved = Explaining(world.services.store, Later(world.services.clock, HOUR), "https://moved.example/wallet")
+    assert (await moved.explain(PASS_TYPE, "1")).verdicts[0].code == "LP311"
+    phone.set_airplane_mode(False)
+
+
+@journey
+async def test_nobody_asks(world: World) -> None:
+    """Ten phones are pushed, and there is nothing that lets them through."""
+    await world.issue("1", 1)
+    async with world.client() as client:
+        for number in range(COHORT):
+            world.apns.register_device(f"{number:064x}", [PASS_TYPE])
+            assert await world.register(client, f"phone{number}", "1", f"{number:064x}") == 201
+    await world.change("1", 2, push="now")
+    accepted = "SELECT count(*) FROM push_target WHERE pushed >= wanted"
+    await until(lambda: world.sql(accepted) == [(COHORT,)], "APNs accepted all")
+    assert str(COHORT) in (await first(world, "LP302", later=HOUR)).sentence
 
 
 @journey(content=False)
