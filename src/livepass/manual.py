@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 FOLDERS = (Path(__file__).with_name("docs"), Path(__file__).parents[2] / "docs")
+CHECKS = "doctor-checks"
 ADDRESS = "/docs"
 """Where the service shows them."""
 
@@ -22,24 +23,34 @@ _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One page. ``place``: below the folder, without its ending, as in ``reference/findings/LP303``."""
+    """One page. ``place``: below the folder, without its ending, as in ``reference/findings/LP303``. ``part``: only
+    the section of that name, as in ``NET2``.
+    """
 
     place: str
     file: Path
+    part: str = ""
 
     @property
     def topic(self) -> str:
+        if self.part:
+            return self.part
         name = self.place.rpartition("/")[2]
         return self.place.split("/")[-2] if name == "README" else name
 
     @property
     def address(self) -> str:
         """Its path on the service."""
-        return f"{ADDRESS}/{self.place.removeprefix('reference/')}"
+        anchor = f"#{self.part.lower()}" if self.part else ""
+        return f"{ADDRESS}/{self.place.removeprefix('reference/')}{anchor}"
 
     def text(self) -> str:
         """Its Markdown, without remarks to those who write it."""
-        return _COMMENT.sub("", self.file.read_text("utf-8"))
+        text = _COMMENT.sub("", self.file.read_text("utf-8"))
+        if not self.part:
+            return text
+        section = text.partition(f"\n### {self.part} ")[2]
+        return f"# {self.part} {re.split(r'^(?:<a id=|#)', section, maxsplit=1, flags=re.MULTILINE)[0].rstrip()}\n"
 
     def title(self) -> str:
         found = _TITLE.search(self.text())
@@ -58,7 +69,13 @@ class Manual:
     def find(self, topic: str) -> Entry | None:
         """The page of a topic, however it is spelled: ``lp303``, ``findings/LP303``, ``docs/…/LP303.md``."""
         name = topic.strip().rstrip("/").rpartition("/")[2].removesuffix(".md")
-        return self._by_topic.get(name.lower())
+        return self._by_topic.get(name.lower()) or self._check(name.upper())
+
+    def _check(self, name: str) -> Entry | None:
+        """A check of the doctor, which has a section in the page of them all."""
+        page = self._by_topic.get(CHECKS)
+        there = page is not None and name.isalnum() and f"\n### {name} " in page.text()
+        return Entry(page.place, page.file, name) if page is not None and there else None
 
     def near(self, topic: str) -> str | None:
         """The topic that was probably meant."""

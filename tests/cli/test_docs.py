@@ -12,6 +12,7 @@ import click
 import pytest
 
 from livepass.cli.root import root
+from livepass.pytest_plugin import OPTIONS as PYTEST_OPTIONS
 
 TOP = Path(__file__).parents[2]
 PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
@@ -97,7 +98,7 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
 
 
 def test_options_that_are_named_alone_exist() -> None:
-    known = set(all_options(root, click.Context(root)))
+    known = {*all_options(root, click.Context(root)), *(name for name, _ in PYTEST_OPTIONS)}
     text = "\n".join(FENCE.sub("", page.read_text()) for page in PAGES)
     named = {span.split()[0].partition("=")[0] for span in SPAN.findall(text) if re.match("--[a-z]", span)}
     assert len(named) >= 5 and named <= known, named - known

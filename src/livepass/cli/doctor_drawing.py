@@ -65,4 +65,8 @@ def _summary(page: Page, report: Report) -> None:
         page.line(f"   {each.what:<14}", state.rstrip(), *([dim(_cut(each.why))] if each.why else []))
     for number, result in enumerate(report.fix_first):
         head = "Fix first:" if not number else ""
-        page.line(f"{head:<10}", f"{result.check.id:<6} → {_cut(result.check.remedy)}", dim(result.check.docs))
+        page.line(
+            f"{head:<10}",
+            f"{result.check.id:<6} → {_cut(result.check.remedy)}",
+            dim(f"livepass help {result.check.id}"),
+        )

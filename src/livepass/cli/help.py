@@ -19,8 +19,8 @@ from livepass.manual import Entry, Manual
 def help_(context: click.Context, words: tuple[str, ...]) -> None:
     """What a finding, a line of a phone's log, a page or a command says.
 
-    TOPIC is a finding (LP303), a sentence of a phone's log (S5), or the name of a page (findings). Without one: all
-    topics. Needs no service.
+    TOPIC is a finding (LP303), a sentence of a phone's log (S5), a check of the doctor (NET2), or the name of a page
+    (findings). Without one: all topics. Needs no service.
     """
     session = context.ensure_object(Session)
     manual = Manual()
