@@ -87,6 +87,8 @@ class Ledger:
         """Whether transactions fail now and then: what a worker learnt may then be lost with its record."""
         self.journal: Callable[[], Sequence[bytes]] = lambda: ()
         self.versions: dict[Key, list[Version | None]] = {}
+        self.erased: dict[Key, int] = {}
+        """The commit with which each pass was last erased."""
         self.counters: dict[str, Tag] = {}
         self.issued: dict[tuple[str, str], int] = {}
         self.tags: dict[tuple[str, str, str], deque[tuple[int, int]]] = {}
@@ -146,14 +148,15 @@ class Ledger:
         return found[-1] if found else None
 
     def during(self, key: Key, since: int) -> list[Version]:
-        """What was current at some moment since a commit."""
+        """What was current at some moment since a commit; also what was erased since."""
         found: list[Version] = []
+        erased_since = self.erased.get(key, 0) > since
         for version in reversed(self.versions.get(key, ())):
             if version is not None:
                 found.append(version)
                 if version.index <= since:
                     break
-            else:
+            elif found or not erased_since:
                 break
         return found
 
@@ -272,6 +275,7 @@ class Ledger:
             if not found:
                 if history and history[-1] is not None:
                     history.append(None)
+                    self.erased[key] = self.index
                 continue
             seq, modified, manifest, salt, document = found[0]
             last = history[-1] if history else None
