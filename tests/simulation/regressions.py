@@ -43,4 +43,9 @@ REGRESSIONS: Sequence[Regression] = (
     Regression(
         50023182, "swarm", "why was certain of a phone whose pass another one fetched before it was told of the change"
     ),
+    Regression(
+        50043226,
+        "swarm",
+        "a DELETE that a proxy repeated after a failover looked newer than the registration that had been lost",
+    ),
 )

@@ -127,7 +127,7 @@ def unregister(facts: RegisterFacts) -> Decision:
         return _refuse(facts, Kind.UNREGISTER_REFUSED, 200, "the phone registered after this DELETE had started")
     writes = () if live is None else _leave(facts, live)
     detail = {"was_registered": live is not None}
-    event = Event(Kind.UNREGISTERED, facts.now, facts.pass_type, facts.serial, facts.device_id, detail=detail)
+    event = Event(Kind.UNREGISTERED, _said_at(facts), facts.pass_type, facts.serial, facts.device_id, detail=detail)
     return Decision(Reply(200), writes, (event,))
 
 
@@ -220,8 +220,9 @@ def _late(facts: RegisterFacts, live: Registration) -> bool:
 
 
 def _said_at(facts: RegisterFacts) -> int:
-    """When the phone said that it has this token: when it started to. Dated by when it got through, a repetition of an
-    old registration would look newer than the phone's next token, and than the death of its own.
+    """When the phone said this: when it started to. Dated by when it got through, a repetition of an old registration
+    would look newer than the phone's next token, and than the death of its own; and a repetition of an old DELETE newer
+    than a registration that a backup lost, which the journal brings back.
     """
     return facts.now if facts.started_at is None else min(facts.started_at, facts.now)
 
@@ -255,7 +256,7 @@ def _leave(facts: RegisterFacts, live: Registration) -> tuple[Write, ...]:
     """The phone leaves, and with it the device ids that it used up, or it would be pushed for their sake. One that is
     used up itself leaves alone.
     """
-    leave = Leave(facts.pass_type, facts.device_id, facts.serial, facts.now)
+    leave = Leave(facts.pass_type, facts.device_id, facts.serial, _said_at(facts))
     if live.superseded_at is not None or facts.device is None:
         return (leave,)
     used_up = [twin for twin in facts.twins if twin.left_at is None and twin.superseded_at is not None]
