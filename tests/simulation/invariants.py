@@ -276,6 +276,12 @@ def still_registered(ledger: Ledger, phone: Key, serial: str) -> None:
             )
 
 
+def stood_in_for(ledger: Ledger, phone: Key, serial: str) -> bool:
+    """Whether a device id was forgotten for a newer one with its push token, which may change its token afterwards."""
+    token = ledger.following[phone][serial].push_token
+    return not ledger.look(_REGISTERED, *phone, serial) and bool(ledger.look(_STANDS_IN, phone[0], token, serial))
+
+
 _STANDS_IN = """
 SELECT 1 FROM device d JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
  WHERE d.pass_type = ? AND d.push_token = ? AND r.serial = ?"""

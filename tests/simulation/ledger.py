@@ -217,6 +217,10 @@ class Ledger:
         for one in parameters_of(done, "join"):
             triple = (one["pass_type"], one["device_id"], one["serial"])
             self.joined[triple], self.joined_at[triple] = self.index, one["at"]
+        for one in parameters_of(done, "forget_registration"):
+            phone, serial = (one["pass_type"], one["device_id"]), one["serial"]
+            if serial in self.following.get(phone, {}) and invariants.stood_in_for(self, phone, serial):
+                del self.following[phone][serial]
         for one in parameters_of(done, "save_device"):
             self._saved(one["pass_type"], one["device_id"], one["push_token"], look)
         for one in parameters_of(done, "record_outcome", "hold_target"):

@@ -38,7 +38,7 @@ REGRESSIONS: Sequence[Regression] = (
     Regression(
         8112026001810,
         "swarm",
-        "after a fast clock was set right, a repeated registration brought an old token back",
+        "after a fast clock was set right, a repeated fetch counted as a delivery",
     ),
     Regression(
         50023182, "swarm", "why was certain of a phone whose pass another one fetched before it was told of the change"

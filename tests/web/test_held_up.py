@@ -101,3 +101,22 @@ def test_a_late_304_proves_nothing_either(tmp_path: Path, pass_certificate: Issu
             assert not changed.changed
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("ahead_ms", "counts"), [(LATE_MS, True), (LATE_MS + 1, False)])
+def test_a_fetch_that_was_dated_in_the_future_proves_nothing(
+    ahead_ms: int, counts: bool, tmp_path: Path, pass_certificate: Issued
+) -> None:
+    """A clock that was ahead was set right since, and a proxy repeats what it had dated."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            changed = await service.change("1", 5)
+            assert await _call(service, ASK, 0) == 200
+            assert await _call(service, FETCH, -ahead_ms, {"Authorization": await service.allowed("1")}) == 200
+            [held] = await service.store.held(TYPE, "1")
+            assert (held.watermarks.served >= changed.number) is counts
+
+    asyncio.run(main())

@@ -22,7 +22,7 @@ from livepass.core.misdirected import misdirected
 from livepass.core.model import PassHead, TokenSource
 from livepass.core.replay import Act, entry_of
 from livepass.core.timeline import Event, Kind
-from livepass.core.trip1_register import held_up
+from livepass.core.trip1_register import LATE_MS, held_up
 from livepass.service.building import Builder, CannotBuild, Recent
 from livepass.service.epochs import Begun, begin_epochs, new_epoch, say_loudly
 from livepass.service.lookout import Lookout
@@ -302,7 +302,7 @@ class Answering:
         self._recorder.note(decision.writes, decision.events)
 
         def handed(reply: Reply, seq: int) -> Fetched:
-            if self._came_late(started_at):
+            if self._came_late(started_at) or self._ahead(started_at):
                 return Fetched(self, reply)
             conditional = if_modified_since is not None
             return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch)
@@ -450,6 +450,12 @@ class Answering:
                 (now - (started_at or now)) // 1000,
             )
         return late
+
+    def _ahead(self, started_at: int | None) -> bool:
+        """Whether the edge's clock was ahead when it took this request. It may have been set right since, and the
+        request be an old one that a proxy repeats: nobody can tell. What was not seen to arrive is told again.
+        """
+        return started_at is not None and started_at - self._clock.now() > LATE_MS
 
     def _expected(self, tenant: str, pass_type: str, serial: str, source: TokenSource | None) -> str:
         if source is None:
