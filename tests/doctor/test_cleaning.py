@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -33,6 +33,14 @@ class Interrupting:
             self.left -= 1
             if self.left == 0:
                 os.kill(self.pid or os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c() -> Iterator[None]:
+    """Also where the tests themselves were started in the background, which ignores it, and so do their children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 STEPS = [

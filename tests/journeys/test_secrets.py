@@ -369,6 +369,7 @@ async def _commands(life: Life) -> None:
         ("template", "import", str(_template_folder(world))),
         ("pass", "timeline", name),
         ("why", name),
+        ("doctor",),
         ("pass", "issue", f"{PASS_TYPE}/3", "--template", "membership", "points=3"),
         ("pass", "set", name, "points=11"),
         ("pass", "push", name),

@@ -286,7 +286,7 @@ PLANTED: tuple[Plant, ...] = (
         "late-fetch-counts",
         "a fetch that a proxy repeats long after the phone has gone counts as delivery",
         "service/answering.py",
-        "            if self._came_late(started_at):\n                return Fetched(self, reply)\n",
+        "            if self._came_late(started_at) or self._ahead(started_at):\n                return Fetched(self, reply)\n",
         "",
     ),
     Plant(
@@ -342,7 +342,7 @@ PLANTED: tuple[Plant, ...] = (
         "a-guess-is-certain",
         "the diagnosis takes a fetch that is thought to be a phone's for one that was",
         "core/why.py",
-        "Sure.CERTAIN if evidence >= held.watermarks.changed else Sure.LIKELY)",
+        "Sure.CERTAIN if certain else Sure.LIKELY)",
         "Sure.CERTAIN)",
     ),
 )
