@@ -391,6 +391,16 @@ def test_v1_twice_is_why_nothing_else_is_heard(stand: Stand, kind: Kind) -> None
     assert first(facts(on(stand), replace(astray, device_id="phone-b"))).code == OVERDUE[stand], "another phone's"
 
 
+def test_only_an_ask_with_v1_twice_names_its_phone() -> None:
+    def sure(astray: Event, **more: Any) -> Sure:
+        return first(facts(on(FETCH), astray, **more)).sure
+
+    refused = event(Kind.FETCH_REFUSED, status=404, reason=DOUBLED)
+    assert sure(event(Kind.ASK_REFUSED, device=PHONE, status=404, reason=DOUBLED), more=True) is Sure.CERTAIN
+    assert sure(refused) is Sure.LIKELY
+    assert sure(refused, more=True) is Sure.POSSIBLE, "anybody may send a fetch"
+
+
 def test_the_address_of_the_pass_is_suspected_only_where_patience_is_over() -> None:
     elsewhere = replace(PASS, document=b'{"webServiceURL": "https://old.test"}')
     given = {"pass_": elsewhere, "ours": "https://new.test", "cohort": Cohort(50, 0)}

@@ -197,9 +197,14 @@ def _fetch_event(kind: Kind, reason: str | None = None) -> Rule:
 
 
 def _doubled(view: View) -> Found | None:
-    """The last thing heard of the phone, or of a fetch, came with /v1 twice."""
+    """The last thing heard of the phone, or of a fetch, came with /v1 twice. Only an ask names the phone, and anybody
+    may send a fetch.
+    """
     event = view.last(Kind.ASKED, Kind.ASK_REFUSED, Kind.FETCHED, Kind.FETCH_REFUSED)
-    return Found({}, (event,)) if event is not None and event.detail.get("reason") == DOUBLED else None
+    if event is None or event.detail.get("reason") != DOUBLED:
+        return None
+    unnamed = Sure.LIKELY if view.alone else Sure.POSSIBLE
+    return Found({}, (event,), Sure.CERTAIN if event.device_id is not None else unnamed)
 
 
 def _elsewhere(view: View) -> Found | None:
