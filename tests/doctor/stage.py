@@ -39,7 +39,7 @@ class Front:
         self.behind = 0
         self.context: ssl.SSLContext
         self.says: bytes = b""
-        """What is said after the handshake instead of anything else; empty: the service speaks."""
+        """What answers the first request, whatever it asks; empty: the service speaks."""
         self.requests = b""
         """Everything that clients said."""
         self.trickles: threading.Event | None = None
@@ -63,6 +63,8 @@ class Front:
             plain.settimeout(20)
             with self.context.wrap_socket(plain, server_side=True) as client:
                 if self.says:
+                    # Closed with a request unread, the connection would be reset and what was said be lost with it.
+                    client.recv(65536)
                     client.sendall(self.says)
                     while self.trickles is not None and not self.trickles.wait(0.05):
                         client.sendall(b".")
