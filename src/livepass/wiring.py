@@ -16,6 +16,7 @@ from livepass._version import __version__
 from livepass.apns import ApnsSender
 from livepass.config import Config, ConfigError
 from livepass.core.history import Reason, Witness, lost_modified
+from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.outside.journal_folder import JournalFolder
@@ -35,7 +36,7 @@ from livepass.service.pushing import Dispatcher
 from livepass.service.recovering import Recovering
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
-from livepass.service.seams import Clock, Store, Tx
+from livepass.service.seams import Clock, Prober, Store, Tx
 from livepass.store import archive, sqlite
 from livepass.store.archive import Archive, BadArchive, Manifest
 from livepass.store.losses import Loss, Lost, losses
@@ -76,6 +77,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 SILENT_WORKER_MS = 120_000
+SEND_SECONDS, PROBE_SECONDS = 15.0, 5.0
+"""How long a batch of pushes may take, and one that somebody waits for."""
 SETTLE_SECONDS = 10.0
 """How long a process that ends waits for a database that is away."""
 JOURNAL = "registration journal"
@@ -160,7 +163,7 @@ class Services:
             ),
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
-            rotating=Rotating(store, keys, clock, chance),
+            rotating=Rotating(store, keys, clock, chance, _prober(config)),
             due=due,
         )
 
@@ -168,8 +171,7 @@ class Services:
     async def working(self) -> AsyncIterator[None]:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
         self.recovering.replays = True
-        ca_pem = self.config.apns_ca_file.read_bytes() if self.config.apns_ca_file else None
-        sender = ApnsSender(self.config.apns_url, ca_pem=ca_pem)
+        sender = _sender(self.config)
         self.dispatcher = Dispatcher(
             self.store,
             sender,
@@ -179,6 +181,7 @@ class Services:
             self.scheduler,
             self.due,
             Fetching(self.store, self.clock, self.answering.load).slowest,
+            refused=self.rotating.refused,
         )
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
@@ -239,6 +242,24 @@ class Services:
         if self.journal is not None:
             await self.journal.close()
         await self.store.close()
+
+
+def _prober(config: Config) -> Prober:
+    async def probe(credential: PushCredential, message: PushMessage) -> PushAnswer:
+        heard: list[PushAnswer] = []
+        sender = _sender(config, PROBE_SECONDS)
+        try:
+            await sender.send(credential, [message], heard.append)
+        finally:
+            await sender.close()
+        return heard[0]
+
+    return probe
+
+
+def _sender(config: Config, deadline: float = SEND_SECONDS) -> ApnsSender:
+    ca_pem = config.apns_ca_file.read_bytes() if config.apns_ca_file else None
+    return ApnsSender(config.apns_url, ca_pem=ca_pem, deadline=deadline)
 
 
 Renewal = Callable[[Tx, str], Awaitable[None]]

@@ -34,7 +34,7 @@ def test_a_pass_that_nobody_has_is_no_problem(issued):
 
 def test_a_problem_leaves_with_exit_1(issued):
     with closing(sqlite3.connect("livepass.db")) as db, db:
-        db.execute("UPDATE pass_type SET certificate_id = NULL")
+        db.execute("UPDATE certificate SET promoted_at = NULL")
     ran = issued("why", NAME, "--json", exit_=1).json
     assert ran["problem"] and [one["code"] for one in ran["verdicts"]] == ["LP501", "LP002"]
     said = issued("why", NAME, exit_=1).out
@@ -54,7 +54,7 @@ def test_all_passes_at_once(issued):
     assert "0 of 0 registrations were served the newest version" in issued("why", "--all", "--group").out
     assert "every phone was served the newest version" in issued("why", "--all").out
     with closing(sqlite3.connect("livepass.db")) as db, db:
-        db.execute("UPDATE pass_type SET certificate_id = NULL")
+        db.execute("UPDATE certificate SET promoted_at = NULL")
     [group] = issued("why", "--all", "--group", "--type", TYPE, "--json", exit_=1).json["groups"]
     assert (group["code"], group["exact"], group["pass_types"]) == ("LP501", True, [TYPE])
     assert group["docs"] == "/docs/findings/LP501"

@@ -84,7 +84,7 @@ ANY = st.builds(
     st.builds(replace, st.just(PASS), voided=st.booleans(), changed_at=TIMES, document=DOCUMENTS),
     PHONES,
     EVENTS,
-    st.none() | st.builds(replace, st.just(LIVE), not_after=TIMES),
+    st.just(()) | st.builds(replace, st.just(LIVE), not_after=TIMES).map(lambda link: (link,)),
     st.none() | st.builds(Circuit, TIMES, st.just("x"), TIMES),
     st.lists(st.builds(replace, st.just(WORKER), heard_at=TIMES), max_size=1),
     st.builds(Cohort, st.integers(0, 20), st.integers(0, 2)),

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from livepass.core.model import (
-    Certificate,
     Device,
     Held,
     Pass,
@@ -16,6 +15,7 @@ from livepass.core.model import (
     TokenSource,
     Watermarks,
 )
+from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
 from livepass.core.verdict import Facts, Phone, Verdict
@@ -43,9 +43,7 @@ PASS = Pass(
     AGO,
     AGO,
 )
-LIVE = Certificate(
-    *("c", TYPE, "T", "n", "o", "i", "1", 0, NOW + 90 * DAY, NOW + 900 * DAY, False, b"", b"", 0, 0, None, True)
-)
+LIVE = Link(*("c", TYPE, 0, NOW + 90 * DAY, NOW + 900 * DAY, False, 1, 1))
 WORKER = Process("p", "h", 1, "serve+worker", 1, AGO, NOW - 1000, None, 0)
 REACHED = {Stand.CURRENT: (5, 5, 5), Stand.FETCH: (5, 5, 1), Stand.ASK: (5, 1, 1), Stand.PUSH: (1, 1, 1)}
 """(pushed, told, served) of a pass whose number is 5."""
@@ -83,9 +81,12 @@ def facts(phone: Phone | None = None, *events: Event, **more: Any) -> Facts:
         "pass_": PASS,
         "phones": (phone,) if phone else (),
         "events": events,
-        "certificate": LIVE,
+        "lineage": (LIVE,),
         "processes": (WORKER,),
     }
+    if "certificate" in more:
+        live = more.pop("certificate")
+        given["lineage"] = () if live is None else (live,)
     return Facts(**given | more)
 
 

@@ -17,8 +17,7 @@ REGISTRATIONS = (
 ERASED = (*PASSES, "SELECT device_id, serial FROM registration ORDER BY 1, 2")
 EPOCHS = ("SELECT epoch, seq, began FROM counter", "SELECT seq FROM event WHERE kind = 'new_epoch' ORDER BY id")
 CERTIFICATES = (
-    "SELECT certificate_id FROM pass_type",
-    "SELECT id, retired_at IS NULL FROM certificate ORDER BY id",
+    "SELECT id, promoted_at IS NULL, retired_at IS NULL FROM certificate ORDER BY id",
     "SELECT count(*) FROM event WHERE kind = 'certificate_imported'",
 )
 SHARED_KEYS = ("SELECT id, sealed FROM shared_key ORDER BY id",)

@@ -140,7 +140,7 @@ async def import_certificate(scene: Scene) -> None:
 
 
 async def promote(scene: Scene) -> None:
-    [other] = [one for one in await scene.process.store.certificates(TYPE) if not one.live]
+    [other] = [one for one in await scene.process.store.certificates(TYPE) if one.promoted_at is None]
     await scene.do(partial(scene.promote, scene.process, TYPE, other))
 
 

@@ -141,14 +141,14 @@ async def test_a_phone_that_gave_up_is_told_again_and_shows_it(world: World) -> 
     """Fails when the phone's tag is taken for delivery: it has the tag, has given up, and would never come back."""
     phone = await world.holding("1", 1)
     await world.change("1", 2, push="none")
-    [certificate] = world.sql("SELECT certificate_id FROM pass_type")
-    world.sql("UPDATE pass_type SET certificate_id = NULL")
+    [certificate] = world.sql("SELECT promoted_at FROM certificate")
+    world.sql("UPDATE certificate SET promoted_at = NULL")
     await phone.deliver_push(PASS_TYPE)
     await until(lambda: "Unexpected response code 503" in str(phone.wallet.complaints), "the fetch fails")
     await phone.settle()
     given_up = phone.wallet.queue.drop(lambda task: task.kind == "fetch")
     assert [task.serial for task in given_up] == ["1"]
-    world.sql("UPDATE pass_type SET certificate_id = ?", *certificate)
+    world.sql("UPDATE certificate SET promoted_at = ?", *certificate)
     assert [event.kind for event in await world.timeline("1")].count(Kind.FETCH_FAILED) == 1
 
     assert await time_passes(world)

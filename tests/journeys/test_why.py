@@ -453,12 +453,12 @@ async def test_a_pass_that_cannot_be_built(world: World) -> None:
     phone.set_airplane_mode(True)
     await world.change("1", 2)
     await until(lambda: world.sql("SELECT 1 FROM push_target WHERE pushed >= wanted"), "APNs accepted it")
-    kept = world.sql("SELECT certificate_id FROM pass_type WHERE pass_type = ?", PASS_TYPE)
-    world.sql("UPDATE pass_type SET certificate_id = NULL WHERE pass_type = ?", PASS_TYPE)
+    kept = world.sql("SELECT promoted_at FROM certificate WHERE pass_type = ?", PASS_TYPE)
+    world.sql("UPDATE certificate SET promoted_at = NULL WHERE pass_type = ?", PASS_TYPE)
     phone.set_airplane_mode(False)
     await until(lambda: world.sql("SELECT 1 FROM event WHERE kind = ?", Kind.FETCH_FAILED.value), "a fetch failed")
     assert {"LP501", "LP358"} <= {*await codes(world)}, "the root first, and what came of it"
-    world.sql("UPDATE pass_type SET certificate_id = ? WHERE pass_type = ?", *kept[0], PASS_TYPE)
+    world.sql("UPDATE certificate SET promoted_at = ? WHERE pass_type = ?", *kept[0], PASS_TYPE)
     assert "503" in (await first(world, "LP358")).sentence
 
 
@@ -513,7 +513,7 @@ async def test_a_certificate_that_expires_soon(world: World) -> None:
 @journey(content=False)
 async def test_no_certificate(world: World) -> None:
     await world.holding("1", 1)
-    world.sql("UPDATE pass_type SET certificate_id = NULL")
+    world.sql("UPDATE certificate SET promoted_at = NULL")
     await first(world, "LP501")
 
 

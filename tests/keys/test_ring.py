@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from livepass.core.authorization import derive_token
 from livepass.core.model import TokenSource
+from livepass.core.rotation import Stage
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.emulators.authority import Authority, Issued
 from livepass.keys.ring import SealedKeyRing
@@ -216,7 +217,7 @@ def test_what_is_taken_in_is_what_the_certificate_says(pass_certificate: Issued)
     assert taken.not_after == int(leaf.not_valid_after_utc.timestamp() * 1000)
     assert taken.not_before == int(leaf.not_valid_before_utc.timestamp() * 1000)
     assert taken.intermediate_not_after > taken.not_after
-    assert (taken.proven_at, taken.retired_at, taken.live, taken.nfc) == (None, None, False, False)
+    assert (taken.link.stage, taken.nfc) == (Stage.STAGED, False)
     packed = ring(FIRST).from_p12(pass_certificate.p12("secret"), "secret", NOW)
     assert replace(packed, key_sealed=b"") == replace(taken, key_sealed=b""), "however it came"
 

@@ -16,6 +16,7 @@ from typing import Any
 import engines
 from livepass.core.decision import Reply
 from livepass.core.model import StoredTemplate, Target
+from livepass.core.rotation import signing
 from livepass.core.timeline import Event
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.emulators.authority import Issued
@@ -30,6 +31,7 @@ from livepass.service.issuing import Issued as Result
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.observing import Recorder
+from livepass.service.proving import NOBODY
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.rotating import Rotating
@@ -114,6 +116,8 @@ class ScriptedSender:
         self.retired: list[str] = []
         self.answers: dict[str, tuple[int, str]] = {}
         self.timestamps: dict[str, int] = {}
+        self.refuses: dict[str, tuple[int, str]] = {}
+        """What is answered to every push of a certificate, by its id."""
         self.before_answer: Callable[[], Any] | None = None
 
     async def send(
@@ -124,9 +128,17 @@ class ScriptedSender:
             self.sent.append(message)
             if self.before_answer is not None:
                 await self.before_answer()
-            status, reason = self.answers.get(message.push_token, (200, ""))
+            status, reason = self.refuses.get(credential.id) or self.answers.get(message.push_token, (200, ""))
             timestamp = self.timestamps.get(message.push_token)
             answered(PushAnswer(message, status, reason, timestamp, message.apns_id))
+
+    async def probe(self, credential: PushCredential, message: PushMessage) -> PushAnswer:
+        """A push on a connection of its own."""
+        if message.push_token == NOBODY:
+            self.answers.setdefault(NOBODY, (400, "BadDeviceToken"))
+        heard: list[PushAnswer] = []
+        await self.send(credential, [message], heard.append)
+        return heard[0]
 
     async def retire(self, credential_id: str) -> None:
         self.retired.append(credential_id)
@@ -168,11 +180,21 @@ class Rig:
         self.issuing = Issuing(self.store, self.keys, self.builder, clock, self.chance, self.due, url)
         self.answering = Answering(self.store, self.keys, self.builder, self.recorder, clock, self.chance)
         self.publishing = Publishing(self.store, self.issuing, clock, self.scheduler)
-        self.rotating = Rotating(self.store, self.keys, clock, self.chance)
+        self.rotating = Rotating(self.store, self.keys, clock, self.chance, self.sender.probe)
         self.dispatcher = Dispatcher(
-            self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due
+            *(self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due),
+            refused=self.rotating.refused,
         )
         self.keeper = Keeper(self.store, self.issuing, clock, self.scheduler, self.due)
+
+    async def signs(self) -> str | None:
+        """The certificate that signs and pushes now."""
+        link = signing(await self.store.lineage(TYPE), self.clock.now())
+        return None if link is None else link.id
+
+    def without_certificate(self) -> None:
+        """As if none had ever been made live."""
+        self.elsewhere("UPDATE certificate SET promoted_at = NULL")
 
     async def close(self) -> None:
         await self.recorder.settle()

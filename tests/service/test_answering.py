@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from livepass.core import trip3_fetch
 from livepass.core.change import http_date
 from livepass.core.model import Tag
+from livepass.core.rotation import Link
 from livepass.core.timeline import Kind, fold
 from livepass.core.trip3_ask import read_tag, write_tag
 from livepass.emulators.authority import Authority, Issued
@@ -338,7 +340,7 @@ def test_without_a_certificate_a_fetch_is_503_and_written_down(tmp_path: Path, p
         async with rig(tmp_path, pass_certificate) as service:
             issued = await service.issue("1")
             await service.register("1")
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, "gone", TEAM, 0))
+            service.without_certificate()
             reply = await service.fetch("1")
             assert (reply.status, reply.body) == (503, b"")
             [event] = [event for event in await service.timeline("1") if event.kind is Kind.FETCH_FAILED]
@@ -373,13 +375,13 @@ def test_a_pass_that_is_erased_while_it_is_fetched_is_503(
         async with rig(tmp_path, pass_certificate) as service:
             await service.issue("1")
             allowed = await service.allowed("1")
-            real = service.store.live_certificate_id
+            real = service.store.lineage
 
-            async def erasing(pass_type: str) -> str | None:
+            async def erasing(pass_type: str) -> Sequence[Link]:
                 await service.issuing.erase(TYPE, "1")
                 return await real(pass_type)
 
-            monkeypatch.setattr(service.store, "live_certificate_id", erasing)
+            monkeypatch.setattr(service.store, "lineage", erasing)
             assert (await service.answering.fetch(TYPE, "1", allowed, None, None)).reply.status == 503
 
     asyncio.run(main())
@@ -395,15 +397,15 @@ def test_body_and_last_modified_are_of_one_version(
             await service.issue("1", 10)
             await service.register("1")
             allowed = await service.allowed("1")
-            real, newer = service.store.live_certificate_id, []
+            real, newer = service.store.lineage, []
 
-            async def changing(pass_type: str) -> str | None:
+            async def changing(pass_type: str) -> Sequence[Link]:
                 if not newer:
                     newer.append(None)
                     newer[0] = await service.change("1", 20)
                 return await real(pass_type)
 
-            monkeypatch.setattr(service.store, "live_certificate_id", changing)
+            monkeypatch.setattr(service.store, "lineage", changing)
             fetched = await service.answering.fetch(TYPE, "1", allowed, None, None)
             fetched.written()
             await service.recorder.settle()

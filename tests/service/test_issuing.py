@@ -658,6 +658,6 @@ def test_what_passes_of_a_batch_share_is_read_once(tmp_path: Path, pass_certific
             wishes = [Wish(TYPE, str(n), template="membership", data={"points": n}) for n in range(count)]
             assert all(not isinstance(each, Refusal) for each in await service.issuing.put_many(wishes))
             assert asked.pop("passes_named") == count / AT_A_STRETCH
-            assert asked == {"pass_type": 1, "template": 1, "live_certificate_id": 1, "certificate": 1}
+            assert asked == {"pass_type": 1, "template": 1, "lineage": 1, "certificate": 1}
 
     asyncio.run(main())

@@ -348,7 +348,7 @@ def test_without_a_certificate_the_type_waits_and_nobody_is_to_blame(
         async with rig(tmp_path, pass_certificate) as service:
             await holding(service, ("one", "aa"))
             await service.change("1", 5)
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, "gone", TEAM, 0))
+            service.without_certificate()
             await service.dispatcher.work_once()
             assert service.sender.taken() == []
             target = await service.target()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from livepass.core.rotation import Stage
 from livepass.core.timeline import Kind
 from livepass.emulators.authority import Authority, Issued
 from livepass.service.refusals import Forbidden, NotFound, Refusal
@@ -21,21 +22,21 @@ def test_the_first_becomes_live_and_the_next_waits(
         async with rig(tmp_path, None, clock=clock_of(pass_certificate), publish=False) as service:
             taken = await service.rotating.import_p12(pass_certificate.p12("secret"), "secret")
             first = taken.certificate
-            assert (first.live, first.pass_type, first.team) == (True, TYPE, TEAM)
+            assert (first.link.stage, first.pass_type, first.team) == (Stage.LIVE, TYPE, TEAM)
             assert first.proven_at == service.clock.now()
-            assert await service.store.live_certificate_id(TYPE) == first.id
+            assert await service.signs() == first.id
             assert [problem.rule for problem in taken.problems] == ["foreign-root"], "a warning, not a refusal"
             second = await service.certify(authority.pass_certificate(TYPE, TEAM))
-            assert await service.store.live_certificate_id(TYPE) == first.id
+            assert await service.signs() == first.id
             listed = await service.store.certificates(TYPE)
-            assert {row.id: row.live for row in listed} == {first.id: True, second: False}
+            assert {row.id: row.link.stage for row in listed} == {first.id: Stage.LIVE, second: Stage.STAGED}
             events = await service.store.events(kinds=["certificate_imported"], pass_type=TYPE, after=0, limit=9)
             assert [(event.kind, event.detail["live"]) for event in events] == [
                 (Kind.CERTIFICATE_IMPORTED, True),
                 (Kind.CERTIFICATE_IMPORTED, False),
             ]
             again = await service.rotating.import_p12(pass_certificate.p12("secret"), "secret")
-            assert (again.certificate.id, again.certificate.live) == (first.id, True)
+            assert (again.certificate.id, again.certificate.link.stage) == (first.id, Stage.LIVE)
             assert len(await service.store.certificates(TYPE)) == 2
 
     asyncio.run(main())
@@ -47,13 +48,13 @@ def test_what_follows_one_that_has_ended_becomes_live(tmp_path: Path, authority:
     async def main() -> None:
         old, new = (authority.pass_certificate(TYPE, TEAM, days=days) for days in (5, 300))
         async with rig(tmp_path, old, clock=clock_of(old), publish=False) as service:
-            first = await service.store.live_certificate_id(TYPE)
+            first = await service.signs()
             second = await service.certify(new)
-            assert await service.store.live_certificate_id(TYPE) == first != second, "the live one is good for days yet"
+            assert await service.signs() == first != second, "the live one is good for days yet"
             service.clock.pass_(6 * DAY)
             await service.certify(new)
-            assert await service.store.live_certificate_id(TYPE) == second
-            assert [row.live for row in await service.store.certificates(TYPE) if row.id == second] == [True]
+            assert await service.signs() == second
+            assert (await service.rotating.get(second)).link.stage is Stage.LIVE
             events = await service.store.events(kinds=["certificate_imported"], pass_type=TYPE, after=0, limit=9)
             assert [event.detail["live"] for event in events] == [True, False, True]
 
@@ -116,7 +117,7 @@ def test_a_certificate_that_cannot_sign_today_never_becomes_live(
             with pytest.raises(Refusal) as refused:
                 await service.certify(authority.pass_certificate(TYPE, TEAM, starts=starts, days=days))
             assert refused.value.hint
-            assert await service.store.live_certificate_id(TYPE) is None
+            assert await service.signs() is None
 
     asyncio.run(main())
 
@@ -145,7 +146,7 @@ def test_a_key_for_some_types_takes_in_certificates_of_those_alone(tmp_path: Pat
                 with pytest.raises(Forbidden, match=TYPE):
                     await service.rotating.import_p12(issued.p12(), "", within=within)
             assert await service.store.certificates(None) == []
-            assert (await service.rotating.import_pem(*parts, within=[TYPE])).certificate.live
+            assert (await service.rotating.import_pem(*parts, within=[TYPE])).certificate.promoted_at is not None
 
     asyncio.run(main())
 

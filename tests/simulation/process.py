@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from livepass.core.history import Reason
+from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.keys.sealing import Secrets
 from livepass.service import keeping, pushing, recovering, safekeeping
 from livepass.service.answering import Answering
@@ -151,8 +152,10 @@ class Process:
         self.answering = Answering(store, keys, builder, recorder, clock, chance, lookout=lookout, journal=journal)
         self.app = PhoneApp(self.answering)
         self.publishing = Publishing(store, issuing, clock, scheduler)
-        self.rotating = Rotating(store, keys, clock, chance)
-        self.dispatcher = Dispatcher(store, around.sender(self), builder, clock, chance, scheduler, due)
+        self.rotating = Rotating(store, keys, clock, chance, _unproved)
+        self.dispatcher = Dispatcher(
+            *(store, around.sender(self), builder, clock, chance, scheduler, due), refused=self.rotating.refused
+        )
         self.keeper = Keeper(store, issuing, clock, scheduler, due)
         if not around.retells:
             self.keeper.retell = _never  # type: ignore[method-assign]
@@ -208,3 +211,7 @@ async def new_history(around: Surroundings, tx: Any, reason: Reason, lost: Mappi
 
 async def _never() -> int:
     return 0
+
+
+async def _unproved(credential: PushCredential, message: PushMessage) -> PushAnswer:
+    raise AssertionError("nobody proves a certificate here")

@@ -30,7 +30,7 @@ def shared(id_: str, purpose: str = TOKENS, secret: str = OLD, at: int = T0) -> 
 def certificate(id_: str, secret: str, pass_type: str = TYPE) -> Certificate:
     texts = dict.fromkeys(["team", "common_name", "organization", "issuer", "serial_number"], "x")
     instants = dict.fromkeys(["not_before", "not_after", "intermediate_not_after", "created_at"], T0)
-    blank = {"nfc": False, "chain_pem": b"c", "proven_at": None, "retired_at": None, "live": False}
+    blank = {"nfc": False, "chain_pem": b"c"}
     return Certificate(id=id_, pass_type=pass_type, key_sealed=sealed(secret), **texts, **instants, **blank)  # type: ignore[arg-type]
 
 

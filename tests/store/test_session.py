@@ -496,8 +496,6 @@ def test_a_circuit_puts_off_its_type_and_only_it_until_a_promotion(tmp_path: Pat
             assert dict(await hand.store.due()) == {TYPE: until, OTHER: T0 + MINUTE}
             await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "new", "TEAM123456", T0 + 1))
             assert dict(await hand.store.due()) == {TYPE: T0 + 1, OTHER: T0 + MINUTE}, "what waited goes at once"
-            assert await hand.store.live_certificate_id(TYPE) == "new"
-            assert await hand.store.live_certificate_id(OTHER) is None
 
     asyncio.run(main())
 
@@ -1010,7 +1008,7 @@ def test_a_certificate_that_comes_again_is_the_same_and_not_retired(tmp_path: Pa
         fields = ["id", "pass_type", "team", "common_name", "organization", "issuer", "serial_number"]
         numbers = dict.fromkeys(["not_before", "not_after", "intermediate_not_after", "created_at"], T0)
         blank = dict.fromkeys(fields, "x") | numbers | {"nfc": False, "chain_pem": b"c", "key_sealed": b"k"}
-        rest = {"pass_type": TYPE, "proven_at": None, "retired_at": None, "live": False}
+        rest = {"pass_type": TYPE, "proven_at": None, "retired_at": None}
         return Certificate(**(blank | rest | changes))  # type: ignore[arg-type]
 
     async def main() -> None:
@@ -1018,10 +1016,16 @@ def test_a_certificate_that_comes_again_is_the_same_and_not_retired(tmp_path: Pa
             await hand.store.write(lambda tx: tx.put_certificate(certificate(retired_at=T0)))
             await hand.store.write(lambda tx: tx.put_certificate(certificate(key_sealed=b"again", proven_at=T0)))
             [found] = await hand.store.certificates(None)
-            assert (found.key_sealed, found.proven_at, found.retired_at, found.live) == (b"again", T0, None, False)
+            assert (found.key_sealed, found.proven_at, found.retired_at) == (b"again", None, None), (
+                "it proves itself anew"
+            )
             await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "x", "TEAM", 0))
             [found] = await hand.store.certificates(TYPE, within=[TYPE])
-            assert found.live
+            assert (found.promoted_at, found.proven_at) == (0, 0)
+            await hand.store.write(lambda tx: tx.put_certificate(certificate(key_sealed=b"once more")))
+            [again] = await hand.store.certificates(TYPE)
+            assert again == replace(found, key_sealed=b"once more"), "what it proved, it proved"
+            found = again
             assert await hand.store.certificates(None, within=[OTHER]) == []
             assert await hand.store.certificate("x") == found
 

@@ -84,11 +84,11 @@ def _made(path: Path) -> str:
     engines.run(
         url,
         "INSERT INTO certificate (pass_type, id, team, common_name, organization, issuer, serial_number, not_before,"
-        " not_after, intermediate_not_after, nfc, chain_pem, key_sealed, created_at, proven_at, retired_at)"
-        " VALUES (?, 'c1', 'TEAM123456', '', '', '', '', 1, 2, 2, 0, ?, ?, 1, 1, NULL)",
+        " not_after, intermediate_not_after, nfc, chain_pem, key_sealed, created_at, proven_at, promoted_at,"
+        " canary_percent)"
+        " VALUES (?, 'c1', 'TEAM123456', '', '', '', '', 1, 2, 2, 0, ?, ?, 1, 1, 1, 0)",
         *(TYPE, b"chain", b"sealed"),
     )
-    engines.run(url, "UPDATE pass_type SET certificate_id = 'c1'")
     return url
 
 
@@ -109,8 +109,8 @@ PLANTED: dict[str, tuple[str, ...]] = {
     "pass_without_template": ("UPDATE pass SET revision = 'r0' WHERE serial = 'b'",),
     "pass_without_token_key": ("UPDATE pass SET token_key = 'k0' WHERE serial = 'b'",),
     "template_without_revision": ("UPDATE template SET revision = 'r0'",),
-    "live_certificate_missing": ("UPDATE pass_type SET certificate_id = 'c0'",),
-    "live_certificate_retired": ("UPDATE certificate SET retired_at = 1",),
+    "certificate_of_no_pass_type": ("UPDATE certificate SET pass_type = 'pass.x'",),
+    "live_certificate_unproven": ("UPDATE certificate SET proven_at = NULL",),
     "live_certificate_of_another_team": ("UPDATE certificate SET team = 'OTHER'",),
     "registration_without_pass": ("DELETE FROM pass WHERE serial = 'b'",),
     "registration_without_device": ("UPDATE registration SET device_id = 'd3' WHERE serial = 'b'",),

@@ -53,6 +53,13 @@ SAMPLES = {
     "importCertificate": Sample("/certificates", 201, {"p12": "{p12}", "password": "sesame"}),
     "listCertificates": Sample("/certificates"),
     "getCertificate": Sample("/certificates/{certificate}"),
+    # The only certificate there is can do no more than sign, and APNs is not there.
+    "proveCertificate": Sample("/certificates/{certificate}:prove", 422, {}),
+    "canaryCertificate": Sample("/certificates/{certificate}:canary", 422, {}),
+    "promoteCertificate": Sample("/certificates/{certificate}:promote", 200, {}),
+    "rollBackCertificate": Sample("/certificates/{certificate}:rollback", 422, {}),
+    "retireCertificate": Sample("/certificates/{certificate}:retire", 422, {}),
+    "planCertificates": Sample("/certificate-plan"),
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
@@ -165,10 +172,12 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert (line["ok"], line["problem"]["status"]) == (False, 404)
         elif operation.name in LISTS:
             await shows_none_of(prepared, key)
-        elif operation.name in ("getCertificate", "getKey", "revokeKey"):
-            assert reply.status == 404
         elif operation.name in ("importCertificate", "createKey"):
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
+        elif "{id}" in operation.path:
+            assert reply.status == 404
+        elif operation.name == "planCertificates":
+            assert [one["pass_type"] for one in reply.json()["data"]] == [PASS_TYPE]
         elif operation.name == "getStats":
             assert (reply.json()["passes"], reply.json()["registrations"]) == (1, 1)
         elif operation.name == "getWhyAll":

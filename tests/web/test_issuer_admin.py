@@ -31,9 +31,9 @@ async def test_the_next_certificate_waits(api: Api, authority: Authority) -> Non
         "intermediate_pem": following.intermediate_pem.decode(),
     }
     made = await api.ok("POST", "/certificates", body)
-    assert (made["live"], made["state"]) == (False, "proven")
+    assert (made["live"], made["state"]) == (False, "staged")
     states = [row["state"] for row in (await api.ok("GET", f"/certificates?pass_type={PASS_TYPE}"))["data"]]
-    assert sorted(states) == ["live", "proven"]
+    assert sorted(states) == ["live", "staged"]
 
 
 @with_api

@@ -70,7 +70,9 @@ async def test_what_was_made_leads_on(api: Api) -> None:
                 linked.setdefault(operation["operationId"], set()).add(name)
     assert linked == {
         "putPass": {"patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass"},
-        "importCertificate": {"getCertificate"},
+        "importCertificate": {
+            f"{step}Certificate" for step in ("get", "prove", "canary", "promote", "rollBack", "retire")
+        },
         "publishTemplate": {"getTemplate"},
         "createKey": {"getKey", "revokeKey"},
     }
@@ -83,11 +85,12 @@ async def test_what_was_made_leads_on(api: Api) -> None:
 @with_api
 async def test_a_body_is_required_where_nothing_happens_without_one(api: Api) -> None:
     document = await api.ok("GET", "/openapi.json", key=None)
+    certificate, *_ = await api.services.store.certificates(PASS_TYPE)
     for operation in OPERATIONS:
         if operation.body is None:
             continue
         described = document["paths"][BASE + operation.path][operation.method.lower()]
-        place = operation.path.format(type=PASS_TYPE, serial="1")
+        place = operation.path.format(type=PASS_TYPE, serial="1", id=certificate.id)
         reply = await api.call(operation.method, place, body=b"", media=operation.body.media[0])
         assert described["requestBody"]["required"] == (reply.status >= 400), operation.name
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from livepass.core.change import http_date
 from livepass.emulators.authority import Issued
 from livepass.web.phone import MAX_BODY, MAX_HEADERS, MAX_LOG_BODY, MAX_PATH, PhoneApp
-from service.rig import TEAM, TYPE, Rig, points_of, rig
+from service.rig import TYPE, Rig, points_of, rig
 
 BODY = b'{"pushToken": "aa"}'
 REGISTRATION = f"/v1/devices/phone/registrations/{TYPE}/1"
@@ -518,7 +518,7 @@ def test_a_fault_of_ours_is_503_which_a_phone_tries_again_after(
 def test_without_a_certificate_a_fetch_is_503(tmp_path: Path, pass_certificate: Issued) -> None:
     async def main() -> None:
         async with one_pass(tmp_path, pass_certificate) as (service, allowed):
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, "gone", TEAM, 0))
+            service.without_certificate()
             assert await status(service, "GET", FETCH, allowed=allowed) == 503
 
     asyncio.run(main())

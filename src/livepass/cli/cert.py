@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from livepass.cli import names
-from livepass.cli.faults import Fault, usage
-from livepass.cli.render import Cell, Column, Page, bad, dim, good, instant, text_of, warn
+from livepass.cli import cert_steps, names
+from livepass.cli.cert_rows import all_of, draw, lapse, named, state
+from livepass.cli.faults import usage
+from livepass.cli.render import Column, Page, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
-
-SOON_DAYS = 30
 
 
 @noun("cert")
@@ -54,12 +51,12 @@ def import_(
 
     done = run(work())
 
-    def draw(page: Page) -> None:
-        _draw(page, done)
+    def shown(page: Page) -> None:
+        draw(page, done)
         for problem in done.get("problems") or ():
             page.line(warn(f"{problem.get('message')} ({problem.get('remedy')})"))
 
-    session.out.show(done, draw)
+    session.out.show(done, shown)
 
 
 def _from_p12(path: str, password_file: str | None) -> dict[str, str]:
@@ -104,7 +101,14 @@ def list_(session: Session, pass_type: str | None) -> None:
         ("STATE", state),
         ("VALID TO", lapse),
     ]
-    rows = run(_all(session, pass_type))
+
+    async def work() -> list[dict[str, Any]]:
+        from livepass.cli.client import connected
+
+        async with connected(session) as client:
+            return await all_of(client, pass_type)
+
+    rows = run(work())
     session.out.rows(rows, columns, "no certificates: livepass cert import FILE.p12 --password-file FILE")
 
 
@@ -113,55 +117,17 @@ def list_(session: Session, pass_type: str | None) -> None:
 @click.pass_obj
 def show(session: Session, id_: str) -> None:
     """One certificate, by its id or the beginning of it."""
-    found = [row for row in run(_all(session, None)) if str(row.get("id", "")).startswith(id_)]
-    if len(found) != 1:
-        title = f"{len(found)} certificates have an id that starts with {id_}"
-        raise Fault(title, hint="livepass cert list shows them", code="not_found")
-    session.out.show(found[0], lambda page: _draw(page, found[0]))
+
+    async def work() -> dict[str, Any]:
+        from livepass.cli.client import connected
+
+        async with connected(session) as client:
+            return await named(client, id_)
+
+    found = run(work())
+    session.out.show(found, lambda page: draw(page, found))
 
 
-def state(row: Mapping[str, Any]) -> Cell:
-    """``live``, ``proven``, ``staged`` or ``retired``."""
-    said = str(row.get("state"))
-    return good(said) if said == "live" else dim(said)
-
-
-def lapse(row: Mapping[str, Any]) -> Cell:
-    """The last instant, and how far away it is."""
-    said = instant(row.get("not_after"))
-    days = days_left(row)
-    if days is None:
-        return said
-    if days < 0:
-        return bad(f"{said} (lapsed)")
-    return warn(f"{said} ({days} d)") if days < SOON_DAYS else f"{said} ({days} d)"
-
-
-def days_left(row: Mapping[str, Any]) -> int | None:
-    """Whole days until the certificate lapses."""
-    try:
-        last = datetime.fromisoformat(str(row.get("not_after")))
-    except ValueError:
-        return None
-    return (last - datetime.now(UTC)).days
-
-
-def _draw(page: Page, row: Mapping[str, Any]) -> None:
-    page.facts(
-        ("certificate", text_of(row.get("id"))),
-        ("pass type", text_of(row.get("pass_type"))),
-        (
-            "team",
-            f"{row.get('team')} ({row.get('organization')})" if row.get("organization") else text_of(row.get("team")),
-        ),
-        ("state", state(row)),
-        ("valid to", lapse(row)),
-        ("issuer", text_of(row.get("issuer")) if row.get("issuer") else None),
-    )
-
-
-async def _all(session: Session, pass_type: str | None) -> list[dict[str, Any]]:
-    from livepass.cli.client import connected
-
-    async with connected(session) as client:
-        return await client.rows("/certificates", limit=10_000, pass_type=pass_type)
+for _verb in (cert_steps.prove, cert_steps.canary, cert_steps.promote, cert_steps.rollback, cert_steps.retire):
+    cert.add_command(_verb)
+cert.add_command(cert_steps.plan)

@@ -96,7 +96,7 @@ async def _asked(session: Session, now: datetime) -> dict[str, Any]:
     ]
     live: dict[str, datetime | None] = {}
     for row in certificates:
-        if row["state"] == "live":
+        if row["signs"]:
             live[row["pass_type"]] = datetime.fromisoformat(row["not_after"])
         else:
             live.setdefault(row["pass_type"], None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from livepass.cli.cert import SOON_DAYS, days_left, lapse, state
+from livepass.cli.cert_rows import SOON_DAYS, days_left, lapse, state
 from livepass.cli.faults import Exit
 from livepass.cli.render import Cell, Column, Page, bad, dim, good, text_of, warn
 from livepass.cli.root import Verb
@@ -99,6 +99,6 @@ def _counts(stats: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
 def _attention(certificates: list[dict[str, Any]]) -> Iterator[str]:
     for row in certificates:
         days = days_left(row)
-        if row.get("live") and days is not None and days < SOON_DAYS:
+        if row.get("signs") and days is not None and days < SOON_DAYS:
             said = "has lapsed" if days < 0 else f"lapses in {days} days"
             yield f"the certificate of {row.get('pass_type')} {said}: livepass cert import the next one"

@@ -11,6 +11,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from livepass.core.frozen import frozen
+from livepass.core.rotation import Link
 
 DEFAULT_TENANT = "default"
 
@@ -162,7 +163,7 @@ class Target:
 
 @frozen
 class Certificate:
-    """A Pass Type ID certificate as stored. The key is sealed; the facts are public."""
+    """A Pass Type ID certificate as stored. The key is sealed; the facts are public. Its life: ``core.rotation``."""
 
     id: str
     pass_type: str
@@ -178,19 +179,28 @@ class Certificate:
     chain_pem: bytes = field(repr=False)
     key_sealed: bytes = field(repr=False)
     created_at: int
-    proven_at: int | None
-    retired_at: int | None
-    live: bool
+    proven_at: int | None = None
+    promoted_at: int | None = None
+    retired_at: int | None = None
+    revoked_at: int | None = None
+    canary_percent: int = 0
+
+    @property
+    def link(self) -> Link:
+        """What the rules of its life look at."""
+        return Link(
+            *(self.id, self.pass_type, self.not_before, self.not_after, self.intermediate_not_after, self.nfc),
+            *(self.proven_at, self.promoted_at, self.retired_at, self.revoked_at, self.canary_percent),
+        )
 
 
 @frozen
 class PassType:
-    """A pass type: whose it is, its team, and which certificate is live (``None``: none yet)."""
+    """A pass type: whose it is, and its team."""
 
     pass_type: str
     tenant: str
     team: str
-    certificate_id: str | None
 
 
 @frozen

@@ -62,6 +62,11 @@ class Kind(StrEnum):
     TESTIFIED = "testified"
     UNKNOWN_DEVICE_MESSAGE = "unknown_device_message"
     CERTIFICATE_IMPORTED = "certificate_imported"
+    CERTIFICATE_PROVEN = "certificate_proven"
+    CERTIFICATE_CANARY = "certificate_canary"
+    CERTIFICATE_PROMOTED = "certificate_promoted"
+    CERTIFICATE_ROLLED_BACK = "certificate_rolled_back"
+    CERTIFICATE_RETIRED = "certificate_retired"
     CIRCUIT_OPENED = "circuit_opened"
     TEMPLATE_REFUSED = "template_refused"
 
@@ -96,6 +101,11 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.TESTIFIED: Trip.TESTIMONY,
     Kind.UNKNOWN_DEVICE_MESSAGE: Trip.TESTIMONY,
     Kind.CERTIFICATE_IMPORTED: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_PROVEN: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_CANARY: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_PROMOTED: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_ROLLED_BACK: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_RETIRED: Trip.CERTIFICATE,
     Kind.CIRCUIT_OPENED: Trip.PUSH,
     Kind.TEMPLATE_REFUSED: Trip.CHANGE,
 }

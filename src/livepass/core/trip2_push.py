@@ -59,6 +59,15 @@ class PushCredential:
     password: bytes = field(repr=False)
 
 
+def random_uuid(drawn: bytes) -> str:
+    """A random (version 4) UUID of 16 random bytes in its canonical form, as ``apns-id`` wants it."""
+    raw = bytearray(drawn)
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def message(target: Target, apns_id: str, now: int) -> PushMessage:
     """The push for a due target. No push type and priority 10: see ``docs/adr/0005``."""
     expiration = now // 1000 + EXPIRATION_DAYS * 86_400

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from livepass.core.findings import BY_CODE, Who
 from livepass.core.frozen import frozen
-from livepass.core.model import Certificate, Held, Pass, Process, Target
+from livepass.core.model import Held, Pass, Process, Target
+from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind, Trip
 
 
@@ -46,7 +47,7 @@ class Cohort:
 class Facts:
     """What the service knows of a pass. ``events`` are the pass's newest ones.
 
-    ``certificate`` is the live one; ``more`` says that the pass has more phones than were looked at. Of its pass type:
+    ``lineage``: its certificates; ``more`` says that the pass has more phones than were looked at. Of its pass type:
     ``history``, the newest ``new_epoch``; ``strangers``, the newest asks of phones that we do not know. ``ours`` is
     what this service puts into new passes as webServiceURL ("": not known).
     """
@@ -54,7 +55,7 @@ class Facts:
     pass_: Pass
     phones: Sequence[Phone] = ()
     events: Sequence[Event] = ()
-    certificate: Certificate | None = None
+    lineage: Sequence[Link] = ()
     circuit: Circuit | None = None
     processes: Sequence[Process] = ()
     cohort: Cohort = Cohort()

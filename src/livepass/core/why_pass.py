@@ -8,6 +8,7 @@ from datetime import datetime
 from livepass.core.authorization import WRONG_TOKEN
 from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.misdirected import DOUBLED
+from livepass.core.rotation import signing
 from livepass.core.timeline import Event, Kind, Stand, first_gap
 from livepass.core.trip2_push import DAY, HOUR
 from livepass.core.verdict import Facts, Found, Sure, Verdict, newest, verdict
@@ -22,15 +23,14 @@ BURST = 5
 
 
 def of_certificate(facts: Facts, now: int) -> Iterator[Verdict]:
-    live = facts.certificate
+    live = signing(facts.lineage, now)
     if live is None:
         yield verdict("LP501", facts, now, Found({}))
         return
-    ends = min(live.not_after, live.intermediate_not_after)
-    if ends <= now:
+    if live.until <= now:
         yield verdict("LP502", facts, now, Found({}))
-    elif ends - now < EXPIRES_SOON_MS:
-        yield verdict("LP503", facts, now, Found({"days": (ends - now) // DAY}))
+    elif live.until - now < EXPIRES_SOON_MS:
+        yield verdict("LP503", facts, now, Found({"days": (live.until - now) // DAY}))
     if not live.nfc and "nfc" in facts.document:
         yield verdict("LP504", facts, now, Found({}))
 

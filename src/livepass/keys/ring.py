@@ -218,9 +218,6 @@ class SealedKeyRing:
             chain_pem=signer.chain_pem,
             key_sealed=self.seal(Sealable.CERTIFICATE, facts.pass_type, id_, key_der),
             created_at=now,
-            proven_at=None,
-            retired_at=None,
-            live=False,
         )
 
 

@@ -321,7 +321,7 @@ class Answering:
 
     async def _built(self, pass_type: str, serial: str, tenant: str, head: PassHead, reply: Reply) -> tuple[Reply, int]:
         """Body and ``Last-Modified`` of one version: the one decided on, or a newer one that came meanwhile."""
-        certificate_id = await self._store.live_certificate_id(pass_type)
+        certificate_id = await self._builder.signs(pass_type, serial)
         built = self._builder.remembered(pass_type, serial, head.seq, head.last_modified, certificate_id or "")
         if built is not None:
             return Reply(reply.status, reply.headers, built), head.seq

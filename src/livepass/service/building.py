@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import orjson
 
 from livepass.core.model import Pass
+from livepass.core.rotation import signing, signing_for
 from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
@@ -65,9 +66,17 @@ class Builder:
         self._templates: Recent[tuple[str, str, str], Template] = Recent(TEMPLATES)
         self._built: Recent[tuple[str, str, int, int, str], bytes] = Recent(BUILT_BYTES)
 
+    async def signs(self, pass_type: str, serial: str) -> str | None:
+        """The certificate that signs a pass now, asked for anew each time: another process may have promoted one."""
+        link = signing_for(await self._store.lineage(pass_type), serial, self._clock.now())
+        return None if link is None else link.id
+
     async def identity(self, pass_type: str) -> Identity:
-        """The live certificate of a pass type, asked for anew each time: another process may have promoted one."""
-        certificate_id = await self._store.live_certificate_id(pass_type)
+        """The certificate that signs and pushes for a pass type now, whatever a canary signs."""
+        link = signing(await self._store.lineage(pass_type), self._clock.now())
+        return await self._opened(pass_type, None if link is None else link.id)
+
+    async def _opened(self, pass_type: str, certificate_id: str | None) -> Identity:
         certificate = None if certificate_id is None else await self._store.certificate(certificate_id)
         if certificate is None:
             raise CannotBuild(
@@ -108,12 +117,12 @@ class Builder:
 
     async def pkpass(self, row: Pass, tenant: str) -> bytes:
         """The signed pass. Building runs off the loop: one signature is longer than many answers."""
-        certificate_id = await self._store.live_certificate_id(row.pass_type)
+        certificate_id = await self.signs(row.pass_type, row.serial)
         if certificate_id is not None:
             known = self.remembered(row.pass_type, row.serial, row.seq, row.last_modified, certificate_id)
             if known is not None:
                 return known
-        identity = await self.identity(row.pass_type)
+        identity = await self._opened(row.pass_type, certificate_id)
         template = await self.template(tenant, row.template, row.revision)
         if template is None:
             raise CannotBuild(

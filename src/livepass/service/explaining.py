@@ -83,12 +83,11 @@ class Explaining:
         for device_id in others:
             near = await store.held_and_owed(pass_type, serial, limit=1, first=device_id)
             looked_at += [one for one in near if one[0].registration.device_id == device_id]
-        live = await store.live_certificate_id(pass_type)
         facts = Facts(
             row,
             [await self._phone(held, target) for held, target in looked_at],
             await store.last_of_pass(pass_type, serial, limit=MOST_EVENTS),
-            None if live is None else await store.certificate(live),
+            await store.lineage(pass_type),
             await store.circuit(pass_type),
             await store.processes(),
             await self._cohort(pass_type, [held for held, _ in looked_at]),

@@ -7,7 +7,7 @@ between sending and recording costs one extra push; there is no state in which a
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from livepass.core import budget, trip2_push
 from livepass.core.authorization import fingerprint
@@ -37,6 +37,10 @@ BATCHES = 8
 """Batches under way at once in one process."""
 
 
+Refused = Callable[[str, str, str], Awaitable[object]]
+"""Told of a pass type, the certificate that APNs refused, and its reason: perhaps another one can take over."""
+
+
 class Dispatcher:
     """The push worker of a process. ``due`` wakes it when this process made a push due."""
 
@@ -51,6 +55,7 @@ class Dispatcher:
         due: Signal,
         slowest: Slowest | None = None,
         pace: budget.Pace | None = None,
+        refused: Refused | None = None,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -60,6 +65,7 @@ class Dispatcher:
         self._scheduler = scheduler
         self._due = due
         self._slowest = slowest
+        self._refused = refused
         self._pace = pace or budget.Pace()
         self._sent = 0
         self._token_errors: dict[str, TokenErrors] = {}
@@ -169,6 +175,8 @@ class Dispatcher:
         elif go:
             await self._send(go, batch)
         await batch.record()
+        if batch.refused is not None and self._refused is not None:
+            await self._refused(batch.targets[0].pass_type, *batch.refused)
 
     async def _keep_pace(self) -> None:
         """Every push brings an ask and a fetch: do not send faster than those can be answered, here or elsewhere."""
@@ -199,14 +207,17 @@ class Dispatcher:
         now = self._clock.now()
         errors = self._token_errors.setdefault(credential.id, TokenErrors())
         by_token = {target.push_token: target for target in targets}
-        messages = [trip2_push.message(target, _uuid(self._chance), now) for target in targets]
+        messages = [
+            trip2_push.message(target, trip2_push.random_uuid(self._chance.token_bytes(16)), now) for target in targets
+        ]
 
         def answered(answer: PushAnswer) -> None:
             errors.seen(answer.status, answer.reason)
             jitter = 0.8 + 0.4 * self._chance.fraction()
             target = by_token[answer.message.push_token]
             batch.add(
-                trip2_push.read_answer(target, answer, self._clock.now(), jitter, trust_token_errors=errors.believable)
+                trip2_push.read_answer(target, answer, self._clock.now(), jitter, trust_token_errors=errors.believable),
+                credential.id,
             )
 
         await self._sender.send(credential, messages, answered)
@@ -235,6 +246,7 @@ class _Batch:
 
     def __init__(self, store: Store, lease: str, clock: Clock, targets: Sequence[Target], claimed_at: int) -> None:
         self.targets = targets
+        self.refused: tuple[str, str] | None = None
         self.claimed_at = claimed_at
         self._store = store
         self._lease = lease
@@ -244,10 +256,11 @@ class _Batch:
         self._events: list[Event] = []
         self._circuits: dict[str, tuple[int, str]] = {}
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome, credential_id: str) -> None:
         self._outcomes.append(outcome)
         if outcome.stop_until is not None:
             reason = str(outcome.event.detail.get("reason", outcome.event.detail["status"]))
+            self.refused = credential_id, reason
             self.stop(outcome.target.pass_type, outcome.stop_until, reason)
 
     def hold(self, target: Target, until: int, noticed_at: int | None) -> None:
@@ -289,12 +302,3 @@ class _Batch:
                 await tx.add_events([Event(Kind.CIRCUIT_OPENED, now, pass_type, detail=detail)])
 
         await self._store.write(work)
-
-
-def _uuid(chance: Chance) -> str:
-    """A random (version 4) UUID in its canonical form, as ``apns-id`` wants it."""
-    raw = bytearray(chance.token_bytes(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,22 +1,55 @@
-"""Certificates: take one in, and make it live once it has proved itself, if none is live or the live one has ended."""
+"""Certificates: take one in, and lead it through its life, one step at a time (``core.rotation``).
+
+A step is decided on and written in one transaction that no other step of the pass type comes between. Every process of
+every host asks which certificate signs with each build and each batch of pushes: nobody needs to be told.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from livepass.core.model import Certificate
+from livepass.core.rotation import Link, Step, fallback, overtaken, refusal, signing
+from livepass.core.rotation_plan import Due, plan
 from livepass.core.timeline import Event, Kind
-from livepass.pkpass import CertificateNotValid, CertificateRefused, InvalidSignature, verify_signature
+from livepass.core.trip2_push import random_uuid
+from livepass.pkpass import CertificateRefused, PkpassError
 from livepass.service.issuing import ensure_pass_type
+from livepass.service.proving import Tried, sign_sample, try_pushing
 from livepass.service.refusals import Fault, Forbidden, NotFound, Refusal
-from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
+from livepass.service.seams import Chance, Clock, Identity, KeyRing, Prober, Store, Tx
 
 log = logging.getLogger(__name__)
 
-SAMPLE = b'{"pass.json":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}'
+KINDS: Mapping[Step, Kind] = {
+    Step.PROVE: Kind.CERTIFICATE_PROVEN,
+    Step.CANARY: Kind.CERTIFICATE_CANARY,
+    Step.PROMOTE: Kind.CERTIFICATE_PROMOTED,
+    Step.ROLL_BACK: Kind.CERTIFICATE_ROLLED_BACK,
+    Step.RETIRE: Kind.CERTIFICATE_RETIRED,
+}
+MOST_CANARY = 50
+"""Percent. With more than half of the passes it is no trial any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A certificate that has proved itself, and what APNs said to it."""
+
+    certificate: Certificate
+    tried: Tried
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What comes for the certificates of a pass type, and what hangs on them."""
+
+    pass_type: str
+    passes: int
+    registrations: int
+    dates: Sequence[Due]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +63,12 @@ class Imported:
 class Rotating:
     """One object per process."""
 
-    def __init__(self, store: Store, keys: KeyRing, clock: Clock, chance: Chance) -> None:
+    def __init__(self, store: Store, keys: KeyRing, clock: Clock, chance: Chance, prober: Prober) -> None:
         self._store = store
         self._keys = keys
         self._clock = clock
         self._chance = chance
+        self._prober = prober
 
     async def import_p12(self, data: bytes, password: str, *, within: Collection[str] | None = None) -> Imported:
         """Take in a certificate with its key and intermediate, as Keychain exports them; only for pass types
@@ -65,36 +99,28 @@ class Rotating:
                 hint="a pass type cannot change teams: issue the certificate in the team that owns it",
                 code="wrong_team",
             )
-        problems = self._prove(certificate, now)
-        live_id = known.certificate_id if known else None
-        wanted = live_id is None or await self._has_ended(live_id, now)
-        proven = replace(certificate, proven_at=now, live=wanted or live_id == certificate.id)
-        detail = {"certificate": certificate.id, "live": proven.live, "not_after": certificate.not_after}
-        event = Event(Kind.CERTIFICATE_IMPORTED, now, certificate.pass_type, detail=detail)
+        problems = self._sign_sample(certificate, now)
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> bool:
             await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now)
-            await tx.put_certificate(proven)
+            await tx.lock_lineage(certificate.pass_type, certificate.team)
+            await tx.put_certificate(certificate)
+            signs = signing(await tx.lineage(certificate.pass_type), now)
+            # What has signed a sample is better than nothing, and than what signs no more.
+            wanted = signs is None or not signs.signs_at(now)
             if wanted:
                 await tx.promote_certificate(certificate.pass_type, certificate.id, certificate.team, now)
-            await tx.add_events([event])
+            detail = {"certificate": certificate.id, "live": wanted, "not_after": certificate.not_after}
+            await tx.add_events([Event(Kind.CERTIFICATE_IMPORTED, now, certificate.pass_type, detail=detail)])
+            return wanted
 
         await self._store.write(work)
-        return Imported(proven, problems)
+        return Imported(await self.get(certificate.id), problems)
 
-    async def _has_ended(self, certificate_id: str, now: int) -> bool:
-        """Whether it signs no more: what is proven is better than that, whatever an operator may have in mind."""
-        live = await self._store.certificate(certificate_id)
-        return live is None or min(live.not_after, live.intermediate_not_after) <= now
-
-    def _prove(self, certificate: Certificate, now: int) -> tuple[Fault, ...]:
-        """Sign a sample and read it back: a certificate that cannot do that never becomes live."""
-        at = datetime.fromtimestamp(now / 1000, UTC)
-        try:
-            identity = self._keys.open(certificate)
-            verify_signature(SAMPLE, identity.sign(SAMPLE, at))
-        except (CertificateRefused, CertificateNotValid, InvalidSignature) as error:
-            raise Refusal(str(error), hint=error.hint, code="unproven") from error
+    def _sign_sample(self, certificate: Certificate, now: int) -> tuple[Fault, ...]:
+        """A certificate that cannot sign never comes in."""
+        identity = self._opened(certificate)
+        sign_sample(identity, now)
         problems = []
         if not identity.facts.root_is_apple:
             problems.append(Fault("", identity.facts.root_statement, "fine for tests and the demo", "foreign-root"))
@@ -103,6 +129,152 @@ class Rotating:
             message = f"the certificate lapses in {days} days"
             problems.append(Fault("", message, "order the next one now: several may be valid at once", "expires-soon"))
         return tuple(problems)
+
+    async def plan(self, pass_type: str) -> Plan:
+        """What comes when, and how many passes and registrations hang on it."""
+        stats = await self._store.stats(pass_type)
+        lineage = await self._store.lineage(pass_type)
+        return Plan(pass_type, stats["passes"], stats["registrations"], plan(lineage, self._clock.now()))
+
+    # ── steps
+
+    async def prove(self, certificate_id: str, push_token: str | None = None) -> Proven:
+        """Sign a sample, read it back, and push with it once: to ``push_token``, or to a token that no phone has.
+
+        Raises ``Refusal`` where any of that shows that it is of no use, and where APNs cannot be heard.
+        """
+        now, certificate = self._clock.now(), await self.get(certificate_id)
+        self._require(Step.PROVE, certificate.link, await self._store.lineage(certificate.pass_type), now)
+        identity = self._opened(certificate)
+        sign_sample(identity, now)
+        tried = await try_pushing(identity, self._prober, random_uuid(self._chance.token_bytes(16)), now, push_token)
+        said = f"{tried.status} {tried.reason}".strip() if tried.status else tried.reason
+        if tried.taken is None:
+            raise Refusal(
+                f"it signs; whether APNs takes it is not known: {said}",
+                hint="try again when APNs can be reached from here: livepass doctor",
+                code="unproven",
+            )
+        if not tried.taken or (push_token is not None and tried.status != 200):
+            raise Refusal(f"APNs answered {said}", hint=_push_hint(tried, push_token), code="unproven")
+        link = await self._take(
+            Step.PROVE, certificate, lambda link: replace(link, proven_at=now), detail={"apns": said}
+        )
+        return Proven(link, tried)
+
+    async def canary(self, certificate_id: str, percent: int, *, accept_nfc_loss: bool = False) -> Certificate:
+        """Sign for this share of the serials with it, always the same ones; 0 ends that."""
+        if not 0 <= percent <= MOST_CANARY:
+            raise Refusal(f"{percent} % is no canary", hint=f"give a share from 1 to {MOST_CANARY}, or 0 to end it")
+        certificate = await self.get(certificate_id)
+        if percent:
+            sign_sample(self._opened(certificate), self._clock.now())
+        return await self._take(
+            Step.CANARY,
+            certificate,
+            lambda link: replace(link, canary_percent=percent),
+            detail={"percent": percent},
+            accept_nfc_loss=accept_nfc_loss or not percent,
+        )
+
+    async def promote(self, certificate_id: str, *, accept_nfc_loss: bool = False) -> Certificate:
+        """From now on it signs and pushes. It signs a sample once more before: it may have been proved long ago."""
+        certificate = await self.get(certificate_id)
+        sign_sample(self._opened(certificate), self._clock.now())
+        return await self._take(Step.PROMOTE, certificate, None, detail={}, accept_nfc_loss=accept_nfc_loss)
+
+    async def roll_back(self, certificate_id: str) -> Certificate:
+        """Let the one that was promoted before it sign and push again."""
+        certificate = await self.get(certificate_id)
+        return await self._take(Step.ROLL_BACK, certificate, _rolled_back, detail={"by": "hand"})
+
+    async def retire(self, certificate_id: str) -> Certificate:
+        """Use it no more. It stays in the list."""
+        now, certificate = self._clock.now(), await self.get(certificate_id)
+        return await self._take(
+            Step.RETIRE, certificate, lambda link: replace(link, retired_at=now, canary_percent=0), detail={}
+        )
+
+    async def refused(self, pass_type: str, certificate_id: str, reason: str) -> str | None:
+        """APNs refused a certificate: roll it back by ourselves where another one can take over; answers that one's
+        id. ``None``: nothing can, or it did already.
+        """
+        now = self._clock.now()
+
+        async def work(tx: Tx) -> str | None:
+            await tx.lock_lineage(pass_type)
+            lineage = await tx.lineage(pass_type)
+            instead = fallback(lineage, certificate_id, now)
+            if instead is None:
+                if overtaken(lineage, certificate_id, now):
+                    # Pushes that were under way with it stopped the pass type once more, after it was rolled back.
+                    await tx.use_credential(pass_type, now)
+                return None
+            [link] = [link for link in lineage if link.id == certificate_id]
+            detail = {"by": "livepass", "reason": reason, "instead": instead.id}
+            await self._write(tx, Step.ROLL_BACK, link, _rolled_back, now, detail)
+            return instead.id
+
+        instead = await self._store.write(work)
+        if instead is not None:
+            log.error(
+                "certificate %s of %s is rolled back, because APNs refused it (%s); %s signs and pushes again "
+                "(livepass cert list)",
+                *(certificate_id, pass_type, reason, instead),
+            )
+        return instead
+
+    async def _take(
+        self,
+        step: Step,
+        certificate: Certificate,
+        change: Callable[[Link], Link] | None,
+        *,
+        detail: Mapping[str, object],
+        accept_nfc_loss: bool = False,
+    ) -> Certificate:
+        now, pass_type = self._clock.now(), certificate.pass_type
+
+        async def work(tx: Tx) -> None:
+            await tx.lock_lineage(pass_type)
+            lineage = await tx.lineage(pass_type)
+            link = next((link for link in lineage if link.id == certificate.id), certificate.link)
+            self._require(step, link, lineage, now, accept_nfc_loss)
+            await self._write(tx, step, link, change, now, detail)
+
+        await self._store.write(work)
+        return await self.get(certificate.id)
+
+    async def _write(
+        self,
+        tx: Tx,
+        step: Step,
+        link: Link,
+        change: Callable[[Link], Link] | None,
+        now: int,
+        detail: Mapping[str, object],
+    ) -> None:
+        if change is None:
+            await tx.promote_certificate(link.pass_type, link.id, "", now)
+        else:
+            await tx.put_link(change(link))
+        if step in (Step.ROLL_BACK, Step.RETIRE):
+            await tx.use_credential(link.pass_type, now)
+        told = {"certificate": link.id, **detail}
+        await tx.add_events([Event(KINDS[step], now, link.pass_type, detail=told)])
+
+    def _require(
+        self, step: Step, link: Link, lineage: Sequence[Link], now: int, accept_nfc_loss: bool = False
+    ) -> None:
+        refused = refusal(step, link, lineage, now, nfc_loss_accepted=accept_nfc_loss)
+        if refused is not None:
+            raise Refusal(refused.reason, hint=refused.hint.replace(" ID", f" {link.id}"), code=refused.code)
+
+    def _opened(self, certificate: Certificate) -> Identity:
+        try:
+            return self._keys.open(certificate)
+        except PkpassError as error:
+            raise Refusal(error.reason, hint=error.hint, code="unproven") from error
 
     async def get(self, certificate_id: str) -> Certificate:
         """A certificate by its id, or by the beginning of it."""
@@ -113,6 +285,18 @@ class Rotating:
                 hint="livepass cert list shows them",
             )
         return found[0]
+
+
+def _rolled_back(link: Link) -> Link:
+    return replace(link, promoted_at=None)
+
+
+def _push_hint(tried: Tried, push_token: str | None) -> str:
+    if tried.taken and push_token is not None:
+        return (
+            "APNs took the certificate, and not the token: give the push token of a phone that follows this pass type"
+        )
+    return "livepass help LP202 says what the reasons mean; order another certificate for this pass type"
 
 
 def _refusing(take_in: Callable[[], Certificate]) -> Certificate:

@@ -31,6 +31,7 @@ from livepass.core.model import (
 )
 from livepass.core.morning import Behind
 from livepass.core.replay import Entry, Page
+from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
 from livepass.core.timeline import Event
@@ -223,7 +224,8 @@ class Reader(Protocol):
         self, pass_type: str | None, within: Sequence[str] | None = None
     ) -> Sequence[Certificate]: ...
 
-    async def live_certificate_id(self, pass_type: str) -> str | None: ...
+    async def lineage(self, pass_type: str) -> Sequence[Link]:
+        """All certificates of a pass type, as the rules of their life look at them."""
 
     async def template(self, tenant: str, name: str, revision: str | None) -> StoredTemplate | None:
         """``revision`` ``None`` means the current one."""
@@ -299,7 +301,17 @@ class Tx(Reader, Protocol):
 
     async def put_certificate(self, certificate: Certificate) -> None: ...
 
-    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None: ...
+    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
+        """From now on it signs and pushes, and what waited for a certificate is pushed."""
+
+    async def put_link(self, link: Link) -> None:
+        """Write the instants of a certificate's life, and its canary."""
+
+    async def lock_lineage(self, pass_type: str, team: str = "") -> None:
+        """Before a step is decided on: until the commit nobody else takes one. ``team`` is set where it is given."""
+
+    async def use_credential(self, pass_type: str, now: int) -> None:
+        """Push what waited for a certificate that APNs takes."""
 
     async def put_process(self, process: Process) -> None:
         """A sign of life."""
@@ -423,6 +435,12 @@ class Sender(Protocol):
     async def retire(self, credential_id: str) -> None: ...
 
     async def close(self) -> None: ...
+
+
+class Prober(Protocol):
+    """One push, on a connection of its own that is closed afterwards."""
+
+    async def __call__(self, credential: PushCredential, message: PushMessage) -> PushAnswer: ...
 
 
 class Identity(Protocol):

@@ -20,8 +20,9 @@ _NUMBERS = (
     *("seq", "edit", "asked", "told", "pushed", "attempts"),
     *("last_modified", "newest_modified", "modified_floor", "ahead"),
     *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),
-    *("created_at", "changed_at", "proven_at", "retired_at", "last_push_at", "token_registered_at"),
-    *("not_before", "not_after", "intermediate_not_after"),
+    *("created_at", "changed_at", "last_push_at", "token_registered_at"),
+    *("proven_at", "promoted_at", "retired_at", "revoked_at"),
+    *("not_before", "not_after", "intermediate_not_after", "canary_percent"),
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
     *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
 )

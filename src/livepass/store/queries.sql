@@ -20,15 +20,15 @@ ON CONFLICT (pass_type) DO NOTHING;
 
 -- name: ensure_pass_type
 -- The team is adopted once, from the first certificate or pass that names it.
-INSERT INTO pass_type (pass_type, tenant, team, certificate_id, created_at)
-VALUES (:pass_type, :tenant, :team, NULL, :now)
+INSERT INTO pass_type (pass_type, tenant, team, created_at)
+VALUES (:pass_type, :tenant, :team, :now)
 ON CONFLICT (pass_type) DO UPDATE SET team = excluded.team WHERE pass_type.team = '' AND excluded.team <> '';
 
 -- name: pass_type
-SELECT pass_type, tenant, team, certificate_id FROM pass_type WHERE pass_type = :pass_type;
+SELECT pass_type, tenant, team FROM pass_type WHERE pass_type = :pass_type;
 
 -- name: pass_types
-SELECT pass_type, tenant, team, certificate_id FROM pass_type ORDER BY pass_type;
+SELECT pass_type, tenant, team FROM pass_type ORDER BY pass_type;
 
 -- name: pass
 -- A pass older than the present history counts as changed when that began.
@@ -877,34 +877,55 @@ DELETE FROM process WHERE heard_at < :before;
 -- ─────────────────────────────────────────────── certificates and keys
 
 -- name: certificate
-SELECT c.id, c.pass_type, c.team, c.common_name, c.organization, c.issuer, c.serial_number, c.not_before, c.not_after,
-       c.intermediate_not_after, c.nfc, c.chain_pem, c.key_sealed, c.created_at, c.proven_at, c.retired_at,
-       CASE WHEN t.certificate_id = c.id THEN 1 ELSE 0 END
-  FROM certificate c LEFT JOIN pass_type t ON t.pass_type = c.pass_type WHERE c.id = :id;
+SELECT id, pass_type, team, common_name, organization, issuer, serial_number, not_before, not_after,
+       intermediate_not_after, nfc, chain_pem, key_sealed, created_at, proven_at, promoted_at, retired_at, revoked_at,
+       canary_percent
+  FROM certificate WHERE id = :id;
 
 -- name: certificates
-SELECT c.id, c.pass_type, c.team, c.common_name, c.organization, c.issuer, c.serial_number, c.not_before, c.not_after,
-       c.intermediate_not_after, c.nfc, c.chain_pem, c.key_sealed, c.created_at, c.proven_at, c.retired_at,
-       CASE WHEN t.certificate_id = c.id THEN 1 ELSE 0 END
-  FROM certificate c LEFT JOIN pass_type t ON t.pass_type = c.pass_type
- WHERE (:pass_type IS NULL OR c.pass_type = :pass_type)
-   AND (:within IS NULL OR c.pass_type IN (SELECT value FROM json_each(:within)))
- ORDER BY c.pass_type, c.not_after, c.id;
+SELECT id, pass_type, team, common_name, organization, issuer, serial_number, not_before, not_after,
+       intermediate_not_after, nfc, chain_pem, key_sealed, created_at, proven_at, promoted_at, retired_at, revoked_at,
+       canary_percent
+  FROM certificate
+ WHERE (:pass_type IS NULL OR pass_type = :pass_type)
+   AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
+ ORDER BY pass_type, not_after, id;
 
--- name: live_certificate_id
-SELECT certificate_id FROM pass_type WHERE pass_type = :pass_type;
+-- name: lineage
+SELECT id, pass_type, not_before, not_after, intermediate_not_after, nfc, proven_at, promoted_at, retired_at,
+       revoked_at, canary_percent
+  FROM certificate WHERE pass_type = :pass_type ORDER BY id;
+
+-- name: lock_lineage
+-- Steps with certificates of a pass type are taken one after another: each looks at all of them.
+UPDATE pass_type SET team = CASE WHEN :team = '' THEN team ELSE :team END WHERE pass_type = :pass_type;
 
 -- name: put_certificate
+-- Taken in again it keeps what it has proved; its intermediate may be a newer one.
 INSERT INTO certificate (pass_type, id, team, common_name, organization, issuer, serial_number, not_before, not_after,
-                         intermediate_not_after, nfc, chain_pem, key_sealed, created_at, proven_at, retired_at)
+                         intermediate_not_after, nfc, chain_pem, key_sealed, created_at, proven_at, promoted_at,
+                         retired_at, revoked_at, canary_percent)
 VALUES (:pass_type, :id, :team, :common_name, :organization, :issuer, :serial_number, :not_before, :not_after,
-        :intermediate_not_after, :nfc, :chain_pem, :key_sealed, :created_at, :proven_at, :retired_at)
+        :intermediate_not_after, :nfc, :chain_pem, :key_sealed, :created_at, :proven_at, :promoted_at,
+        :retired_at, :revoked_at, :canary_percent)
 ON CONFLICT (id) DO UPDATE SET key_sealed = excluded.key_sealed, chain_pem = excluded.chain_pem,
-  intermediate_not_after = excluded.intermediate_not_after, proven_at = excluded.proven_at, retired_at = NULL;
+  intermediate_not_after = excluded.intermediate_not_after,
+  proven_at = CASE WHEN certificate.retired_at IS NULL THEN certificate.proven_at END,
+  promoted_at = CASE WHEN certificate.retired_at IS NULL THEN certificate.promoted_at END, retired_at = NULL;
 
 -- name: promote_certificate
--- The pointer moves last; every process follows it with its next build or batch.
-UPDATE pass_type SET certificate_id = :certificate_id, team = :team WHERE pass_type = :pass_type;
+-- Later than all before it, whatever the clocks of other hosts say: what was promoted last signs.
+UPDATE certificate
+   SET proven_at = coalesce(proven_at, :now), canary_percent = 0,
+       promoted_at = (SELECT greatest(:now, coalesce(max(earlier.promoted_at) + 1, 0)) FROM certificate earlier
+                       WHERE earlier.pass_type = :pass_type AND earlier.id <> :id)
+ WHERE pass_type = :pass_type AND id = :id AND retired_at IS NULL;
+
+-- name: put_link
+UPDATE certificate
+   SET proven_at = :proven_at, promoted_at = :promoted_at, retired_at = :retired_at, revoked_at = :revoked_at,
+       canary_percent = :canary_percent
+ WHERE pass_type = :pass_type AND id = :id;
 
 -- name: resume_pushes
 -- What waited for a certificate need not wait for its next turn.

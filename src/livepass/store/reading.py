@@ -28,6 +28,7 @@ from livepass.core.model import (
     TokenSource,
 )
 from livepass.core.morning import Behind, extrapolated
+from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
 from livepass.core.timeline import Event, Stand
@@ -379,9 +380,8 @@ class Reading:
         found = await self._db.rows("certificates", {"pass_type": pass_type, "within": self._array(within)})
         return [rows.certificate(row) for row in found]
 
-    async def live_certificate_id(self, pass_type: str) -> str | None:
-        row = await self._one("live_certificate_id", pass_type=pass_type)
-        return None if row is None else row[0]
+    async def lineage(self, pass_type: str) -> Sequence[Link]:
+        return [rows.link(row) for row in await self._db.rows("lineage", {"pass_type": pass_type})]
 
     async def shared_keys(self) -> Sequence[SharedKey]:
         return [SharedKey(*row) for row in await self._db.rows("shared_keys", {})]

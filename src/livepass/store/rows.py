@@ -20,6 +20,7 @@ from livepass.core.model import (
     TokenSource,
     Watermarks,
 )
+from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind
 
 Row = Sequence[Any]
@@ -141,15 +142,33 @@ def certificate(row: Row) -> Certificate:
         key_sealed=row[12],
         created_at=row[13],
         proven_at=row[14],
-        retired_at=row[15],
-        live=bool(row[16]),
+        promoted_at=row[15],
+        retired_at=row[16],
+        revoked_at=row[17],
+        canary_percent=row[18],
+    )
+
+
+def link(row: Row) -> Link:
+    return Link(
+        id=row[0],
+        pass_type=row[1],
+        not_before=row[2],
+        not_after=row[3],
+        intermediate_not_after=row[4],
+        nfc=bool(row[5]),
+        proven_at=row[6],
+        promoted_at=row[7],
+        retired_at=row[8],
+        revoked_at=row[9],
+        canary_percent=row[10],
     )
 
 
 def certificate_parameters(row: Certificate) -> Mapping[str, Any]:
     names = (
         "pass_type id team common_name organization issuer serial_number not_before not_after intermediate_not_after"
-        " chain_pem key_sealed created_at proven_at retired_at"
+        " chain_pem key_sealed created_at proven_at promoted_at retired_at revoked_at canary_percent"
     )
     return {name: getattr(row, name) for name in names.split()} | {"nfc": int(row.nfc)}
 

@@ -56,14 +56,14 @@ INVARIANTS: Mapping[str, Invariant] = {
         "import it again: livepass template import FOLDER",
         "tenant name",
     ),
-    "live_certificate_missing": Invariant(
-        "nothing is signed or pushed for the pass type: the live certificate is not there, or is another type's",
-        "import the certificate again: livepass cert import",
+    "certificate_of_no_pass_type": Invariant(
+        "the certificate signs and pushes nothing: its pass type is gone",
+        "import it again: livepass cert import",
         "pass_type certificate",
     ),
-    "live_certificate_retired": Invariant(
-        "passes are signed with a certificate that was retired",
-        "make another certificate live: livepass cert list shows them",
+    "live_certificate_unproven": Invariant(
+        "passes are signed with a certificate that never proved itself",
+        "livepass cert prove ID, or livepass cert rollback ID",
         "pass_type certificate",
     ),
     "live_certificate_of_another_team": Invariant(

@@ -30,16 +30,16 @@ SELECT m.tenant, m.name FROM template m
  WHERE NOT EXISTS (SELECT 1 FROM template_revision r
                     WHERE r.tenant = m.tenant AND r.name = m.name AND r.revision = m.revision);
 
--- name: live_certificate_missing
-SELECT t.pass_type, t.certificate_id FROM pass_type t
- WHERE t.certificate_id IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.id = t.certificate_id AND c.pass_type = t.pass_type);
+-- name: certificate_of_no_pass_type
+SELECT c.pass_type, c.id FROM certificate c WHERE NOT EXISTS (SELECT 1 FROM pass_type t WHERE t.pass_type = c.pass_type);
 
--- name: live_certificate_retired
-SELECT t.pass_type, c.id FROM pass_type t JOIN certificate c ON c.id = t.certificate_id WHERE c.retired_at IS NOT NULL;
+-- name: live_certificate_unproven
+SELECT c.pass_type, c.id FROM certificate c
+ WHERE c.promoted_at IS NOT NULL AND c.retired_at IS NULL AND c.proven_at IS NULL;
 
 -- name: live_certificate_of_another_team
-SELECT t.pass_type, c.id FROM pass_type t JOIN certificate c ON c.id = t.certificate_id WHERE c.team <> t.team;
+SELECT c.pass_type, c.id FROM certificate c JOIN pass_type t ON t.pass_type = c.pass_type
+ WHERE c.promoted_at IS NOT NULL AND c.retired_at IS NULL AND c.team <> t.team;
 
 -- name: registration_without_pass
 SELECT r.pass_type, r.serial, r.device_id FROM registration r

@@ -22,6 +22,7 @@ from livepass.core.model import (
     Target,
     TokenSource,
 )
+from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SharedKey
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import Outcome
@@ -389,10 +390,20 @@ class Writing(Twins):
         await self._db.run("put_certificate", rows.certificate_parameters(certificate))
 
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
-        key = {"pass_type": pass_type}
-        await self._db.run("promote_certificate", {**key, "certificate_id": certificate_id, "team": team})
+        await self.lock_lineage(pass_type, team)
+        await self._db.run("promote_certificate", {"pass_type": pass_type, "id": certificate_id, "now": now})
+        await self.use_credential(pass_type, now)
+
+    async def put_link(self, link: Link) -> None:
+        names = "pass_type id proven_at promoted_at retired_at revoked_at canary_percent"
+        await self._db.run("put_link", {name: getattr(link, name) for name in names.split()})
+
+    async def lock_lineage(self, pass_type: str, team: str = "") -> None:
+        await self._db.run("lock_lineage", {"pass_type": pass_type, "team": team})
+
+    async def use_credential(self, pass_type: str, now: int) -> None:
         await self.resume_pushes(pass_type, now)
-        await self._db.run("close_circuit", key)
+        await self._db.run("close_circuit", {"pass_type": pass_type})
 
     async def add_shared_key(self, key: SharedKey) -> None:
         await self._db.run(

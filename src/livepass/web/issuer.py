@@ -23,7 +23,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
-from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes, openapi, problems
+from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes, issuer_rotation, openapi, problems
 from livepass.web.bodies import body_of, query_of, segments_of
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
@@ -52,6 +52,7 @@ OPERATIONS = (
     *issuer_batch.OPERATIONS,
     *issuer_lists.OPERATIONS,
     *issuer_admin.OPERATIONS,
+    *issuer_rotation.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)

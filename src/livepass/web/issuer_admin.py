@@ -45,7 +45,10 @@ async def import_certificate(call: Call) -> Answer:
     else:
         pem = (body.certificate_pem or "", body.private_key_pem or "", body.intermediate_pem or "")
         imported = await rotating.import_pem(*(text.encode() for text in pem), within=within)
-    return Answer(201, CertificateImported.imported(imported.certificate, imported.problems))
+    row = imported.certificate
+    lineage = await call.services.store.certificates(row.pass_type)
+    signs = CertificateRow.all_of([row], lineage, call.services.clock.now())[0].signs
+    return Answer(201, CertificateImported.imported(row, signs, imported.problems))
 
 
 def _check_form(body: CertificateImport) -> None:
@@ -74,7 +77,7 @@ async def certificates(call: Call) -> Answer:
     query: TypeQuery = call.query
     rows = await call.services.store.certificates(query.pass_type, within=call.caller.pass_types)
     shown, cursor = _slice(rows, call, _CERTIFICATES, ("", 0, ""), _place)
-    return linked(call, CertificatePage([CertificateRow.of(row) for row in shown], cursor), cursor)
+    return linked(call, CertificatePage(CertificateRow.all_of(shown, rows, call.services.clock.now()), cursor), cursor)
 
 
 def _place(row: Certificate) -> tuple[str, int, str]:
@@ -86,7 +89,8 @@ async def certificate(call: Call) -> Answer:
     row = await call.services.store.certificate(call.path["id"])
     if row is None or not call.caller.sees(row.pass_type):
         raise NotFound(f"there is no certificate {call.path['id']}", hint="livepass cert list shows them")
-    return Answer(200, CertificateRow.of(row))
+    lineage = await call.services.store.certificates(row.pass_type)
+    return Answer(200, CertificateRow.all_of([row], lineage, call.services.clock.now())[0])
 
 
 # ── templates

@@ -8,8 +8,10 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from livepass.core.model import ApiKey, Certificate, StoredTemplate
+from livepass.core.rotation import Link, Stage, signing
 from livepass.service.publishing import Published
 from livepass.service.refusals import Fault
+from livepass.service.rotating import Plan, Proven
 from livepass.web.issuer_answers import Instant, at, faults, maybe_at
 from livepass.web.problems import ProblemError
 
@@ -22,6 +24,7 @@ class CertificateRow(Struct, frozen=True):
     id: str
     state: CertificateState
     live: bool
+    signs: bool
     pass_type: str
     team: str
     common_name: str
@@ -34,18 +37,31 @@ class CertificateRow(Struct, frozen=True):
     nfc: bool
     created_at: Instant
     proven_at: Instant | None
+    promoted_at: Instant | None
     retired_at: Instant | None
+    revoked_at: Instant | None
+    canary_percent: int
 
     @classmethod
-    def of(cls, row: Certificate) -> CertificateRow:
-        return cls(*_certificate(row))
+    def of(cls, row: Certificate, signs: bool) -> CertificateRow:
+        return cls(*_certificate(row, signs))
+
+    @classmethod
+    def all_of(cls, rows: Sequence[Certificate], lineage: Sequence[Certificate], now: int) -> list[CertificateRow]:
+        """`lineage`: all certificates of the pass types of `rows`."""
+        links: dict[str, list[Link]] = {}
+        for one in lineage:
+            links.setdefault(one.pass_type, []).append(one.link)
+        used = {found.id for each in links.values() if (found := signing(each, now)) is not None}
+        return [cls.of(row, row.id in used) for row in rows]
 
 
-def _certificate(row: Certificate) -> tuple[Any, ...]:
+def _certificate(row: Certificate, signs: bool) -> tuple[Any, ...]:
     return (
         row.id,
-        state_of(row),
-        row.live,
+        row.link.stage.value,
+        row.link.stage is Stage.LIVE,
+        signs,
         row.pass_type,
         row.team,
         row.common_name,
@@ -58,7 +74,10 @@ def _certificate(row: Certificate) -> tuple[Any, ...]:
         row.nfc,
         at(row.created_at),
         maybe_at(row.proven_at),
+        maybe_at(row.promoted_at),
         maybe_at(row.retired_at),
+        maybe_at(row.revoked_at),
+        row.canary_percent,
     )
 
 
@@ -68,17 +87,52 @@ class CertificateImported(CertificateRow, frozen=True):
     problems: list[ProblemError]
 
     @classmethod
-    def imported(cls, row: Certificate, problems: Sequence[Fault]) -> CertificateImported:
-        return cls(*(*_certificate(row), faults(problems)))
+    def imported(cls, row: Certificate, signs: bool, problems: Sequence[Fault]) -> CertificateImported:
+        return cls(*(*_certificate(row, signs), faults(problems)))
 
 
-def state_of(row: Certificate) -> CertificateState:
-    """Derived, never stored: what signs now is live, whatever else is said of it."""
-    if row.live:
-        return "live"
-    if row.retired_at is not None:
-        return "retired"
-    return "proven" if row.proven_at is not None else "staged"
+class CertificateProven(CertificateRow, frozen=True):
+    """A certificate that has proved itself, and what APNs answered to the push: its status and reason."""
+
+    apns_status: int
+    apns_reason: str
+
+    @classmethod
+    def proven(cls, proven: Proven, signs: bool) -> CertificateProven:
+        return cls(*(*_certificate(proven.certificate, signs), proven.tried.status, proven.tried.reason))
+
+
+class PlannedDate(Struct, frozen=True):
+    """A date: what stops, what goes on, and what to do before ("": nothing)."""
+
+    at: Instant
+    certificate: str | None
+    what: str
+    stops: str
+    goes_on: str
+    do: str
+
+
+class PassTypePlan(Struct, frozen=True):
+    """What comes for the certificates of a pass type, and how many passes and registrations hang on them."""
+
+    pass_type: str
+    passes: int
+    registrations: int
+    dates: list[PlannedDate]
+
+    @classmethod
+    def of(cls, plan: Plan) -> PassTypePlan:
+        dates = [
+            PlannedDate(at(due.at), due.certificate_id, due.what, due.stops, due.goes_on, due.do) for due in plan.dates
+        ]
+        return cls(plan.pass_type, plan.passes, plan.registrations, dates)
+
+
+class CertificatePlan(Struct, frozen=True):
+    """What comes when, of each pass type."""
+
+    data: list[PassTypePlan]
 
 
 class TemplateRow(Struct, frozen=True):

@@ -81,6 +81,29 @@ class CertificateImport(Struct, forbid_unknown_fields=True, frozen=True):
     intermediate_pem: str | None = None
 
 
+class Nothing(Struct, forbid_unknown_fields=True, frozen=True):
+    """An empty object."""
+
+
+class CertificateProve(Struct, forbid_unknown_fields=True, frozen=True):
+    """`push_token`: of a phone of yours that follows the pass type, to see the push arrive."""
+
+    push_token: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2}){1,256}$")] | None = None
+
+
+class CertificatePromote(Struct, forbid_unknown_fields=True, frozen=True):
+    """`accept_nfc_loss`: even if the certificate before it may sign NFC passes, and this one may not."""
+
+    accept_nfc_loss: bool = False
+
+
+class CanaryStart(Struct, forbid_unknown_fields=True, frozen=True):
+    """The share of the serials, in percent; 0 ends it."""
+
+    percent: Annotated[int, Meta(ge=0, le=100)] = 1
+    accept_nfc_loss: bool = False
+
+
 class KeyCreate(Struct, forbid_unknown_fields=True, frozen=True):
     """A new API key. `pass_types` null: for all of them."""
 
@@ -90,6 +113,12 @@ class KeyCreate(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 # ── queries
+
+
+class PlanQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """Of one pass type only."""
+
+    pass_type: PassType | None = None
 
 
 class NoQuery(Struct, forbid_unknown_fields=True, frozen=True):

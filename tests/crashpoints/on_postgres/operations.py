@@ -163,7 +163,7 @@ async def certificate_imported(world: World, process: Process) -> None:
 
 async def promote(process: Process) -> None:
     store, now = process.services.store, process.services.clock.now()
-    [other] = [one for one in await store.certificates(PASS_TYPE) if not one.live]
+    [other] = [one for one in await store.certificates(PASS_TYPE) if one.promoted_at is None]
     await store.write(lambda tx: tx.promote_certificate(PASS_TYPE, other.id, other.team, now))
 
 

@@ -32,12 +32,11 @@ CREATE TABLE shared_key (
   created_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 
--- Whose a pass type is, and which certificate signs for it: the pointer that a promotion moves.
+-- Whose a pass type is. Which certificate signs for it follows from the certificates' own instants.
 CREATE TABLE pass_type (
   pass_type      TEXT   NOT NULL PRIMARY KEY,
   tenant         TEXT   NOT NULL,
   team           TEXT   NOT NULL,
-  certificate_id TEXT,
   created_at     BIGINT NOT NULL
 ) WITHOUT ROWID;
 
@@ -198,7 +197,10 @@ CREATE TABLE certificate (
   key_sealed             BLOB    NOT NULL,
   created_at             BIGINT  NOT NULL,
   proven_at              BIGINT,
-  retired_at             BIGINT
+  promoted_at            BIGINT,               -- signs, unless one was promoted later
+  retired_at             BIGINT,
+  revoked_at             BIGINT,
+  canary_percent         INTEGER NOT NULL      -- of the serials, signed with it before it is promoted
 );
 CREATE INDEX certificate_by_type ON certificate (pass_type);
 
