@@ -64,6 +64,8 @@ def test_a_generation_that_comes_later(openssl: OpenSSL) -> None:
     issued = authority.pass_certificate(PASS_TYPE, generation="G9")
     assert openssl.verify(authority.root, introduced.certificate, issued.certificate).ok
     assert authority.generations[-1] == "G9"
+    with pytest.raises(ValueError, match="already"):
+        authority.introduce(Generation("g9", "ec", -1, 1))
 
 
 SPOILT = [

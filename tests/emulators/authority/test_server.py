@@ -241,6 +241,21 @@ def test_slow_is_let_go_by_mending(server: AuthorityServer, slow: None) -> None:
     assert caller.getresponse().status == 200
 
 
+def test_too_many_at_once_are_sent_away(slow: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livepass.emulators.authority.server.MAX_CONNECTIONS", 2)
+    with AuthorityServer(Authority(name="Busy")) as server:
+        server.spoil("slow")
+        host, port = server.url.removeprefix("http://").split(":")
+        callers = [http.client.HTTPConnection(host, int(port), timeout=SECONDS) for _ in range(3)]
+        for caller in callers:
+            caller.request("GET", "/root.crl")
+        with pytest.raises(ConnectionError):
+            callers[2].getresponse()
+        server.mend()
+        assert [caller.getresponse().status for caller in callers[:2]] == [200, 200]
+        assert get(f"{server.url}/root.crl")[0] == 200
+
+
 def test_the_intermediate_of_a_wrong_generation(server: AuthorityServer) -> None:
     server.spoil("wrong-generation")
     for path in ("/wwdrg4.der", "/wwdrg3.der"):

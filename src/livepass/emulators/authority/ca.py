@@ -76,7 +76,6 @@ class Authority:
         self._issuers: dict[str, Issuer] = {}
         self.address: str | None = None
         self.clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
-        self.intermediate = self.issuer(USUAL).certificate
 
     # -- who signs ------------------------------------------------------------------------------------------------
 
@@ -94,15 +93,21 @@ class Authority:
         return self._root("ec").certificate
 
     @property
+    def intermediate(self) -> x509.Certificate:
+        """Of the generation that issues Pass Type IDs unless told otherwise."""
+        return self.issuer(USUAL).certificate
+
+    @property
     def generations(self) -> list[str]:
         """The names of all generations so far, oldest first."""
         return list(self._generations)
 
     def introduce(self, generation: Generation) -> Issuer:
-        """Begin to issue under a generation that nobody has seen before, or under another one of an old name."""
+        """Begin to issue under a generation that nobody has seen before. ``ValueError``: there is one of that name."""
         with self._lock:
+            if any(row.stem == generation.stem for row in self._generations.values()):
+                raise ValueError(f"there is a generation {generation.name} already")
             self._generations[generation.name] = generation
-            self._issuers.pop(generation.stem, None)
             return self.issuer(generation.name)
 
     def issuer(self, generation: str) -> Issuer:

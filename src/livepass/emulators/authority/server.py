@@ -233,9 +233,18 @@ class _Http(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         super().__init__(place, _Handler)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread of its own, or not at all when too many are at work."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        with self._free:
+        try:
             super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def server_bind(self) -> None:
         """Without the look-up of our own name that ``HTTPServer`` makes."""
