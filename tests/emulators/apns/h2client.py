@@ -66,6 +66,7 @@ class Sender(asyncio.Protocol):
         self.remote: dict[int, int] = {}
         self.goaway: ConnectionTerminated | None = None
         self.gone: asyncio.Event = asyncio.Event()
+        self.why: Exception | None = None
         self.settled: asyncio.Event = asyncio.Event()
         self.changed: asyncio.Event = asyncio.Event()
         self.hold_back = False
@@ -82,6 +83,7 @@ class Sender(asyncio.Protocol):
             self.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.why = exc
         self.gone.set()
         self.settled.set()
         self.changed.set()
@@ -182,8 +184,25 @@ async def connect(url: str, context: ssl.SSLContext, **options) -> Sender:
     return sender
 
 
+async def alert(url: str, context: ssl.SSLContext) -> str | None:
+    """The TLS alert by which the server refuses, as OpenSSL names it; ``None`` when it does not.
+
+    With TLS 1.3 the sender believes in the handshake until it reads the alert.
+    """
+    try:
+        sender = await connect(url, context)
+        if not sender.gone.is_set():
+            sender.close()
+            return None
+        why = sender.why
+    except (ssl.SSLError, ConnectionError) as error:
+        why = error
+    assert isinstance(why, ssl.SSLError), f"refused without an alert: {why!r}"
+    return why.reason
+
+
 async def refuses(url: str, context: ssl.SSLContext) -> bool:
-    """Whether TLS is refused. With TLS 1.3 the sender believes in the handshake until it reads the alert."""
+    """Whether TLS is refused, with or without an alert."""
     try:
         sender = await connect(url, context)
     except (ssl.SSLError, ConnectionError):

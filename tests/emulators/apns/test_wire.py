@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from h2.settings import SettingCodes
 
 from emulators.apns.conftest import OTHER, PASS_TYPE, TOKEN
-from emulators.apns.h2client import client_context, connect, eventually, refuses
+from emulators.apns.h2client import client_context, connect, eventually
 from livepass.emulators.apns import ApnsServer
 from livepass.emulators.apns.credential import read
 from livepass.emulators.authority import Authority, Issued
@@ -108,14 +108,6 @@ async def test_method_path_and_sizes(sender):
     assert (await sender.push(TOKEN, payload=b"x" * 16_000)).status == 413
 
 
-async def test_a_refused_certificate_in_the_handshake(apns, authority):
-    old = authority.pass_certificate(PASS_TYPE, starts=dt.timedelta(days=-500), days=395)
-    foreign = Authority(name="Somebody Else").pass_certificate(PASS_TYPE)
-    for issued in (old, foreign):
-        assert await refuses(apns.url, client_context(authority, issued))
-    assert apns.stats()["requests"] == 0
-
-
 @pytest.mark.parametrize("which", ["expired", "foreign"])
 async def test_a_refused_certificate_on_http2(make_apns, open_sender, authority, which):
     stranger = Authority(name="Somebody Else")
@@ -133,16 +125,6 @@ async def test_a_refused_certificate_on_http2(make_apns, open_sender, authority,
         await sender.until(lambda: sender.goaway is not None)
         assert (sender.goaway.last_stream_id, sender.goaway.additional_data) == (0, b'{"reason":"BadCertificate"}')
         await sender.until(sender.gone.is_set)
-
-
-async def test_a_certificate_that_expires_while_connected(make_apns, open_sender):
-    now = [time.time()]
-    async with make_apns(clock=lambda: now[0]) as apns:
-        apns.register_device(TOKEN, ["*"])
-        sender = await open_sender(apns)
-        assert (await sender.push(TOKEN)).status == 200
-        now[0] += 400 * 86_400
-        assert (await sender.push(TOKEN)).reason == "BadCertificate"
 
 
 async def test_the_development_environment_refuses_pass_certificates(make_apns, open_sender):

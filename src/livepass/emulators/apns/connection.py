@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._service = owner.service
         self._credential: Credential | None = None
+        self._problem: str | None = None  # what was wrong with it when the connection began
         self._transport: asyncio.Transport | None = None
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         self._h2.config.validate_outbound_headers = False
@@ -97,11 +98,19 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._credential = self._owner.credential(transport.get_extra_info("ssl_object"))
+        self._problem = self._service.standing.problem(self._credential)
         self._limit = self._limit_wanted = self._owner.max_concurrent_streams
         values = SETTINGS | {SettingCodes.MAX_CONCURRENT_STREAMS: self._limit}
         self._h2.local_settings = Settings(client=False, initial_values=values)
         self._h2.decoder.max_header_list_size = values[SettingCodes.MAX_HEADER_LIST_SIZE]
         self.number = self._owner.opened(self)
+        if (
+            self._owner.bad_certificate == "tls"
+            and self._credential
+            and self._service.standing.is_lapsed(self._credential)
+        ):
+            self.cut()  # ``tls.Doors`` had no say
+            return
         self._h2.initiate_connection()
         self._flush()
 
@@ -129,6 +138,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        self.look_again()
         for start in range(0, len(data), FEED_BYTES):
             if self._transport is None or self._transport.is_closing():
                 return
@@ -171,6 +181,18 @@ class Connection(asyncio.Protocol):
         """Drop the TCP connection without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+    def look_again(self) -> None:
+        """Whether the certificate has lapsed since the connection began; what then happens is ``standing.LAPSED``."""
+        if self._transport is None or self._problem is not None:
+            return
+        problem = self._service.standing.problem(self._credential)
+        if problem is None:
+            return
+        if self._service.standing.lapsed == "cut":
+            self.cut()
+        elif self._service.standing.lapsed == "goaway":
+            self.goaway(problem)
 
     # -- frames in --------------------------------------------------------------------------------------------------
 
@@ -246,9 +268,8 @@ class Connection(asyncio.Protocol):
 
     def _on_settings(self, event: Event) -> None:
         # Reported for APNs: handshake and SETTINGS succeed, and then a GOAWAY says what is wrong with the certificate.
-        problem = self._credential.problem_at(self._service.clock()) if self._credential is not None else None
-        if problem is not None and self._owner.bad_certificate == "goaway":
-            self.goaway(problem, last_stream=0)
+        if self._problem is not None and self._owner.bad_certificate == "goaway":
+            self.goaway(self._problem, last_stream=0)
         self._on_window(event)
 
     def _on_acknowledged(self, _: Event) -> None:

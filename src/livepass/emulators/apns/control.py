@@ -14,6 +14,7 @@ from livepass.emulators.apns.chaos import Fault, fault_from_json
 from livepass.emulators.apns.control_http import MAX_HEAD_BYTES, Call, Refused, converse
 from livepass.emulators.apns.listening import closed, place, port_of
 from livepass.emulators.apns.phones import UnknownToken
+from livepass.emulators.apns.standing import LAPSED
 from livepass.emulators.apns.verdicts import REASONS
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MAX_WAIT_SECONDS = 60.0
 LOOK_SECONDS = 0.2  # how often a long poll looks whether its caller has hung up
 MAX_STREAMS = 2**31 - 1
+MAX_OFFSET_SECONDS = 100 * 365 * 86_400
 
 
 class Control:
@@ -199,6 +201,45 @@ async def _settings(apns: ApnsServer, call: Call) -> object:
     return {"max_concurrent_streams": apns.max_concurrent_streams}
 
 
+async def _certificates(apns: ApnsServer, call: Call) -> object:
+    call.expect_query()
+    standing = apns.standing
+    revoked = [f"{serial:x}" for serial in sorted(standing.revoked())]
+    return {"refused_by": apns.bad_certificate, "lapsed": standing.lapsed, "lapsed_may_be": LAPSED, "revoked": revoked}
+
+
+async def _set_certificates(apns: ApnsServer, call: Call) -> object:
+    wanted = call.document("lapsed").get("lapsed")
+    for choice in LAPSED:
+        if wanted == choice:
+            apns.standing.lapsed = choice
+            return await _certificates(apns, call)
+    raise Refused(400, f'"lapsed" must be one of {", ".join(LAPSED)}')
+
+
+async def _revoke(apns: ApnsServer, call: Call, serial: str) -> object:
+    if not re.fullmatch(r"[0-9A-Fa-f]{1,40}", serial):
+        raise Refused(400, "a serial number is up to 40 hex digits, as openssl x509 -serial prints it")
+    apns.revoke(int(serial, 16))
+    return await _certificates(apns, call)
+
+
+async def _forgive(apns: ApnsServer, call: Call) -> object:
+    apns.standing.forgive()
+    return await _certificates(apns, call)
+
+
+async def _clock(apns: ApnsServer, call: Call) -> object:
+    call.expect_query()
+    return {"offset_seconds": apns.standing.offset, "now_ms": int(apns.standing.now() * 1000)}
+
+
+async def _move_clock(apns: ApnsServer, call: Call) -> object:
+    given = call.document("offset_seconds")
+    apns.move_clock(_whole(given, "offset_seconds", -MAX_OFFSET_SECONDS, MAX_OFFSET_SECONDS))
+    return await _clock(apns, call)
+
+
 async def _stats(apns: ApnsServer, call: Call) -> object:
     call.expect_query()
     return apns.stats()
@@ -242,6 +283,17 @@ ROUTES: tuple[tuple[str, str, Handler, str], ...] = (
     ("DELETE", "/chaos", _clear_chaos, "switch all faults off, or ?fault=SPEC"),
     ("POST", "/goaway", _goaway, '{"reason": "Shutdown", "last_stream_id": n}: GOAWAY on every connection now'),
     ("POST", "/settings", _settings, '{"max_concurrent_streams": n} for every connection'),
+    ("GET", "/certificates", _certificates, "which client certificates are refused, and how"),
+    (
+        "PUT",
+        "/certificates",
+        _set_certificates,
+        '{"lapsed": "cut"}: what a standing connection then meets',
+    ),
+    ("POST", "/revoked/{serial}", _revoke, "take the certificate of this serial number (hex) for revoked"),
+    ("DELETE", "/revoked", _forgive, "forget those; what the authority itself revoked stays"),
+    ("GET", "/clock", _clock, "what time it is here"),
+    ("PUT", "/clock", _move_clock, '{"offset_seconds": n}: be that far ahead of the true time'),
     ("GET", "/stats", _stats, "counters"),
     ("POST", "/down", _down, "be unreachable"),
     ("POST", "/up", _up, "be back, on the same port"),

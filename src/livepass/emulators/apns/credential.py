@@ -48,7 +48,7 @@ def read(der: bytes, environment: Environment, *, foreign: bool = False) -> Cred
     elif not right_environment:
         problem = "BadCertificateEnvironment"
     default = uid if listed is None and uid else None
-    return Credential(topics, default, valid_from, valid_until, problem)
+    return Credential(topics, default, valid_from, valid_until, problem, certificate.serial_number)
 
 
 def _uid(certificate: x509.Certificate) -> str:

@@ -12,6 +12,7 @@ state is lost on exit.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ssl
 import time
 from collections import Counter
@@ -28,15 +29,17 @@ from livepass.emulators.apns.connection import BadCertificate, Connection
 from livepass.emulators.apns.control import Control
 from livepass.emulators.apns.credential import Environment
 from livepass.emulators.apns.history import DEFAULT_LIMIT, Entry, History
-from livepass.emulators.apns.listening import CLOSE_SECONDS, closed, place, port_of
+from livepass.emulators.apns.listening import closed, place, port_of
 from livepass.emulators.apns.phones import Phones, Push
+from livepass.emulators.apns.secured import Secured
 from livepass.emulators.apns.service import Service
+from livepass.emulators.apns.standing import Lapsed, Revoked, Standing
 from livepass.emulators.apns.verdicts import Credential
 from livepass.emulators.apns.wire import SETTINGS
 from livepass.emulators.authority import Authority
 
 BACKLOG = 512
-HANDSHAKE_SECONDS = 10.0
+LOOK_SECONDS = 0.1  # how often standing connections are asked for their certificates
 
 
 class ApnsServer:
@@ -46,8 +49,10 @@ class ApnsServer:
     certificates. ``port`` and ``control_port`` 0 mean any free port. ``strict_tokens`` knows registered tokens only;
     otherwise every well-formed token is known. ``bad_certificate`` chooses how an expired or foreign client
     certificate is refused: in the handshake (``"tls"``), with 403 (``"403"``) or with GOAWAY (``"goaway"``); for the
-    latter two, foreign ones must hang under ``foreign_ca_pem``. ``burst_limit`` pushes for one token and topic within
-    ``burst_seconds`` pass, then 429. ``clock`` gives UNIX seconds.
+    latter two, foreign ones must hang under ``foreign_ca_pem``. ``lapsed`` is what a standing connection meets when its
+    certificate expires or is revoked (``standing.LAPSED``), ``revoked`` gives the serial numbers revoked at an instant
+    (UNIX seconds). ``burst_limit`` pushes for one token and topic within ``burst_seconds`` pass, then 429. ``clock``
+    gives UNIX seconds; ``move_clock`` adds to it.
 
     Use the methods from the event loop that runs the server; from elsewhere use the control port.
     """
@@ -65,6 +70,8 @@ class ApnsServer:
         environment: Environment = "production",
         bad_certificate: BadCertificate = "tls",
         foreign_ca_pem: bytes = b"",
+        lapsed: Lapsed = "cut",
+        revoked: Revoked | None = None,
         max_concurrent_streams: int = SETTINGS[SettingCodes.MAX_CONCURRENT_STREAMS],
         burst_limit: int | None = None,
         burst_seconds: float = 1.0,
@@ -73,12 +80,13 @@ class ApnsServer:
         seed: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._tls = tls.server_context(
+        self.standing = Standing(clock, revoked, lapsed)
+        self._doors = tls.Doors(
             server_cert_pem,
             server_key_pem,
             client_ca_pem,
-            admit_expired=bad_certificate != "tls",
-            foreign_ca_pem=foreign_ca_pem if bad_certificate != "tls" else b"",
+            foreign_ca_pem if bad_certificate != "tls" else b"",
+            self._turns_away,
         )
         self._trusted = tls.certificates_in(client_ca_pem) if foreign_ca_pem else None
         self._host, self._port, self._environment = host, port, environment
@@ -86,10 +94,12 @@ class ApnsServer:
         self.development = environment == "development"
         self.max_concurrent_streams = max_concurrent_streams
         self.internal_errors = 0
-        phones = Phones(clock, strict=strict_tokens, grace=grace, burst_limit=burst_limit, burst_seconds=burst_seconds)
+        now = self.standing.now
+        phones = Phones(now, strict=strict_tokens, grace=grace, burst_limit=burst_limit, burst_seconds=burst_seconds)
         self.chaos = Chaos(seed)
-        self.service = Service(phones, self.chaos, History(history_limit), clock)
+        self.service = Service(phones, self.chaos, History(history_limit), self.standing)
         self._listener: asyncio.Server | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
         self._opened = 0
         self._control = Control(self, host, control_port)
@@ -98,10 +108,11 @@ class ApnsServer:
     def under(cls, authority: Authority, host: str = "127.0.0.1", **options: Any) -> ApnsServer:
         """A server for ``authority``: its own TLS certificate, and client certificates from the same authority.
 
-        ``options`` are those of the constructor.
+        What the authority revokes, it knows of at once. ``options`` are those of the constructor.
         """
         issued = authority.server_certificate("localhost", host)
         accepted = authority.root_pem + authority.intermediate.public_bytes(Encoding.PEM)
+        options.setdefault("revoked", lambda now: authority.revoked(dt.datetime.fromtimestamp(now, dt.UTC)))
         return cls(issued.certificate_pem, issued.key_pem, accepted, host, **options)
 
     # -- running ----------------------------------------------------------------------------------------------------
@@ -134,15 +145,10 @@ class ApnsServer:
             return
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
-            lambda: Connection(self),
-            self._host,
-            self._port,
-            ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            ssl_shutdown_timeout=CLOSE_SECONDS,
-            backlog=BACKLOG,
+            lambda: Secured(self._doors.open, lambda: Connection(self)), self._host, self._port, backlog=BACKLOG
         )
         self._port = port_of(self._listener)
+        self._watch = loop.create_task(self._watch_certificates())
 
     async def down(self) -> None:
         """Be unreachable: refuse connections and cut those that stand. Phones, history and control port stay."""
@@ -150,6 +156,8 @@ class ApnsServer:
         if listener is None:
             return
         listener.close()
+        if self._watch is not None:
+            self._watch.cancel()
         for connection in list(self._connections):
             connection.cut()
         await asyncio.sleep(0)  # lets the transports call connection_lost before anyone looks
@@ -217,6 +225,16 @@ class ApnsServer:
         for connection in list(self._connections):
             connection.limit_streams(limit)
 
+    def move_clock(self, seconds: float) -> None:
+        """Be that far ahead of the true time (behind, when negative), in all that this APNs judges by time."""
+        self.standing.offset = seconds
+        self._look_at_certificates()
+
+    def revoke(self, serial: int) -> None:
+        """Take the certificate of this serial number for revoked."""
+        self.standing.revoke(serial)
+        self._look_at_certificates()
+
     def stats(self) -> dict[str, object]:
         """Counters since the start, JSON-able."""
         outcomes: Counter[str] = self.service.history.outcomes
@@ -253,3 +271,18 @@ class ApnsServer:
     def closed(self, connection: Connection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
+
+    # -- certificates -----------------------------------------------------------------------------------------------
+
+    def _turns_away(self, der: bytes) -> bool:
+        """Whether a certificate fails in the handshake for its dates or as revoked; asked in the middle of it."""
+        return self.bad_certificate == "tls" and self.standing.is_lapsed(certificates.read(der, self._environment))
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._look_at_certificates()
+
+    def _look_at_certificates(self) -> None:
+        for connection in list(self._connections):
+            connection.look_again()

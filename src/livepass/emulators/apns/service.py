@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from livepass.emulators.apns.chaos import Chaos, Fault, Plan
 from livepass.emulators.apns.history import Entry, History, shown_headers
 from livepass.emulators.apns.phones import Phones, Push
+from livepass.emulators.apns.standing import Standing
 from livepass.emulators.apns.verdicts import Credential, Request, Verdict, judge, refusal, topic_of
 
 
@@ -36,18 +36,18 @@ class Answer:
 
 @dataclass(slots=True)
 class Service:
-    """The state of one emulated APNs apart from its connections. ``clock`` gives UNIX seconds."""
+    """The state of one emulated APNs apart from its connections. ``standing`` has the clock."""
 
     phones: Phones
     chaos: Chaos
     history: History
-    clock: Callable[[], float]
+    standing: Standing
 
     def answer(self, asked: Asked, plan: Plan) -> Answer:
         """Judge, deliver and record one request. A ``status`` fault in ``plan`` takes the place of the judgement."""
-        request, topic, now = asked.request, asked.topic, self.clock()
+        request, topic, now = asked.request, asked.topic, self.standing.now()
         device = self.phones.state(request.token, topic)
-        verdict = judge(request, asked.credential, device, now)
+        verdict = judge(request, self._as_it_stands(asked.credential), device, now)
         fault = plan.ending
         if fault is not None and fault.kind == "status":
             verdict = refusal(fault.reason, device.dead_at_ms, now, fault.status)
@@ -70,7 +70,12 @@ class Service:
 
     def leave_unprocessed(self, asked: Asked, fault: str) -> None:
         """Record a request that gets no verdict: nothing is judged, nothing is delivered."""
-        self._record(asked, self.clock(), None, None, fault, None)
+        self._record(asked, self.standing.now(), None, None, fault, None)
+
+    def _as_it_stands(self, credential: Credential | None) -> Credential | None:
+        if credential is None:
+            return None
+        return replace(credential, problem=self.standing.problem(credential))
 
     def _record(
         self,

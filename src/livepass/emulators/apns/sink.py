@@ -8,6 +8,7 @@ appendix A).
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 from typing import cast
 
@@ -95,7 +96,9 @@ class Sink:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self._tls = server_context(server_cert_pem, server_key_pem, client_ca_pem, require_client=True)
+        self._tls = server_context(server_cert_pem, server_key_pem)
+        self._tls.load_verify_locations(cadata=client_ca_pem.decode("ascii"))
+        self._tls.verify_mode = ssl.CERT_REQUIRED
         self._host, self._port = host, port
         self._listener: asyncio.Server | None = None
         self.transports: set[asyncio.Transport] = set()

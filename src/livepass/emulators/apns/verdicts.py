@@ -137,7 +137,7 @@ class Credential:
 
     ``topics``: the UID of the subject, or the topics of a multi-topic certificate. ``default_topic`` is the UID of a
     single-topic certificate, and ``None`` when a topic must be named. ``valid_from`` and ``valid_until`` are UNIX
-    seconds. ``problem`` is a 403 reason that holds for every request, or ``None``.
+    seconds. ``problem`` is a 403 reason that holds for every request, or ``None``. ``serial`` is the certificate's.
     """
 
     topics: frozenset[str]
@@ -145,6 +145,7 @@ class Credential:
     valid_from: float
     valid_until: float
     problem: str | None = None
+    serial: int | None = None
 
     def problem_at(self, now: float) -> str | None:
         """The 403 reason that every request on this connection gets at ``now`` (UNIX seconds), or ``None``."""
