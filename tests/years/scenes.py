@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import random
 import subprocess
+import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +23,7 @@ from journeys.service_process import Process, command, serve, worker
 from journeys.test_crashes import change, issuer, patient_phone
 from journeys.world import PASS_TYPE, TEAM, World, points, until
 from livepass.emulators.authority import Authority, Issued
+from livepass.emulators.authority.shapes import Generation
 from livepass.emulators.iphone import PhoneRunner
 from livepass.pkpass import read, verify
 from years.sky import Sky
@@ -226,5 +229,144 @@ async def quiet(world: YearsWorld, signs: str) -> None:
     assert (world.pushed(after=mark), await world.number(), world.registrations()) == ([], number, registered)
 
 
+async def write_all(world: YearsWorld) -> None:
+    """Change every pass at once."""
+    async with issuer(world) as client:
+        for serial in world.fleet:
+            world.shown[serial] += 1
+            await change(client, serial, world.shown[serial], push="now")
+
+
+async def some_pushed(world: YearsWorld, after: int, count: int = 10) -> None:
+    """The fan-out is under way: some pushes were answered, and not all."""
+    await until(lambda: len(world.pushed(after=after)) >= count, "pushes go out")
+    assert len(world.pushed(after=after)) < len(world.fleet)
+
+
+async def the_end_of_the_only_one(world: YearsWorld) -> None:
+    """Expiry in the middle of a fan-out, with nothing to follow: all say so, and the next import heals it."""
+    async with running(world):
+        await world.settle_in(PHONES)
+        world.apns.chaos.set("streams:1")
+        world.apns.chaos.set("latency:300")
+        mark = world.mark()
+        await write_all(world)
+        await some_pushed(world, mark)
+        world.sky.move(201)
+        world.apns.chaos.clear()
+        serial = "member-0"
+        async with issuer(world) as client:
+            world.shown[serial] += 1
+            await change(client, serial, world.shown[serial])
+
+        async def said() -> bool:
+            code, found = await command(world, "why", f"{PASS_TYPE}/{serial}")
+            return code == 1 and found["verdicts"][0]["code"] == "LP502"
+
+        await until(said, "why names the certificate first")
+        code, found = await command(world, "status")
+        assert code == 1 and any("lapsed" in line for line in found["attention"]), (code, found)
+        async with world.client() as client:
+            header = await world.authorization(serial)
+            reply = await client.get(f"/v1/passes/{PASS_TYPE}/{serial}", headers=header)
+            assert reply.status_code == 503, "nothing is signed rather than badly signed"
+            asked = await client.get(f"/v1/devices/nobody/registrations/{PASS_TYPE}")
+            assert asked.status_code == 204, "phones may still ask"
+            assert await world.register(client, "late", serial, "ab" * 32) == 201, "and register"
+        new = await world.take_in(world.issued(200, 395))
+        await world.all_shown()
+        assert await world.signer_of(serial) == new
+    said_of = [line for line in complaints_of(world) if "Unexpected response code 503" not in line]
+    assert said_of == []
+
+
+async def the_end_with_an_heir(world: YearsWorld) -> None:
+    """Expiry in the middle of a fan-out, and another certificate is live: nobody needs to do anything."""
+    async with running(world):
+        await world.settle_in(PHONES)
+        signs = await world.signer_of("member-0")
+        heir = await world.rotate(world.issued(0, 395))
+        await world.cert("promote", signs)
+        assert await world.signer_of("member-0") == signs
+        mark = world.mark()
+        world.apns.chaos.set("latency:300")
+        await write_all(world)
+        await until(lambda: bool(world.pushed(after=mark)), "pushes go out")
+        world.sky.move(199.5)
+        world.apns.chaos.clear()
+        await write_all(world)
+        await world.all_shown()
+        assert await world.signer_of("member-1") == heir
+        world.sky.move(2)
+        await write_all(world)
+        await world.all_shown()
+    assert complaints_of(world) == []
+    assert {entry.status for entry in world.pushed(after=mark)} == {200}
+
+
+async def a_bad_one(world: YearsWorld) -> None:
+    """It proved itself, and APNs refuses it once it is promoted: it is rolled back by itself, and nothing is lost."""
+    async with running(world):
+        await world.settle_in(10)
+        signs = await world.signer_of("member-0")
+        bad = world.issued(0, 395)
+        id_ = await world.take_in(bad)
+        await world.cert("prove", id_)
+        world.apns.revoke(bad.certificate.serial_number)
+        assert (await world.cert("prove", id_, exit_=1))["code"] == "unproven"
+        await world.cert("promote", id_)
+        mark = world.mark()
+        await write_all(world)
+        await world.all_shown()
+        assert await world.signer_of("member-0") == signs
+        rows = {row["id"]: row for row in await listed(world)}
+        assert (rows[id_]["state"], rows[signs]["signs"]) == ("proven", True)
+        assert f"certificate {id_} of {PASS_TYPE} is rolled back" in (world.directory / "service.log").read_text()
+        assert 200 in {entry.status for entry in world.pushed(after=mark)}
+    assert complaints_of(world) == []
+
+
+async def another_generation(world: YearsWorld) -> None:
+    """The intermediate changes generation; NFC that would be lost is not; nothing but the signature changes."""
+    world.authority.introduce(Generation("G9", "rsa", -30, 3000))
+    async with running(world):
+        await world.settle_in(10)
+        before = await files_of(world, "member-0")
+        new = await world.rotate(world.issued(0, 395, generation="G9", nfc=True))
+        assert await world.signer_of("member-0") == new
+        after = await files_of(world, "member-0")
+        assert {name for name in before if before[name] != after[name]} == {
+            "signature"
+        } and before.keys() == after.keys()
+        await write_all(world)
+        await world.all_shown()
+        plain = await world.take_in(world.issued(0, 395))
+        await world.cert("prove", plain)
+        assert (await world.cert("promote", plain, exit_=1))["code"] == "nfc_lost"
+        assert await world.signer_of("member-0") == new
+        await world.cert("promote", plain, "--accept-nfc-loss")
+        assert await world.signer_of("member-0") == plain
+        await write_all(world)
+        await world.all_shown()
+    assert complaints_of(world) == []
+    assert all(entry.status == 200 or entry.reason == "BadDeviceToken" for entry in world.pushed())
+
+
+async def files_of(world: YearsWorld, serial: str) -> Mapping[str, bytes]:
+    """A pass as a phone fetches it, file by file."""
+    async with world.client() as client:
+        reply = await client.get(f"/v1/passes/{PASS_TYPE}/{serial}", headers=await world.authorization(serial))
+    with zipfile.ZipFile(io.BytesIO(reply.content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+async def listed(world: YearsWorld) -> list[dict[str, Any]]:
+    async with issuer(world) as client:
+        return list((await client.get("/certificates")).json()["data"])
+
+
 Scene = Callable[[YearsWorld], Awaitable[None]]
-SCENES: Mapping[str, Scene] = {scene.__name__: scene for scene in (a_year,)}
+SCENES: Mapping[str, Scene] = {
+    scene.__name__: scene
+    for scene in (a_year, the_end_of_the_only_one, the_end_with_an_heir, a_bad_one, another_generation)
+}
