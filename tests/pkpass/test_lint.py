@@ -425,7 +425,7 @@ def test_a_good_text_is_linted_as_its_document(document: dict[str, Any], files: 
 
 def test_every_rule_is_tested() -> None:
     tested = {case[0] for cases in (CASES, FILE_CASES, CERTIFICATE_CASES, BYTES_CASES) for case in cases}
-    assert tested == set(RULES)
+    assert tested | {"nfc-grant"} == set(RULES), "and that one in test_grants.py"
 
 
 def test_the_table_is_complete() -> None:

@@ -65,7 +65,7 @@ async def test_templates_are_published_and_shown(api: Api) -> None:
     assert again["new"] is False and again["variables"] == {"points": "scalar"}
     changed = folder_zip(document={**MEMBERSHIP, "description": "Gold"})
     reply = await api.call("POST", "/templates?name=gold", body=changed, media="application/zip")
-    assert reply.status == 201 and set(reply.json()) == {"name", "revision", "variables", "new"}
+    assert reply.status == 201 and set(reply.json()) == {"name", "revision", "variables", "new", "problems"}
     assert (reply.json()["name"], reply.json()["new"]) == ("gold", True)
     assert [row["name"] for row in (await api.ok("GET", "/templates"))["data"]] == ["gold", "membership"]
     shown = await api.ok("GET", "/templates/gold")

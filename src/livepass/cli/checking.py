@@ -92,7 +92,7 @@ def linted(path: str, data: Mapping[str, Any]) -> list[Problem]:
         template = Template.from_folder(path)
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
-    return _lint_template(template, data)
+    return [*_lint_template(template, data), *template.grants_needed]
 
 
 def _lint_template(template: Template, data: Mapping[str, Any]) -> list[Problem]:

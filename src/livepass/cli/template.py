@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from livepass.cli.faults import Fault
-from livepass.cli.render import Column, Page, dim, good, instant, text_of
+from livepass.cli.render import Column, Page, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
 
@@ -55,6 +55,8 @@ def import_(session: Session, folder: str, name: str | None) -> None:
             else good(f"{made.name}: revision {revision}")
         )
         page.facts(("from", str(Path(folder))), ("variables", text_of(done.get("variables"))))
+        for problem in done.get("problems") or ():
+            page.line(warn(f"{problem.get('message')} ({problem.get('remedy')})"))
 
     session.out.show(done, draw)
 

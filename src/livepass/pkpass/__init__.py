@@ -25,7 +25,7 @@ from livepass.pkpass.errors import (
     TemplateError,
 )
 from livepass.pkpass.limits import Limits
-from livepass.pkpass.lint import RULES, Problem, Rule, lint, lint_bytes
+from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint_bytes
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.reader import Package, read
 from livepass.pkpass.signature import Signer
@@ -61,6 +61,7 @@ __all__ = [
     "Verified",
     "build",
     "canonical",
+    "grants_needed",
     "lint",
     "lint_bytes",
     "manifest",

@@ -13,6 +13,8 @@ from typing import cast
 from livepass.pkpass.bundle import StaticFiles
 from livepass.pkpass.errors import InvalidPackage, TemplateError
 from livepass.pkpass.limits import DEFAULT_LIMITS, Limits
+from livepass.pkpass.lint.grants import grants_needed
+from livepass.pkpass.lint.problem import Problem
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.names import DOCUMENT, is_junk
 from livepass.pkpass.placeholders import fill, uses
@@ -86,6 +88,11 @@ class Template:
     def variables(self) -> Mapping[str, VariableType]:
         """Name → type of every variable; ``declarations`` tells defaults, descriptions and places too."""
         return {name: variable.type for name, variable in self.declarations.items()}
+
+    @property
+    def grants_needed(self) -> list[Problem]:
+        """What its passes need a grant of Apple's for, whatever they are filled with."""
+        return grants_needed(self._document)
 
     def render(self, data: Mapping[str, object], content: Mapping[str, object] | None = None) -> dict[str, object]:
         """A new pass.json: ``data`` fills the variables, then ``content`` is merged over it (RFC 7396).

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from livepass.core.model import DEFAULT_TENANT, StoredTemplate
 from livepass.pkpass import Template
 from livepass.service.issuing import Issuing
+from livepass.service.refusals import Fault
 from livepass.service.seams import Clock, Scheduler, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A revision that is current now. ``new`` is false when it was already."""
+    """A revision that is current now. ``new`` is false when it was already. ``problems`` are worth knowing, and did not
+    stop it.
+    """
 
     name: str
     revision: str
     variables: dict[str, str]
     new: bool
+    problems: tuple[Fault, ...] = ()
 
 
 class Publishing:
@@ -42,7 +46,14 @@ class Publishing:
             await self._follow(template.name)
         elif new:
             self._scheduler.spawn(self._follow(template.name), f"follow-{template.name}")
-        return Published(template.name, template.revision, variables, new)
+        return Published(template.name, template.revision, variables, new, await self._missing_grants(template))
+
+    async def _missing_grants(self, template: Template) -> tuple[Fault, ...]:
+        """What no certificate here allows: none of a pass type that the template's passes may come to belong to."""
+        needed = template.grants_needed
+        if not needed or any(one.nfc and one.retired_at is None for one in await self._store.certificates(None)):
+            return ()
+        return tuple(Fault(one.pointer, one.message, one.remedy, one.rule) for one in needed)
 
     async def _follow(self, name: str) -> None:
         while await self._issuing.follow(DEFAULT_TENANT, name):

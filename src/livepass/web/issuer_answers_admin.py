@@ -149,16 +149,17 @@ class TemplateRow(Struct, frozen=True):
 
 
 class TemplatePublished(Struct, frozen=True):
-    """The revision that is current now. `new` false: it was already."""
+    """The revision that is current now. `new` false: it was already. `problems` did not stop it."""
 
     name: str
     revision: str
     variables: dict[str, str]
     new: bool
+    problems: list[ProblemError]
 
     @classmethod
     def of(cls, published: Published) -> TemplatePublished:
-        return cls(published.name, published.revision, published.variables, published.new)
+        return cls(published.name, published.revision, published.variables, published.new, faults(published.problems))
 
 
 class KeyRow(Struct, frozen=True):

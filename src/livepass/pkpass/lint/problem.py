@@ -103,6 +103,7 @@ RULES: Final[Mapping[str, Rule]] = {
     # apps, NFC, meaning
     "app-launch-url": Rule("fatal", "appLaunchURL needs associatedStoreIdentifiers", _PASS),
     "nfc": Rule("fatal", "nfc has a message and an encryptionPublicKey", _PASS),
+    "nfc-grant": Rule("warning", "Apple grants NFC on request, before there is such a certificate", _PASS),
     "nfc-key": Rule("fatal", "encryptionPublicKey is base64 of a P-256 public key (SubjectPublicKeyInfo)", _PASS),
     "nfc-key-form": Rule("warning", "encryptionPublicKey is in compressed form", _PASS),
     "nfc-message": Rule("warning", "the nfc message has at most 64 bytes", _PASS),
