@@ -10,7 +10,8 @@ from msgspec import UNSET, Struct, UnsetType
 from livepass.core.model import ApiKey, Certificate, StoredTemplate
 from livepass.service.publishing import Published
 from livepass.service.refusals import Fault
-from livepass.web.issuer_answers import Instant, at, faults, maybe_at
+from livepass.web.issuer_answers import faults
+from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import ProblemError
 
 CertificateState = Literal["live", "proven", "staged", "retired"]
