@@ -14,10 +14,11 @@ from typing import IO, Any, Self
 
 from livepass._version import __version__
 from livepass.apns import ApnsSender
-from livepass.config import Config, ConfigError
+from livepass.config import Config
 from livepass.core.history import Reason, Witness, lost_modified
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
+from livepass.looking import postgres_store
 from livepass.outside.journal_folder import JournalFolder
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
@@ -271,23 +272,13 @@ def _journal(config: Config, opener: Secrets) -> JournalFolder | None:
 
 async def _store(config: Config, renew: Renewal) -> Store:
     if config.on_postgres:
-        store: Store = await _postgres().PostgresStore.open(config.database_url, renew=renew)
+        store: Store = await postgres_store().PostgresStore.open(config.database_url, renew=renew)
         return store
     return sqlite.SqliteStore(config.sqlite_path)
 
 
-def _postgres() -> Any:
-    """The engine, loaded when it is asked for: its driver is an extra that SQLite does without."""
-    try:
-        from livepass.store import postgres
-    except ImportError as error:
-        hint = "install livepass[postgres]"
-        raise ConfigError("LIVEPASS_DATABASE_URL names PostgreSQL, and its driver is not installed", hint) from error
-    return postgres
-
-
 def _postgres_schema() -> Any:
-    _postgres()
+    postgres_store()
     from livepass.store import postgres_schema
 
     return postgres_schema
@@ -326,7 +317,7 @@ async def opened(config: Config) -> AsyncIterator[Services]:
 def _whole(config: Config) -> Whole:
     if not config.on_postgres:
         return WholeSqlite(config.sqlite_path)
-    _postgres()
+    postgres_store()
     from livepass.store.whole_postgres import WholePostgres
 
     return WholePostgres(config.database_url)
