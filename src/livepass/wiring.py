@@ -10,16 +10,14 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from livepass._version import __version__
-from livepass.apns import ApnsSender
 from livepass.config import Config
 from livepass.core.history import Reason, Witness, lost_modified
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.looking import postgres_store
-from livepass.outside.journal_folder import JournalFolder
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.answering import Answering
@@ -46,6 +44,9 @@ from livepass.store.verify import Verified
 from livepass.store.verify import verify as _verify
 from livepass.store.whole import CannotSetAside, Filled, NotEmpty, NotSetAside, StillWorking, Whole
 from livepass.store.whole_sqlite import WholeSqlite
+
+if TYPE_CHECKING:
+    from livepass.outside.journal_folder import JournalFolder
 
 __all__ = [
     "Archive",
@@ -168,6 +169,8 @@ class Services:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
+        from livepass.apns import ApnsSender  # here, because most commands push nothing
+
         self.recovering.replays = True
         ca_pem = self.config.apns_ca_file.read_bytes() if self.config.apns_ca_file else None
         sender = ApnsSender(self.config.apns_url, ca_pem=ca_pem)
@@ -261,6 +264,8 @@ def _renewal(clock: Clock, chance: SystemChance, witness: JsonWitness | None, lo
 def _journal(config: Config, opener: Secrets) -> JournalFolder | None:
     if config.registration_journal is None:
         return None
+    from livepass.outside.journal_folder import JournalFolder
+
     return JournalFolder(
         config.registration_journal,
         lambda entry: opener.seal(entry, JOURNAL),

@@ -46,14 +46,26 @@ def _of_the_api(name: str) -> object:
     return run(work())
 
 
+def _loaded(*words: str) -> tuple[str, set[str]]:
+    """What a command says on stdout, and the modules that it loads."""
+    command = (sys.executable, "-X", "importtime", "-m", "livepass", *words)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    lines = [line for line in ran.stderr.splitlines() if line.startswith("import time:")]
+    return ran.stdout, {line.rpartition("|")[2].strip() for line in lines}
+
+
 def test_nothing_heavy_is_loaded(issued):
-    words = ("-X", "importtime", "-m", "livepass", "why", NAME, "--json")
-    ran = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(ran.stdout)["verdicts"][0]["code"] == "LP002"
-    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
+    said, loaded = _loaded("why", NAME, "--json")
+    assert json.loads(said)["verdicts"][0]["code"] == "LP002"
     assert "livepass.service.explaining" in loaded, "this is a list of what was loaded"
     ours = {f"livepass.{name}" for name in HEAVY_OF_OURS}
     assert not {name for name in loaded if name.partition(".")[0] in HEAVY} | ours & loaded
+
+
+def test_a_command_that_pushes_nothing_loads_no_apns(issued):
+    said, loaded = _loaded("pass", "list", "--json")
+    assert json.loads(said)["serial"] == "1001" and "livepass.wiring" in loaded
+    assert not {"livepass.apns", "livepass.outside.journal_folder"} & loaded
 
 
 def test_it_is_what_the_api_answers(on_each):
