@@ -52,6 +52,10 @@ class Front:
     def close(self) -> None:
         self._listening.close()
 
+    def speak(self, protocol: str) -> None:
+        """To the service, over TLS."""
+        self._trust.set_alpn_protocols([protocol])
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -63,11 +67,15 @@ class Front:
             plain.settimeout(20)
             with self.context.wrap_socket(plain, server_side=True) as client:
                 if self.says:
-                    # Closed with a request unread, the connection would be reset and what was said be lost with it.
+                    # Closed with a request unread, the connection would be reset and what was said be lost with it:
+                    # here, and until the other side has closed.
                     client.recv(65536)
                     client.sendall(self.says)
                     while self.trickles is not None and not self.trickles.wait(0.05):
                         client.sendall(b".")
+                    client.shutdown(socket.SHUT_WR)
+                    while client.recv(65536):
+                        pass
                     return
                 inner = socket.create_connection(("127.0.0.1", self.behind), 20)
                 with self._trust.wrap_socket(inner, server_hostname="localhost") as service:
