@@ -42,6 +42,8 @@ class Front:
         """What answers the first request, whatever it asks; empty: the service speaks."""
         self.requests = b""
         """Everything that clients said."""
+        self.edits: Callable[[bytes], bytes] = bytes
+        """What becomes of everything that the service says."""
         self.trickles: threading.Event | None = None
         """A byte every now and then follows what is said, until this is set."""
         self._trust = ssl.create_default_context()
@@ -98,6 +100,8 @@ class Front:
                     return
                 if each is client:
                     self.requests += data
+                else:
+                    data = self.edits(data)
                 other[each].sendall(data)
 
 
@@ -212,8 +216,8 @@ def of(report: Report, check: str) -> str:
 
 
 def below(check: str) -> set[str]:
-    """Every check that needs ``check``, over as many steps as it takes."""
-    found = {each.id for each in BY_ID.values() if check in each.needs}
+    """Every check of a pass that needs ``check``, over as many steps as it takes."""
+    found = {each.id for each in BY_ID.values() if check in each.needs and each.group is not Group.SELF}
     return found.union(*map(below, found))
 
 
