@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from livepass.config import Config, ConfigError
@@ -18,18 +17,11 @@ if TYPE_CHECKING:
     from livepass.service.seams import Clock, Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Looking:
-    """The use cases that only read, over one open database."""
-
-    explaining: Explaining
-
-
 @asynccontextmanager
-async def looking(config: Config) -> AsyncIterator[Looking]:
-    """Look into the database for the length of a block. Raises ``SchemaMismatch`` and ``Unavailable``."""
+async def looking(config: Config) -> AsyncIterator[Explaining]:
+    """The use case that only reads, over an open database. Raises ``SchemaMismatch`` and ``Unavailable``."""
     async with _postgres(config) if config.on_postgres else _sqlite(config) as (reader, clock):
-        yield Looking(Explaining(reader, clock, config.web_service_url))
+        yield Explaining(reader, clock, config.web_service_url)
 
 
 @asynccontextmanager

@@ -8,32 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from livepass import looking
 from livepass.cli.database import explained
 from livepass.core.unavailable import Unavailable
+from livepass.looking import looking
 from livepass.service.refusals import Refusal
 from livepass.web.issuer_answers_why import Why
 
 if TYPE_CHECKING:
     from livepass.cli.faults import Fault
     from livepass.cli.session import Session
+    from livepass.service.explaining import Explaining
 
 
 async def why(session: Session, pass_type: str, serial: str) -> dict[str, Any]:
     """As ``GET /passes/{type}/{serial}/why`` answers."""
-    async with _looking(session) as here:
-        found: dict[str, Any] = msgspec.to_builtins(Why.of(await here.explaining.explain(pass_type, serial)))
+    async with _looking(session) as explaining:
+        found: dict[str, Any] = msgspec.to_builtins(Why.of(await explaining.explain(pass_type, serial)))
         return found
 
 
 @asynccontextmanager
-async def _looking(session: Session) -> AsyncIterator[looking.Looking]:
+async def _looking(session: Session) -> AsyncIterator[Explaining]:
     """The database of the environment. What goes wrong is said as the API says it."""
     config = session.config()
     with explained(config):
-        async with looking.looking(config) as here:
+        async with looking(config) as explaining:
             try:
-                yield here
+                yield explaining
             except (Refusal, Unavailable) as error:
                 raise _refused(session, error) from error
 
