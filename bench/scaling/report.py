@@ -93,6 +93,8 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]
         yield f"ask inside the process, {int(size):,}", cells(_both, "ask", size, "inside", "all")
     if any("why" in one for one in found):
         yield f"why, one pass, p50 / p99 (bar {ONE_BAR_MS} ms)", cells(_both, "why", "one")
+        draw = "{median_ms} ms ({python_ms} ms)".format_map
+        yield "… livepass why as typed (of which Python, asyncio and click)", cells(draw, "why", "typed")
         for who in _names([one.get("why", {}) for one in found], "all"):
             draw = "{median_s} s".format_map
             yield f"why --all, {who} waits (bar {ALL_BAR_S} s)", cells(draw, "why", "all", who)

@@ -32,7 +32,7 @@ def served(config: Config) -> Iterator[Server]:
     """A server without a push worker, for the length of a block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "livepass", "serve", "--port", "0", "--no-worker", "--json"],
-        env=_environment(config),
+        env=environment(config),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -48,7 +48,7 @@ def served(config: Config) -> Iterator[Server]:
             process.kill()
 
 
-def _environment(config: Config) -> Mapping[str, str]:
+def environment(config: Config) -> Mapping[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
     return inherited | {
         "LIVEPASS_DATABASE_URL": config.database_url,

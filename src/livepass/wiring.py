@@ -10,16 +10,15 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from livepass._version import __version__
-from livepass.apns import ApnsSender
-from livepass.config import Config, ConfigError
+from livepass.config import Config
 from livepass.core.history import Reason, Witness, lost_modified
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
-from livepass.outside.journal_folder import JournalFolder
+from livepass.looking import postgres_store
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.answering import Answering
@@ -36,7 +35,7 @@ from livepass.service.pushing import Dispatcher
 from livepass.service.recovering import Recovering
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
-from livepass.service.seams import Clock, Prober, Store, Tx
+from livepass.service.seams import Clock, Prober, Sender, Store, Tx
 from livepass.store import archive, sqlite
 from livepass.store.archive import Archive, BadArchive, Manifest
 from livepass.store.losses import Loss, Lost, losses
@@ -46,6 +45,9 @@ from livepass.store.verify import Verified
 from livepass.store.verify import verify as _verify
 from livepass.store.whole import CannotSetAside, Filled, NotEmpty, NotSetAside, StillWorking, Whole
 from livepass.store.whole_sqlite import WholeSqlite
+
+if TYPE_CHECKING:
+    from livepass.outside.journal_folder import JournalFolder
 
 __all__ = [
     "Archive",
@@ -170,6 +172,7 @@ class Services:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
+
         self.recovering.replays = True
         sender = _sender(self.config)
         self.dispatcher = Dispatcher(
@@ -257,7 +260,9 @@ def _prober(config: Config) -> Prober:
     return probe
 
 
-def _sender(config: Config, deadline: float = SEND_SECONDS) -> ApnsSender:
+def _sender(config: Config, deadline: float = SEND_SECONDS) -> Sender:
+    from livepass.apns import ApnsSender  # where somebody pushes: it takes a while to load
+
     ca_pem = config.apns_ca_file.read_bytes() if config.apns_ca_file else None
     return ApnsSender(config.apns_url, ca_pem=ca_pem, deadline=deadline)
 
@@ -281,6 +286,8 @@ def _renewal(clock: Clock, chance: SystemChance, witness: JsonWitness | None, lo
 def _journal(config: Config, opener: Secrets) -> JournalFolder | None:
     if config.registration_journal is None:
         return None
+    from livepass.outside.journal_folder import JournalFolder
+
     return JournalFolder(
         config.registration_journal,
         lambda entry: opener.seal(entry, JOURNAL),
@@ -292,23 +299,13 @@ def _journal(config: Config, opener: Secrets) -> JournalFolder | None:
 
 async def _store(config: Config, renew: Renewal) -> Store:
     if config.on_postgres:
-        store: Store = await _postgres().PostgresStore.open(config.database_url, renew=renew)
+        store: Store = await postgres_store().PostgresStore.open(config.database_url, renew=renew)
         return store
     return sqlite.SqliteStore(config.sqlite_path)
 
 
-def _postgres() -> Any:
-    """The engine, loaded when it is asked for: its driver is an extra that SQLite does without."""
-    try:
-        from livepass.store import postgres
-    except ImportError as error:
-        hint = "install livepass[postgres]"
-        raise ConfigError("LIVEPASS_DATABASE_URL names PostgreSQL, and its driver is not installed", hint) from error
-    return postgres
-
-
 def _postgres_schema() -> Any:
-    _postgres()
+    postgres_store()
     from livepass.store import postgres_schema
 
     return postgres_schema
@@ -347,7 +344,7 @@ async def opened(config: Config) -> AsyncIterator[Services]:
 def _whole(config: Config) -> Whole:
     if not config.on_postgres:
         return WholeSqlite(config.sqlite_path)
-    _postgres()
+    postgres_store()
     from livepass.store.whole_postgres import WholePostgres
 
     return WholePostgres(config.database_url)

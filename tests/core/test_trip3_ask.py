@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from livepass.core.change import AHEAD_SECONDS
 from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reinstate, Revive
 from livepass.core.model import Counter, Device, Registration, Tag
+from livepass.core.retelling import RETELL_LIMIT, next_retelling
 from livepass.core.snapshots import Listed
 from livepass.core.timeline import TAKEN, Kind
 from livepass.core.trip1_register import TOMBSTONE_MS
-from livepass.core.trip3_ask import RETELL_LIMIT, SIBLING_MS, AskFacts, ask, heard, next_retelling, read_tag, write_tag
+from livepass.core.trip3_ask import SIBLING_MS, AskFacts, ask, heard, read_tag, write_tag
 
 TYPE, PHONE = "pass.test", "d41d8cd98f00b204e9800998ecf8427e"
 KEY = b"k" * 32

@@ -21,3 +21,4 @@ def stage(_stage: Stage) -> Iterator[Stage]:
     """The service, healthy at the start of each test."""
     yield _stage
     _stage.front.context, _stage.front.says, _stage.front.requests = _stage.good_tls, b"", b""
+    _stage.front.edits = bytes

@@ -42,6 +42,8 @@ class Front:
         """What answers the first request, whatever it asks; empty: the service speaks."""
         self.requests = b""
         """Everything that clients said."""
+        self.edits: Callable[[bytes], bytes] = bytes
+        """What becomes of everything that the service says."""
         self.trickles: threading.Event | None = None
         """A byte every now and then follows what is said, until this is set."""
         self._trust = ssl.create_default_context()
@@ -51,6 +53,10 @@ class Front:
 
     def close(self) -> None:
         self._listening.close()
+
+    def speak(self, protocol: str) -> None:
+        """To the service, over TLS."""
+        self._trust.set_alpn_protocols([protocol])
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -63,11 +69,15 @@ class Front:
             plain.settimeout(20)
             with self.context.wrap_socket(plain, server_side=True) as client:
                 if self.says:
-                    # Closed with a request unread, the connection would be reset and what was said be lost with it.
+                    # Closed with a request unread, the connection would be reset and what was said be lost with it:
+                    # here, and until the other side has closed.
                     client.recv(65536)
                     client.sendall(self.says)
                     while self.trickles is not None and not self.trickles.wait(0.05):
                         client.sendall(b".")
+                    client.shutdown(socket.SHUT_WR)
+                    while client.recv(65536):
+                        pass
                     return
                 inner = socket.create_connection(("127.0.0.1", self.behind), 20)
                 with self._trust.wrap_socket(inner, server_hostname="localhost") as service:
@@ -90,6 +100,8 @@ class Front:
                     return
                 if each is client:
                     self.requests += data
+                else:
+                    data = self.edits(data)
                 other[each].sendall(data)
 
 
@@ -204,8 +216,8 @@ def of(report: Report, check: str) -> str:
 
 
 def below(check: str) -> set[str]:
-    """Every check that needs ``check``, over as many steps as it takes."""
-    found = {each.id for each in BY_ID.values() if check in each.needs}
+    """Every check of a pass that needs ``check``, over as many steps as it takes."""
+    found = {each.id for each in BY_ID.values() if check in each.needs and each.group is not Group.SELF}
     return found.union(*map(below, found))
 
 

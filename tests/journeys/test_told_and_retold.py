@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx2
 
 from journeys.world import PASS_TYPE, World, journey, points, shows, until
+from livepass.core.retelling import RETELL_LIMIT
 from livepass.core.timeline import Event, Kind
-from livepass.core.trip3_ask import RETELL_LIMIT, read_tag
+from livepass.core.trip3_ask import read_tag
 
 
 async def retold(world: World, serial: str) -> list[Event]:

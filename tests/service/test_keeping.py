@@ -11,8 +11,8 @@ import pytest
 
 from livepass.core.decision import Join, NewEpoch, SaveDevice
 from livepass.core.model import Prunable
+from livepass.core.retelling import RETELL_FIRST_MS, RETELL_LIMIT
 from livepass.core.timeline import Event, Kind
-from livepass.core.trip3_ask import RETELL_FIRST_MS, RETELL_LIMIT
 from livepass.emulators.authority import Issued
 from livepass.service import keeping
 from livepass.service.keeping import DEAD_KEPT_MS, EVENTS_KEPT_MS, TOMBSTONES_KEPT_MS

@@ -13,9 +13,9 @@ from livepass.core.change import AHEAD_SECONDS
 from livepass.core.decision import Leave, NewEpoch, RaiseAsked, RaiseServed, Resurrect, Retarget, Revive, SaveDevice
 from livepass.core.model import Certificate, Counter, Prunable, StoredTemplate, Tag
 from livepass.core.morning import Behind
+from livepass.core.retelling import RETELL_LIMIT, next_retelling
 from livepass.core.timeline import TAKEN, Event, Kind, Stand
 from livepass.core.trip1_register import TOMBSTONE_MS
-from livepass.core.trip3_ask import RETELL_LIMIT, next_retelling
 from store.hand import OTHER, T0, TYPE, Hand, opened, outcome, version
 
 pytestmark = pytest.mark.usefixtures("engine")

@@ -13,14 +13,15 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
-
-import httpx2
 
 from livepass.cli.database import explained, services
 from livepass.cli.faults import Exit, Fault, Where, refused, unchecked, usage
 from livepass.cli.session import Session
+
+if TYPE_CHECKING:
+    import httpx2  # loaded where a call is made, because it takes long
 
 API = "/api/v1"
 SECONDS = 60.0
@@ -79,6 +80,8 @@ class Client:
         content_type: str = "application/octet-stream",
     ) -> Answer:
         """One call; ``path`` begins after ``/api/v1``. Queries that are ``None`` are left out."""
+        import httpx2
+
         given = {key: value for key, value in (query or {}).items() if value is not None}
         headers = {"Content-Type": content_type} if body is not None else {}
         try:
@@ -120,6 +123,8 @@ async def connected(session: Session) -> AsyncIterator[Client]:
 
 @contextlib.asynccontextmanager
 async def _far(url: str, key: str, ca: Path | None) -> AsyncIterator[Client]:
+    import httpx2
+
     base = _checked(url)
     verify = trusting(ca) if base.startswith("https:") else True
     headers = {"Authorization": f"Bearer {key}"}
@@ -129,6 +134,8 @@ async def _far(url: str, key: str, ca: Path | None) -> AsyncIterator[Client]:
 
 @contextlib.asynccontextmanager
 async def _near(session: Session) -> AsyncIterator[Client]:
+    import httpx2
+
     config = session.config()
     async with services(config) as opened:
         from livepass.cli.serving import issuer

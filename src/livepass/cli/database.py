@@ -17,34 +17,45 @@ if TYPE_CHECKING:
 @contextmanager
 def explained(config: Config) -> Iterator[None]:
     """Faults of the database and of its key, in our words."""
+    try:
+        yield
+    except (Fault, BrokenPipeError):
+        raise  # in our words already; of standard output, not of the database
+    except Exception as error:
+        fault = _fault(config, error)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def _fault(config: Config, error: Exception) -> Fault | None:
+    # Imported once something is wrong: to name these errors costs all that raises them.
     from livepass import wiring
     from livepass.config import ConfigError
     from livepass.core.unavailable import Unavailable
     from livepass.keys.sealing import BadSecretKey, CannotUnseal
 
     database = config.database
-    try:
-        yield
-    except wiring.SchemaMismatch as error:
-        missing = not config.on_postgres and not config.sqlite_path.exists()
-        title = f"there is no database {database}" if missing else f"{database}: {error}"
-        raise Fault(title, Exit.UNCHECKED, hint=error.hint, code="schema") from error
-    except wiring.StillRunning as error:
-        raise Fault(f"{database}: {error}", Exit.REFUSED, hint=error.hint, code="still_running") from error
-    except ConfigError as error:
-        raise usage(str(error), error.hint) from error
-    except BadSecretKey as error:
-        raise usage(f"LIVEPASS_SECRET_KEY: {error}", error.hint) from error
-    except (CannotUnseal, wiring.NoSharedKey) as error:
-        raise unchecked(str(error), error.hint) from error
-    except BrokenPipeError:
-        raise  # of standard output, not of the database
-    except Unavailable as error:
-        hint = "is PostgreSQL running, and does LIVEPASS_DATABASE_URL name it and a user who may enter?"
-        raise unchecked(f"{database}: {error}", hint) from error
-    except (sqlite3.Error, OSError) as error:
-        hint = "livepass db verify looks into it; LIVEPASS_DATABASE_URL names it"
-        raise unchecked(f"{database} cannot be used: {error}", hint) from error
+    match error:
+        case wiring.SchemaMismatch():
+            missing = not config.on_postgres and not config.sqlite_path.exists()
+            title = f"there is no database {database}" if missing else f"{database}: {error}"
+            return Fault(title, Exit.UNCHECKED, hint=error.hint, code="schema")
+        case wiring.StillRunning():
+            return Fault(f"{database}: {error}", Exit.REFUSED, hint=error.hint, code="still_running")
+        case ConfigError():
+            return usage(str(error), error.hint)
+        case BadSecretKey():
+            return usage(f"LIVEPASS_SECRET_KEY: {error}", error.hint)
+        case CannotUnseal() | wiring.NoSharedKey():
+            return unchecked(str(error), error.hint)
+        case Unavailable():
+            hint = "is PostgreSQL running, and does LIVEPASS_DATABASE_URL name it and a user who may enter?"
+            return unchecked(f"{database}: {error}", hint)
+        case sqlite3.Error() | OSError():
+            hint = "livepass db verify looks into it; LIVEPASS_DATABASE_URL names it"
+            return unchecked(f"{database} cannot be used: {error}", hint)
+    return None
 
 
 @asynccontextmanager

@@ -37,6 +37,10 @@ def why(session: Session, name: PassName | None, everything: bool, pass_type: st
         raise usage("--type and --group go with --all", "livepass why --all --group --type TYPE")
 
     async def work() -> dict[str, Any]:
+        if name is not None and session.remote() is None:
+            from livepass.cli import looking
+
+            return await looking.why(session, *name)
         from livepass.cli.client import address, connected
 
         async with connected(session) as client:

@@ -19,6 +19,7 @@ from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reinstate, Re
 from livepass.core.frozen import frozen
 from livepass.core.history import Reason
 from livepass.core.model import Counter, Device, Tag
+from livepass.core.retelling import next_retelling
 from livepass.core.snapshots import Listed
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip1_register import followed
@@ -26,11 +27,6 @@ from livepass.core.trip1_register import followed
 _TAG = re.compile(r"v1\.([0-9A-Za-z_-]{1,16})\.(0|[1-9][0-9]{0,17})\.([0-9A-Za-z_-]{8})")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _JSON = ((b"content-type", b"application/json"),)
-
-RETELL_FIRST_MS = 15 * 60_000
-"""A phone stores the tag before it downloads: without evidence of delivery by then, it is told again."""
-RETELL_LIMIT = 6
-"""Apple does not say when a phone gives up; we retell six times, doubling, so for about a day."""
 
 SIBLING_MS = 86_400_000
 """A phone asks for all its records in one go: one that was last heard a day before the others is none of them any more,
@@ -123,11 +119,6 @@ def heard(tag: Tag | None, counter: Counter) -> int | None:
     if tag is None or tag.epoch != counter.epoch or tag.seq > counter.seq:
         return None
     return tag.seq
-
-
-def next_retelling(retold: int, now: int) -> int | None:
-    """When to tell a pass again that was told ``retold`` + 1 times without evidence; ``None``: no more."""
-    return None if retold >= RETELL_LIMIT else now + RETELL_FIRST_MS * 2**retold
 
 
 def _from_the_future(tag: Tag | None, counter: Counter) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from livepass.core.authorization import NO_TOKEN
 from livepass.core.misdirected import DOUBLED
+from livepass.core.retelling import RETELL_FIRST_MS
 from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
 from livepass.core.trip2_push import HOUR, MINUTE, UNASKED_LADDER, Next, action_for
-from livepass.core.trip3_ask import RETELL_FIRST_MS
 from livepass.core.verdict import Facts, Found, Phone, Sure, Verdict, newest, verdict
 from livepass.core.why_pass import of_certificate, of_change, of_crowd, of_nobody
 from livepass.core.why_said import NOT_REGISTERED, Said, has_not_asked, not_ours, told_otherwise, without_tag_since

@@ -245,7 +245,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("SELF7", _O, "There is room on the disk", "failed", "a tenth, or a gigabyte, free", "make room",
           "nothing can be written: phones are refused", ("register", "update")),
     Check("SELF8", _O, "Clocks agree", "warning", "this machine and the public address within 5 seconds",
-          "run NTP on every host", "leases and signing times are off", ()),
+          "run NTP on every host", "leases and signing times are off", (), ("NET5",)),
     Check("SELF9", _O, "A backup is known", "warning", "a backup file named with --backup, younger than a day",
           "livepass backup FILE, and let cron run it", "registrations cannot be asked for again"),
     Check("SELF10", _O, "The public address answers as phones need it", "failed",

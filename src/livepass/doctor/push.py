@@ -6,13 +6,15 @@ that the other two were *likely* accepted.
 
 from __future__ import annotations
 
+import json
 import secrets
 import ssl
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx2
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
@@ -26,15 +28,23 @@ SECONDS: Final = 20.0
 _ABOUT_TOKEN: Final = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic", "Unregistered", "ExpiredToken"})
 _ABOUT_CERTIFICATE: Final = frozenset({"BadCertificate", "BadCertificateEnvironment", "Forbidden"})
 _ABOUT_TOPIC: Final = frozenset({"TopicDisallowed", "BadTopic", "MissingTopic"})
+_NEVER_SHOWN: Final = "MissingProviderToken"
+"""Apple: no provider certificate was used to connect, and there is no provider token."""
+_ALERTS: Final = ("certificate", "unknown ca", "access denied", "decrypt error")
+"""RFC 5246, 7.2.2: the alerts that are about what the other side showed. Others are about versions and ciphers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What came back: a TLS alert in words, or a status and a reason."""
+    """What came back: a TLS alert in words, or a reason with the status (0: with GOAWAY) that it was said with."""
 
     alert: str = ""
     status: int = 0
     reason: str = ""
+
+    @property
+    def answer(self) -> str:
+        return f"APNs answers {self.status or 'GOAWAY'} {self.reason}".rstrip()
 
 
 @dataclass(slots=True)
@@ -59,14 +69,36 @@ class Probe:
         try:
             with httpx2.Client(http2=True, verify=self._context(), trust_env=False, timeout=SECONDS) as http:
                 reply = http.post(target, headers=headers, content=b"{}")
-                found = reply.json() if reply.content else {}
-        except (httpx2.HTTPError, ValueError) as error:
-            return _Heard(alert=_alert(error))
-        reason = found.get("reason") if isinstance(found, dict) else None
-        return _Heard(status=reply.status_code, reason=str(reason or "")[:60])
+        except httpx2.HTTPError as error:
+            return self._refused(error)
+        if reply.http_version != "HTTP/2":
+            raise NotTested(f"{self._host} speaks no HTTP/2, so it is no APNs")
+        reason = _reason(reply.content) if reply.content else ""
+        if reason is None:
+            raise NotTested(f"{self._host} answers {reply.status_code} with something else than APNs' JSON")
+        return _Heard(status=reply.status_code, reason=reason)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.url).netloc
+
+    def _refused(self, error: Exception) -> _Heard:
+        """What is said where there is no answer. Raises ``NotTested`` when it says nothing of our certificate."""
+        for seen in _causes(error):
+            if isinstance(seen, ssl.SSLCertVerificationError):
+                raise NotTested(f"{self._host} does not prove who it is: {seen.verify_message}")
+            alert = str(seen.reason or "").replace("_", " ").lower() if isinstance(seen, ssl.SSLError) else ""
+            if any(about in alert for about in _ALERTS):
+                return _Heard(alert=alert)
+            goaway: Any = next((told for each in seen.args if (told := getattr(each, "additional_data", None))), None)
+            if goaway and (reason := _reason(goaway)):
+                return _Heard(reason=reason)
+        raise NotTested(f"{self._host} could not be asked: {str(error)[:100] or type(error).__name__}")
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
+        # Here a certificate is refused in the handshake. In TLS 1.3 that is said behind it, and may be lost in a reset.
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
         if self.ca_pem:
             context.load_verify_locations(cadata=self.ca_pem)
         password = secrets.token_hex(16)
@@ -82,27 +114,35 @@ class Probe:
         return context
 
 
-def _alert(error: Exception) -> str:
-    """How the TLS side was turned away. Raises ``NotTested`` for anything that says nothing of our certificate."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            raise NotTested(f"the APNs host does not prove who it is: {seen.verify_message}")
-        if isinstance(seen, ssl.SSLError) and "ALERT" in (seen.reason or ""):
-            return str(seen.reason).replace("_", " ").lower()
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    raise NotTested(f"APNs could not be asked: {type(error).__name__}")
+
+
+def _reason(body: bytes) -> str | None:
+    """The reason in an answer of APNs, ``""`` where it gives none; ``None``: that is no answer of APNs."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return str(found.get("reason") or "")[:60] if isinstance(found, dict) else None
 
 
 def taken(probe: Probe) -> Outcome:
     heard = probe.heard()
-    return failed("TLS ended with an alert", heard.alert) if heard.alert else passed("TLS with the certificate")
+    if heard.alert:
+        return failed(f"TLS ended with an alert: {heard.alert}", heard.alert)
+    if heard.reason == _NEVER_SHOWN:
+        return failed(f"{heard.answer}: it saw no certificate, so TLS ends somewhere before it", heard.reason)
+    return passed("TLS with the certificate")
 
 
 def certificate(probe: Probe) -> Outcome:
     heard = probe.heard()
     if heard.reason in _ABOUT_CERTIFICATE:
-        return failed(f"APNs answers {heard.status} {heard.reason}", heard.reason)
+        return failed(heard.answer, heard.reason)
     return (
         _likely("certificate", heard) if heard.reason not in _ABOUT_TOPIC else passed("likely: the topic was looked at")
     )
@@ -111,7 +151,7 @@ def certificate(probe: Probe) -> Outcome:
 def topic(probe: Probe) -> Outcome:
     heard = probe.heard()
     if heard.reason in _ABOUT_TOPIC:
-        return failed(f"APNs answers {heard.status} {heard.reason}", f"topic {probe.topic}")
+        return failed(heard.answer, f"topic {probe.topic}")
     return _likely("topic", heard)
 
 
@@ -119,7 +159,7 @@ def _likely(what: str, heard: _Heard) -> Outcome:
     if heard.status == 200 or heard.reason in _ABOUT_TOKEN:
         said = heard.reason or "200"
         return passed(f"{heard.status} {said}: a word about the token, so the {what} was likely accepted")
-    raise NotTested(f"APNs answers {heard.status} {heard.reason}, which says nothing of the {what}")
+    raise NotTested(f"{heard.answer}, which says nothing of the {what}")
 
 
 OF_PUSH: Final[Mapping[str, Callable[[Probe], Outcome]]] = {"APN1": taken, "APN2": certificate, "APN3": topic}

@@ -15,7 +15,7 @@ from livepass.core.trip2_push import HOUR
 from livepass.core.verdict import Cohort, Facts, Phone, Verdict
 from livepass.core.why import explain
 from livepass.service.refusals import NotFound, no_pass
-from livepass.service.seams import Clock, Store
+from livepass.service.seams import Clock, Reader
 
 MOST_PHONES = 50
 """Phones looked at, by device id, which is random; the answer says that there are more."""
@@ -66,7 +66,7 @@ class Round:
 class Explaining:
     """Why a pass is not up to date. ``web_service_url`` is what goes into new passes ("": not known here)."""
 
-    def __init__(self, store: Store, clock: Clock, web_service_url: str = "") -> None:
+    def __init__(self, store: Reader, clock: Clock, web_service_url: str = "") -> None:
         self._store = store
         self._clock = clock
         self._url = web_service_url

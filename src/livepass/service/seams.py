@@ -6,38 +6,40 @@ package touches a clock, randomness, asyncio or a socket except through these.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from livepass.core.decision import PassVersion, Write
-from livepass.core.history import Witness
-from livepass.core.model import (
-    ApiKey,
-    Certificate,
-    Counter,
-    Device,
-    Held,
-    Pass,
-    PassType,
-    Process,
-    Prunable,
-    Registration,
-    StoredTemplate,
-    Tag,
-    Target,
-    TokenSource,
-)
-from livepass.core.morning import Behind
-from livepass.core.replay import Entry, Page
-from livepass.core.rotation import Link
-from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
-from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
-from livepass.core.timeline import Event
-from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
-from livepass.core.verdict import Circuit, Cohort
-from livepass.pkpass import CertificateFacts
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from livepass.core.decision import PassVersion, Write
+    from livepass.core.history import Witness
+    from livepass.core.model import (
+        ApiKey,
+        Certificate,
+        Counter,
+        Device,
+        Held,
+        Pass,
+        PassType,
+        Process,
+        Prunable,
+        Registration,
+        StoredTemplate,
+        Tag,
+        Target,
+        TokenSource,
+    )
+    from livepass.core.morning import Behind
+    from livepass.core.replay import Entry, Page
+    from livepass.core.rotation import Link
+    from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
+    from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
+    from livepass.core.timeline import Event
+    from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
+    from livepass.core.verdict import Circuit, Cohort
+    from livepass.pkpass import CertificateFacts
 
 T = TypeVar("T")
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 Engine = Literal["sqlite", "postgres"]
+
+_FOLDER = Path(__file__).parent
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
@@ -40,9 +42,9 @@ _TYPES: Mapping[Engine, Sequence[tuple[str, str]]] = {
 def load(engine: Engine, file: str = "queries") -> Mapping[str, str]:
     """The statements of an engine, by name: those of ``FILE.sql``, under those of ``FILE.<engine>.sql``."""
     statements: dict[str, str] = {}
-    for name in (f"{file}.sql", f"{file}.{engine}.sql"):
-        if resources.files("livepass.store").joinpath(name).is_file():
-            statements |= parse(_read(name))
+    for path in (_FOLDER / f"{file}.sql", _FOLDER / f"{file}.{engine}.sql"):
+        if path.is_file():
+            statements |= parse(path.read_text("utf-8"))
     return {name: _spelled(statement, _SPELLING[engine]) for name, statement in statements.items()}
 
 
@@ -76,7 +78,7 @@ class Migration:
 def migrations(engine: Engine) -> list[Migration]:
     """Every migration in order: ``NNNN_name.sql`` for both engines, then ``NNNN_name.<engine>.sql`` for one."""
     found = []
-    folder = resources.files("livepass.store").joinpath("migrations")
+    folder = _FOLDER / "migrations"
     for file in folder.iterdir():
         match = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)
         if match is None:
@@ -85,14 +87,10 @@ def migrations(engine: Engine) -> list[Migration]:
         oldest = _OLDEST.search(common)
         if oldest is None:
             raise ValueError(f'{file.name} does not say "-- oldest: N"')
-        own = folder.joinpath(f"{match[1]}_{match[2]}.{engine}.sql")
+        own = folder / f"{match[1]}_{match[2]}.{engine}.sql"
         script = _spelled(common, _TYPES[engine]) + (own.read_text("utf-8") if own.is_file() else "")
         found.append(Migration(int(match[1]), match[2], int(oldest[1]), script))
     return sorted(found, key=lambda migration: migration.number)
-
-
-def _read(file: str) -> str:
-    return resources.files("livepass.store").joinpath(file).read_text("utf-8")
 
 
 def _spelled(text: str, spelling: Sequence[tuple[str, str]]) -> str:

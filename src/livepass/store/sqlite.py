@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -27,7 +27,9 @@ from livepass.store.named import Migration, load, migrations
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
 from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
-from livepass.store.writing import Writing
+
+if TYPE_CHECKING:
+    from livepass.store.writing import Writing
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -236,10 +238,24 @@ class _Unit:
             self.done.set_result(self.result)
 
 
+class SqliteReader(Reading):
+    """``service.seams.Reader`` on one SQLite file, for whoever only looks: without a writer and its thread."""
+
+    def __init__(self, path: Path) -> None:
+        check_schema(path)
+        self._reader = connect(path)
+        super().__init__(SqliteConnection(self._reader, dict(load("sqlite"))))
+
+    def close(self) -> None:
+        self._reader.close()
+
+
 class SqliteStore(Reading):
     """``service.seams.Store`` on one SQLite file. Make it on the loop that uses it; ``close`` it there."""
 
     def __init__(self, path: Path) -> None:
+        from livepass.store.writing import Writing  # here, because who only looks does without
+
         check_schema(path)
         statements = dict(load("sqlite"))
         self._reader = connect(path)

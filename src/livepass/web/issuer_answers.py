@@ -1,31 +1,23 @@
-"""Passes as callers get them, made from the rows of ``core``. Times are RFC 3339 in UTC."""
+"""Passes as callers get them, made from the rows of ``core``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
 from livepass.core.model import Held, Pass
-from livepass.core.timeline import Event, first_gap
-from livepass.service.issuing import Issued, Preview
-from livepass.service.refusals import Fault
+from livepass.core.timeline import first_gap
+from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import Problem, ProblemError, error_of
 
+if TYPE_CHECKING:
+    from livepass.service.issuing import Issued, Preview
+    from livepass.service.refusals import Fault
+
 StandsOn = Literal["current", "fetch", "ask", "push", "register"]
-Instant = Annotated[datetime, Meta(tz=True)]
 Json = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
-
-
-def at(ms: int) -> datetime:
-    """An instant, in whole seconds where nothing is finer."""
-    return datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
-
-
-def maybe_at(ms: int | None) -> datetime | None:
-    return None if ms is None else at(ms)
 
 
 def faults(found: Sequence[Fault]) -> list[ProblemError]:
@@ -220,43 +212,8 @@ class PassDetail(PassSummary, frozen=True):
         return cls(*(*_summary(row), tag, Raw(row.data), Raw(row.content), Raw(row.document), phones))
 
 
-class EventRow(Struct, frozen=True):
-    """One line of a timeline. `target` is a fingerprint of a push token; `seq` 0: no change number concerned."""
-
-    id: int
-    at: Instant
-    trip: str
-    kind: str
-    seq: int
-    serial: str | None
-    device_id: str | None
-    target: str | None
-    detail: dict[str, Any]
-
-    @classmethod
-    def of(cls, event: Event) -> EventRow:
-        return cls(
-            event.id,
-            at(event.at),
-            event.trip.value,
-            event.kind.value,
-            event.seq,
-            event.serial,
-            event.device_id,
-            event.target,
-            dict(event.detail),
-        )
-
-
 class PassPage(Struct, frozen=True):
     """A page of passes."""
 
     data: list[PassSummary]
-    next_cursor: str | None
-
-
-class EventPage(Struct, frozen=True):
-    """A page of a timeline, oldest first."""
-
-    data: list[EventRow]
     next_cursor: str | None

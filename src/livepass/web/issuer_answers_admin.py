@@ -12,7 +12,8 @@ from livepass.core.rotation import Link, Stage, signing
 from livepass.service.publishing import Published
 from livepass.service.refusals import Fault
 from livepass.service.rotating import Plan, Proven
-from livepass.web.issuer_answers import Instant, at, faults, maybe_at
+from livepass.web.issuer_answers import faults
+from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import ProblemError
 
 CertificateState = Literal["live", "proven", "staged", "retired"]

@@ -17,8 +17,8 @@ from livepass.web.issuer_answers_phones import (
     RegistrationRow,
     Standing,
     Stats,
-    WhyAll,
 )
+from livepass.web.issuer_answers_why import WhyAll
 from livepass.web.issuer_requests import (
     LARGEST_INTEGER,
     EventId,

@@ -8,8 +8,10 @@ from msgspec import UNSET
 
 from livepass.service.drafting import Wish
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
-from livepass.web.issuer_answers import EventPage, EventRow, PassDetail, PassPreview, PassResult
-from livepass.web.issuer_answers_phones import PushesDue, Why
+from livepass.web.issuer_answers import PassDetail, PassPreview, PassResult
+from livepass.web.issuer_answers_events import EventPage, EventRow
+from livepass.web.issuer_answers_phones import PushesDue
+from livepass.web.issuer_answers_why import Why
 from livepass.web.issuer_lists import linked
 from livepass.web.issuer_requests import (
     BatchLine,

@@ -18,8 +18,10 @@ import msgspec
 from livepass.core.shedding import RETRY_AFTER_SECONDS
 from livepass.core.unavailable import Unavailable
 from livepass.manual import of_finding
-from livepass.pkpass import PkpassError
 from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
+
+if typing.TYPE_CHECKING:
+    from livepass.pkpass import PkpassError
 
 log = logging.getLogger(__name__)
 
@@ -199,11 +201,13 @@ def of_error(error: Exception, request_id: str) -> Refusal:
     """Whatever went wrong, as the caller may know it. What is not the caller's fault goes to the log."""
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, PkpassError):
-        return of_package(error)
     if isinstance(error, Unavailable):
         log.warning("request %s: %s", request_id, error)
         return unavailable()
+    from livepass.pkpass import PkpassError  # here, because it brings cryptography along
+
+    if isinstance(error, PkpassError):
+        return of_package(error)
     log.error("request %s failed", request_id, exc_info=error)
     return internal()
 
