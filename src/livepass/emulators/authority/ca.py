@@ -178,6 +178,12 @@ class Authority:
         certificate = self._issue(above, subject, key.public_key(), content)
         return Issued(certificate, key, above.certificate if below_intermediate else None)
 
+    def certificates(self, pass_type: str) -> list[x509.Certificate]:
+        """Every certificate that was issued for a pass type, by the UID of its subject."""
+        issued = [found for issuer in list(self._issuers.values()) for found in list(issuer.issued.values())]
+        uid = x509.NameAttribute(NameOID.USER_ID, pass_type)
+        return [found for found in issued if uid in found.subject]
+
     # -- what is taken back ---------------------------------------------------------------------------------------
 
     def revoke(
