@@ -185,12 +185,15 @@ class Certificate:
 
 @frozen
 class PassType:
-    """A pass type: whose it is, its team, and which certificate is live (``None``: none yet)."""
+    """A pass type: whose it is, its team, which certificate is live (``None``: none yet), and which APNs key pushes
+    (``None``: the certificate).
+    """
 
     pass_type: str
     tenant: str
     team: str
     certificate_id: str | None
+    push_key_id: str | None = None
 
 
 @frozen

@@ -62,6 +62,7 @@ class Kind(StrEnum):
     TESTIFIED = "testified"
     UNKNOWN_DEVICE_MESSAGE = "unknown_device_message"
     CERTIFICATE_IMPORTED = "certificate_imported"
+    PUSH_CREDENTIAL_CHOSEN = "push_credential_chosen"
     CIRCUIT_OPENED = "circuit_opened"
     TEMPLATE_REFUSED = "template_refused"
 
@@ -96,6 +97,7 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.TESTIFIED: Trip.TESTIMONY,
     Kind.UNKNOWN_DEVICE_MESSAGE: Trip.TESTIMONY,
     Kind.CERTIFICATE_IMPORTED: Trip.CERTIFICATE,
+    Kind.PUSH_CREDENTIAL_CHOSEN: Trip.PUSH,
     Kind.CIRCUIT_OPENED: Trip.PUSH,
     Kind.TEMPLATE_REFUSED: Trip.CHANGE,
 }

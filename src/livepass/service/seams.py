@@ -30,11 +30,12 @@ from livepass.core.model import (
     TokenSource,
 )
 from livepass.core.morning import Behind
+from livepass.core.provider_token import ApnsKey, PushKey
 from livepass.core.replay import Entry, Page
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
 from livepass.core.timeline import Event
-from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, Outcome, PushAnswer, PushCredential, PushMessage
 from livepass.core.verdict import Circuit, Cohort
 from livepass.pkpass import CertificateFacts
 
@@ -225,6 +226,14 @@ class Reader(Protocol):
 
     async def live_certificate_id(self, pass_type: str) -> str | None: ...
 
+    async def apns_key(self, tenant: str, key_id: str) -> ApnsKey | None: ...
+
+    async def apns_keys(self, tenant: str) -> Sequence[ApnsKey]:
+        """By id, retired ones too."""
+
+    async def push_key_users(self, tenant: str, key_id: str) -> Sequence[str]:
+        """The pass types that a key pushes for."""
+
     async def template(self, tenant: str, name: str, revision: str | None) -> StoredTemplate | None:
         """``revision`` ``None`` means the current one."""
 
@@ -301,6 +310,20 @@ class Tx(Reader, Protocol):
 
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None: ...
 
+    async def lock_apns_key(self, tenant: str, key_id: str) -> ApnsKey | None:
+        """The key, and nobody else changes or chooses it until the end."""
+
+    async def put_apns_key(self, key: ApnsKey) -> None: ...
+
+    async def choose_push_key(self, pass_type: str, key_id: str | None, now: int) -> None:
+        """Push with that key from now on, or with the certificate; what waited for the other one is due at once."""
+
+    async def lock_push_credential(self, pass_type: str) -> PassType | None:
+        """The pass type, and nobody chooses another credential for it until the end. Before its pushes are written."""
+
+    async def resume_pushes(self, pass_type: str, now: int) -> None:
+        """What waited for a credential need not wait for its next turn."""
+
     async def put_process(self, process: Process) -> None:
         """A sign of life."""
 
@@ -336,7 +359,9 @@ class Tx(Reader, Protocol):
     async def hold_targets(self, lease: str, held: Sequence[tuple[Target, int]]) -> None:
         """Give targets back until an instant each, without having sent anything."""
 
-    async def open_circuit(self, pass_type: str, until: int, reason: str, now: int) -> None: ...
+    async def open_circuit(
+        self, pass_type: str, until: int, reason: str, now: int, push_key_id: str | None = None
+    ) -> None: ...
 
     async def want_now(self, pass_type: str, serial: str | None, now: int) -> int:
         """Make the pushes of a pass (or of a whole type) due now, budget or not; answers how many that are, or will be
@@ -414,7 +439,7 @@ class Sender(Protocol):
 
     async def send(
         self,
-        credential: PushCredential,
+        credential: Credential,
         messages: Sequence[PushMessage],
         answered: Callable[[PushAnswer], None],
     ) -> None:
@@ -475,6 +500,14 @@ class KeyRing(Protocol):
 
     def open(self, certificate: Certificate) -> Identity:
         """The certificate, opened; kept open, because opening a key is slow."""
+
+    def from_p8(
+        self, data: bytes, *, tenant: str, key_id: str, team: str, topics: Sequence[str], environment: str, now: int
+    ) -> ApnsKey:
+        """Take in an APNs key, from the bytes of its .p8. Raises ``KeyRefused``."""
+
+    def open_push_key(self, key: ApnsKey) -> PushKey:
+        """The key, opened; kept open. Raises ``PkpassError``."""
 
     def from_p12(self, data: bytes, password: str, now: int) -> Certificate: ...
 

@@ -41,6 +41,19 @@ SELECT t.pass_type, c.id FROM pass_type t JOIN certificate c ON c.id = t.certifi
 -- name: live_certificate_of_another_team
 SELECT t.pass_type, c.id FROM pass_type t JOIN certificate c ON c.id = t.certificate_id WHERE c.team <> t.team;
 
+-- name: push_key_missing
+SELECT t.pass_type, t.push_key_id FROM pass_type t
+ WHERE t.push_key_id IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM apns_key k WHERE k.tenant = t.tenant AND k.id = t.push_key_id);
+
+-- name: push_key_retired
+SELECT t.pass_type, k.id FROM pass_type t JOIN apns_key k ON k.tenant = t.tenant AND k.id = t.push_key_id
+ WHERE k.retired_at IS NOT NULL;
+
+-- name: push_key_of_another_team
+SELECT t.pass_type, k.id FROM pass_type t JOIN apns_key k ON k.tenant = t.tenant AND k.id = t.push_key_id
+ WHERE t.team <> '' AND k.team <> t.team;
+
 -- name: registration_without_pass
 SELECT r.pass_type, r.serial, r.device_id FROM registration r
  WHERE NOT EXISTS (SELECT 1 FROM pass p WHERE p.pass_type = r.pass_type AND p.serial = r.serial);
