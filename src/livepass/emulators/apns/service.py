@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from livepass.emulators.apns.chaos import Chaos, Fault, Plan
 from livepass.emulators.apns.history import Entry, History, shown_headers
 from livepass.emulators.apns.phones import Phones, Push
+from livepass.emulators.apns.provider_token import Provider
 from livepass.emulators.apns.verdicts import Credential, Request, Verdict, judge, refusal, topic_of
 
 
@@ -41,6 +42,7 @@ class Service:
     phones: Phones
     chaos: Chaos
     history: History
+    provider: Provider
     clock: Callable[[], float]
 
     def answer(self, asked: Asked, plan: Plan) -> Answer:
