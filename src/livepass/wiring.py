@@ -16,12 +16,14 @@ from livepass._version import __version__
 from livepass.apns import ApnsSender
 from livepass.config import Config, ConfigError
 from livepass.core.history import Reason, Witness, lost_modified
+from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.outside.journal_folder import JournalFolder
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.answering import Answering
+from livepass.service.apns_keys import ApnsKeys, Probe
 from livepass.service.building import Builder
 from livepass.service.epochs import begin_epochs, say_loudly
 from livepass.service.issuing import Issuing
@@ -78,6 +80,8 @@ log = logging.getLogger(__name__)
 SILENT_WORKER_MS = 120_000
 SETTLE_SECONDS = 10.0
 """How long a process that ends waits for a database that is away."""
+PROBE_SECONDS = 8.0
+"""How long APNs may take to say whether it takes a key: somebody waits."""
 JOURNAL = "registration journal"
 """What the journal's lines are sealed for."""
 
@@ -101,6 +105,7 @@ class Services:
     issuing: Issuing
     publishing: Publishing
     rotating: Rotating
+    apns_keys: ApnsKeys
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
@@ -161,6 +166,7 @@ class Services:
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
             rotating=Rotating(store, keys, clock, chance),
+            apns_keys=ApnsKeys(store, keys, clock, chance, _probe(config, clock)),
             due=due,
         )
 
@@ -168,8 +174,7 @@ class Services:
     async def working(self) -> AsyncIterator[None]:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
         self.recovering.replays = True
-        ca_pem = self.config.apns_ca_file.read_bytes() if self.config.apns_ca_file else None
-        sender = ApnsSender(self.config.apns_url, ca_pem=ca_pem)
+        sender = _sender(self.config, self.clock)
         self.dispatcher = Dispatcher(
             self.store,
             sender,
@@ -255,6 +260,26 @@ def _renewal(clock: Clock, chance: SystemChance, witness: JsonWitness | None, lo
         say_loudly(begun, f"{Reason.OTHER_COPY}, {physical}")
 
     return renew
+
+
+def _sender(config: Config, clock: Clock, deadline: float = 15.0) -> ApnsSender:
+    """Dated by the clock that all hosts share, so that all of them show APNs the same token of a key."""
+    ca_pem = config.apns_ca_file.read_bytes() if config.apns_ca_file else None
+    return ApnsSender(config.apns_url, ca_pem=ca_pem, deadline=deadline, now=clock.now)
+
+
+def _probe(config: Config, clock: Clock) -> Probe:
+    """Over a connection of its own: the workers' may be in another process, and know nothing of a topic made later."""
+
+    async def ask(credential: Credential, message: PushMessage) -> PushAnswer:
+        sender, answers = _sender(config, clock, PROBE_SECONDS), list[PushAnswer]()
+        try:
+            await sender.send(credential, [message], answers.append)
+        finally:
+            await sender.close()
+        return answers[0]
+
+    return ask
 
 
 def _journal(config: Config, opener: Secrets) -> JournalFolder | None:

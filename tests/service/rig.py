@@ -17,13 +17,14 @@ import engines
 from livepass.core.decision import Reply
 from livepass.core.model import StoredTemplate, Target
 from livepass.core.timeline import Event
-from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import Secrets
 from livepass.pkpass import Template, read, verify
 from livepass.runtime import AsyncScheduler
 from livepass.service.answering import Answering
+from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued as Result
@@ -110,14 +111,14 @@ class ScriptedSender:
 
     def __init__(self) -> None:
         self.sent: list[PushMessage] = []
-        self.credentials: list[PushCredential] = []
+        self.credentials: list[Credential] = []
         self.retired: list[str] = []
         self.answers: dict[str, tuple[int, str]] = {}
         self.timestamps: dict[str, int] = {}
         self.before_answer: Callable[[], Any] | None = None
 
     async def send(
-        self, credential: PushCredential, messages: Sequence[PushMessage], answered: Callable[[PushAnswer], None]
+        self, credential: Credential, messages: Sequence[PushMessage], answered: Callable[[PushAnswer], None]
     ) -> None:
         self.credentials.append(credential)
         for message in messages:
@@ -169,10 +170,16 @@ class Rig:
         self.answering = Answering(self.store, self.keys, self.builder, self.recorder, clock, self.chance)
         self.publishing = Publishing(self.store, self.issuing, clock, self.scheduler)
         self.rotating = Rotating(self.store, self.keys, clock, self.chance)
+        self.apns_keys = ApnsKeys(self.store, self.keys, clock, self.chance, self._probe)
         self.dispatcher = Dispatcher(
             self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due
         )
         self.keeper = Keeper(self.store, self.issuing, clock, self.scheduler, self.due)
+
+    async def _probe(self, credential: Credential, message: PushMessage) -> PushAnswer:
+        answers: list[PushAnswer] = []
+        await self.sender.send(credential, [message], answers.append)
+        return answers[0]
 
     async def close(self) -> None:
         await self.recorder.settle()

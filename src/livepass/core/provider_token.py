@@ -29,6 +29,9 @@ KEY_ID_LENGTH = 10
 """Of a key id and of a team id: letters and digits."""
 
 
+IMPORT = "livepass apns-key import FILE.p8 --id KEYID --team TEAM"
+
+
 class KeyRefused(Exception):
     """A file that is no APNs key, or not one that can be used. ``hint`` says what to do."""
 
@@ -171,7 +174,7 @@ class Meaning:
     do: str
 
 
-_NEW_KEY = "see Keys at developer.apple.com, and import what stands there: livepass apns-key import FILE.p8"
+_NEW_KEY = f"see Keys at developer.apple.com, and import what stands there: {IMPORT}"
 _ENVIRONMENT = Meaning(
     "the key is for Apple's other environment", "passes need a key for production: make one at developer.apple.com"
 )
@@ -206,7 +209,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "Forbidden": Meaning("APNs does not allow it", _NEW_KEY),
 }
 
-UNKNOWN = Meaning("APNs gave no other word", _NEW_KEY)
+UNKNOWN = Meaning("", _NEW_KEY)
 
 
 def meaning(reason: str) -> Meaning:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from livepass.core import budget, trip2_push
 from livepass.core.authorization import fingerprint
 from livepass.core.model import Target
+from livepass.core.provider_token import PushKey, meaning, to_certificate
 from livepass.core.timeline import Event, Kind
-from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, TokenErrors
+from livepass.core.trip2_push import Credential, Outcome, PushAnswer, TokenErrors
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.presence import Slowest
 from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tx
@@ -199,7 +200,7 @@ class Dispatcher:
         now = self._clock.now()
         errors = self._token_errors.setdefault(credential.id, TokenErrors())
         by_token = {target.push_token: target for target in targets}
-        messages = [trip2_push.message(target, _uuid(self._chance), now) for target in targets]
+        messages = [trip2_push.message(target, uuid(self._chance), now) for target in targets]
 
         def answered(answer: PushAnswer) -> None:
             errors.seen(answer.status, answer.reason)
@@ -211,10 +212,15 @@ class Dispatcher:
 
         await self._sender.send(credential, messages, answered)
 
-    async def _credential(self, pass_type: str, batch: _Batch, targets: Sequence[Target]) -> PushCredential | None:
-        """The live certificate's. Without one the type waits, as after a refusal: no token is to blame."""
+    async def _credential(self, pass_type: str, batch: _Batch, targets: Sequence[Target]) -> Credential | None:
+        """The chosen key's or the live certificate's, asked for anew each time: another process may have changed it.
+        Without one the type waits, as after a refusal: no token is to blame.
+        """
+        row = await self._store.pass_type(pass_type)
+        assert row is not None, "targets belong to a pass type"
+        batch.push_key_id = row.push_key_id
         try:
-            credential = (await self._builder.identity(pass_type)).push_credential()
+            credential = batch.credential = await self._builder.push_credential(row)
         except CannotBuild as error:
             log.error("cannot push %s: %s (%s)", pass_type, error, error.hint)
             now = self._clock.now()
@@ -223,10 +229,9 @@ class Dispatcher:
                 batch.hold(target, now + trip2_push.CIRCUIT_MS, None)
             await batch.flush_held()
             return None
-        old = self._credentials.get(pass_type)
-        if old is not None and old != credential.id:
+        old, self._credentials[pass_type] = self._credentials.get(pass_type), credential.id
+        if old is not None and old not in self._credentials.values():  # a key pushes for several pass types
             self._scheduler.spawn(self._sender.retire(old), "retire-credential")
-        self._credentials[pass_type] = credential.id
         return credential
 
 
@@ -236,6 +241,8 @@ class _Batch:
     def __init__(self, store: Store, lease: str, clock: Clock, targets: Sequence[Target], claimed_at: int) -> None:
         self.targets = targets
         self.claimed_at = claimed_at
+        self.credential: Credential | None = None
+        self.push_key_id: str | None = None
         self._store = store
         self._lease = lease
         self._clock = clock
@@ -281,17 +288,38 @@ class _Batch:
         if not outcomes and not circuits:
             return
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> list[str]:
+            chosen = {pass_type: await tx.lock_push_credential(pass_type) for pass_type in circuits}
             await tx.record_outcomes(self._lease, outcomes, now)
+            opened = []
             for pass_type, (until, reason) in circuits.items():
-                await tx.open_circuit(pass_type, until, reason, now)
-                detail = {"until": until, "reason": reason}
+                row = chosen[pass_type]
+                if row is not None and row.push_key_id != self.push_key_id:
+                    # Another one was chosen meanwhile: what was refused is no reason to wait with that.
+                    await tx.resume_pushes(pass_type, now)
+                    continue
+                opened.append(pass_type)
+                await tx.open_circuit(pass_type, until, reason, now, self.push_key_id)
+                detail = {"until": until, "reason": reason, "key": self.push_key_id}
                 await tx.add_events([Event(Kind.CIRCUIT_OPENED, now, pass_type, detail=detail)])
+            return opened
 
-        await self._store.write(work)
+        for pass_type in await self._store.write(work):
+            if self.credential is not None:
+                log.error("%s", _refused(self.credential, pass_type, circuits[pass_type][1]))
 
 
-def _uuid(chance: Chance) -> str:
+def _refused(credential: Credential, pass_type: str, reason: str) -> str:
+    """What APNs refused, and what to do. Nothing is sent with another credential before somebody says so."""
+    said = f"APNs refuses {credential.said} for {pass_type}: {reason}"
+    if not isinstance(credential, PushKey):
+        return f"{said}; pushes wait (livepass apns explain {reason})"
+    known = meaning(reason)
+    means = f" ({known.means})" if known.means else ""
+    return f"{said}{means}; pushes wait. To do: {known.do}. Or push with the certificate: {to_certificate(pass_type)}"
+
+
+def uuid(chance: Chance) -> str:
     """A random (version 4) UUID in its canonical form, as ``apns-id`` wants it."""
     raw = bytearray(chance.token_bytes(16))
     raw[6] = raw[6] & 0x0F | 0x40
