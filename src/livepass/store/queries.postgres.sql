@@ -165,7 +165,7 @@ RETURNING 1;
 WITH waiting AS MATERIALIZED (
   SELECT push_token FROM push_target
    WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
-     AND attempts = 0
+     AND (attempts = 0 OR pushed < wanted)
    ORDER BY push_token FOR NO KEY UPDATE)
 UPDATE push_target g SET next_at = greatest(:now, g.hold_until)
   FROM waiting WHERE g.pass_type = :pass_type AND g.push_token = waiting.push_token;

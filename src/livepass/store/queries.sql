@@ -908,21 +908,23 @@ ON CONFLICT (id) DO UPDATE SET key_sealed = excluded.key_sealed, chain_pem = exc
 UPDATE pass_type SET certificate_id = :certificate_id, team = :team WHERE pass_type = :pass_type;
 
 -- name: resume_pushes
--- What waited for a certificate need not wait for its next turn.
+-- What waited for a credential need not wait for its next turn; also what had failed before it was refused. Not what
+-- was accepted and waits for an ask, nor what APNs asked patience for.
 UPDATE push_target SET next_at = greatest(:now, hold_until)
  WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
-   AND attempts = 0;
+   AND (attempts = 0 OR pushed < wanted);
 
 -- name: resumable_up_to
 SELECT count(*) FROM (SELECT 1 FROM push_target
                        WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now
-                         AND lease IS NULL AND attempts = 0 LIMIT :limit) one;
+                         AND lease IS NULL AND (attempts = 0 OR pushed < wanted) LIMIT :limit) one;
 
 -- name: resume_targets
--- Not what a phone is owed since: it did not wait for the certificate.
+-- Not what a phone is owed since: it did not wait for the credential.
 UPDATE push_target SET next_at = greatest(:push_at, hold_until)
  WHERE pass_type = :pass_type AND push_token IN (SELECT value FROM json_each(:push_tokens))
-   AND wanted > acked AND wanted <= :seq AND dead_at IS NULL AND next_at > :push_at AND lease IS NULL AND attempts = 0;
+   AND wanted > acked AND wanted <= :seq AND dead_at IS NULL AND next_at > :push_at AND lease IS NULL
+   AND (attempts = 0 OR pushed < wanted);
 
 -- name: apns_key
 SELECT tenant, id, team, topics, environment, key_sealed, created_at, retired_at
