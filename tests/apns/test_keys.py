@@ -164,6 +164,16 @@ def test_an_expired_token_gives_way_to_a_younger_one_on_another_connection(autho
     run(authority, body)
 
 
+def test_a_farewell_over_an_old_token_condemns_no_key_that_has_a_younger_one(authority: Authority) -> None:
+    async def body(at: Scene) -> None:
+        at.server.chaos.set("goaway:ExpiredProviderToken", count=1)
+        assert await at.push([message(n) for n in range(50)]) == {(200, ""): 50}
+        at.server.chaos.set("goaway:ExpiredProviderToken", count=1)
+        assert await at.push([message(51)]) == {(403, "ExpiredProviderToken"): 1}, "twice in twenty minutes: the clock"
+
+    run(authority, body)
+
+
 def test_a_clock_that_is_far_behind_is_told_so_and_stops(authority: Authority) -> None:
     async def body(at: Scene) -> None:
         at.hands.apples = 2 * 60 * MINUTE
@@ -244,6 +254,7 @@ def test_a_topic_that_is_not_allowed_takes_one_more_connection_and_no_storm(auth
         fresh = [message(n, topic=SECOND_TOPIC) for n in range(200, 300)]
         assert await at.push(fresh) == {(400, "TopicDisallowed"): 100}
         assert at.connections == 3
+        assert sum(entry.connection == 3 for entry in at.server.history()) == 1, "one is enough to know"
 
     run(authority, body)
 
