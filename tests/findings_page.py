@@ -9,6 +9,7 @@ from itertools import product
 
 from livepass.core import why, why_pass, why_said
 from livepass.core.findings import FINDINGS, Finding
+from livepass.core.provider_token import MEANINGS, to_certificate
 from livepass.core.testimony import SENTENCES
 from livepass.core.timeline import Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
@@ -44,6 +45,13 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "LP206": {"reason": "Unreachable"},
     "LP207": {"status": "503", "reason": "ServiceUnavailable"},
     "LP209": {"status": "400", "reason": "BadPriority"},
+    "LP212": {
+        "reason": "InvalidProviderToken",
+        "key": "ABC123DEFG",
+        "means": f" ({MEANINGS['InvalidProviderToken'].means})",
+        "do": "S" + MEANINGS["InvalidProviderToken"].do[1:],
+        "back": to_certificate("pass.com.example.gym"),
+    },
     "LP304": {"line": "Get serial #s task (…) encountered error: Server response was malformed (…)"},
     "LP305": {"line": "Response to 'What changed?' request included 1 serial numbers but omitted a lastUpdated tag."},
     "LP306": {"reason": "restored"},

@@ -15,13 +15,14 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from livepass._version import __version__
 from livepass.config import Config
 from livepass.core.history import Reason, Witness, lost_modified
-from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.looking import postgres_store
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.answering import Answering
+from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
 from livepass.service.epochs import begin_epochs, say_loudly
 from livepass.service.issuing import Issuing
@@ -83,6 +84,8 @@ SEND_SECONDS, PROBE_SECONDS = 15.0, 5.0
 """How long a batch of pushes may take, and one that somebody waits for."""
 SETTLE_SECONDS = 10.0
 """How long a process that ends waits for a database that is away."""
+PROBE_SECONDS = 8.0
+"""How long APNs may take to say whether it takes a key: somebody waits."""
 JOURNAL = "registration journal"
 """What the journal's lines are sealed for."""
 
@@ -106,6 +109,7 @@ class Services:
     issuing: Issuing
     publishing: Publishing
     rotating: Rotating
+    apns_keys: ApnsKeys
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
@@ -140,6 +144,7 @@ class Services:
         except BaseException:
             await store.close()
             raise
+        prober = _prober(config, clock)
         recovering = Recovering(store, keys, clock, scheduler, lookout, journal)
         scheduler.spawn(safekeeping.run(scheduler), "shared-keys")
         scheduler.spawn(recovering.run(), "lookout")
@@ -165,16 +170,16 @@ class Services:
             ),
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
-            rotating=Rotating(store, keys, clock, chance, _prober(config)),
+            rotating=Rotating(store, keys, clock, chance, prober),
+            apns_keys=ApnsKeys(store, keys, clock, chance, prober),
             due=due,
         )
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
-
         self.recovering.replays = True
-        sender = _sender(self.config)
+        sender = _sender(self.config, self.clock)
         self.dispatcher = Dispatcher(
             self.store,
             sender,
@@ -247,26 +252,6 @@ class Services:
         await self.store.close()
 
 
-def _prober(config: Config) -> Prober:
-    async def probe(credential: PushCredential, message: PushMessage) -> PushAnswer:
-        heard: list[PushAnswer] = []
-        sender = _sender(config, PROBE_SECONDS)
-        try:
-            await sender.send(credential, [message], heard.append)
-        finally:
-            await sender.close()
-        return heard[0]
-
-    return probe
-
-
-def _sender(config: Config, deadline: float = SEND_SECONDS) -> Sender:
-    from livepass.apns import ApnsSender  # where somebody pushes: it takes a while to load
-
-    ca_pem = config.apns_ca_file.read_bytes() if config.apns_ca_file else None
-    return ApnsSender(config.apns_url, ca_pem=ca_pem, deadline=deadline)
-
-
 Renewal = Callable[[Tx, str], Awaitable[None]]
 """Begins a new history in a transaction, with what the database's storage is called now."""
 
@@ -281,6 +266,28 @@ def _renewal(clock: Clock, chance: SystemChance, witness: JsonWitness | None, lo
         say_loudly(begun, f"{Reason.OTHER_COPY}, {physical}")
 
     return renew
+
+
+def _sender(config: Config, clock: Clock, deadline: float = SEND_SECONDS) -> Sender:
+    """Dated by the clock that all hosts share, so that all of them show APNs the same token of a key."""
+    from livepass.apns import ApnsSender  # here, because most commands push nothing
+
+    ca_pem = config.apns_ca_file.read_bytes() if config.apns_ca_file else None
+    return ApnsSender(config.apns_url, ca_pem=ca_pem, deadline=deadline, now=clock.now)
+
+
+def _prober(config: Config, clock: Clock) -> Prober:
+    """Over a connection of its own: the workers' may be in another process, and know nothing of a topic made later."""
+
+    async def probe(credential: Credential, message: PushMessage) -> PushAnswer:
+        sender, answers = _sender(config, clock, PROBE_SECONDS), list[PushAnswer]()
+        try:
+            await sender.send(credential, [message], answers.append)
+        finally:
+            await sender.close()
+        return answers[0]
+
+    return probe
 
 
 def _journal(config: Config, opener: Secrets) -> JournalFolder | None:

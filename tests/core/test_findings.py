@@ -40,6 +40,7 @@ PUBLISHED: list[tuple[str, str, Who, bool, int | None]] = [
     ("LP209", "APNs refuses the request", Who.OPERATOR, True, DAY),
     ("LP210", "push overdue", Who.OPERATOR, True, MINUTE),
     ("LP211", "no push is owed", Who.ISSUER, True, None),
+    ("LP212", "APNs refuses the key", Who.OPERATOR, True, 5 * MINUTE),
     ("LP301", "not asked yet", Who.NOBODY, False, HOUR),
     ("LP302", "nobody asks", Who.PROXY, True, 15 * MINUTE),
     ("LP303", "ask refused", Who.PROXY, True, None),

@@ -95,7 +95,8 @@ BY_ACTION = {
     Next.QUARANTINE: "400 BadDeviceToken, 400 DeviceTokenNotForTopic",
     Next.STOP_CREDENTIAL: "400 BadTopic, 400 MissingTopic, 400 TopicDisallowed, 403 BadCertificate,"
     " 403 BadCertificateEnvironment, 403 ExpiredProviderToken, 403 InvalidProviderToken, 403 MissingProviderToken,"
-    " 403 Forbidden, 0 CertificateRefused",
+    " 403 UnrelatedKeyIdInToken, 403 BadEnvironmentKeyIdInToken, 403 BadEnvironmentKeyInToken, 403 Forbidden,"
+    " 0 CertificateRefused",
     Next.LATER: "429 TooManyRequests, 429 TooManyProviderTokenUpdates, 503 Shutdown, 400 IdleTimeout, 0 Unreachable,"
     " 0 ConnectionLost, 0 Timeout, 0 ProtocolError",
     Next.MUCH_LATER: "500 InternalServerError, 503 ServiceUnavailable",

@@ -91,6 +91,8 @@ CASES: list[tuple[str, Facts]] = [
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, role="serve"),))),
     ("LP202", facts(on(PUSH), circuit=Circuit(NOW + 1, "BadCertificate", AGO))),
     ("LP202", answered(403, "BadCertificate")),
+    ("LP212", facts(on(PUSH), circuit=Circuit(NOW + 1, "InvalidProviderToken", AGO, "ABC123DEFG"))),
+    ("LP212", replace(answered(403, "InvalidProviderToken"), circuit=Circuit(NOW, "over", AGO, "ABC123DEFG"))),
     ("LP203", facts(on(PUSH, dead="Unregistered"))),
     ("LP203", facts(on(ASK, event(Kind.TOKEN_DEAD), dead="ExpiredToken"))),
     ("LP204", facts(on(PUSH, dead="DeviceTokenNotForTopic"))),

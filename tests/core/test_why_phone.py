@@ -200,9 +200,28 @@ def test_a_push_needs_a_process_that_was_heard_of_within_a_minute(processes: lis
 def test_a_refused_credential_is_said_until_it_is_tried_again() -> None:
     verdict = first(facts(on(PUSH), circuit=Circuit(NOW + 1, "BadCertificate", AGO)))
     assert verdict.code == "LP202"
-    assert verdict.sentence.endswith("APNs refused the credential of this pass type (BadCertificate).")
+    assert verdict.sentence.endswith("APNs refused the certificate of this pass type (BadCertificate).")
     assert verdict.look_again_at == NOW + 1, "not the row's five minutes"
     assert first(facts(on(PUSH), circuit=Circuit(NOW, "BadCertificate", AGO))).code == "LP210"
+
+
+def test_a_refused_key_is_named_with_what_it_means_and_the_way_back() -> None:
+    refused = Circuit(NOW + 1, "InvalidProviderToken", AGO, "ABC123DEFG")
+    verdict = first(facts(on(PUSH), circuit=refused))
+    assert verdict.code == "LP212"
+    assert (
+        "APNs key ABC123DEFG, which pushes for this pass type, was refused: InvalidProviderToken (" in verdict.sentence
+    )
+    on_type = facts(on(PUSH)).pass_.pass_type
+    assert verdict.remedy.endswith(f"Or push with the certificate: livepass apns-key use {on_type} --certificate")
+    assert verdict.remedy[0].isupper()
+    assert verdict.look_again_at == NOW + 1
+    rejected = event(Kind.PUSH_REJECTED, status=403, reason="ExpiredProviderToken")
+    over = first(facts(on(PUSH, rejected), circuit=replace(refused, open_until=NOW)))
+    assert over.code == "LP212"
+    assert "(tokens that we made just now" in over.sentence
+    unheard = first(facts(on(PUSH), circuit=replace(refused, reason="APNs key ABC123DEFG is not in the database")))
+    assert unheard.sentence.endswith("was refused: APNs key ABC123DEFG is not in the database.")
 
 
 # ── push: answers of APNs

@@ -18,13 +18,14 @@ from livepass.core.decision import Reply
 from livepass.core.model import StoredTemplate, Target
 from livepass.core.rotation import signing
 from livepass.core.timeline import Event
-from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import Secrets
 from livepass.pkpass import Template, read, verify
 from livepass.runtime import AsyncScheduler
 from livepass.service.answering import Answering
+from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued as Result
@@ -112,7 +113,7 @@ class ScriptedSender:
 
     def __init__(self) -> None:
         self.sent: list[PushMessage] = []
-        self.credentials: list[PushCredential] = []
+        self.credentials: list[Credential] = []
         self.retired: list[str] = []
         self.answers: dict[str, tuple[int, str]] = {}
         self.timestamps: dict[str, int] = {}
@@ -121,7 +122,7 @@ class ScriptedSender:
         self.before_answer: Callable[[], Any] | None = None
 
     async def send(
-        self, credential: PushCredential, messages: Sequence[PushMessage], answered: Callable[[PushAnswer], None]
+        self, credential: Credential, messages: Sequence[PushMessage], answered: Callable[[PushAnswer], None]
     ) -> None:
         self.credentials.append(credential)
         for message in messages:
@@ -132,7 +133,7 @@ class ScriptedSender:
             timestamp = self.timestamps.get(message.push_token)
             answered(PushAnswer(message, status, reason, timestamp, message.apns_id))
 
-    async def probe(self, credential: PushCredential, message: PushMessage) -> PushAnswer:
+    async def probe(self, credential: Credential, message: PushMessage) -> PushAnswer:
         """A push on a connection of its own."""
         if message.push_token == NOBODY:
             self.answers.setdefault(NOBODY, (400, "BadDeviceToken"))
@@ -181,6 +182,7 @@ class Rig:
         self.answering = Answering(self.store, self.keys, self.builder, self.recorder, clock, self.chance)
         self.publishing = Publishing(self.store, self.issuing, clock, self.scheduler)
         self.rotating = Rotating(self.store, self.keys, clock, self.chance, self.sender.probe)
+        self.apns_keys = ApnsKeys(self.store, self.keys, clock, self.chance, self.sender.probe)
         self.dispatcher = Dispatcher(
             *(self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due),
             refused=self.rotating.refused,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import engines
-from livepass.core.model import Certificate, TokenSource
+from livepass.core.model import DEFAULT_TENANT, Certificate, TokenSource
+from livepass.core.provider_token import ApnsKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SealedCount, SharedKey
 from store.hand import T0, TYPE, Hand, opened, version
 
@@ -32,6 +33,10 @@ def certificate(id_: str, secret: str, pass_type: str = TYPE) -> Certificate:
     instants = dict.fromkeys(["not_before", "not_after", "intermediate_not_after", "created_at"], T0)
     blank = {"nfc": False, "chain_pem": b"c"}
     return Certificate(id=id_, pass_type=pass_type, key_sealed=sealed(secret), **texts, **instants, **blank)  # type: ignore[arg-type]
+
+
+def apns_key(id_: str, secret: str) -> ApnsKey:
+    return ApnsKey(DEFAULT_TENANT, id_, "TEAM123456", (), "production", sealed(secret), T0, None)
 
 
 async def imported(hand: Hand, serial: str, secret: str) -> None:
@@ -86,10 +91,12 @@ def test_what_is_sealed_with_what_is_counted_by_kind_and_secret(tmp_path: Path) 
                 await imported(hand, serial, secret)
             await hand.store.write(lambda tx: tx.add_shared_key(shared("tokens-1")))
             await hand.store.write(lambda tx: tx.put_certificate(certificate("c1", NEW)))
+            await hand.store.write(lambda tx: tx.put_apns_key(apns_key("k1", OLD)))
             assert sorted(await hand.store.sealed_counts(), key=repr) == sorted(
                 [
                     SealedCount(Sealable.SHARED_KEY, OLD, 1),
                     SealedCount(Sealable.CERTIFICATE, NEW, 1),
+                    SealedCount(Sealable.APNS_KEY, OLD, 1),
                     SealedCount(Sealable.TOKEN, OLD, 2),
                     SealedCount(Sealable.TOKEN, NEW, 1),
                 ],
@@ -104,12 +111,14 @@ async def fill(hand: Hand) -> None:
     for n, secret in enumerate((OLD, NEW, OLD), 1):
         await hand.store.write(lambda tx, n=n, secret=secret: tx.add_shared_key(shared(f"tokens-{n}", secret=secret)))
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_certificate(certificate(f"c{n}", secret)))
+        await hand.store.write(lambda tx, n=n, secret=secret: tx.put_apns_key(apns_key(f"k{n}", secret)))
         await imported(hand, f"i{n}", secret)
 
 
 NAMES = {
     Sealable.SHARED_KEY: [(TOKENS, "tokens-1"), (TOKENS, "tokens-3")],
     Sealable.CERTIFICATE: [(TYPE, "c1"), (TYPE, "c3")],
+    Sealable.APNS_KEY: [(DEFAULT_TENANT, "k1"), (DEFAULT_TENANT, "k3")],
     Sealable.TOKEN: [(TYPE, "i1"), (TYPE, "i3")],
 }
 

@@ -16,6 +16,7 @@ from livepass.core.morning import Behind
 from livepass.core.retelling import RETELL_LIMIT, next_retelling
 from livepass.core.timeline import TAKEN, Event, Kind, Stand
 from livepass.core.trip1_register import TOMBSTONE_MS
+from livepass.store import owing
 from store.hand import OTHER, T0, TYPE, Hand, opened, outcome, version
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -496,6 +497,39 @@ def test_a_circuit_puts_off_its_type_and_only_it_until_a_promotion(tmp_path: Pat
             assert dict(await hand.store.due()) == {TYPE: until, OTHER: T0 + MINUTE}
             await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "new", "TEAM123456", T0 + 1))
             assert dict(await hand.store.due()) == {TYPE: T0 + 1, OTHER: T0 + MINUTE}, "what waited goes at once"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("pushes", [owing.AT_ONCE, 1], ids=["at once", "in steps"])
+def test_what_failed_before_it_was_refused_is_resumed_and_what_was_accepted_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pushes: int
+) -> None:
+    """Fails when only first tries are resumed: a push that met a 503 before the refusal would wait its minutes."""
+    monkeypatch.setattr(owing, "AT_ONCE", pushes)
+
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            await hand.put("a")
+            phones = {"refused": "aa", "accepted": "bb", "patient": "cc"}
+            for device, token in phones.items():
+                await hand.join(device, "a", token)
+            claim = {"lease": "l", "now": T0 + MINUTE, "lease_until": T0 + 2 * MINUTE, "limit": 9}
+            claimed = await hand.store.write(lambda tx: tx.claim_targets(TYPE, **claim))
+            refused, accepted, patient = sorted(claimed, key=lambda target: target.push_token)
+            late = T0 + 99 * MINUTE
+            outcomes = [
+                outcome(refused, pushed=0, attempts=3, next_at=late, stop_until=late),
+                outcome(accepted, attempts=3, next_at=late),
+                outcome(patient, pushed=0, attempts=3, next_at=late),
+            ]
+            await hand.store.write(lambda tx: tx.record_outcomes("l", outcomes, T0 + MINUTE))
+            now = T0 + 2 * MINUTE
+            await hand.store.write(lambda tx: tx.resume_pushes(TYPE, now))
+            while await hand.store.write(lambda tx: tx.fan_out(now, 2)):
+                pass
+            found = {device: hand.target(token)["next_at"] for device, token in phones.items()}
+            assert found == {"refused": now, "accepted": late, "patient": late}
 
     asyncio.run(main())
 

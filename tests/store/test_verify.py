@@ -89,6 +89,13 @@ def _made(path: Path) -> str:
         " VALUES (?, 'c1', 'TEAM123456', '', '', '', '', 1, 2, 2, 0, ?, ?, 1, 1, 1, 0)",
         *(TYPE, b"chain", b"sealed"),
     )
+    engines.run(
+        url,
+        "INSERT INTO apns_key (tenant, id, team, topics, environment, key_sealed, created_at, retired_at)"
+        " VALUES ('default', 'KEY0000001', 'TEAM123456', '[]', 'production', ?, 1, NULL)",
+        b"sealed",
+    )
+    engines.run(url, "UPDATE pass_type SET push_key_id = 'KEY0000001'")
     return url
 
 
@@ -112,6 +119,9 @@ PLANTED: dict[str, tuple[str, ...]] = {
     "certificate_of_no_pass_type": ("UPDATE certificate SET pass_type = 'pass.x'",),
     "live_certificate_unproven": ("UPDATE certificate SET proven_at = NULL",),
     "live_certificate_of_another_team": ("UPDATE certificate SET team = 'OTHER'",),
+    "push_key_missing": ("UPDATE pass_type SET push_key_id = 'KEY0000002'",),
+    "push_key_retired": ("UPDATE apns_key SET retired_at = 1",),
+    "push_key_of_another_team": ("UPDATE apns_key SET team = 'OTHER'",),
     "registration_without_pass": ("DELETE FROM pass WHERE serial = 'b'",),
     "registration_without_device": ("UPDATE registration SET device_id = 'd3' WHERE serial = 'b'",),
     "device_without_target": ("DELETE FROM push_target WHERE push_token = 'aa'",),

@@ -25,7 +25,7 @@ import engines
 from livepass import wiring
 from livepass.config import Config
 from livepass.core.model import Pass
-from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.emulators.authority import Issued
 from livepass.service.access import Access
 from livepass.web.issuer import IssuerApp
@@ -197,7 +197,7 @@ def escaped(text: str) -> str:
     return quote(text, safe="")
 
 
-async def nobody_there(credential: PushCredential, message: PushMessage) -> PushAnswer:
+async def nobody_there(credential: Credential, message: PushMessage) -> PushAnswer:
     """APNs is none of these tests' business."""
     return PushAnswer(message, 0, "Unreachable", None, message.apns_id)
 
@@ -215,7 +215,8 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
         access = Access(services.store, services.clock, services.chance, [config.admin_key])
         parts = (services.issuing, services.publishing, services.rotating)
         services.rotating._prober = nobody_there
-        api = Api(services, IssuerApp(services.store, access, *parts, services.clock, services.answering.load))
+        common = (services.clock, services.answering.load)
+        api = Api(services, IssuerApp(services.store, access, *parts, *common, apns_keys=services.apns_keys))
         for issued in certificates:
             await services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")

@@ -20,10 +20,12 @@ from livepass.web.issuer_lists import _LOGS, _PASSES, _PUSHES, _REGISTRATIONS
 from livepass.web.issuer_passes import _EVENTS
 from livepass.web.operations import Operation
 from livepass.web.paging import Cursor
+from provider_keys import Minted
 from web.asgi import NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip
 
 NOBODY = "pass.test.nihil"
 assert len(NOBODY) == len(OTHER)
+THEIR_APNS_KEY = "THEIRAPNSK"
 
 # ── the objects
 
@@ -109,6 +111,13 @@ ROWS: Mapping[str, Row] = {
     "rollBackCertificate": Row(bodies=({},), id="certificate"),
     "retireCertificate": Row(bodies=({},), id="certificate"),
     "planCertificates": Row(("", "pass_type={type}")),
+    "importApnsKey": Row(
+        bodies=({"p8": "no key", "id": "{apns_key}", "team": "TEAM123456", "topics": ["{type}"]},), creates=True
+    ),
+    "listApnsKeys": Row(("", "cursor={apns_keys}")),
+    "getApnsKey": Row(id="apns_key"),
+    "retireApnsKey": Row(id="apns_key"),
+    "choosePushCredential": Row(bodies=({"apns_key": "{apns_key}", "probe": False},)),
     "publishTemplate": Row(("name=gold",), (folder_zip(),), "application/zip"),
     "listTemplates": Row(("", "cursor={templates}")),
     "getTemplate": Row(),
@@ -201,6 +210,8 @@ class Place:
         await self._live(OTHER, ("1", "theirs-01"))
         assert (await self.api.call("DELETE", f"/passes/{OTHER}/erased-01?erase=1")).status == 204
         await self.api.key("passes:read", pass_types=[OTHER])
+        await self.api.services.apns_keys.import_("default", Minted().p8, THEIR_APNS_KEY, "TEAM123456")
+        await self.api.services.apns_keys.use("default", OTHER, THEIR_APNS_KEY, probe=False)
         await self._names()
         return self
 
@@ -227,14 +238,16 @@ class Place:
         certificate_id, key_id = unlike(certificate.id), unlike(key.id)
         nobody = self.authority.pass_certificate(NOBODY, "TEAM123456").p12("sesame")
         events = await store.timeline(OTHER, "theirs-01", after=0, limit=1)
-        for at, pass_type, serial, certificate_name, key_name, p12 in (
-            (0, OTHER, "theirs-01", certificate.id, key.id, self.certificate.p12("sesame")),
-            (1, NOBODY, "nobody-01", certificate_id, key_id, nobody),
+        for at, pass_type, serial, certificate_name, key_name, apns_key, p12 in (
+            (0, OTHER, "theirs-01", certificate.id, key.id, THEIR_APNS_KEY, self.certificate.p12("sesame")),
+            (1, NOBODY, "nobody-01", certificate_id, key_id, "NOBODYSKEY", nobody),
         ):
             device = device_of(pass_type, serial)
             self.more[at].update(
                 certificate=certificate_name,
                 key=key_name,
+                apns_key=apns_key,
+                apns_keys=_cursor("apns-keys", apns_key),
                 device=device,
                 p12=base64.b64encode(p12).decode(),
                 timeline=_EVENTS.write(events[0].id),

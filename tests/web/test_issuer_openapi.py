@@ -73,6 +73,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
         "importCertificate": {
             f"{step}Certificate" for step in ("get", "prove", "canary", "promote", "rollBack", "retire")
         },
+        "importApnsKey": {"getApnsKey", "retireApnsKey"},
         "publishTemplate": {"getTemplate"},
         "createKey": {"getKey", "revokeKey"},
     }

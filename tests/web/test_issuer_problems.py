@@ -165,7 +165,15 @@ async def test_our_own_failures_say_nothing_and_are_logged(api: Api, caplog: pyt
 
     services, broken = api.services, Broken()
     access = Access(services.store, services.clock, services.chance, [ADMIN])
-    app = IssuerApp(broken, access, services.issuing, services.publishing, services.rotating, services.clock)  # type: ignore[arg-type]
+    app = IssuerApp(
+        broken,
+        access,
+        services.issuing,
+        services.publishing,
+        services.rotating,
+        services.clock,
+        apns_keys=services.apns_keys,
+    )  # type: ignore[arg-type]
     with caplog.at_level(logging.ERROR):
         reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
     found = problem_of(reply, 500, "internal")
@@ -181,7 +189,15 @@ async def test_a_database_that_cannot_answer_is_503_and_worth_another_try(api: A
 
     services = api.services
     access = Access(services.store, services.clock, services.chance, [ADMIN])
-    app = IssuerApp(Away(), access, services.issuing, services.publishing, services.rotating, services.clock)  # type: ignore[arg-type]
+    app = IssuerApp(
+        Away(),
+        access,
+        services.issuing,
+        services.publishing,
+        services.rotating,
+        services.clock,
+        apns_keys=services.apns_keys,
+    )  # type: ignore[arg-type]
     reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
     problem_of(reply, 503, "unavailable")
     assert int(reply.headers["retry-after"]) > 0
@@ -193,8 +209,8 @@ def test_every_code_has_a_title() -> None:
     import inspect
     import re
 
-    from livepass.service import access, building, publishing
-    from livepass.web import bodies, issuer_admin, issuer_passes, paging
+    from livepass.service import access, apns_keys, building, publishing
+    from livepass.web import bodies, issuer_admin, issuer_apns_keys, issuer_passes, paging
 
     modules = (
         access,
@@ -203,6 +219,8 @@ def test_every_code_has_a_title() -> None:
         issuing,
         refusals,
         rotating,
+        apns_keys,
+        issuer_apns_keys,
         problems,
         bodies,
         issuer_admin,

@@ -66,7 +66,7 @@ def test_every_route_and_every_parameter_has_its_row() -> None:
 def test_every_route_is_under_a_scope() -> None:
     """Fails when a route forgets to ask for a key; and names the few objects that belong to everybody."""
     assert [operation.name for operation in OPERATIONS if not operation.scopes] == ["getOpenapi"]
-    unrelated = {each.name for each in OPERATIONS if not re.search(r"\{(type|id|p12|keys)\}", _words(each))}
+    unrelated = {each.name for each in OPERATIONS if not re.search(r"\{(type|id|p12|keys|apns_keys)\}", _words(each))}
     assert unrelated == set(OF_EVERYBODY)
 
 
@@ -176,7 +176,7 @@ def _methods(operation: Operation) -> tuple[str, ...]:
 
 def _says(reply: Reply, place: Place) -> list[str]:
     """What of theirs an answer holds that no caller sent: their names are longer than any echo of a prefix."""
-    theirs = [place.more[0][name] for name in ("certificate", "key", "device")]
+    theirs = [place.more[0][name] for name in ("certificate", "key", "apns_key", "device")]
     return [name for name in [*theirs, "theirs-01"] if f'"{name}"'.encode() in reply.body]
 
 
@@ -184,7 +184,7 @@ def _expected(operation: Operation) -> tuple[int, ...]:
     """What a caller with the scope is told of another's object."""
     if operation.name == "putPasses" or (operation.method == "GET" and not re.search(r"\{(type|id)\}", operation.path)):
         return (200,)
-    if operation.name in ("importCertificate", "createKey"):
+    if operation.name in ("importCertificate", "importApnsKey", "createKey"):
         return (403, 422)
     return (404,)
 
@@ -198,7 +198,11 @@ def test_lists_and_counts_do_not_move_with_what_is_theirs(visit: Visit[None]) ->
         await place.theirs()
         assert await _read(place) == before
         pages = await _walks(place, place.keys["ours"])
-        assert {name for name, count in pages.items() if count < 2} == {"listTemplates", "listCertificates"}, pages
+        assert {name for name, count in pages.items() if count < 2} == {
+            "listTemplates",
+            "listCertificates",
+            "listApnsKeys",
+        }, pages
 
     visit(steps)
 
@@ -219,7 +223,7 @@ _AGAIN = re.compile(rb'"look_again_at":"[^"]*"')
 """Counted from now on, so it is another at each reading."""
 
 
-MINE: Names = {"type": PASS_TYPE, "serial": "1", "certificate": "0" * 64, "key": "0" * 12}
+MINE: Names = {"type": PASS_TYPE, "serial": "1", "certificate": "0" * 64, "key": "0" * 12, "apns_key": "0" * 10}
 
 
 async def _walks(place: Place, key: str) -> dict[str, int]:
@@ -257,7 +261,7 @@ def test_it_notices_a_route_that_forgets_whose_it_is(visit: Visit[list[str]], mo
         "push",
     ):
         assert [leak for leak in leaks if leak.startswith(_beginning(name))], name
-    for name in ("getCertificate", "putPasses"):
+    for name in ("getCertificate", "putPasses", "getApnsKey", "choosePushCredential"):
         assert [leak for leak in leaks if leak.startswith(_beginning(name))], name
     assert "deletePass changed something" in leaks
 

@@ -2,7 +2,7 @@
 
 From the wire up: ``frames`` (what RFC 9113's frames look like) · ``blocks`` (HPACK) · ``events`` · ``wire`` (the
 protocol, without sockets) · ``reasons`` (APNs' error JSON) · ``tls`` · ``patience`` (silence and reconnecting) ·
-``delivery`` · ``connection`` (one socket) · ``pool`` (one certificate) · ``sender``.
+``delivery`` · ``connection`` (one socket) · ``pool`` (one certificate) · ``key_pool`` (one key) · ``sender``.
 """
 
 from livepass.apns.patience import Patience

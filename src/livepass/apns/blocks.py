@@ -7,6 +7,7 @@ at. What goes into it is decided by the table :data:`FIELDS`. Rules:
   each time, and everything still works;
 * ``:path`` holds the device token and never enters the table (Apple asks for that: its table is small), written as
   *never indexed*, so that nobody between us and APNs keeps it either;
+* ``authorization`` is a secret and long, so it is *never indexed* either (Apple asks for that too);
 * no Huffman coding: it saves 30 octets of a push and would cost more than all the rest of it in Python.
 
 **Reading.** We announce a table of size 0. Once the peer has signalled that size, its blocks carry no state from one
@@ -40,7 +41,7 @@ BLOCK_LIMIT: Final = 65_536
 BLOCK_FRAMES: Final = 64
 """In how many frames a block may come: empty ones would never reach the other limit."""
 
-STATIC_NAMES: Mapping[bytes, int] = {b":authority": 1, b":path": 4}
+STATIC_NAMES: Mapping[bytes, int] = {b":authority": 1, b":path": 4, b"authorization": 23}
 """The rows of the static table whose *name* we use (RFC 7541, appendix A)."""
 
 METHOD_AND_SCHEME: Final = b"\x83\x87"
@@ -110,11 +111,17 @@ def path_field(push_token: str) -> bytes:
     return integer(4, 4, 0x10) + string(path)
 
 
+def authorization_field(token: str) -> bytes:
+    """``authorization`` as a literal that is never indexed."""
+    return integer(STATIC_NAMES[b"authorization"], 4, 0x10) + string(b"bearer " + visible(token))
+
+
 class RequestBlocks:
     """Writes the header block of each push of one connection, and mirrors the peer's dynamic table."""
 
     def __init__(self, authority: str) -> None:
         self._authority = visible(authority)
+        self._authorization = b""
         self._limit = TABLE_LIMIT
         self._size_update = b""
         self._forget()
@@ -132,6 +139,11 @@ class RequestBlocks:
         self._expiration = (-1, b"")
         self._head = b""
         self._id_name = b""
+
+    def authorize(self, token: str) -> None:
+        """Show a provider token with each push from now on."""
+        self._authorization = authorization_field(token)
+        self._middles.clear()
 
     def resize(self, limit: int) -> None:
         """Obey the peer's SETTINGS_HEADER_TABLE_SIZE (octets, as RFC 7541 §4.1 counts them).
@@ -168,7 +180,7 @@ class RequestBlocks:
         update, self._size_update = self._size_update, b""
         before = self._inserted
         head = METHOD_AND_SCHEME + self._field(b":authority", self._authority)
-        middle = self._optional(b"apns-topic", topic)
+        middle = self._authorization + self._optional(b"apns-topic", topic)
         middle += self._field(b"apns-priority", b"%d" % message.priority)
         middle += self._optional(b"apns-push-type", push_type)
         expiration = self._field(b"apns-expiration", b"%d" % message.expiration)

@@ -1,6 +1,7 @@
-"""The connections of one certificate, and the pushes that wait for them.
+"""The connections of one credential, and the pushes that wait for them.
 
-APNs' trust is per connection, so each certificate has a pool of its own. The pool decides three things:
+APNs' trust is per connection, so each certificate has a pool of its own; so has each key (``key_pool``). The pool
+decides three things:
 
 * **who gets the next push**: the open connection with the least in flight;
 * **when to open a connection**: when pushes wait and none has room, one at a time, at the pace of ``patience.Pace``;
@@ -28,13 +29,14 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from livepass.apns.connection import Connection, State
 from livepass.apns.delivery import Batch, Job
 from livepass.apns.patience import Pace, Patience
 from livepass.apns.reasons import CERTIFICATE_REFUSED, CONNECTION_LOST, PROTOCOL_ERROR, TIMEOUT, UNREACHABLE
 from livepass.apns.tls import UnusableCredential, client_context, refused_our_certificate
-from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 
 ATTEMPTS = 3
 """How often a push is written before it is given back without an answer."""
@@ -82,12 +84,21 @@ class PoolStats:
     """The last connection trouble in words, or ""; holds nothing secret."""
 
 
+class PoolOptions(TypedDict):
+    """What pools of all kinds are told, beside their credential and where APNs is."""
+
+    connections: int
+    deadline: float
+    patience: Patience
+    draw: Callable[[], float]
+
+
 class Pool:
     """Delivers messages over up to ``connections`` connections. ``draw`` gives random numbers from 0 up to 1."""
 
     def __init__(
         self,
-        credential: PushCredential,
+        credential: Credential,
         endpoint: Endpoint,
         *,
         connections: int,
@@ -271,8 +282,11 @@ class Pool:
             task.result()  # a bug of ours must be seen
             self._pump()
 
+    def _connection(self) -> Connection:
+        return Connection(self._endpoint.authority, self, self._patience)
+
     async def _open(self) -> None:
-        connection = Connection(self._endpoint.authority, self, self._patience)
+        connection = self._connection()
         try:
             if self._context is None:
                 self._context = await asyncio.to_thread(client_context, self._credential, self._endpoint.ca_pem)

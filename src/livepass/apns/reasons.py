@@ -18,7 +18,7 @@ CERTIFICATE_REFUSED: Final = "CertificateRefused"
 PROTOCOL_ERROR: Final = "ProtocolError"
 
 CONDEMNING: Mapping[str, int] = {
-    # Reasons in a GOAWAY that speak of the certificate, with the status that the same reason has in an answer. A new
+    # Reasons in a GOAWAY that speak of the credential, with the status that the same reason has in an answer. A new
     # connection would hear the same, so nothing is sent again. (Seen by pushy #279 and in aapns after a handshake that
     # succeeded.) Every other reason, Shutdown and IdleTimeout foremost, only means: open another connection.
     "BadCertificate": 403,
@@ -27,6 +27,9 @@ CONDEMNING: Mapping[str, int] = {
     "ExpiredProviderToken": 403,
     "InvalidProviderToken": 403,
     "MissingProviderToken": 403,
+    "UnrelatedKeyIdInToken": 403,
+    "BadEnvironmentKeyIdInToken": 403,
+    "BadEnvironmentKeyInToken": 403,
     "TopicDisallowed": 400,
     "BadTopic": 400,
     "MissingTopic": 400,

@@ -1,4 +1,4 @@
-"""The sender: pushes in, one answer each out. It finds the pool of a certificate and keeps it.
+"""The sender: pushes in, one answer each out. It finds the pool of a credential and keeps it.
 
 Everything that can go wrong with a push is an answer, never an exception (status 0 where APNs said nothing), so that
 whoever dispatches has one table to look things up in: ``core.trip2_push.ANSWERS``.
@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from livepass.apns.key_pool import KeyPool
 from livepass.apns.patience import Patience
-from livepass.apns.pool import Endpoint, Pool, PoolStats
+from livepass.apns.pool import Endpoint, Pool, PoolOptions, PoolStats
 from livepass.apns.reasons import CONNECTION_LOST
-from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, PushAnswer, PushCredential, PushMessage
 
 CLOSE_GRACE = 5.0
 """How long ``close`` waits for answers (seconds)."""
 
 
 class ApnsSender:
-    """Sends pushes to APNs over HTTP/2, with a pool of connections per certificate.
+    """Sends pushes to APNs over HTTP/2, with a pool of connections per certificate or key.
 
     ``url`` is APNs' address, ``https://`` with no path (Apple: ``https://api.push.apple.com``, also on port 2197).
-    ``ca_pem`` replaces the system's roots. ``connections`` is the most per certificate; ``deadline`` is how long one
+    ``ca_pem`` replaces the system's roots. ``connections`` is the most per credential; ``deadline`` is how long one
     ``send`` may take (seconds). ``draw`` gives random numbers from 0 up to 1, which only spread reconnections.
+    ``now`` is the clock (ms) that provider tokens are dated by: best one that all hosts share.
     Belongs to the event loop that it is first used on.
     """
 
@@ -38,6 +41,7 @@ class ApnsSender:
         deadline: float = 15.0,
         patience: Patience | None = None,
         draw: Callable[[], float] = random.random,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._endpoint = endpoint_of(url, ca_pem)
         if connections < 1 or deadline <= 0:
@@ -46,12 +50,13 @@ class ApnsSender:
         self._deadline = deadline
         self._patience = patience or Patience()
         self._draw = draw
+        self._now = now
         self._pools: dict[str, Pool] = {}
         self._closed = False
 
     async def send(
         self,
-        credential: PushCredential,
+        credential: Credential,
         messages: Sequence[PushMessage],
         answered: Callable[[PushAnswer], None],
     ) -> None:
@@ -69,18 +74,22 @@ class ApnsSender:
             return
         pool = self._pools.get(credential.id)
         if pool is None:
-            pool = self._pools[credential.id] = Pool(
-                credential,
-                self._endpoint,
-                connections=self._connections,
-                deadline=self._deadline,
-                patience=self._patience,
-                draw=self._draw,
-            )
+            pool = self._pools[credential.id] = self._pool(credential)
         await pool.deliver(messages, answered)
 
+    def _pool(self, credential: Credential) -> Pool:
+        how: PoolOptions = {
+            "connections": self._connections,
+            "deadline": self._deadline,
+            "patience": self._patience,
+            "draw": self._draw,
+        }
+        if isinstance(credential, PushCredential):
+            return Pool(credential, self._endpoint, **how)
+        return KeyPool(credential, self._endpoint, now=self._now, **how)
+
     async def retire(self, credential_id: str) -> None:
-        """Deliver what was accepted for this certificate, then close its connections. Unknown ids are fine."""
+        """Deliver what was accepted for this credential, then close its connections. Unknown ids are fine."""
         pool = self._pools.pop(credential_id, None)
         if pool is not None:
             await pool.retire()
@@ -92,7 +101,7 @@ class ApnsSender:
         await asyncio.gather(*(pool.retire(CLOSE_GRACE) for pool in pools))
 
     def stats(self) -> Mapping[str, PoolStats]:
-        """What each pool is doing, by the certificate's id."""
+        """What each pool is doing, by the credential's id."""
         return {credential_id: pool.stats() for credential_id, pool in self._pools.items()}
 
 

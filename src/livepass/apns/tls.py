@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from livepass.core.trip2_push import PushCredential
+from livepass.core.trip2_push import Credential, PushCredential
 
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: RFC 9113 §9.2.2 lets a peer refuse what is not ephemeral and authenticated. 1.3 has only such ones."""
@@ -41,8 +41,9 @@ class UnusableCredential(Exception):
     """The chain and key of a credential cannot be loaded: a wrong password, a key of another certificate, not PEM."""
 
 
-def client_context(credential: PushCredential, ca_pem: bytes | None = None) -> ssl.SSLContext:
-    """A context that presents ``credential``. Slow (the key is decrypted): call it off the event loop.
+def client_context(credential: Credential, ca_pem: bytes | None = None) -> ssl.SSLContext:
+    """A context that presents a certificate; with an APNs key, none: that is shown with each push instead. Slow (the
+    key is decrypted): call it off the event loop.
 
     ``ca_pem`` replaces the system's roots. Raises :class:`UnusableCredential`; a broken ``ca_pem`` is ``ssl.SSLError``.
     """
@@ -52,6 +53,8 @@ def client_context(credential: PushCredential, ca_pem: bytes | None = None) -> s
     context.set_ciphers(CIPHERS)
     # Offered, not required: APNs also takes HTTP/2 by prior knowledge, and says nothing then.
     context.set_alpn_protocols(["h2"])
+    if not isinstance(credential, PushCredential):
+        return context
     try:
         with _as_file(credential.chain_pem.rstrip() + b"\n" + credential.key_pem) as path:
             context.load_cert_chain(path, password=credential.password)

@@ -165,6 +165,10 @@ class Wire:
             self._uploads.body(stream, payload)
         return stream
 
+    def authorize(self, token: str) -> None:
+        """Show a provider token with each push from now on. Raises ``ValueError`` for what is no header value."""
+        self._requests.authorize(token)
+
     def cancel(self, stream: int) -> None:
         """Give up on an open stream: RST_STREAM. Whatever still comes on it is dropped."""
         if self._forget(stream) and not self.over:

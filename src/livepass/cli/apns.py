@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from livepass.cli import names
 from livepass.cli.faults import Exit, Fault, unchecked, usage
 from livepass.cli.render import Column, Page, bad, dim, good, instant, text_of
 from livepass.cli.root import noun
@@ -18,6 +19,7 @@ from livepass.cli.session import Session, run
 
 if TYPE_CHECKING:
     from livepass.cli.mint import Minted
+    from livepass.emulators.apns import ProviderKey
 
 PORT, CONTROL_PORT = 2197, 2198
 """As Apple's alternative port, and the one after it."""
@@ -48,6 +50,13 @@ def apns() -> None:
     help="Without --cert: where a throwaway authority's files are (default apns-emulator).",
 )
 @click.option("--topic", "topics", multiple=True, metavar="TYPE", help="Without --cert: pass type to mint a .p12 for.")
+@click.option(
+    "--apns-key",
+    "apns_keys",
+    multiple=True,
+    metavar="KEYID:TEAM:FILE",
+    help="Take provider tokens of this .p8 as well; may be repeated.",
+)
 @click.option("--host", default="127.0.0.1", help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, help=f"For senders (default {PORT}).")
 @click.option(
@@ -66,13 +75,14 @@ def emulate(
     client_ca: Path | None,
     directory: Path,
     topics: tuple[str, ...],
+    apns_keys: tuple[str, ...],
     host: str,
     port: int,
     control_port: int,
     any_token: bool,
     seed: int | None,
 ) -> None:
-    """Run one, over HTTP/2 with TLS and client certificates, until Ctrl-C.
+    """Run one, over HTTP/2 with TLS, client certificates and APNs keys, until Ctrl-C.
 
     Without --cert it mints a throwaway authority, whose files are reused the next time. That this APNs accepts a push
     promises nothing about Apple's.
@@ -80,6 +90,7 @@ def emulate(
     from livepass.cli import mint
     from livepass.emulators.apns import ApnsServer
 
+    known = [_provider_key(text) for text in apns_keys]
     minted = mint.given(cert, private_key, client_ca) or mint.minted(directory, host, topics)
 
     async def work() -> None:
@@ -98,6 +109,8 @@ def emulate(
             raise usage(
                 f"the certificates cannot be used: {error}", "all three are PEM, and belong together"
             ) from error
+        for key in known:
+            server.know_key(key)
         ending = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
@@ -113,6 +126,22 @@ def emulate(
             await server.stop()
 
     run(work())
+
+
+def _provider_key(text: str) -> ProviderKey:
+    """From KEYID:TEAM:FILE."""
+    from livepass.emulators.apns import ProviderKey
+
+    id_, team, path = ([*text.split(":", 2), "", ""])[:3]
+    if not (id_ and team and path):
+        raise usage(f"--apns-key {text} is not KEYID:TEAM:FILE", "as in --apns-key ABC123DEFG:TEAM123456:key.p8")
+    try:
+        return ProviderKey.of(id_, team, names.read_bytes(path))
+    except (ValueError, TypeError) as error:
+        raise usage(
+            f"{names.shown(path)} is no APNs key: {error}",
+            "make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+        ) from error
 
 
 def _say_ready(session: Session, url: str, control: str, minted: Minted) -> None:
@@ -206,7 +235,7 @@ WHAT_NEXT = {
     "quarantine": "livepass stops pushing to this token; if many are called bad at once, it blames itself instead",
     "later": "livepass pushes again, a little later each time",
     "much_later": "livepass pushes again, after 15 minutes at the earliest",
-    "stop_credential": "livepass stops pushing for this pass type for minutes: the certificate is to blame, no token",
+    "stop_credential": "livepass stops pushing for this pass type for minutes: the credential is to blame, no token",
     "our_bug": "livepass tries again after a day: the request itself was wrong, which is a bug to report",
 }
 

@@ -42,7 +42,9 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
     """The issuer API over these services; each of ``admin_keys`` may do everything."""
     access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
     parts = (services.issuing, services.publishing, services.rotating)
-    return IssuerApp(services.store, access, *parts, services.clock, services.answering.load)
+    return IssuerApp(
+        services.store, access, *parts, services.clock, services.answering.load, apns_keys=services.apns_keys
+    )
 
 
 def application(services: Services) -> App:

@@ -223,7 +223,7 @@ FINDINGS: tuple[Finding, ...] = (
         "LP202",
         "APNs refuses the certificate or topic",
         Trip.PUSH,
-        "{phone} is not pushed: APNs refused the credential of this pass type ({reason}).",
+        "{phone} is not pushed: APNs refused the certificate of this pass type ({reason}).",
         Who.OPERATOR,
         "Import a valid certificate of this pass type: livepass cert import FILE.p12 --password-file FILE",
         5 * MINUTE,
@@ -311,6 +311,15 @@ FINDINGS: tuple[Finding, ...] = (
         "{phone} is owed no push for the last change: it was made without pushing.",
         Who.ISSUER,
         "Nothing if that was meant; else change it again with push=auto.",
+    ),
+    Finding(
+        "LP212",
+        "APNs refuses the key",
+        Trip.PUSH,
+        "{phone} is not pushed: APNs key {key}, which pushes for this pass type, was refused: {reason}{means}.",
+        Who.OPERATOR,
+        "{do}. Or push with the certificate: {back}",
+        5 * MINUTE,
     ),
     # ── trip 3a: ask
     # Q0

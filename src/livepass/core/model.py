@@ -196,11 +196,12 @@ class Certificate:
 
 @frozen
 class PassType:
-    """A pass type: whose it is, and its team."""
+    """A pass type: whose it is, its team, and which APNs key pushes (``None``: the certificate that signs)."""
 
     pass_type: str
     tenant: str
     team: str
+    push_key_id: str | None = None
 
 
 @frozen

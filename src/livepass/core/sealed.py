@@ -18,6 +18,7 @@ class Sealable(Enum):
 
     SHARED_KEY = "shared key"
     CERTIFICATE = "certificate key"
+    APNS_KEY = "APNs key"
     TOKEN = "pass token"
 
 
@@ -33,7 +34,7 @@ class SharedKey:
 
 @frozen
 class Sealed:
-    """One sealed thing and the row it stands in. ``within`` is a shared key's purpose, or a pass type."""
+    """One sealed thing and the row it stands in. ``within`` is a shared key's purpose, a tenant, or a pass type."""
 
     kind: Sealable
     within: str

@@ -67,6 +67,7 @@ class Kind(StrEnum):
     CERTIFICATE_PROMOTED = "certificate_promoted"
     CERTIFICATE_ROLLED_BACK = "certificate_rolled_back"
     CERTIFICATE_RETIRED = "certificate_retired"
+    PUSH_CREDENTIAL_CHOSEN = "push_credential_chosen"
     CIRCUIT_OPENED = "circuit_opened"
     TEMPLATE_REFUSED = "template_refused"
 
@@ -106,6 +107,7 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.CERTIFICATE_PROMOTED: Trip.CERTIFICATE,
     Kind.CERTIFICATE_ROLLED_BACK: Trip.CERTIFICATE,
     Kind.CERTIFICATE_RETIRED: Trip.CERTIFICATE,
+    Kind.PUSH_CREDENTIAL_CHOSEN: Trip.PUSH,
     Kind.CIRCUIT_OPENED: Trip.PUSH,
     Kind.TEMPLATE_REFUSED: Trip.CHANGE,
 }

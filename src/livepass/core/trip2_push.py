@@ -14,6 +14,7 @@ from enum import StrEnum
 from livepass.core.authorization import fingerprint
 from livepass.core.budget import score_after
 from livepass.core.model import Target
+from livepass.core.provider_token import PushKey
 from livepass.core.timeline import Event, Kind
 
 EXPIRATION_DAYS = 14
@@ -58,6 +59,15 @@ class PushCredential:
     key_pem: bytes = field(repr=False)
     password: bytes = field(repr=False)
 
+    @property
+    def said(self) -> str:
+        """What people call it."""
+        return f"the certificate {self.id}"
+
+
+Credential = PushCredential | PushKey
+"""What a sender shows to APNs: a certificate of one pass type, or a key of a team."""
+
 
 def random_uuid(drawn: bytes) -> str:
     """A random (version 4) UUID of 16 random bytes in its canonical form, as ``apns-id`` wants it."""
@@ -101,6 +111,9 @@ ANSWERS: Mapping[tuple[int, str], Next] = {
     (403, "ExpiredProviderToken"): Next.STOP_CREDENTIAL,
     (403, "InvalidProviderToken"): Next.STOP_CREDENTIAL,
     (403, "MissingProviderToken"): Next.STOP_CREDENTIAL,
+    (403, "UnrelatedKeyIdInToken"): Next.STOP_CREDENTIAL,
+    (403, "BadEnvironmentKeyIdInToken"): Next.STOP_CREDENTIAL,
+    (403, "BadEnvironmentKeyInToken"): Next.STOP_CREDENTIAL,
     (403, "Forbidden"): Next.STOP_CREDENTIAL,
     (0, "CertificateRefused"): Next.STOP_CREDENTIAL,
     # Load and accidents. Apple asks for 15 minutes after a 5xx.

@@ -28,11 +28,12 @@ class Phone:
 
 @frozen
 class Circuit:
-    """Pushes of a pass type that stand still because APNs refused the credential."""
+    """Pushes of a pass type that stand still because APNs refused the credential: an APNs key, or the certificate."""
 
     open_until: int
     reason: str
     opened_at: int
+    push_key_id: str | None = None
 
 
 @frozen

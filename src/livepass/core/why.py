@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from livepass.core.authorization import NO_TOKEN
 from livepass.core.misdirected import DOUBLED
+from livepass.core.provider_token import meaning, to_certificate
 from livepass.core.retelling import RETELL_FIRST_MS
 from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
 from livepass.core.trip2_push import HOUR, MINUTE, UNASKED_LADDER, Next, action_for
@@ -137,6 +138,25 @@ def _circuit(view: View) -> Found | None:
     if circuit is None or circuit.open_until <= view.now:
         return None
     return Found({"reason": circuit.reason}, again_at=circuit.open_until)
+
+
+def _of_key(rule: Rule) -> Rule:
+    """The same, where what was refused is an APNs key: which one, what its refusal means, and what to do."""
+
+    def of_key(view: View) -> Found | None:
+        found, circuit = rule(view), view.facts.circuit
+        if found is None or circuit is None or circuit.push_key_id is None:
+            return None
+        known, pass_type = meaning(str(found.words["reason"])), view.facts.pass_.pass_type
+        words = {
+            "key": circuit.push_key_id,
+            "means": f" ({known.means})" if known.means else "",
+            "do": known.do[0].upper() + known.do[1:],
+            "back": to_certificate(pass_type),
+        }
+        return replace(found, words={**found.words, **words})
+
+    return of_key
 
 
 def _held_back(view: View) -> Found | None:
@@ -287,7 +307,9 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP205", _PUSH | _ASK, _dead("BadDeviceToken")),
     ("LP203", _PUSH | _ASK, _dead()),
     ("LP201", _PUSH, _no_worker),
+    ("LP212", _PUSH, _of_key(_circuit)),
     ("LP202", _PUSH, _circuit),
+    ("LP212", _PUSH, _of_key(_push_answered(Next.STOP_CREDENTIAL))),
     ("LP202", _PUSH, _push_answered(Next.STOP_CREDENTIAL)),
     ("LP206", _PUSH, _no_answer),
     ("LP207", _PUSH, _push_answered(Next.LATER, Next.MUCH_LATER, Next.QUARANTINE, Next.TOKEN_DEAD)),

@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from livepass.core.authorization import derive_token
 from livepass.core.model import Certificate, TokenSource
+from livepass.core.provider_token import ApnsKey, PushKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.core.trip2_push import PushCredential
+from livepass.keys import push_keys
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.pkpass import CertificateFacts, CertificateRefused, Signer
 
@@ -70,6 +72,7 @@ class SealedKeyRing:
         self._password = password
         self._opened: dict[tuple[str, bytes], OpenedIdentity] = {}
         self._opening = threading.Lock()
+        self._push_keys: dict[ApnsKey, PushKey] = {}
         self._shared: dict[str, bytes] = {}
         self._adopted: dict[str, bytes] = {}
         self._closed: dict[str, CannotUnseal] = {}
@@ -163,6 +166,24 @@ class SealedKeyRing:
 
     def _unseal(self, one: Sealed) -> bytes:
         return self._secrets.unseal(one.sealed, _purpose(one.kind, one.within, one.id))
+
+    # ── APNs keys
+
+    def from_p8(
+        self, data: bytes, *, tenant: str, key_id: str, team: str, topics: Sequence[str], environment: str, now: int
+    ) -> ApnsKey:
+        """Take in an APNs key. Raises ``KeyRefused`` with a hint."""
+        push_keys.check_ids(key_id, team)
+        sealed = self.seal(Sealable.APNS_KEY, tenant, key_id, push_keys.read_p8(data))
+        return ApnsKey(tenant, key_id, team, tuple(topics), environment, sealed, now, None)
+
+    def open_push_key(self, key: ApnsKey) -> PushKey:
+        """The key, opened once. Raises ``CannotUnseal``."""
+        opened = self._push_keys.get(key)
+        if opened is None:
+            key_der = self._unseal(Sealed(Sealable.APNS_KEY, key.tenant, key.id, key.key_sealed))
+            opened = self._push_keys[key] = push_keys.opened(key_der, key.id, key.team)
+        return opened
 
     # ── certificates
 

@@ -26,7 +26,7 @@ SCOPES: Mapping[Scope, str] = {
     "passes:write": "issue, change, void and erase passes",
     "pushes:write": "send due pushes at once",
     "templates:write": "publish templates",
-    "certs:admin": "import and list certificates",
+    "certs:admin": "import and list certificates and APNs keys, and choose which of them push",
     "keys:admin": "create, list and revoke API keys",
     "logs:read": "read what phones say",
 }

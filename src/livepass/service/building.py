@@ -10,8 +10,10 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from livepass.core.model import Pass
+from livepass.core.model import Pass, PassType
+from livepass.core.provider_token import IMPORT, to_certificate
 from livepass.core.rotation import signing, signing_for
+from livepass.core.trip2_push import Credential
 from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
@@ -87,6 +89,22 @@ class Builder:
             return self._keys.open(certificate)
         except PkpassError as error:
             raise CannotBuild(error.reason, error.hint) from error
+
+    async def push_credential(self, row: PassType) -> Credential:
+        """What pushes for a pass type: the key that was chosen, or its live certificate. Never one for the other."""
+        if row.push_key_id is None:
+            return (await self.identity(row.pass_type)).push_credential()
+        back = f"or push with the certificate: {to_certificate(row.pass_type)}"
+        key = await self._store.apns_key(row.tenant, row.push_key_id)
+        if key is None:
+            raise CannotBuild(
+                f"APNs key {row.push_key_id} is not in the database",
+                f"import it: {IMPORT}; {back}",
+            )
+        try:
+            return self._keys.open_push_key(key)
+        except PkpassError as error:
+            raise CannotBuild(error.reason, f"{error.hint}; {back}") from error
 
     async def template(self, tenant: str, name: str, revision: str | None) -> Template | None:
         """A template's revision, ready to build from; ``None`` when there is none. No revision: the current one."""

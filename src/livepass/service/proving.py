@@ -65,10 +65,11 @@ async def try_pushing(identity: Identity, prober: Prober, apns_id: str, now: int
     """
     message = PushMessage(push_token or NOBODY, identity.facts.pass_type, apns_id, now // 1000 + 600)
     answer = await prober(identity.push_credential(), message)
-    return Tried(_taken(answer), answer.status, answer.reason)
+    return Tried(taken(answer), answer.status, answer.reason)
 
 
-def _taken(answer: PushAnswer) -> bool | None:
+def taken(answer: PushAnswer) -> bool | None:
+    """Whether APNs takes the credential for the topic; ``None``: it said nothing that tells."""
     then = action_for(answer.status, answer.reason)
     if then in _ABOUT_THE_TOKEN:
         return True

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from livepass.core import budget, trip2_push
 from livepass.core.authorization import fingerprint
 from livepass.core.model import Target
+from livepass.core.provider_token import PushKey, meaning, to_certificate
 from livepass.core.timeline import Event, Kind
-from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, TokenErrors
+from livepass.core.trip2_push import Credential, Outcome, PushAnswer, TokenErrors
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.presence import Slowest
 from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tx
@@ -175,8 +176,8 @@ class Dispatcher:
         elif go:
             await self._send(go, batch)
         await batch.record()
-        if batch.refused is not None and self._refused is not None:
-            await self._refused(batch.targets[0].pass_type, *batch.refused)
+        if batch.refused and batch.credential is not None and self._refused is not None:
+            await self._refused(batch.targets[0].pass_type, batch.credential.id, batch.refused)
 
     async def _keep_pace(self) -> None:
         """Every push brings an ask and a fetch: do not send faster than those can be answered, here or elsewhere."""
@@ -216,16 +217,20 @@ class Dispatcher:
             jitter = 0.8 + 0.4 * self._chance.fraction()
             target = by_token[answer.message.push_token]
             batch.add(
-                trip2_push.read_answer(target, answer, self._clock.now(), jitter, trust_token_errors=errors.believable),
-                credential.id,
+                trip2_push.read_answer(target, answer, self._clock.now(), jitter, trust_token_errors=errors.believable)
             )
 
         await self._sender.send(credential, messages, answered)
 
-    async def _credential(self, pass_type: str, batch: _Batch, targets: Sequence[Target]) -> PushCredential | None:
-        """The live certificate's. Without one the type waits, as after a refusal: no token is to blame."""
+    async def _credential(self, pass_type: str, batch: _Batch, targets: Sequence[Target]) -> Credential | None:
+        """The chosen key's or the live certificate's, asked for anew each time: another process may have changed it.
+        Without one the type waits, as after a refusal: no token is to blame.
+        """
+        row = await self._store.pass_type(pass_type)
+        assert row is not None, "targets belong to a pass type"
+        batch.push_key_id = row.push_key_id
         try:
-            credential = (await self._builder.identity(pass_type)).push_credential()
+            credential = batch.credential = await self._builder.push_credential(row)
         except CannotBuild as error:
             log.error("cannot push %s: %s (%s)", pass_type, error, error.hint)
             now = self._clock.now()
@@ -234,10 +239,9 @@ class Dispatcher:
                 batch.hold(target, now + trip2_push.CIRCUIT_MS, None)
             await batch.flush_held()
             return None
-        old = self._credentials.get(pass_type)
-        if old is not None and old != credential.id:
+        old, self._credentials[pass_type] = self._credentials.get(pass_type), credential.id
+        if old is not None and old not in self._credentials.values():  # a key pushes for several pass types
             self._scheduler.spawn(self._sender.retire(old), "retire-credential")
-        self._credentials[pass_type] = credential.id
         return credential
 
 
@@ -246,8 +250,10 @@ class _Batch:
 
     def __init__(self, store: Store, lease: str, clock: Clock, targets: Sequence[Target], claimed_at: int) -> None:
         self.targets = targets
-        self.refused: tuple[str, str] | None = None
+        self.refused = ""
         self.claimed_at = claimed_at
+        self.credential: Credential | None = None
+        self.push_key_id: str | None = None
         self._store = store
         self._lease = lease
         self._clock = clock
@@ -256,11 +262,11 @@ class _Batch:
         self._events: list[Event] = []
         self._circuits: dict[str, tuple[int, str]] = {}
 
-    def add(self, outcome: Outcome, credential_id: str) -> None:
+    def add(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         if outcome.stop_until is not None:
             reason = str(outcome.event.detail.get("reason", outcome.event.detail["status"]))
-            self.refused = credential_id, reason
+            self.refused = reason
             self.stop(outcome.target.pass_type, outcome.stop_until, reason)
 
     def hold(self, target: Target, until: int, noticed_at: int | None) -> None:
@@ -294,11 +300,32 @@ class _Batch:
         if not outcomes and not circuits:
             return
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> list[str]:
+            chosen = {pass_type: await tx.lock_push_credential(pass_type) for pass_type in circuits}
             await tx.record_outcomes(self._lease, outcomes, now)
+            opened = []
             for pass_type, (until, reason) in circuits.items():
-                await tx.open_circuit(pass_type, until, reason, now)
-                detail = {"until": until, "reason": reason}
+                row = chosen[pass_type]
+                if row is not None and row.push_key_id != self.push_key_id:
+                    # Another one was chosen meanwhile: what was refused is no reason to wait with that.
+                    await tx.resume_pushes(pass_type, now)
+                    continue
+                opened.append(pass_type)
+                await tx.open_circuit(pass_type, until, reason, now, self.push_key_id)
+                detail = {"until": until, "reason": reason, "key": self.push_key_id}
                 await tx.add_events([Event(Kind.CIRCUIT_OPENED, now, pass_type, detail=detail)])
+            return opened
 
-        await self._store.write(work)
+        for pass_type in await self._store.write(work):
+            if self.credential is not None:
+                log.error("%s", _refused(self.credential, pass_type, circuits[pass_type][1]))
+
+
+def _refused(credential: Credential, pass_type: str, reason: str) -> str:
+    """What APNs refused, and what to do. Nothing is sent with another credential before somebody says so."""
+    said = f"APNs refuses {credential.said} for {pass_type}: {reason}"
+    if not isinstance(credential, PushKey):
+        return f"{said}; pushes wait (livepass apns explain {reason})"
+    known = meaning(reason)
+    means = f" ({known.means})" if known.means else ""
+    return f"{said}{means}; pushes wait. To do: {known.do}. Or push with the certificate: {to_certificate(pass_type)}"

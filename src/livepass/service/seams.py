@@ -32,12 +32,13 @@ if TYPE_CHECKING:
         TokenSource,
     )
     from livepass.core.morning import Behind
+    from livepass.core.provider_token import ApnsKey, PushKey
     from livepass.core.replay import Entry, Page
     from livepass.core.rotation import Link
     from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
     from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
     from livepass.core.timeline import Event
-    from livepass.core.trip2_push import Outcome, PushAnswer, PushCredential, PushMessage
+    from livepass.core.trip2_push import Credential, Outcome, PushAnswer, PushCredential, PushMessage
     from livepass.core.verdict import Circuit, Cohort
     from livepass.pkpass import CertificateFacts
 
@@ -229,6 +230,14 @@ class Reader(Protocol):
     async def lineage(self, pass_type: str) -> Sequence[Link]:
         """All certificates of a pass type, as the rules of their life look at them."""
 
+    async def apns_key(self, tenant: str, key_id: str) -> ApnsKey | None: ...
+
+    async def apns_keys(self, tenant: str) -> Sequence[ApnsKey]:
+        """By id, retired ones too."""
+
+    async def push_key_users(self, tenant: str, key_id: str) -> Sequence[str]:
+        """The pass types that a key pushes for."""
+
     async def template(self, tenant: str, name: str, revision: str | None) -> StoredTemplate | None:
         """``revision`` ``None`` means the current one."""
 
@@ -315,6 +324,20 @@ class Tx(Reader, Protocol):
     async def use_credential(self, pass_type: str, now: int) -> None:
         """Push what waited for a certificate that APNs takes."""
 
+    async def lock_apns_key(self, tenant: str, key_id: str) -> ApnsKey | None:
+        """The key, and nobody else changes or chooses it until the end."""
+
+    async def put_apns_key(self, key: ApnsKey) -> None: ...
+
+    async def choose_push_key(self, pass_type: str, key_id: str | None, now: int) -> None:
+        """Push with that key from now on, or with the certificate; what waited for the other one is due at once."""
+
+    async def lock_push_credential(self, pass_type: str) -> PassType | None:
+        """The pass type, and nobody chooses another credential for it until the end. Before its pushes are written."""
+
+    async def resume_pushes(self, pass_type: str, now: int) -> None:
+        """What waited for a credential need not wait for its next turn."""
+
     async def put_process(self, process: Process) -> None:
         """A sign of life."""
 
@@ -350,7 +373,9 @@ class Tx(Reader, Protocol):
     async def hold_targets(self, lease: str, held: Sequence[tuple[Target, int]]) -> None:
         """Give targets back until an instant each, without having sent anything."""
 
-    async def open_circuit(self, pass_type: str, until: int, reason: str, now: int) -> None: ...
+    async def open_circuit(
+        self, pass_type: str, until: int, reason: str, now: int, push_key_id: str | None = None
+    ) -> None: ...
 
     async def want_now(self, pass_type: str, serial: str | None, now: int) -> int:
         """Make the pushes of a pass (or of a whole type) due now, budget or not; answers how many that are, or will be
@@ -428,7 +453,7 @@ class Sender(Protocol):
 
     async def send(
         self,
-        credential: PushCredential,
+        credential: Credential,
         messages: Sequence[PushMessage],
         answered: Callable[[PushAnswer], None],
     ) -> None:
@@ -442,7 +467,7 @@ class Sender(Protocol):
 class Prober(Protocol):
     """One push, on a connection of its own that is closed afterwards."""
 
-    async def __call__(self, credential: PushCredential, message: PushMessage) -> PushAnswer: ...
+    async def __call__(self, credential: Credential, message: PushMessage) -> PushAnswer: ...
 
 
 class Identity(Protocol):
@@ -495,6 +520,14 @@ class KeyRing(Protocol):
 
     def open(self, certificate: Certificate) -> Identity:
         """The certificate, opened; kept open, because opening a key is slow."""
+
+    def from_p8(
+        self, data: bytes, *, tenant: str, key_id: str, team: str, topics: Sequence[str], environment: str, now: int
+    ) -> ApnsKey:
+        """Take in an APNs key, from the bytes of its .p8. Raises ``KeyRefused``."""
+
+    def open_push_key(self, key: ApnsKey) -> PushKey:
+        """The key, opened; kept open. Raises ``PkpassError``."""
 
     def from_p12(self, data: bytes, password: str, now: int) -> Certificate: ...
 

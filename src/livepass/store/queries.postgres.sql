@@ -19,6 +19,14 @@ SELECT pg_try_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || :devi
 -- name: lock_crowd_if_free
 SELECT pg_try_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || chr(10) || chr(10) || :serial, 0));
 
+-- name: lock_push_credential
+-- Whoever holds pushes of a pass type back says which credential was refused: not while another one is being chosen.
+SELECT 1 FROM pass_type WHERE pass_type = :pass_type FOR SHARE;
+
+-- name: lock_apns_key
+-- A key is not retired while it is being chosen, nor replaced by one that does not suit.
+SELECT 1 FROM apns_key WHERE tenant = :tenant AND id = :id FOR UPDATE;
+
 -- name: lock_pass
 -- A pass that is joined must stay; that it changes meanwhile does not matter.
 SELECT 1 FROM pass WHERE pass_type = :pass_type AND serial = :serial FOR KEY SHARE;
@@ -157,7 +165,7 @@ RETURNING 1;
 WITH waiting AS MATERIALIZED (
   SELECT push_token FROM push_target
    WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
-     AND attempts = 0
+     AND (attempts = 0 OR pushed < wanted)
    ORDER BY push_token FOR NO KEY UPDATE)
 UPDATE push_target g SET next_at = greatest(:now, g.hold_until)
   FROM waiting WHERE g.pass_type = :pass_type AND g.push_token = waiting.push_token;

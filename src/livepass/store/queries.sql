@@ -25,10 +25,10 @@ VALUES (:pass_type, :tenant, :team, :now)
 ON CONFLICT (pass_type) DO UPDATE SET team = excluded.team WHERE pass_type.team = '' AND excluded.team <> '';
 
 -- name: pass_type
-SELECT pass_type, tenant, team FROM pass_type WHERE pass_type = :pass_type;
+SELECT pass_type, tenant, team, push_key_id FROM pass_type WHERE pass_type = :pass_type;
 
 -- name: pass_types
-SELECT pass_type, tenant, team FROM pass_type ORDER BY pass_type;
+SELECT pass_type, tenant, team, push_key_id FROM pass_type ORDER BY pass_type;
 
 -- name: pass
 -- A pass older than the present history counts as changed when that began.
@@ -512,7 +512,7 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
  WHERE pass_type = :pass_type AND kind = 'asked_unknown' ORDER BY id DESC LIMIT :limit;
 
 -- name: circuit
-SELECT open_until, reason, opened_at FROM circuit WHERE pass_type = :pass_type;
+SELECT open_until, reason, opened_at, push_key_id FROM circuit WHERE pass_type = :pass_type;
 
 -- name: pushed_and_asked
 -- Of a sample (push tokens are random, so the first ones are as good as any): how many were pushed then, and how many of
@@ -570,9 +570,10 @@ UPDATE push_target
  WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;
 
 -- name: open_circuit
-INSERT INTO circuit (pass_type, open_until, reason, opened_at) VALUES (:pass_type, :until, :reason, :now)
+INSERT INTO circuit (pass_type, open_until, reason, opened_at, push_key_id)
+VALUES (:pass_type, :until, :reason, :now, :push_key_id)
 ON CONFLICT (pass_type) DO UPDATE SET open_until = excluded.open_until, reason = excluded.reason,
-  opened_at = excluded.opened_at;
+  opened_at = excluded.opened_at, push_key_id = excluded.push_key_id;
 
 -- name: close_circuit
 DELETE FROM circuit WHERE pass_type = :pass_type;
@@ -928,21 +929,43 @@ UPDATE certificate
  WHERE pass_type = :pass_type AND id = :id;
 
 -- name: resume_pushes
--- What waited for a certificate need not wait for its next turn.
+-- What waited for a credential need not wait for its next turn; also what had failed before it was refused. Not what
+-- was accepted and waits for an ask, nor what APNs asked patience for.
 UPDATE push_target SET next_at = greatest(:now, hold_until)
  WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now AND lease IS NULL
-   AND attempts = 0;
+   AND (attempts = 0 OR pushed < wanted);
 
 -- name: resumable_up_to
 SELECT count(*) FROM (SELECT 1 FROM push_target
                        WHERE pass_type = :pass_type AND wanted > acked AND dead_at IS NULL AND next_at > :now
-                         AND lease IS NULL AND attempts = 0 LIMIT :limit) one;
+                         AND lease IS NULL AND (attempts = 0 OR pushed < wanted) LIMIT :limit) one;
 
 -- name: resume_targets
--- Not what a phone is owed since: it did not wait for the certificate.
+-- Not what a phone is owed since: it did not wait for the credential.
 UPDATE push_target SET next_at = greatest(:push_at, hold_until)
  WHERE pass_type = :pass_type AND push_token IN (SELECT value FROM json_each(:push_tokens))
-   AND wanted > acked AND wanted <= :seq AND dead_at IS NULL AND next_at > :push_at AND lease IS NULL AND attempts = 0;
+   AND wanted > acked AND wanted <= :seq AND dead_at IS NULL AND next_at > :push_at AND lease IS NULL
+   AND (attempts = 0 OR pushed < wanted);
+
+-- name: apns_key
+SELECT tenant, id, team, topics, environment, key_sealed, created_at, retired_at
+  FROM apns_key WHERE tenant = :tenant AND id = :id;
+
+-- name: apns_keys
+SELECT tenant, id, team, topics, environment, key_sealed, created_at, retired_at
+  FROM apns_key WHERE tenant = :tenant ORDER BY id;
+
+-- name: push_key_users
+SELECT pass_type FROM pass_type WHERE tenant = :tenant AND push_key_id = :id ORDER BY pass_type;
+
+-- name: put_apns_key
+INSERT INTO apns_key (tenant, id, team, topics, environment, key_sealed, created_at, retired_at)
+VALUES (:tenant, :id, :team, :topics, :environment, :key_sealed, :created_at, :retired_at)
+ON CONFLICT (tenant, id) DO UPDATE SET team = excluded.team, topics = excluded.topics,
+  environment = excluded.environment, key_sealed = excluded.key_sealed, retired_at = excluded.retired_at;
+
+-- name: choose_push_key
+UPDATE pass_type SET push_key_id = :push_key_id WHERE pass_type = :pass_type;
 
 -- name: api_key
 SELECT id, tenant, name, secret_hash, scopes, pass_types, created_at, last_used_at, revoked_at
@@ -976,6 +999,8 @@ SELECT 'shared key', substr(sealed, 2, 8), count(*) FROM shared_key GROUP BY sub
 UNION ALL
 SELECT 'certificate key', substr(key_sealed, 2, 8), count(*) FROM certificate GROUP BY substr(key_sealed, 2, 8)
 UNION ALL
+SELECT 'APNs key', substr(key_sealed, 2, 8), count(*) FROM apns_key GROUP BY substr(key_sealed, 2, 8)
+UNION ALL
 SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
  WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8);
 
@@ -989,6 +1014,11 @@ SELECT pass_type, id, key_sealed FROM certificate
  WHERE (pass_type, id) > (:after_under, :after_id) AND substr(key_sealed, 2, 8) <> :secret
  ORDER BY pass_type, id LIMIT :limit;
 
+-- name: apns_keys_sealed_otherwise
+SELECT tenant, id, key_sealed FROM apns_key
+ WHERE (tenant, id) > (:after_under, :after_id) AND substr(key_sealed, 2, 8) <> :secret
+ ORDER BY tenant, id LIMIT :limit;
+
 -- name: tokens_sealed_otherwise
 SELECT pass_type, serial, token_sealed FROM pass
  WHERE (pass_type, serial) > (:after_under, :after_id) AND token_sealed IS NOT NULL
@@ -1001,6 +1031,9 @@ UPDATE shared_key SET sealed = :sealed WHERE purpose = :under AND id = :id AND s
 
 -- name: reseal_certificate
 UPDATE certificate SET key_sealed = :sealed WHERE pass_type = :under AND id = :id AND key_sealed = :was;
+
+-- name: reseal_apns_key
+UPDATE apns_key SET key_sealed = :sealed WHERE tenant = :under AND id = :id AND key_sealed = :was;
 
 -- name: reseal_token
 UPDATE pass SET token_sealed = :sealed WHERE pass_type = :under AND serial = :id AND token_sealed = :was;

@@ -28,6 +28,7 @@ from livepass.core.model import (
     TokenSource,
 )
 from livepass.core.morning import Behind, extrapolated
+from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
@@ -383,6 +384,16 @@ class Reading:
     async def lineage(self, pass_type: str) -> Sequence[Link]:
         return [rows.link(row) for row in await self._db.rows("lineage", {"pass_type": pass_type})]
 
+    async def apns_key(self, tenant: str, key_id: str) -> ApnsKey | None:
+        row = await self._one("apns_key", tenant=tenant, id=key_id)
+        return None if row is None else rows.apns_key(row)
+
+    async def apns_keys(self, tenant: str) -> Sequence[ApnsKey]:
+        return [rows.apns_key(row) for row in await self._db.rows("apns_keys", {"tenant": tenant})]
+
+    async def push_key_users(self, tenant: str, key_id: str) -> Sequence[str]:
+        return [row[0] for row in await self._db.rows("push_key_users", {"tenant": tenant, "id": key_id})]
+
     async def shared_keys(self) -> Sequence[SharedKey]:
         return [SharedKey(*row) for row in await self._db.rows("shared_keys", {})]
 
@@ -397,6 +408,8 @@ class Reading:
             found = await self._db.rows("shared_keys_sealed_otherwise", key)
         elif kind is Sealable.CERTIFICATE:
             found = await self._db.rows("certificates_sealed_otherwise", key)
+        elif kind is Sealable.APNS_KEY:
+            found = await self._db.rows("apns_keys_sealed_otherwise", key)
         else:
             found = await self._db.rows("tokens_sealed_otherwise", key)
         return [Sealed(kind, *row) for row in found]

@@ -20,6 +20,7 @@ from livepass.core.model import (
     TokenSource,
     Watermarks,
 )
+from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind
 
@@ -171,6 +172,15 @@ def certificate_parameters(row: Certificate) -> Mapping[str, Any]:
         " chain_pem key_sealed created_at proven_at promoted_at retired_at revoked_at canary_percent"
     )
     return {name: getattr(row, name) for name in names.split()} | {"nfc": int(row.nfc)}
+
+
+def apns_key(row: Row) -> ApnsKey:
+    return ApnsKey(row[0], row[1], row[2], tuple(orjson.loads(row[3])), *row[4:8])
+
+
+def apns_key_parameters(row: ApnsKey) -> Mapping[str, Any]:
+    names = "tenant id team environment key_sealed created_at retired_at"
+    return {name: getattr(row, name) for name in names.split()} | {"topics": orjson.dumps(row.topics).decode()}
 
 
 def process_parameters(row: Process) -> Mapping[str, Any]:

@@ -71,6 +71,21 @@ INVARIANTS: Mapping[str, Invariant] = {
         "make a certificate of the pass type's own team live: livepass cert list shows them",
         "pass_type certificate",
     ),
+    "push_key_missing": Invariant(
+        "nothing is pushed for the pass type: the APNs key that pushes is not there",
+        "livepass apns-key import FILE.p8; or with the certificate: livepass apns-key use TYPE --certificate",
+        "pass_type key",
+    ),
+    "push_key_retired": Invariant(
+        "the pass type is pushed with an APNs key that was retired",
+        "livepass apns-key use TYPE KEYID, or livepass apns-key use TYPE --certificate",
+        "pass_type key",
+    ),
+    "push_key_of_another_team": Invariant(
+        "APNs refuses an APNs key of another team than the pass type's",
+        "use a key of that team, or livepass apns-key use TYPE --certificate",
+        "pass_type key",
+    ),
     "registration_without_pass": Invariant("a phone follows a pass that is gone: it can be told of nothing", _RESTORE),
     "registration_without_device": Invariant("nobody knows where to push: the phone's record is gone", _RESTORE),
     "device_without_target": Invariant(

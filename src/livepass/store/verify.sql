@@ -41,6 +41,19 @@ SELECT c.pass_type, c.id FROM certificate c
 SELECT c.pass_type, c.id FROM certificate c JOIN pass_type t ON t.pass_type = c.pass_type
  WHERE c.promoted_at IS NOT NULL AND c.retired_at IS NULL AND c.team <> t.team;
 
+-- name: push_key_missing
+SELECT t.pass_type, t.push_key_id FROM pass_type t
+ WHERE t.push_key_id IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM apns_key k WHERE k.tenant = t.tenant AND k.id = t.push_key_id);
+
+-- name: push_key_retired
+SELECT t.pass_type, k.id FROM pass_type t JOIN apns_key k ON k.tenant = t.tenant AND k.id = t.push_key_id
+ WHERE k.retired_at IS NOT NULL;
+
+-- name: push_key_of_another_team
+SELECT t.pass_type, k.id FROM pass_type t JOIN apns_key k ON k.tenant = t.tenant AND k.id = t.push_key_id
+ WHERE t.team <> '' AND k.team <> t.team;
+
 -- name: registration_without_pass
 SELECT r.pass_type, r.serial, r.device_id FROM registration r
  WHERE NOT EXISTS (SELECT 1 FROM pass p WHERE p.pass_type = r.pass_type AND p.serial = r.serial);

@@ -18,7 +18,7 @@ from livepass.store.schema import PRESENT_MS
 from livepass.store.writing import Writing
 
 ARCHIVED = (
-    *("installation", "shared_key", "api_key"),
+    *("installation", "shared_key", "api_key", "apns_key"),
     *("pass_type", "certificate", "template", "template_revision", "circuit"),
     *("counter", "pass", "device", "registration", "push_target", "fan_out", "event"),
 )

@@ -16,12 +16,14 @@ from livepass.core.model import (
     ApiKey,
     Certificate,
     Counter,
+    PassType,
     Process,
     Prunable,
     StoredTemplate,
     Target,
     TokenSource,
 )
+from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SharedKey
 from livepass.core.timeline import Event, Kind
@@ -324,8 +326,16 @@ class Writing(Twins):
             ],
         )
 
-    async def open_circuit(self, pass_type: str, until: int, reason: str, now: int) -> None:
-        await self._db.run("open_circuit", {"pass_type": pass_type, "until": until, "reason": reason, "now": now})
+    async def lock_push_credential(self, pass_type: str) -> PassType | None:
+        if not self._db.one_writer:
+            await self._db.rows("lock_push_credential", {"pass_type": pass_type})
+        return await self.pass_type(pass_type)
+
+    async def open_circuit(
+        self, pass_type: str, until: int, reason: str, now: int, push_key_id: str | None = None
+    ) -> None:
+        circuit = {"pass_type": pass_type, "until": until, "reason": reason, "now": now, "push_key_id": push_key_id}
+        await self._db.run("open_circuit", circuit)
 
     async def retell(self, now: int, limit: int) -> int:
         due = {"now": now, "limit": limit}
@@ -405,6 +415,20 @@ class Writing(Twins):
         await self.resume_pushes(pass_type, now)
         await self._db.run("close_circuit", {"pass_type": pass_type})
 
+    async def lock_apns_key(self, tenant: str, key_id: str) -> ApnsKey | None:
+        if not self._db.one_writer:
+            await self._db.rows("lock_apns_key", {"tenant": tenant, "id": key_id})
+        return await self.apns_key(tenant, key_id)
+
+    async def put_apns_key(self, key: ApnsKey) -> None:
+        await self._db.run("put_apns_key", rows.apns_key_parameters(key))
+
+    async def choose_push_key(self, pass_type: str, key_id: str | None, now: int) -> None:
+        key = {"pass_type": pass_type}
+        await self._db.run("choose_push_key", {**key, "push_key_id": key_id})
+        await self.resume_pushes(pass_type, now)
+        await self._db.run("close_circuit", key)
+
     async def add_shared_key(self, key: SharedKey) -> None:
         await self._db.run(
             "add_shared_key",
@@ -420,6 +444,8 @@ class Writing(Twins):
             await self._db.run_many("reseal_shared_key", changes)
         elif kind is Sealable.CERTIFICATE:
             await self._db.run_many("reseal_certificate", changes)
+        elif kind is Sealable.APNS_KEY:
+            await self._db.run_many("reseal_apns_key", changes)
         else:
             await self._db.run_many("reseal_token", changes)
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from livepass.core.shedding import Level
 from livepass.service.access import Access, Caller
+from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
@@ -23,7 +24,16 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
-from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes, issuer_rotation, openapi, problems
+from livepass.web import (
+    issuer_admin,
+    issuer_apns_keys,
+    issuer_batch,
+    issuer_lists,
+    issuer_passes,
+    issuer_rotation,
+    openapi,
+    problems,
+)
 from livepass.web.bodies import body_of, query_of, segments_of
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
@@ -53,6 +63,7 @@ OPERATIONS = (
     *issuer_lists.OPERATIONS,
     *issuer_admin.OPERATIONS,
     *issuer_rotation.OPERATIONS,
+    *issuer_apns_keys.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -70,10 +81,14 @@ class IssuerApp:
         rotating: Rotating,
         clock: Clock,
         load: Load | None = None,
+        *,
+        apns_keys: ApnsKeys,
     ) -> None:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
-        self._services = Services(store, access, issuing, publishing, rotating, clock, self._load, explaining)
+        self._services = Services(
+            store, access, issuing, publishing, rotating, clock, self._load, explaining, apns_keys
+        )
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

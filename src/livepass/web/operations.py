@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from livepass.service.access import Access, Caller, Scope
+from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
@@ -41,6 +42,7 @@ class Services:
     clock: Clock
     load: Load
     explaining: Explaining
+    apns_keys: ApnsKeys
 
 
 @dataclass(frozen=True, slots=True)

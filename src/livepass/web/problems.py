@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 TITLES: Mapping[str, str] = {
+    "apns_key_closed": "This APNs key cannot be opened",
+    "apns_key_refused": "This APNs key cannot push",
+    "apns_not_asked": "APNs did not answer for this APNs key",
     "busy": "Others are changing the same thing",
     "cannot_build": "This pass cannot be built now",
     "certificate_refused": "This certificate cannot sign passes",
@@ -37,12 +40,14 @@ TITLES: Mapping[str, str] = {
     "forbidden": "This API key may not do that",
     "foreign_pass_type": "This API key is for other pass types",
     "identity": "The template names another pass",
+    "in_use": "This is in use",
     "internal": "livepass failed; this is not your request's fault",
     "invalid": "The request is not valid",
     "lint": "Wallet would refuse this pass",
     "malformed": "The request cannot be read",
     "method_not_allowed": "This address does not do that",
     "missing_scope": "This API key lacks a scope",
+    "no_apns_key": "There is no such APNs key",
     "no_certificate": "No certificate is live for this pass type",
     "no_revision": "There is no such revision",
     "no_route": "There is nothing at this address",
@@ -50,6 +55,7 @@ TITLES: Mapping[str, str] = {
     "not_found": "There is no such thing",
     "overloaded": "Phones come first now",
     "package": "The file cannot be used",
+    "retired": "This is out of use",
     "stopping": "This process is about to end",
     "template": "This is not a usable template",
     "template_data": "The data does not fit the template",
@@ -59,7 +65,9 @@ TITLES: Mapping[str, str] = {
     "unknown_field": "The request has a field that we do not know",
     "unproven": "This certificate could not sign a sample",
     "unsupported_media_type": "The body is of another kind than this call takes",
-    "wrong_team": "This certificate belongs to another team",
+    "wrong_environment": "This APNs key is for Apple's other environment",
+    "wrong_team": "This credential belongs to another team",
+    "wrong_topic": "This APNs key is limited to other topics",
 }
 
 

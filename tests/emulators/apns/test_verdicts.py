@@ -130,8 +130,8 @@ def test_one_thing_spoilt_in_the_credential(credential: Credential | None, reaso
     assert judge(REQUEST, credential, DEVICE, NOW) == Verdict(REASONS[reason].status, reason)
 
 
-def test_a_provider_token_is_never_valid_here():
-    assert judge(with_headers(authorization="bearer x"), None, DEVICE, NOW).reason == "InvalidProviderToken"
+def test_a_key_without_limits_may_push_to_all_topics():
+    assert judge(REQUEST, replace(CREDENTIAL, topics=None, by_token=True), DEVICE, NOW).accepted
 
 
 def test_without_a_single_topic_the_topic_must_be_named():

@@ -7,6 +7,7 @@ in ``server.py``.
 from livepass.emulators.apns.chaos import FAULTS, PRESETS, Chaos, Fault
 from livepass.emulators.apns.history import Entry
 from livepass.emulators.apns.phones import Push, UnknownToken
+from livepass.emulators.apns.provider_token import ProviderKey
 from livepass.emulators.apns.server import ApnsServer
 from livepass.emulators.apns.sink import Sink
 from livepass.emulators.apns.verdicts import REASONS, Reason, Verdict
@@ -19,6 +20,7 @@ __all__ = [
     "Chaos",
     "Entry",
     "Fault",
+    "ProviderKey",
     "Push",
     "Reason",
     "Sink",

@@ -39,6 +39,7 @@ from h2.settings import SettingCodes, Settings
 from hpack import NeverIndexedHeaderTuple
 
 from livepass.emulators.apns.chaos import NO_CHAOS, Fault, Plan
+from livepass.emulators.apns.provider_token import Bearer
 from livepass.emulators.apns.service import Answer, Asked, Service
 from livepass.emulators.apns.verdicts import Credential
 from livepass.emulators.apns.wire import SETTINGS, STREAMS_VIOLATED, Incoming, goaway_frame
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._service = owner.service
         self._credential: Credential | None = None
         self._problem: str | None = None  # what was wrong with it when the connection began
+        self._bearer = Bearer(owner.service.provider)
         self._transport: asyncio.Transport | None = None
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         self._h2.config.validate_outbound_headers = False
@@ -91,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._limit = 0
         self._limit_wanted = 0
         self._unacknowledged = True
+        self._unproven = False
         self._closing: asyncio.TimerHandle | None = None
 
     # -- asyncio ----------------------------------------------------------------------------------------------------
@@ -99,7 +102,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._credential = self._owner.credential(transport.get_extra_info("ssl_object"))
         self._problem = self._service.standing.problem(self._credential)
-        self._limit = self._limit_wanted = self._owner.max_concurrent_streams
+        # Apple: with provider tokens one stream only, until a request with a valid one was posted.
+        self._unproven = self._credential is None and bool(self._service.provider.keys)
+        most = self._owner.max_concurrent_streams
+        self._limit = self._limit_wanted = min(1, most) if self._unproven else most
         values = SETTINGS | {SettingCodes.MAX_CONCURRENT_STREAMS: self._limit}
         self._h2.local_settings = Settings(client=False, initial_values=values)
         self._h2.decoder.max_header_list_size = values[SettingCodes.MAX_HEADER_LIST_SIZE]
@@ -173,7 +179,7 @@ class Connection(asyncio.Protocol):
 
     def limit_streams(self, limit: int) -> None:
         """Announce MAX_CONCURRENT_STREAMS ``limit``; it binds the sender from its acknowledgement on."""
-        self._limit_wanted = limit
+        self._limit_wanted = min(1, limit) if self._unproven else limit
         self._announce_limit()
         self._flush()
 
@@ -240,7 +246,10 @@ class Connection(asyncio.Protocol):
         if incoming is None:
             return
         request = incoming.request()
-        asked = Asked(request, self._credential, self.number, stream)
+        credential = self._credential
+        if credential is None:
+            credential = self._bearer.credential(request.headers.get("authorization"), self._service.standing.now())
+        asked = Asked(request, credential, self.number, stream)
         if self._last_stream is not None and stream > self._last_stream:
             self._service.leave_unprocessed(asked, "goaway")
             return
@@ -318,6 +327,9 @@ class Connection(asyncio.Protocol):
 
     def _adapt_limit(self, asked: Asked, answer: Answer) -> None:
         """Reported for APNs: after a refusal one stream only, after the next success as many as before."""
+        if self._unproven and self._bearer.first is not None:
+            self._unproven = False
+            self.limit_streams(self._owner.max_concurrent_streams)
         if answer.verdict.accepted:
             if self._limit_wanted < self._owner.max_concurrent_streams:
                 self.limit_streams(self._owner.max_concurrent_streams)

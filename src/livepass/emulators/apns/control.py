@@ -14,6 +14,7 @@ from livepass.emulators.apns.chaos import Fault, fault_from_json
 from livepass.emulators.apns.control_http import MAX_HEAD_BYTES, Call, Refused, converse
 from livepass.emulators.apns.listening import closed, place, port_of
 from livepass.emulators.apns.phones import UnknownToken
+from livepass.emulators.apns.provider_token import ProviderKey
 from livepass.emulators.apns.standing import LAPSED
 from livepass.emulators.apns.verdicts import REASONS
 
@@ -197,8 +198,50 @@ async def _goaway(apns: ApnsServer, call: Call) -> object:
 
 
 async def _settings(apns: ApnsServer, call: Call) -> object:
-    apns.limit_streams(_whole(call.document("max_concurrent_streams"), "max_concurrent_streams", 0, MAX_STREAMS))
-    return {"max_concurrent_streams": apns.max_concurrent_streams}
+    given = call.document("max_concurrent_streams", "token_seconds", "token_update_seconds")
+    if not given:
+        raise Refused(400, "name a setting: max_concurrent_streams, token_seconds or token_update_seconds")
+    values = {name: _whole(given, name, 0, MAX_STREAMS) for name in given}
+    if "max_concurrent_streams" in values:
+        apns.limit_streams(values["max_concurrent_streams"])
+    apns.provider.lifetime = values.get("token_seconds", apns.provider.lifetime)
+    apns.provider.updates = values.get("token_update_seconds", apns.provider.updates)
+    return {
+        "max_concurrent_streams": apns.max_concurrent_streams,
+        "token_seconds": apns.provider.lifetime,
+        "token_update_seconds": apns.provider.updates,
+    }
+
+
+async def _keys(apns: ApnsServer, call: Call) -> object:
+    call.expect_query()
+    return {"keys": [key.as_json() for _, key in sorted(apns.provider.keys.items())]}
+
+
+async def _put_key(apns: ApnsServer, call: Call, key_id: str) -> object:
+    given = call.document("team", "pem", "topics", "environment")
+    team, pem, environment = given.get("team"), given.get("pem"), given.get("environment")
+    if not isinstance(team, str) or not isinstance(pem, str):
+        raise Refused(400, 'a key needs {"team": "TEAM123456", "pem": "-----BEGIN …"}: its public key will do')
+    if environment not in (None, "production", "development"):
+        raise Refused(400, '"environment" must be "production", "development" or null')
+    key = ProviderKey.of(key_id, team, pem.encode(), _strings(given, "topics"), environment)
+    apns.know_key(key)
+    return key.as_json()
+
+
+async def _revoke_key(apns: ApnsServer, call: Call, key_id: str) -> object:
+    if not apns.revoke_key(key_id):
+        raise Refused(404, f"no key {key_id[:40]} is known; GET /keys lists them")
+    return {"id": key_id, "known": False}
+
+
+async def _team(apns: ApnsServer, call: Call, team: str) -> object:
+    topics = _strings(call.document("topics"), "topics")
+    if topics is None:
+        raise Refused(400, 'a team needs {"topics": ["pass.x"]}')
+    apns.provider.topics_of_team[team] = frozenset(topics)
+    return {"team": team, "topics": sorted(set(topics))}
 
 
 async def _certificates(apns: ApnsServer, call: Call) -> object:
@@ -282,7 +325,6 @@ ROUTES: tuple[tuple[str, str, Handler, str], ...] = (
     ),
     ("DELETE", "/chaos", _clear_chaos, "switch all faults off, or ?fault=SPEC"),
     ("POST", "/goaway", _goaway, '{"reason": "Shutdown", "last_stream_id": n}: GOAWAY on every connection now'),
-    ("POST", "/settings", _settings, '{"max_concurrent_streams": n} for every connection'),
     ("GET", "/certificates", _certificates, "which client certificates are refused, and how"),
     (
         "PUT",
@@ -294,6 +336,22 @@ ROUTES: tuple[tuple[str, str, Handler, str], ...] = (
     ("DELETE", "/revoked", _forgive, "forget those; what the authority itself revoked stays"),
     ("GET", "/clock", _clock, "what time it is here"),
     ("PUT", "/clock", _move_clock, '{"offset_seconds": n}: be that far ahead of the true time'),
+    (
+        "POST",
+        "/settings",
+        _settings,
+        '{"max_concurrent_streams": n} for every connection; "token_seconds", "token_update_seconds": Apple\'s hour and'
+        " twenty minutes",
+    ),
+    ("GET", "/keys", _keys, "the provider keys (.p8) that are known"),
+    (
+        "PUT",
+        "/keys/{key_id}",
+        _put_key,
+        '{"team": …, "pem": …}: take its tokens; "topics": […] and "environment" limit it',
+    ),
+    ("DELETE", "/keys/{key_id}", _revoke_key, "take its tokens no more"),
+    ("PUT", "/teams/{team}", _team, '{"topics": […]}: what keys of a team may push to; before: everything'),
     ("GET", "/stats", _stats, "counters"),
     ("POST", "/down", _down, "be unreachable"),
     ("POST", "/up", _up, "be back, on the same port"),

@@ -5,8 +5,10 @@ phones by their tokens, push, and read what arrived; switch on chaos, and see wh
 
 Limits, honestly: this follows Apple's published rules and what sender projects report. That a push is accepted here
 promises nothing about Apple: real thresholds, timings, stream limits and some orderings are unknown. There are no
-provider tokens (.p8), no channels and no idle time-out; a connection without client certificate always gets 403. All
-state is lost on exit.
+channels and no idle time-out. All state is lost on exit.
+
+Both kinds of credential are taken: client certificates, and provider tokens (.p8) of the keys that were made known; a
+connection with neither gets 403.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from livepass.emulators.apns.credential import Environment
 from livepass.emulators.apns.history import DEFAULT_LIMIT, Entry, History
 from livepass.emulators.apns.listening import closed, place, port_of
 from livepass.emulators.apns.phones import Phones, Push
+from livepass.emulators.apns.provider_token import Provider, ProviderKey
 from livepass.emulators.apns.secured import Secured
 from livepass.emulators.apns.service import Service
 from livepass.emulators.apns.standing import Lapsed, Revoked, Standing
@@ -97,7 +100,7 @@ class ApnsServer:
         now = self.standing.now
         phones = Phones(now, strict=strict_tokens, grace=grace, burst_limit=burst_limit, burst_seconds=burst_seconds)
         self.chaos = Chaos(seed)
-        self.service = Service(phones, self.chaos, History(history_limit), self.standing)
+        self.service = Service(phones, self.chaos, History(history_limit), self.standing, Provider(environment))
         self._listener: asyncio.Server | None = None
         self._watch: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
@@ -249,6 +252,24 @@ class ApnsServer:
             "max_concurrent_streams": self.max_concurrent_streams,
             "internal_errors": self.internal_errors,
         }
+
+    # -- provider tokens --------------------------------------------------------------------------------------------
+
+    @property
+    def provider(self) -> Provider:
+        """What is known of keys and teams."""
+        return self.service.provider
+
+    def know_key(self, key: ProviderKey) -> None:
+        """Take provider tokens of this key from now on."""
+        self.provider.put(key)
+
+    def revoke_key(self, key_id: str) -> bool:
+        """Take them no more, and close every connection (Apple: open new ones); false when it was not known."""
+        known = self.provider.revoke(key_id)
+        for connection in list(self._connections) if known else ():
+            connection.goaway(None)
+        return known
 
     # -- what connections need (``connection.Owner``) ---------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from livepass.emulators.apns.chaos import Chaos, Fault, Plan
 from livepass.emulators.apns.history import Entry, History, shown_headers
 from livepass.emulators.apns.phones import Phones, Push
+from livepass.emulators.apns.provider_token import Provider
 from livepass.emulators.apns.standing import Standing
 from livepass.emulators.apns.verdicts import Credential, Request, Verdict, judge, refusal, topic_of
 
@@ -42,6 +43,7 @@ class Service:
     chaos: Chaos
     history: History
     standing: Standing
+    provider: Provider
 
     def answer(self, asked: Asked, plan: Plan) -> Answer:
         """Judge, deliver and record one request. A ``status`` fault in ``plan`` takes the place of the judgement."""

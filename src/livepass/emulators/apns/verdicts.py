@@ -133,19 +133,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What the client certificate of a connection allows.
+    """What the client certificate of a connection allows, or the provider token of a request (``by_token``).
 
-    ``topics``: the UID of the subject, or the topics of a multi-topic certificate. ``default_topic`` is the UID of a
+    ``topics``: the UID of the subject, the topics of a multi-topic certificate, or those of a key (``None``: all).
+    ``default_topic`` is the UID of a
     single-topic certificate, and ``None`` when a topic must be named. ``valid_from`` and ``valid_until`` are UNIX
     seconds. ``problem`` is a 403 reason that holds for every request, or ``None``. ``serial`` is the certificate's.
     """
 
-    topics: frozenset[str]
+    topics: frozenset[str] | None
     default_topic: str | None
     valid_from: float
     valid_until: float
     problem: str | None = None
     serial: int | None = None
+    by_token: bool = False
 
     def problem_at(self, now: float) -> str | None:
         """The 403 reason that every request on this connection gets at ``now`` (UNIX seconds), or ``None``."""
@@ -274,7 +276,7 @@ def _push_type(case: _Case) -> str | None:
         return None
     if given not in PUSH_TYPES:
         return "InvalidPushType"
-    by_certificate = case.credential is not None
+    by_certificate = case.credential is not None and not case.credential.by_token
     return "InvalidPushType" if by_certificate and given in TOKEN_ONLY_PUSH_TYPES else None
 
 
@@ -288,18 +290,16 @@ def _token_format(case: _Case) -> str | None:
 
 
 def _credential(case: _Case) -> str | None:
-    # We hold no .p8 keys, so every provider token is a wrong one. On a connection with a client certificate Apple
-    # ignores the authorization header, and so do we.
-    if case.credential is not None:
-        return case.credential.problem_at(case.now)
-    return "InvalidProviderToken" if "authorization" in case.request.headers else "MissingProviderToken"
+    # On a connection with a client certificate Apple ignores the authorization header, and so do we.
+    return case.credential.problem_at(case.now) if case.credential is not None else "MissingProviderToken"
 
 
 def _topic_allowed(case: _Case) -> str | None:
     if not _TOPIC.fullmatch(case.topic):
         return "BadTopic"
     assert case.credential is not None
-    return None if case.topic in case.credential.topics else "TopicDisallowed"
+    topics = case.credential.topics
+    return None if topics is None or case.topic in topics else "TopicDisallowed"
 
 
 def _token_known(case: _Case) -> str | None:
@@ -352,7 +352,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def judge(request: Request, credential: Credential | None, device: DeviceState, now: float) -> Verdict:
-    """What APNs says to ``request``, sent over a connection with ``credential`` (``None``: no client certificate).
+    """What APNs says to ``request``, sent with ``credential`` (``None``: neither a client certificate nor a token).
 
     ``device`` is the state of the token in the path for the topic of the request, ``now`` is UNIX seconds.
     """

@@ -32,11 +32,26 @@ CREATE TABLE shared_key (
   created_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 
+-- Keys for APNs (.p8), sealed with LIVEPASS_SECRET_KEY. topics is a JSON list of those that it is limited to.
+CREATE TABLE apns_key (
+  tenant      TEXT   NOT NULL,
+  id          TEXT   NOT NULL,                -- Apple's: ten letters and digits
+  team        TEXT   NOT NULL,
+  topics      TEXT   NOT NULL,
+  environment TEXT   NOT NULL,
+  key_sealed  BLOB   NOT NULL,
+  created_at  BIGINT NOT NULL,
+  retired_at  BIGINT,
+  PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+
 -- Whose a pass type is. Which certificate signs for it follows from the certificates' own instants.
+-- push_key_id: the APNs key of the tenant that pushes for it; null: the certificate does.
 CREATE TABLE pass_type (
   pass_type      TEXT   NOT NULL PRIMARY KEY,
   tenant         TEXT   NOT NULL,
   team           TEXT   NOT NULL,
+  push_key_id    TEXT,
   created_at     BIGINT NOT NULL
 ) WITHOUT ROWID;
 
@@ -155,12 +170,13 @@ CREATE TABLE fan_out (
   PRIMARY KEY (pass_type, what, serial)
 ) WITHOUT ROWID;
 
--- A credential that APNs refused: nothing of the pass type is sent until then.
+-- A credential that APNs refused: nothing of the pass type is sent until then. push_key_id as in pass_type.
 CREATE TABLE circuit (
-  pass_type  TEXT   NOT NULL PRIMARY KEY,
-  open_until BIGINT NOT NULL,
-  reason     TEXT   NOT NULL,
-  opened_at  BIGINT NOT NULL
+  pass_type   TEXT   NOT NULL PRIMARY KEY,
+  open_until  BIGINT NOT NULL,
+  reason      TEXT   NOT NULL,
+  opened_at   BIGINT NOT NULL,
+  push_key_id TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE template (
