@@ -14,8 +14,10 @@ from livepass.emulators.authority import Issued
 from livepass.service.access import OF_ALL_PASS_TYPES, SCOPES
 from livepass.web.issuer import OPERATIONS
 from livepass.web.operations import Operation
+from provider_keys import Minted
 from web.asgi import ADMIN, NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip, push_token_of, with_api
 
+OF_A_TEAM = ("importApnsKey", "retireApnsKey")
 UNLIMITED = ("publishTemplate",)
 """What a key that is limited to pass types cannot be made for."""
 
@@ -60,6 +62,11 @@ SAMPLES = {
     "rollBackCertificate": Sample("/certificates/{certificate}:rollback", 422, {}),
     "retireCertificate": Sample("/certificates/{certificate}:retire", 422, {}),
     "planCertificates": Sample("/certificate-plan"),
+    "importApnsKey": Sample("/apns-keys", 201, {"p8": "{p8}", "id": "KEY0000009", "team": "TEAM123456"}),
+    "listApnsKeys": Sample("/apns-keys"),
+    "getApnsKey": Sample("/apns-keys/{apns_key}"),
+    "retireApnsKey": Sample("/apns-keys/SPARE00001"),
+    "choosePushCredential": Sample("/pass-types/{type}/push-credential", json={"apns_key": None}),
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
@@ -85,6 +92,7 @@ class Prepared:
         self.p12 = dict(zip((PASS_TYPE, OTHER), (each.p12("sesame") for each in certificates), strict=True))
         self.certificate: dict[str, str] = {}
         self.key: dict[str, str] = {}
+        self.apns_key = {PASS_TYPE: "OURS000001", OTHER: "THEIRS0001"}
 
     async def start(self) -> Prepared:
         for pass_type in (PASS_TYPE, OTHER):
@@ -97,6 +105,11 @@ class Prepared:
             self.api.services.answering.testify(json.dumps({"logs": [line]}).encode())
             await self.api.key("passes:read", pass_types=[pass_type])
         await self.api.services.recorder.settle()
+        team = "TEAM123456"
+        for pass_type, key_id in (*self.apns_key.items(), (None, "SPARE00001")):
+            await self.api.services.apns_keys.import_("default", Minted().p8, key_id, team)
+            if pass_type is not None:
+                await self.api.services.apns_keys.use("default", pass_type, key_id, probe=False)
         for row in await self.api.services.store.certificates(None):
             self.certificate[row.pass_type] = row.id
         for key in await self.api.services.store.api_keys():
@@ -109,6 +122,8 @@ class Prepared:
             "{p12}": base64.b64encode(self.p12.get(pass_type, b"")).decode(),
             "{certificate}": self.certificate.get(pass_type, ""),
             "{key}": self.key.get(pass_type, ""),
+            "{apns_key}": self.apns_key.get(pass_type, ""),
+            '"{p8}"': json.dumps(Minted().p8.decode()),
         }
         for place, value in places.items():
             text = text.replace(place, value)
@@ -140,7 +155,8 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             if operation.name not in UNLIMITED:
                 await knows_no_foreign_pass_type(prepared)
         for scope in operation.scopes or ("passes:read",):
-            limit = None if scope in OF_ALL_PASS_TYPES else [PASS_TYPE]
+            whole = scope in OF_ALL_PASS_TYPES or operation.name in OF_A_TEAM
+            limit = None if whole else [PASS_TYPE]
             key = await api.key(scope, pass_types=limit)
             done = await prepared.call(operation, key)
             assert done.status == SAMPLES[operation.name].status, done.body
@@ -172,10 +188,12 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert (line["ok"], line["problem"]["status"]) == (False, 404)
         elif operation.name in LISTS:
             await shows_none_of(prepared, key)
-        elif operation.name in ("importCertificate", "createKey"):
+        elif operation.name in ("importCertificate", "createKey", "importApnsKey"):
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
-        elif "{id}" in operation.path:
+        elif "{id}" in operation.path or operation.name == "choosePushCredential":
             assert reply.status == 404
+        elif operation.name == "listApnsKeys":
+            assert [one["id"] for one in reply.json()["data"]] == ["OURS000001"]
         elif operation.name == "planCertificates":
             assert [one["pass_type"] for one in reply.json()["data"]] == [PASS_TYPE]
         elif operation.name == "getStats":
