@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ObjectIdentifier
 
-OID_UID = NameOID.USER_ID
 OID_PASS_TYPE_MARKER = ObjectIdentifier("1.2.840.113635.100.6.1.16")
 OID_NFC_MARKER = ObjectIdentifier("1.2.840.113635.100.6.1.26")
 OID_APNS_DEVELOPMENT = ObjectIdentifier("1.2.840.113635.100.6.3.1")
