@@ -87,6 +87,11 @@ class Template:
         """Name → type of every variable; ``declarations`` tells defaults, descriptions and places too."""
         return {name: variable.type for name, variable in self.declarations.items()}
 
+    @property
+    def document(self) -> Mapping[str, object]:
+        """The pass.json as its author wrote it, with its ``${variables}``."""
+        return self._document
+
     def render(self, data: Mapping[str, object], content: Mapping[str, object] | None = None) -> dict[str, object]:
         """A new pass.json: ``data`` fills the variables, then ``content`` is merged over it (RFC 7396).
 
