@@ -18,9 +18,11 @@ from livepass.config import Config, ConfigError
 from livepass.core.history import Reason, Witness, lost_modified
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
+from livepass.outside.authorities import HttpAuthorities
 from livepass.outside.journal_folder import JournalFolder
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
+from livepass.service.admitting import Admitting
 from livepass.service.answering import Answering
 from livepass.service.building import Builder
 from livepass.service.epochs import begin_epochs, say_loudly
@@ -100,6 +102,7 @@ class Services:
     answering: Answering
     issuing: Issuing
     publishing: Publishing
+    admitting: Admitting
     rotating: Rotating
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
@@ -160,6 +163,7 @@ class Services:
             ),
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
+            admitting=Admitting(*(store, keys, clock, chance, scheduler), HttpAuthorities(config.certificate_hosts)),
             rotating=Rotating(store, keys, clock, chance),
             due=due,
         )

@@ -136,7 +136,7 @@ async def publish_and_wait(scene: Scene) -> None:
 async def import_certificate(scene: Scene) -> None:
     issued = certificate(TYPE, 24 * 20)
     made = (issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
-    await scene.do(lambda: scene.process.rotating.import_pem(*made))
+    await scene.do(lambda: scene.process.admitting.import_pem(*made))
 
 
 async def promote(scene: Scene) -> None:

@@ -21,8 +21,10 @@ from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import Secrets
+from livepass.outside.authorities import HttpAuthorities
 from livepass.pkpass import Template, read, verify
 from livepass.runtime import AsyncScheduler
+from livepass.service.admitting import Admitting
 from livepass.service.answering import Answering
 from livepass.service.building import Builder
 from livepass.service.drafting import Wish
@@ -34,7 +36,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import Safekeeping
-from livepass.service.seams import Store
+from livepass.service.seams import Authorities, Store
 
 TYPE = "pass.test.livepass"
 OTHER = "pass.test.other"
@@ -153,6 +155,7 @@ class Rig:
         secrets: Sequence[str] = (SECRET,),
         url: str = URL,
         seed: int = 1,
+        authorities: Authorities | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -168,6 +171,9 @@ class Rig:
         self.issuing = Issuing(self.store, self.keys, self.builder, clock, self.chance, self.due, url)
         self.answering = Answering(self.store, self.keys, self.builder, self.recorder, clock, self.chance)
         self.publishing = Publishing(self.store, self.issuing, clock, self.scheduler)
+        self.admitting = Admitting(
+            *(self.store, self.keys, clock, self.chance, self.scheduler), authorities or HttpAuthorities([])
+        )
         self.rotating = Rotating(self.store, self.keys, clock, self.chance)
         self.dispatcher = Dispatcher(
             self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due
@@ -201,7 +207,7 @@ class Rig:
     # ── issuers
 
     async def certify(self, issued: Issued) -> str:
-        taken = await self.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        taken = await self.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         return taken.certificate.id
 
     async def issue(self, serial: str, points: int = 0, push: Any = "auto", pass_type: str = TYPE) -> Result:

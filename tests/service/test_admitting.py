@@ -10,7 +10,8 @@ import pytest
 
 from livepass.core.timeline import Kind
 from livepass.emulators.authority import Authority, Issued
-from livepass.service.refusals import Forbidden, NotFound, Refusal
+from livepass.service.admitting import Terms
+from livepass.service.refusals import Forbidden, Refusal
 from service.rig import DAY, OTHER, TEAM, TYPE, clock_of, rig
 
 
@@ -19,7 +20,7 @@ def test_the_first_becomes_live_and_the_next_waits(
 ) -> None:
     async def main() -> None:
         async with rig(tmp_path, None, clock=clock_of(pass_certificate), publish=False) as service:
-            taken = await service.rotating.import_p12(pass_certificate.p12("secret"), "secret")
+            taken = await service.admitting.import_p12(pass_certificate.p12("secret"), "secret")
             first = taken.certificate
             assert (first.live, first.pass_type, first.team) == (True, TYPE, TEAM)
             assert first.proven_at == service.clock.now()
@@ -34,7 +35,7 @@ def test_the_first_becomes_live_and_the_next_waits(
                 (Kind.CERTIFICATE_IMPORTED, True),
                 (Kind.CERTIFICATE_IMPORTED, False),
             ]
-            again = await service.rotating.import_p12(pass_certificate.p12("secret"), "secret")
+            again = await service.admitting.import_p12(pass_certificate.p12("secret"), "secret")
             assert (again.certificate.id, again.certificate.live) == (first.id, True)
             assert len(await service.store.certificates(TYPE)) == 2
 
@@ -91,12 +92,12 @@ def test_what_does_not_belong_together_is_refused_with_a_hint(
         async with rig(tmp_path, None, clock=clock_of(issued), publish=False) as service:
             for attempt in attempts:
                 with pytest.raises(Refusal) as refused:
-                    await service.rotating.import_pem(*attempt)
+                    await service.admitting.import_pem(*attempt)
                 assert refused.value.code == "certificate_refused"
                 assert refused.value.hint
             for data, password in ((issued.p12("right"), "wrong"), (b"garbage", "")):
                 with pytest.raises(Refusal) as refused:
-                    await service.rotating.import_p12(data, password)
+                    await service.admitting.import_p12(data, password)
                 assert refused.value.hint
                 assert "right" not in str(refused.value)
             assert await service.store.certificates(None) == []
@@ -126,7 +127,7 @@ def test_one_that_lapses_soon_says_so(tmp_path: Path, authority: Authority) -> N
         issued = authority.pass_certificate(TYPE, TEAM, days=20)
         async with rig(tmp_path, None, clock=clock_of(issued), publish=False) as service:
             service.clock.pass_(9 * DAY)
-            taken = await service.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            taken = await service.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
             [soon] = [problem for problem in taken.problems if problem.rule == "expires-soon"]
             assert soon.message == "the certificate lapses in 10 days"
             assert soon.remedy
@@ -141,28 +142,11 @@ def test_a_key_for_some_types_takes_in_certificates_of_those_alone(tmp_path: Pat
         async with rig(tmp_path, None, clock=clock_of(issued), publish=False) as service:
             for within in ([OTHER], []):
                 with pytest.raises(Forbidden, match=TYPE):
-                    await service.rotating.import_pem(*parts, within=within)
+                    await service.admitting.import_pem(*parts, terms=Terms(within=within))
                 with pytest.raises(Forbidden, match=TYPE):
-                    await service.rotating.import_p12(issued.p12(), "", within=within)
+                    await service.admitting.import_p12(issued.p12(), "", Terms(within=within))
             assert await service.store.certificates(None) == []
-            assert (await service.rotating.import_pem(*parts, within=[TYPE])).certificate.live
-
-    asyncio.run(main())
-
-
-def test_a_certificate_is_found_by_the_beginning_of_its_id(
-    tmp_path: Path, pass_certificate: Issued, authority: Authority
-) -> None:
-    async def main() -> None:
-        async with rig(tmp_path, pass_certificate, publish=False) as service:
-            await service.certify(authority.pass_certificate(TYPE, TEAM))
-            first, second = await service.store.certificates(TYPE)
-            assert (await service.rotating.get(first.id)).id == first.id
-            assert (await service.rotating.get(second.id[:10])).id == second.id
-            for text in ("", "nobody"):
-                with pytest.raises(NotFound) as refused:
-                    await service.rotating.get(text)
-                assert refused.value.hint
+            assert (await service.admitting.import_pem(*parts, terms=Terms(within=[TYPE]))).certificate.live
 
     asyncio.run(main())
 

@@ -12,7 +12,9 @@ from typing import Any, Protocol, TypeVar
 
 from livepass.core.history import Reason
 from livepass.keys.sealing import Secrets
+from livepass.outside.authorities import HttpAuthorities
 from livepass.service import keeping, pushing, recovering, safekeeping
+from livepass.service.admitting import Admitting
 from livepass.service.answering import Answering
 from livepass.service.building import Builder
 from livepass.service.epochs import begin_epochs
@@ -151,6 +153,7 @@ class Process:
         self.answering = Answering(store, keys, builder, recorder, clock, chance, lookout=lookout, journal=journal)
         self.app = PhoneApp(self.answering)
         self.publishing = Publishing(store, issuing, clock, scheduler)
+        self.admitting = Admitting(store, keys, clock, chance, scheduler, HttpAuthorities([]))
         self.rotating = Rotating(store, keys, clock, chance)
         self.dispatcher = Dispatcher(store, around.sender(self), builder, clock, chance, scheduler, due)
         self.keeper = Keeper(store, issuing, clock, scheduler, due)

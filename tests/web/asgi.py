@@ -207,10 +207,10 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
     )
     async with wiring.opened(config) as services:
         access = Access(services.store, services.clock, services.chance, [config.admin_key])
-        parts = (services.issuing, services.publishing, services.rotating)
+        parts = (services.issuing, services.publishing, services.admitting, services.rotating)
         api = Api(services, IssuerApp(services.store, access, *parts, services.clock, services.answering.load))
         for issued in certificates:
-            await services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            await services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")
         yield api
         assert [reply for reply in api.replies if reply.status >= 500] == []

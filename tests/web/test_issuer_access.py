@@ -53,6 +53,9 @@ SAMPLES = {
     "importCertificate": Sample("/certificates", 201, {"p12": "{p12}", "password": "sesame"}),
     "listCertificates": Sample("/certificates"),
     "getCertificate": Sample("/certificates/{certificate}"),
+    "createSigningRequest": Sample("/signing-requests", 201, {"pass_type": "{type}"}),
+    "listSigningRequests": Sample("/signing-requests"),
+    "removeSigningRequest": Sample("/signing-requests/{request}", 204),
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
@@ -63,7 +66,15 @@ SAMPLES = {
     "getOpenapi": Sample("/openapi.json"),
 }
 NAMED_PASS = ("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push")
-LISTS = ("listPasses", "listRegistrations", "listPushes", "listDeviceLogs", "listCertificates", "listKeys")
+LISTS = (
+    "listPasses",
+    "listRegistrations",
+    "listPushes",
+    "listDeviceLogs",
+    "listCertificates",
+    "listKeys",
+    "listSigningRequests",
+)
 
 
 def test_every_operation_has_a_sample() -> None:
@@ -78,6 +89,7 @@ class Prepared:
         self.p12 = dict(zip((PASS_TYPE, OTHER), (each.p12("sesame") for each in certificates), strict=True))
         self.certificate: dict[str, str] = {}
         self.key: dict[str, str] = {}
+        self.request: dict[str, str] = {}
 
     async def start(self) -> Prepared:
         for pass_type in (PASS_TYPE, OTHER):
@@ -89,6 +101,8 @@ class Prepared:
             )
             self.api.services.answering.testify(json.dumps({"logs": [line]}).encode())
             await self.api.key("passes:read", pass_types=[pass_type])
+            made, _ = await self.api.services.admitting.requests.make(pass_type)
+            self.request[pass_type] = made.id
         await self.api.services.recorder.settle()
         for row in await self.api.services.store.certificates(None):
             self.certificate[row.pass_type] = row.id
@@ -102,6 +116,7 @@ class Prepared:
             "{p12}": base64.b64encode(self.p12.get(pass_type, b"")).decode(),
             "{certificate}": self.certificate.get(pass_type, ""),
             "{key}": self.key.get(pass_type, ""),
+            "{request}": self.request.get(pass_type, ""),
         }
         for place, value in places.items():
             text = text.replace(place, value)
@@ -165,9 +180,9 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert (line["ok"], line["problem"]["status"]) == (False, 404)
         elif operation.name in LISTS:
             await shows_none_of(prepared, key)
-        elif operation.name in ("getCertificate", "getKey", "revokeKey"):
+        elif operation.name in ("getCertificate", "getKey", "revokeKey", "removeSigningRequest"):
             assert reply.status == 404
-        elif operation.name in ("importCertificate", "createKey"):
+        elif operation.name in ("importCertificate", "createSigningRequest", "createKey"):
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
         elif operation.name == "getStats":
             assert (reply.json()["passes"], reply.json()["registrations"]) == (1, 1)
@@ -182,7 +197,7 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
         everything = await prepared.call(operation, ADMIN)
         assert OTHER.encode() in everything.body
         assert seen.json()["data"] and OTHER.encode() not in seen.body
-        if operation.name != "listKeys":
+        if operation.name not in ("listKeys", "listSigningRequests"):
             asked = await prepared.call(operation, key, target=f"{target}?pass_type={OTHER}")
             assert asked.json() == {"data": [], "next_cursor": None}
 

@@ -71,6 +71,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
     assert linked == {
         "putPass": {"patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass"},
         "importCertificate": {"getCertificate"},
+        "createSigningRequest": {"removeSigningRequest"},
         "publishTemplate": {"getTemplate"},
         "createKey": {"getKey", "revokeKey"},
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from livepass.core.unavailable import Unavailable
-from livepass.service import issuing, refusals, rotating
+from livepass.service import admitting, completing, issuing, refusals, requesting, rotating
 from livepass.service.access import Access
 from livepass.web import problems
 from livepass.web.issuer import IssuerApp
@@ -165,7 +165,9 @@ async def test_our_own_failures_say_nothing_and_are_logged(api: Api, caplog: pyt
 
     services, broken = api.services, Broken()
     access = Access(services.store, services.clock, services.chance, [ADMIN])
-    app = IssuerApp(broken, access, services.issuing, services.publishing, services.rotating, services.clock)  # type: ignore[arg-type]
+    app = IssuerApp(
+        broken, access, services.issuing, services.publishing, services.admitting, services.rotating, services.clock
+    )  # type: ignore[arg-type]
     with caplog.at_level(logging.ERROR):
         reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
     found = problem_of(reply, 500, "internal")
@@ -181,7 +183,9 @@ async def test_a_database_that_cannot_answer_is_503_and_worth_another_try(api: A
 
     services = api.services
     access = Access(services.store, services.clock, services.chance, [ADMIN])
-    app = IssuerApp(Away(), access, services.issuing, services.publishing, services.rotating, services.clock)  # type: ignore[arg-type]
+    app = IssuerApp(
+        Away(), access, services.issuing, services.publishing, services.admitting, services.rotating, services.clock
+    )  # type: ignore[arg-type]
     reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
     problem_of(reply, 503, "unavailable")
     assert int(reply.headers["retry-after"]) > 0
@@ -202,6 +206,9 @@ def test_every_code_has_a_title() -> None:
         publishing,
         issuing,
         refusals,
+        admitting,
+        completing,
+        requesting,
         rotating,
         problems,
         bodies,

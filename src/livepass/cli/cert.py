@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from livepass.cli import names
-from livepass.cli.faults import Fault, usage
+from livepass.cli.cert_in import csr, import_
+from livepass.cli.faults import Fault
 from livepass.cli.render import Cell, Column, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
 
 SOON_DAYS = 30
+ROOTS: Mapping[str, Cell] = {
+    "apple": good("Apple's, by its fingerprint"),
+    "claims-apple": warn("Apple's by name, which nothing here proves"),
+    "foreign": warn("not Apple's: no phone takes its passes"),
+    "unreadable": bad("the stored chain is damaged: import the certificate again"),
+}
 
 
 @noun("cert")
@@ -24,72 +28,8 @@ def cert() -> None:
     """Pass Type ID certificates: they sign passes and push."""
 
 
-@cert.command("import")
-@click.argument("p12", required=False, metavar="[FILE.p12]")
-@click.option("--password-file", metavar="FILE", help="First line is the .p12's password; - is stdin.")
-@click.option("--pem", metavar="CERT", help="Instead of a .p12: the certificate as PEM, with --key and --intermediate.")
-@click.option("--key", "private_key", metavar="KEY", help="With --pem: its private key as PEM.")
-@click.option("--intermediate", metavar="I", help="With --pem: Apple's WWDR intermediate as PEM.")
-@click.pass_obj
-def import_(
-    session: Session,
-    p12: str | None,
-    password_file: str | None,
-    pem: str | None,
-    private_key: str | None,
-    intermediate: str | None,
-) -> None:
-    """Take in a certificate. It becomes live when it has proved itself, if none is live or the live one has ended.
-
-    For a remote service the API key stands before the noun, because --key is the private key here:
-    livepass --url URL --key KEY cert import FILE.p12
-    """
-    body = _from_p12(p12, password_file) if p12 else _from_pem(pem, private_key, intermediate)
-
-    async def work() -> dict[str, Any]:
-        from livepass.cli.client import connected
-
-        async with connected(session) as client:
-            return (await client.request("POST", "/certificates", json=body)).json()
-
-    done = run(work())
-
-    def draw(page: Page) -> None:
-        _draw(page, done)
-        for problem in done.get("problems") or ():
-            page.line(warn(f"{problem.get('message')} ({problem.get('remedy')})"))
-
-    session.out.show(done, draw)
-
-
-def _from_p12(path: str, password_file: str | None) -> dict[str, str]:
-    return {"p12": base64.b64encode(names.read_bytes(path)).decode(), "password": password(password_file)}
-
-
-def password(path: str | None) -> str:
-    """From a file, or typed; never from the command line, where others could read it."""
-    if path is None:
-        return click.prompt("password of the .p12", hide_input=True, default="", err=True) if sys.stdin.isatty() else ""
-    try:
-        return names.read_bytes(path).decode("utf-8").split("\n")[0].rstrip("\r")
-    except UnicodeDecodeError as error:
-        raise usage(f"{names.shown(path)} is not text in UTF-8", "put the password on its first line") from error
-
-
-def _from_pem(pem: str | None, key: str | None, intermediate: str | None) -> dict[str, str]:
-    if not pem or not key or not intermediate:
-        raise usage(
-            "a certificate comes as FILE.p12, or as --pem CERT --key KEY --intermediate I",
-            "livepass cert import FILE.p12 --password-file FILE",
-        )
-    parts = {"certificate_pem": pem, "private_key_pem": key, "intermediate_pem": intermediate}
-    found = {}
-    for name, path in parts.items():
-        try:
-            found[name] = names.read_bytes(path).decode("ascii")
-        except UnicodeDecodeError as error:
-            raise usage(f"{path} is not PEM", "PEM begins with -----BEGIN; Apple's .cer files are DER") from error
-    return found
+cert.add_command(import_)
+cert.add_command(csr)
 
 
 @cert.command("list")
@@ -117,7 +57,7 @@ def show(session: Session, id_: str) -> None:
     if len(found) != 1:
         title = f"{len(found)} certificates have an id that starts with {id_}"
         raise Fault(title, hint="livepass cert list shows them", code="not_found")
-    session.out.show(found[0], lambda page: _draw(page, found[0]))
+    session.out.show(found[0], lambda page: draw_facts(page, found[0]))
 
 
 def state(row: Mapping[str, Any]) -> Cell:
@@ -146,7 +86,8 @@ def days_left(row: Mapping[str, Any]) -> int | None:
     return (last - datetime.now(UTC)).days
 
 
-def _draw(page: Page, row: Mapping[str, Any]) -> None:
+def draw_facts(page: Page, row: Mapping[str, Any]) -> None:
+    """What a certificate says, for a person."""
     page.facts(
         ("certificate", text_of(row.get("id"))),
         ("pass type", text_of(row.get("pass_type"))),
@@ -155,9 +96,19 @@ def _draw(page: Page, row: Mapping[str, Any]) -> None:
             f"{row.get('team')} ({row.get('organization')})" if row.get("organization") else text_of(row.get("team")),
         ),
         ("state", state(row)),
+        ("NFC", "yes" if row.get("nfc") else "no"),
+        ("valid from", instant(row.get("not_before"))),
         ("valid to", lapse(row)),
-        ("issuer", text_of(row.get("issuer")) if row.get("issuer") else None),
+        ("issuer", _issuer(row)),
+        ("issuer valid to", instant(row.get("intermediate_not_after"))),
+        ("key", f"RSA {row.get('key_bits')}"),
+        ("root", ROOTS.get(str(row.get("root")), text_of(row.get("root")))),
     )
+
+
+def _issuer(row: Mapping[str, Any]) -> str:
+    generation = row.get("generation")
+    return f"{generation} ({row.get('issuer')})" if generation else text_of(row.get("issuer"))
 
 
 async def _all(session: Session, pass_type: str | None) -> list[dict[str, Any]]:

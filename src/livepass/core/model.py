@@ -184,6 +184,19 @@ class Certificate:
 
 
 @frozen
+class SigningRequest:
+    """A private key that was made here for a certificate to come. ``pass_type`` is what it is meant for, or empty;
+    ``public_sha256`` is of the public key (SubjectPublicKeyInfo, DER), in lower-case hexadecimal.
+    """
+
+    id: str
+    pass_type: str
+    public_sha256: str
+    key_sealed: bytes = field(repr=False)
+    created_at: int
+
+
+@frozen
 class PassType:
     """A pass type: whose it is, its team, and which certificate is live (``None``: none yet)."""
 

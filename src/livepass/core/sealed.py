@@ -18,6 +18,7 @@ class Sealable(Enum):
 
     SHARED_KEY = "shared key"
     CERTIFICATE = "certificate key"
+    SIGNING_REQUEST = "signing request key"
     TOKEN = "pass token"
 
 
@@ -33,7 +34,8 @@ class SharedKey:
 
 @frozen
 class Sealed:
-    """One sealed thing and the row it stands in. ``within`` is a shared key's purpose, or a pass type."""
+    """One sealed thing and the row it stands in. ``within`` is a shared key's purpose, or a pass type
+    (empty for a signing request that names none)."""
 
     kind: Sealable
     within: str

@@ -14,26 +14,28 @@ from cryptography.x509.oid import NameOID
 from livepass.pkpass.errors import CertificateRefused
 
 MOST_NAME = 64
-"""Characters of a common name or an organisation (RFC 5280, appendix A). An address may have 255."""
+MOST_ADDRESS = 255
+"""Characters of a common name or an organisation, and of an e-mail address (RFC 5280, appendix A)."""
 
 
 def request_pem(key: rsa.RSAPrivateKey, pass_type: str = "", team: str = "", email: str = "") -> bytes:
     """The request for a key. Apple writes the certificate's subject itself: this one only helps people to tell requests
     apart. Raises ``CertificateRefused`` for a name that no request can hold.
     """
+    if len(team) > MOST_NAME:
+        raise CertificateRefused(f"the team has {len(team)} characters", f"a request holds {MOST_NAME} of them at most")
+    if len(email) > MOST_ADDRESS or not email.isascii():
+        raise CertificateRefused(
+            f"{email[:MOST_ADDRESS]!r} is not an address that a request can hold",
+            f"use {MOST_ADDRESS} characters of ASCII at most, or leave it out",
+        )
     named = (
         (NameOID.COMMON_NAME, (pass_type or "livepass")[:MOST_NAME]),
         (NameOID.ORGANIZATION_NAME, team),
         (NameOID.EMAIL_ADDRESS, email),
     )
-    try:
-        subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in named if value])
-        request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    except ValueError as error:
-        raise CertificateRefused(
-            f"the request cannot hold that: {error}",
-            f"a team has at most {MOST_NAME} characters, an e-mail address 255, of ASCII",
-        ) from error
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in named if value])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return request.public_bytes(Encoding.PEM)
 
 

@@ -902,6 +902,18 @@ VALUES (:pass_type, :id, :team, :common_name, :organization, :issuer, :serial_nu
 ON CONFLICT (id) DO UPDATE SET key_sealed = excluded.key_sealed, chain_pem = excluded.chain_pem,
   intermediate_not_after = excluded.intermediate_not_after, proven_at = excluded.proven_at, retired_at = NULL;
 
+-- name: signing_requests
+SELECT id, pass_type, public_sha256, key_sealed, created_at FROM signing_request
+ WHERE (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
+ ORDER BY created_at, id;
+
+-- name: put_signing_request
+INSERT INTO signing_request (pass_type, id, key_sealed, public_sha256, created_at)
+VALUES (:pass_type, :id, :key_sealed, :public_sha256, :created_at);
+
+-- name: remove_signing_request
+DELETE FROM signing_request WHERE id = :id;
+
 -- name: promote_certificate
 -- The pointer moves last; every process follows it with its next build or batch.
 UPDATE pass_type SET certificate_id = :certificate_id, team = :team WHERE pass_type = :pass_type;
@@ -955,6 +967,8 @@ SELECT 'shared key', substr(sealed, 2, 8), count(*) FROM shared_key GROUP BY sub
 UNION ALL
 SELECT 'certificate key', substr(key_sealed, 2, 8), count(*) FROM certificate GROUP BY substr(key_sealed, 2, 8)
 UNION ALL
+SELECT 'signing request key', substr(key_sealed, 2, 8), count(*) FROM signing_request GROUP BY substr(key_sealed, 2, 8)
+UNION ALL
 SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
  WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8);
 
@@ -965,6 +979,11 @@ SELECT purpose, id, sealed FROM shared_key
 
 -- name: certificates_sealed_otherwise
 SELECT pass_type, id, key_sealed FROM certificate
+ WHERE (pass_type, id) > (:after_under, :after_id) AND substr(key_sealed, 2, 8) <> :secret
+ ORDER BY pass_type, id LIMIT :limit;
+
+-- name: signing_requests_sealed_otherwise
+SELECT pass_type, id, key_sealed FROM signing_request
  WHERE (pass_type, id) > (:after_under, :after_id) AND substr(key_sealed, 2, 8) <> :secret
  ORDER BY pass_type, id LIMIT :limit;
 
@@ -980,6 +999,9 @@ UPDATE shared_key SET sealed = :sealed WHERE purpose = :under AND id = :id AND s
 
 -- name: reseal_certificate
 UPDATE certificate SET key_sealed = :sealed WHERE pass_type = :under AND id = :id AND key_sealed = :was;
+
+-- name: reseal_signing_request
+UPDATE signing_request SET key_sealed = :sealed WHERE pass_type = :under AND id = :id AND key_sealed = :was;
 
 -- name: reseal_token
 UPDATE pass SET token_sealed = :sealed WHERE pass_type = :under AND serial = :id AND token_sealed = :was;

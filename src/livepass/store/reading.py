@@ -22,6 +22,7 @@ from livepass.core.model import (
     PassType,
     Process,
     Registration,
+    SigningRequest,
     StoredTemplate,
     Tag,
     Target,
@@ -379,6 +380,10 @@ class Reading:
         found = await self._db.rows("certificates", {"pass_type": pass_type, "within": self._array(within)})
         return [rows.certificate(row) for row in found]
 
+    async def signing_requests(self, within: Sequence[str] | None = None) -> Sequence[SigningRequest]:
+        found = await self._db.rows("signing_requests", {"within": self._array(within)})
+        return [SigningRequest(*row) for row in found]
+
     async def live_certificate_id(self, pass_type: str) -> str | None:
         row = await self._one("live_certificate_id", pass_type=pass_type)
         return None if row is None else row[0]
@@ -397,6 +402,8 @@ class Reading:
             found = await self._db.rows("shared_keys_sealed_otherwise", key)
         elif kind is Sealable.CERTIFICATE:
             found = await self._db.rows("certificates_sealed_otherwise", key)
+        elif kind is Sealable.SIGNING_REQUEST:
+            found = await self._db.rows("signing_requests_sealed_otherwise", key)
         else:
             found = await self._db.rows("tokens_sealed_otherwise", key)
         return [Sealed(kind, *row) for row in found]

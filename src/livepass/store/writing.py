@@ -18,6 +18,7 @@ from livepass.core.model import (
     Counter,
     Process,
     Prunable,
+    SigningRequest,
     StoredTemplate,
     Target,
     TokenSource,
@@ -388,6 +389,21 @@ class Writing(Twins):
     async def put_certificate(self, certificate: Certificate) -> None:
         await self._db.run("put_certificate", rows.certificate_parameters(certificate))
 
+    async def put_signing_request(self, request: SigningRequest) -> None:
+        await self._db.run(
+            "put_signing_request",
+            {
+                "pass_type": request.pass_type,
+                "id": request.id,
+                "key_sealed": request.key_sealed,
+                "public_sha256": request.public_sha256,
+                "created_at": request.created_at,
+            },
+        )
+
+    async def remove_signing_request(self, request_id: str) -> bool:
+        return await self._db.run("remove_signing_request", {"id": request_id}) > 0
+
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
         key = {"pass_type": pass_type}
         await self._db.run("promote_certificate", {**key, "certificate_id": certificate_id, "team": team})
@@ -409,6 +425,8 @@ class Writing(Twins):
             await self._db.run_many("reseal_shared_key", changes)
         elif kind is Sealable.CERTIFICATE:
             await self._db.run_many("reseal_certificate", changes)
+        elif kind is Sealable.SIGNING_REQUEST:
+            await self._db.run_many("reseal_signing_request", changes)
         else:
             await self._db.run_many("reseal_token", changes)
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from livepass.core.shedding import Level
 from livepass.service.access import Access, Caller
+from livepass.service.admitting import Admitting
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
@@ -23,7 +24,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
-from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes, openapi, problems
+from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes, issuer_signing, openapi, problems
 from livepass.web.bodies import body_of, query_of, segments_of
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
@@ -52,6 +53,7 @@ OPERATIONS = (
     *issuer_batch.OPERATIONS,
     *issuer_lists.OPERATIONS,
     *issuer_admin.OPERATIONS,
+    *issuer_signing.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -66,13 +68,16 @@ class IssuerApp:
         access: Access,
         issuing: Issuing,
         publishing: Publishing,
+        admitting: Admitting,
         rotating: Rotating,
         clock: Clock,
         load: Load | None = None,
     ) -> None:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
-        self._services = Services(store, access, issuing, publishing, rotating, clock, self._load, explaining)
+        self._services = Services(
+            *(store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
+        )
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

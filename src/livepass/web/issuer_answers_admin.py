@@ -8,16 +8,22 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from livepass.core.model import ApiKey, Certificate, StoredTemplate
+from livepass.pkpass import CertificateRefused, RootEvidence
+from livepass.pkpass.certificate import facts_of
 from livepass.service.publishing import Published
 from livepass.service.refusals import Fault
 from livepass.web.issuer_answers import Instant, at, faults, maybe_at
 from livepass.web.problems import ProblemError
 
 CertificateState = Literal["live", "proven", "staged", "retired"]
+DAY_MS = 86_400_000
 
 
 class CertificateRow(Struct, frozen=True):
-    """A Pass Type ID certificate: its facts, never its key."""
+    """A Pass Type ID certificate: its facts, never its key. `days_left` are whole days until `not_after`. `generation`
+    is that of the intermediate (`G4` since 2022; empty: its name says none), `root` whether the chain ends at Apple:
+    `apple` proved by fingerprint, `claims-apple` by name only, `foreign`; `unreadable`: the stored chain is damaged.
+    """
 
     id: str
     state: CertificateState
@@ -35,13 +41,17 @@ class CertificateRow(Struct, frozen=True):
     created_at: Instant
     proven_at: Instant | None
     retired_at: Instant | None
+    days_left: int
+    generation: str
+    key_bits: int
+    root: RootEvidence | Literal["unreadable"]
 
     @classmethod
-    def of(cls, row: Certificate) -> CertificateRow:
-        return cls(*_certificate(row))
+    def of(cls, row: Certificate, now: int) -> CertificateRow:
+        return cls(*_certificate(row, now))
 
 
-def _certificate(row: Certificate) -> tuple[Any, ...]:
+def _certificate(row: Certificate, now: int) -> tuple[Any, ...]:
     return (
         row.id,
         state_of(row),
@@ -59,7 +69,18 @@ def _certificate(row: Certificate) -> tuple[Any, ...]:
         at(row.created_at),
         maybe_at(row.proven_at),
         maybe_at(row.retired_at),
+        (row.not_after - now) // DAY_MS,
+        *_of_chain(row),
     )
+
+
+def _of_chain(row: Certificate) -> tuple[str, int, str]:
+    """Generation, bits of the key, and the root. One damaged row does not hide the others."""
+    try:
+        facts = facts_of(row.chain_pem)
+    except CertificateRefused:
+        return "", 0, "unreadable"
+    return facts.generation, facts.key_bits, facts.root
 
 
 class CertificateImported(CertificateRow, frozen=True):
@@ -68,8 +89,8 @@ class CertificateImported(CertificateRow, frozen=True):
     problems: list[ProblemError]
 
     @classmethod
-    def imported(cls, row: Certificate, problems: Sequence[Fault]) -> CertificateImported:
-        return cls(*(*_certificate(row), faults(problems)))
+    def imported(cls, row: Certificate, problems: Sequence[Fault], now: int) -> CertificateImported:
+        return cls(*(*_certificate(row, now), faults(problems)))
 
 
 def state_of(row: Certificate) -> CertificateState:

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from livepass.service.access import Access, Caller, Scope
+from livepass.service.admitting import Admitting
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
@@ -37,6 +38,7 @@ class Services:
     access: Access
     issuing: Issuing
     publishing: Publishing
+    admitting: Admitting
     rotating: Rotating
     clock: Clock
     load: Load
