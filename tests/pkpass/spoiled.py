@@ -48,13 +48,16 @@ WEAK_RSA = {"SHA1": bytes.fromhex("2a864886f70d010105"), "MD5": bytes.fromhex("2
 
 def weakly_signed(certificate: x509.Certificate, issuer: Issuer, name: str) -> x509.Certificate:
     """The same, signed with a hash that no library signs certificates with any more: so, by hand."""
-    algorithm = {"SHA1": hashes.SHA1(), "MD5": hashes.MD5()}[name]
-    whole = certificate.public_bytes(Encoding.DER)
-    tbs = certificate.tbs_certificate_bytes.replace(SHA256_RSA, WEAK_RSA[name])
-    assert isinstance(issuer.key, rsa.RSAPrivateKey)
-    signature = issuer.key.sign(tbs, padding.PKCS1v15(), algorithm)
-    made = whole.replace(SHA256_RSA, WEAK_RSA[name])[: -len(signature)] + signature
+    made = resigned(certificate.public_bytes(Encoding.DER), certificate.tbs_certificate_bytes, issuer, name)
     return x509.load_der_x509_certificate(made)
+
+
+def resigned(whole: bytes, signed: bytes, issuer: Issuer, name: str) -> bytes:
+    """What ends with its RSA signature, signed again with a weak hash. ``signed`` is what the signature is over."""
+    algorithm = {"SHA1": hashes.SHA1(), "MD5": hashes.MD5()}[name]
+    assert isinstance(issuer.key, rsa.RSAPrivateKey)
+    signature = issuer.key.sign(signed.replace(SHA256_RSA, WEAK_RSA[name]), padding.PKCS1v15(), algorithm)
+    return whole.replace(SHA256_RSA, WEAK_RSA[name])[: -len(signature)] + signature
 
 
 def responder(issuer: Issuer, key: Any, now: dt.datetime, *, usage: bool = True, days: int = 30) -> x509.Certificate:

@@ -17,7 +17,7 @@ from livepass.emulators.authority import Authority, AuthorityServer
 from livepass.emulators.authority.ca import Issuer
 from livepass.emulators.authority.status import Lies, crl, ocsp_answer, refusal
 from livepass.pkpass.revocation import TOLERANCE, Standing, lists, ocsp_request, read_crl, read_ocsp, responders
-from pkpass.spoiled import responder
+from pkpass.spoiled import resigned, responder
 
 AT = dt.datetime.now(dt.UTC).replace(microsecond=0)
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
@@ -249,6 +249,24 @@ def test_a_list_of_a_part_covers_that_part(
     standing = read_crl(data, leaf, issuer.certificate, AT, URL)
     assert standing.state == ("good" if covers else "unknown"), standing
     assert covers or "does not cover" in standing.why
+
+
+def test_a_list_under_another_name_is_another_list(apple: Authority, issuer: Issuer, leaf: x509.Certificate) -> None:
+    """Also where the key is right: an authority may sign for several names."""
+    for name, state in ((issuer.certificate.subject, "good"), (apple.issuer("G3").certificate.subject, "unknown")):
+        builder = x509.CertificateRevocationListBuilder().issuer_name(name).last_update(AT).next_update(AT + DAY)
+        data = builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        assert read_crl(data, leaf, issuer.certificate, AT, URL).state == state
+
+
+def test_what_is_signed_with_a_weak_hash_says_nothing(issuer: Issuer, leaf: x509.Certificate) -> None:
+    question = ocsp_request(leaf, issuer.certificate)
+    answer, _ = ocsp_answer(issuer, question, AT, delegated=False)
+    weak = resigned(answer, ocsp.load_der_ocsp_response(answer).tbs_response_bytes, issuer, "SHA1")
+    assert "not signed by the issuer" in read_ocsp(weak, leaf, issuer.certificate, AT).why
+    data = crl(issuer, AT)
+    weak = resigned(data, x509.load_der_x509_crl(data).tbs_certlist_bytes, issuer, "SHA1")
+    assert "signed weakly" in read_crl(weak, leaf, issuer.certificate, AT, URL).why
 
 
 # ── where to ask

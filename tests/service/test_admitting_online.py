@@ -19,6 +19,7 @@ from livepass.emulators.authority import Authority, AuthorityServer, Issued
 from livepass.outside.authorities import HttpAuthorities
 from livepass.service.admitting import Terms
 from livepass.service.refusals import NotFound, Refusal
+from livepass.service.seams import Authorities
 from pkpass.spoiled import again
 from service.rig import DAY, OTHER, TEAM, TYPE, Rig, SetClock, rig, template
 
@@ -36,12 +37,27 @@ def quiet(apple: AuthorityServer) -> Iterator[None]:
     apple.mend()
 
 
+class Interrupted:
+    """Apple, and what else happens before it answers, once."""
+
+    def __init__(self, real: Authorities) -> None:
+        self._real = real
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def ask(self, address: str, **more: Any) -> bytes:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return await self._real.ask(address, **more)
+
+
 @dataclass(frozen=True)
 class Desk:
     """A service whose Apple is emulated, and the portal."""
 
     apple: AuthorityServer
     service: Rig
+    authorities: Interrupted
 
     @property
     def authority(self) -> Authority:
@@ -68,11 +84,11 @@ class Desk:
 async def desk(directory: Path, apple: AuthorityServer, hosts: Sequence[str] | None = None) -> AsyncIterator[Desk]:
     named = [apple.url.removeprefix("http://")] if hosts is None else hosts
     clock = SetClock(int(apple.authority.clock().timestamp() * 1000))
-    authorities = HttpAuthorities(named, seconds=5.0)
+    authorities = Interrupted(HttpAuthorities(named, seconds=5.0))
     async with rig(directory, None, publish=False, clock=clock, authorities=authorities) as service:
         apple.authority.clock = lambda: dt.datetime.fromtimestamp(clock.at / 1000, dt.UTC)
         try:
-            yield Desk(apple, service)
+            yield Desk(apple, service, authorities)
         finally:
             apple.authority.clock = lambda: dt.datetime.now(dt.UTC)
 
@@ -316,6 +332,22 @@ def test_what_nobody_can_be_asked_about_is_taken_and_said(at_desk: AtDesk, fault
     at_desk(steps)
 
 
+def test_what_happened_while_apple_was_asked_counts(at_desk: AtDesk) -> None:
+    async def steps(here: Desk) -> None:
+        admitting = here.service.admitting
+        first, second = (here.authority.pass_certificate(TYPE, TEAM).p12("x") for _ in range(2))
+        here.authorities.meanwhile = lambda: admitting.import_p12(first, "x")
+        taken = await admitting.import_p12(second, "x")
+        live = await here.service.store.live_certificate_id(TYPE)
+        assert (taken.certificate.live, taken.certificate.id == live) == (False, False), "the other one was first"
+        ours, theirs = (here.authority.pass_certificate(OTHER, team).p12("x") for team in (TEAM, "OTHER12345"))
+        here.authorities.meanwhile = lambda: admitting.import_p12(theirs, "x")
+        await here.refused(admitting.import_p12(ours, "x"), "wrong_team", "belongs to team OTHER12345")
+        assert len(await here.service.store.certificates(OTHER)) == 1
+
+    at_desk(steps)
+
+
 # ── what it can do
 
 
@@ -375,6 +407,19 @@ def test_every_form_of_the_same_certificate_is_the_same(at_desk: AtDesk, tmp_pat
         ):
             refused = await here.refused(attempt, "certificate_refused", said)
             assert refused.hint
+
+    at_desk(steps)
+
+
+def test_a_key_of_another_certificate_is_refused_before_anybody_is_asked(at_desk: AtDesk) -> None:
+    async def steps(here: Desk) -> None:
+        one, two = (here.authority.pass_certificate(TYPE, TEAM) for _ in range(2))
+        for attempt in (
+            here.service.admitting.import_pem(one.certificate_pem, two.key_pem),
+            here.service.admitting.import_p12(replace(one, key=two.key).p12("x", intermediate=False), "x"),
+        ):
+            await here.refused(attempt, "certificate_refused", "does not belong to the certificate")
+        assert here.asked() == []
 
     at_desk(steps)
 

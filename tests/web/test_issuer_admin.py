@@ -109,6 +109,10 @@ async def test_a_key_for_some_types_makes_requests_for_those(api: Api, authority
     reply = await api.call("POST", "/certificates", body, key=ours)
     assert (reply.status, reply.json()["code"]) == (422, "no_key")
     assert made["id"] in reply.json()["detail"]
+    # Nor is the key of somebody else's certificate, once that has come.
+    of_theirs = base64.b64encode(authority.from_csr(theirs["csr_pem"].encode(), OTHER, "TEAM123456")).decode()
+    await api.ok("POST", "/certificates", {**body, "certificate": of_theirs})
+    assert (await api.call("POST", "/certificates", body, key=ours)).json()["code"] == "no_key"
     assert (await api.call("POST", "/certificates", body)).status == 201
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECONDS = 10.0
+SECONDS = 5.0
 """For an answer as a whole, redirects included: somebody waits for the import meanwhile."""
 MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}

@@ -126,7 +126,7 @@ class Admitting:
             certificate = self._keys.take_in(leaf, key, intermediate, root, now)
         facts = self._prove(certificate, at)
         problems += _worth_knowing(facts, certificate, request, now)
-        taken = await self._store_it(certificate, known, live, request, now)
+        taken = await self._store_it(certificate, request, now)
         return Imported(taken, tuple(problems))
 
     async def _standing(self, leaf: x509.Certificate, intermediate: x509.Certificate, now: int) -> list[Fault]:
@@ -136,7 +136,7 @@ class Admitting:
             since = f" since {standing.revoked_at:%Y-%m-%d %H:%M:%S} UTC" if standing.revoked_at else ""
             why = f" ({standing.why})" if standing.why else ""
             raise Refusal(
-                f"the certificate is revoked{since}{why}: phones stop taking its passes",
+                f"the certificate is revoked{since}{why}: by Apple's word, its passes no longer work properly",
                 hint="issue another one for the same identifier in Apple's portal; a certificate that is revoked never "
                 "comes back",
                 code="revoked",
@@ -168,32 +168,27 @@ class Admitting:
             raise Refusal(str(error), hint=error.hint, code="unproven") from error
         return identity.facts
 
-    async def _store_it(
-        self,
-        certificate: Certificate,
-        known: PassType | None,
-        live: Certificate | None,
-        request: SigningRequest | None,
-        now: int,
-    ) -> Certificate:
-        # What signs no more is worse than what is proven, whatever an operator may have in mind.
-        wanted = live is None or min(live.not_after, live.intermediate_not_after) <= now
-        is_live = wanted or (known is not None and known.certificate_id == certificate.id)
-        proven = replace(certificate, proven_at=now, live=is_live)
-        detail = {"certificate": certificate.id, "live": proven.live, "not_after": certificate.not_after}
-        event = Event(Kind.CERTIFICATE_IMPORTED, now, certificate.pass_type, detail=detail)
+    async def _store_it(self, certificate: Certificate, request: SigningRequest | None, now: int) -> Certificate:
+        """Whether it becomes live is decided here, by what is live by now: asking Apple may have taken seconds."""
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> Certificate:
             await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now)
+            _check_team(await tx.pass_type(certificate.pass_type), certificate.pass_type, certificate.team)
+            live_id = await tx.live_certificate_id(certificate.pass_type)
+            live = await tx.certificate(live_id) if live_id is not None else None
+            # What signs no more is worse than what is proven, whatever an operator may have in mind.
+            wanted = live is None or min(live.not_after, live.intermediate_not_after) <= now
+            proven = replace(certificate, proven_at=now, live=wanted or live_id == certificate.id)
             await tx.put_certificate(proven)
             if wanted:
                 await tx.promote_certificate(certificate.pass_type, certificate.id, certificate.team, now)
             if request is not None:
                 await tx.remove_signing_request(request.id)
-            await tx.add_events([event])
+            detail = {"certificate": certificate.id, "live": proven.live, "not_after": certificate.not_after}
+            await tx.add_events([Event(Kind.CERTIFICATE_IMPORTED, now, certificate.pass_type, detail=detail)])
+            return proven
 
-        await self._store.write(work)
-        return proven
+        return await self._store.write(work)
 
 
 def _p12(data: bytes, password: str) -> Material:
