@@ -129,7 +129,7 @@ def facts_of(chain_pem: bytes) -> CertificateFacts:
     """Of a chain as ``Signer.chain_pem`` lays it out. Raises ``CertificateRefused``."""
     try:
         certificate, intermediate, *root = x509.load_pem_x509_certificates(chain_pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CertificateRefused("the chain is damaged", "import the certificate again") from error
     return facts(certificate, intermediate, root[0] if root else None)
 

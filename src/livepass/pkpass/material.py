@@ -59,6 +59,8 @@ def from_p12(data: bytes, password: str | bytes | None) -> Material:
             "the .p12 holds no certificate with its private key",
             "in Keychain Access, export the certificate from My Certificates, where it shows its key",
         )
+    for each in found:
+        check_readable(each)
     return _material(key, found)
 
 
@@ -71,11 +73,13 @@ def from_pem(certificate: bytes, key: bytes | None = None, password: str | bytes
 def certificates_in(data: bytes, what: str) -> list[x509.Certificate]:
     """All certificates of a PEM text, or the one that is DER. ``what`` is it called in ``CertificateRefused``."""
     try:
-        if b"-----BEGIN" in data:
-            return x509.load_pem_x509_certificates(data)
-        return [x509.load_der_x509_certificate(data)]
-    except ValueError as error:
+        pem = b"-----BEGIN" in data
+        found = x509.load_pem_x509_certificates(data) if pem else [x509.load_der_x509_certificate(data)]
+    except (ValueError, x509.InvalidVersion) as error:
         raise CertificateRefused(f"the {what} could not be read", "give a certificate in PEM or DER form") from error
+    for each in found:
+        check_readable(each)
+    return found
 
 
 def belongs(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
@@ -95,8 +99,6 @@ def is_authority(certificate: x509.Certificate) -> bool:
 def _material(key: object, found: list[x509.Certificate]) -> Material:
     if key is not None and not isinstance(key, rsa.RSAPrivateKey):
         raise CertificateRefused("the private key is not RSA", "Apple issues RSA keys for Pass Type IDs")
-    for each in found:
-        check_readable(each)
     return Material(tuple(found), key)
 
 

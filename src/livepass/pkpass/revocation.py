@@ -28,6 +28,8 @@ TOLERANCE = timedelta(minutes=5)
 FRESH_WITHOUT_NEXT = timedelta(days=1)
 """How old an answer may be that names no time of the next one. RFC 6960 leaves it open; we chose a day."""
 _WEAK = (hashes.MD5, hashes.SHA1)
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+"""What the library raises for bytes that are none; parts are parsed only when looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def read_ocsp(data: bytes, leaf: x509.Certificate, intermediate: x509.Certificat
         for single in response.responses:
             if _is_about(single, leaf, intermediate):
                 return _said(single, at)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except _UNREADABLE:
         return unknown("the answer cannot be read")
     return unknown("the answer is about another certificate")
 
@@ -181,7 +183,7 @@ def read_crl(
             return unknown(late)
         entry = found.get_revoked_certificate_by_serial_number(leaf.serial_number)
         return GOOD if entry is None else _entry(entry)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except _UNREADABLE:
         return unknown("the revocation list cannot be read")
 
 

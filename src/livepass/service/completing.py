@@ -130,6 +130,6 @@ def _public_sha256(row: Certificate) -> str:
 def _chain(row: Certificate) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(row.chain_pem)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         log.warning("the chain of certificate %s is damaged: import it again", row.id)
         return []
