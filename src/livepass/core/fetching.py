@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 LONGEST_SHOWN = 200
 """Characters of an address that are repeated: it stands in a file that anybody may have made."""
 
