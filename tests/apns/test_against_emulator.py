@@ -14,6 +14,7 @@ from livepass.core.trip2_push import PushCredential
 from livepass.emulators.apns.chaos import PRESETS
 from livepass.emulators.apns.connection import BadCertificate
 from livepass.emulators.apns.server import ApnsServer
+from livepass.emulators.apns.standing import Lapsed
 from livepass.emulators.authority import Authority
 
 PUSHES = 400
@@ -80,6 +81,31 @@ def test_a_certificate_that_apns_does_not_like(
             stranger = credential_of(strangers.pass_certificate(TOPIC))
             ledger = await deliver(sender, stranger, [message(number) for number in range(20)])
             assert ledger.tally == {(0, "CertificateRefused") if goodbye == "tls" else (403, "BadCertificate"): 20}
+            await sender.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("lapsed", "answer"),
+    [("cut", (0, "CertificateRefused")), ("goaway", (403, "BadCertificate")), ("403", (403, "BadCertificate"))],
+)
+@pytest.mark.parametrize("how", ["expired", "revoked"])
+def test_a_certificate_that_lapses_while_the_connection_stands(
+    authority: Authority, how: str, lapsed: Lapsed, answer: tuple[int, str]
+) -> None:
+    async def main() -> None:
+        issued, renewed = authority.pass_certificate(TOPIC), authority.pass_certificate(TOPIC, days=500)
+        five = [message(number) for number in range(5)]
+        async with ApnsServer.under(authority, strict_tokens=False, lapsed=lapsed) as server:
+            sender = ApnsSender(server.url, ca_pem=authority.root_pem, patience=Patience(farewell=0.3))
+            assert (await deliver(sender, credential_of(issued), five)).tally == {(200, ""): 5}
+            if how == "expired":
+                server.move_clock(396 * 86_400)
+            else:
+                server.revoke(issued.certificate.serial_number)
+            assert (await deliver(sender, credential_of(issued), five)).tally == {answer: 5}
+            assert (await deliver(sender, credential_of(renewed, "cert-2"), five)).tally == {(200, ""): 5}
             await sender.close()
 
     asyncio.run(main())

@@ -30,6 +30,7 @@ NAMED: dict[str, str] = {
     "apns-cut": "LP206",
     "apns-stalled": "LP206",
     "apns-403": "LP202",
+    "certificate-revoked": "LP202",
     "apns-413": "LP209",
     "apns-429": "LP207",
     "apns-503": "LP207",

@@ -66,6 +66,19 @@ def test_a_generation_that_comes_later(openssl: OpenSSL) -> None:
     assert authority.generations[-1] == "G9"
 
 
+def test_another_generation_of_an_old_name(openssl: OpenSSL) -> None:
+    authority = Authority(name="Twice")
+    old = authority.pass_certificate(PASS_TYPE, generation="G1")
+    renewed = authority.introduce(Generation("G1", "rsa", -10, 100)).certificate
+    new = authority.pass_certificate(PASS_TYPE, generation="G1")
+    assert renewed.subject == old.intermediate.subject and renewed != old.intermediate
+    assert openssl.verify(authority.root, renewed, new.certificate).ok
+    assert not openssl.verify(authority.root, renewed, old.certificate).ok
+    authority.revoke(old.certificate)
+    assert authority.revoked() == {old.certificate.serial_number}
+    assert set(authority.certificates(PASS_TYPE)) == {old.certificate, new.certificate}
+
+
 SPOILT = [
     ({}, {}),
     ({"nfc": True}, {"nfc": True, "cn": f"Pass Type ID with NFC: {PASS_TYPE}"}),

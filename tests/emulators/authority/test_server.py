@@ -18,7 +18,7 @@ from cryptography.x509 import ocsp
 from emulators.authority.openssl import OpenSSL, Said
 from livepass.emulators.authority import Authority, AuthorityServer, Issued
 from livepass.emulators.authority.faults import FAULTS, Fault
-from livepass.emulators.authority.server import MAX_REQUEST_BYTES
+from livepass.emulators.authority.listening import MAX_REQUEST_BYTES
 
 PASS_TYPE = "pass.test.livepass"
 SECONDS = 10
@@ -241,6 +241,21 @@ def test_slow_is_let_go_by_mending(server: AuthorityServer, slow: None) -> None:
     assert caller.getresponse().status == 200
 
 
+def test_too_many_at_once_are_sent_away(slow: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livepass.emulators.authority.listening.MAX_CONNECTIONS", 2)
+    with AuthorityServer(Authority(name="Busy")) as server:
+        server.spoil("slow")
+        host, port = server.url.removeprefix("http://").split(":")
+        callers = [http.client.HTTPConnection(host, int(port), timeout=SECONDS) for _ in range(3)]
+        for caller in callers:
+            caller.request("GET", "/root.crl")
+        with pytest.raises(ConnectionError):
+            callers[2].getresponse()
+        server.mend()
+        assert [caller.getresponse().status for caller in callers[:2]] == [200, 200]
+        assert get(f"{server.url}/root.crl")[0] == 200
+
+
 def test_the_intermediate_of_a_wrong_generation(server: AuthorityServer) -> None:
     server.spoil("wrong-generation")
     for path in ("/wwdrg4.der", "/wwdrg3.der"):
@@ -301,5 +316,11 @@ def test_ports(leaf: Issued) -> None:
         with pytest.raises(OSError):
             AuthorityServer(Authority(name="Second"), port=int(first.url.rsplit(":", 1)[1])).start()
     assert authority.address is None
+    first.mend()
     with pytest.raises(urllib.error.URLError):
         get(first.url)
+    with AuthorityServer(authority) as second:
+        second.spoil("down")
+    second.mend()
+    with pytest.raises(urllib.error.URLError):
+        get(second.url)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options
 
 from emulators.iphone.pass_maker import PASS_TYPE, TEAM, Maker, document, signed, zipped
 from livepass.emulators.authority import Authority
+from livepass.emulators.authority.signing import Content, sign
 from livepass.emulators.iphone import Package, Refused, cms, trust
 from livepass.emulators.iphone.document import Rules
 from livepass.emulators.iphone.package import NO_SIGNING_DATE, NOT_TRUSTED, NOT_VERIFIED, UNREADABLE, read
@@ -332,8 +333,48 @@ def test_a_wrong_certificate_is_not_trusted(maker: Maker, spoil: dict[str, Any],
 
 
 def test_the_wrong_generation_of_the_intermediate(maker: Maker) -> None:
-    other = maker.authority.other_intermediate("G1")
-    assert "no embedded intermediate" in refusal(maker, maker.build(document(), intermediate=other)).why
+    for other in (maker.authority.other_intermediate("G1"), maker.authority.issuer("G3").certificate):
+        assert "no embedded intermediate" in refusal(maker, maker.build(document(), intermediate=other)).why
+
+
+@pytest.mark.parametrize(
+    ("generation", "why"),
+    [
+        ("G1", "outside the validity"),  # lapsed before the pass was signed
+        ("G2", "none that issues signers of passes"),  # Apple Pay's: another marker
+        ("G3", None),
+        ("G6", None),  # EC, below the other root
+    ],
+)
+def test_what_the_generations_are_good_for(maker: Maker, generation: str, why: str | None) -> None:
+    roots = [maker.authority.root, maker.authority.ec_root]
+    issued = maker.authority.pass_certificate(PASS_TYPE, TEAM, generation=generation, key=maker.issued.key)
+    package = maker.build(document(), issued=issued)
+    if why is None:
+        assert read(package, roots=roots).team == TEAM
+        return
+    with pytest.raises(Refused) as caught:
+        read(package, roots=roots)
+    assert caught.value.text == NOT_TRUSTED and why in caught.value.why
+
+
+def test_a_root_is_no_intermediate(maker: Maker) -> None:
+    """The chain has three links: a signer right below the root has two."""
+    server = maker.authority.server_certificate("localhost")
+    files = maker.files(document())
+    signature = signed(files["manifest.json"], server, intermediate=maker.authority.root)
+    assert "no trusted root" in refusal(maker, zipped(files | {"signature": signature})).why
+
+
+def test_another_certificate_of_the_same_intermediate_misleads_nobody(maker: Maker) -> None:
+    """The same name and key below a root that no phone has: cross-signed, or planted."""
+    real, strangers = maker.authority.issuer("G4"), Authority(name="Strangers")
+    dates = Content(real.certificate.not_valid_before_utc, real.certificate.not_valid_after_utc, authority=True)
+    subject, key = real.certificate.subject, real.certificate.public_key()
+    other = sign(subject, strangers.root.subject, key, strangers.issuer("G4").key, dates)
+    for embedded in ([other, real.certificate], [real.certificate, other]):
+        chain = trust._chain(maker.issued.certificate, embedded, [maker.authority.root])
+        assert chain == (real.certificate, maker.authority.root)
 
 
 def test_a_foreign_root(maker: Maker) -> None:

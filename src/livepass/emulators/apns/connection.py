@@ -104,11 +104,7 @@ class Connection(asyncio.Protocol):
         self._h2.local_settings = Settings(client=False, initial_values=values)
         self._h2.decoder.max_header_list_size = values[SettingCodes.MAX_HEADER_LIST_SIZE]
         self.number = self._owner.opened(self)
-        if (
-            self._owner.bad_certificate == "tls"
-            and self._credential
-            and self._service.standing.is_lapsed(self._credential)
-        ):
+        if self._owner.bad_certificate == "tls" and self._service.standing.is_lapsed(self._credential):
             self.cut()  # ``tls.Doors`` had no say
             return
         self._h2.initiate_connection()

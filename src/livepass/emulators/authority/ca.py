@@ -74,9 +74,9 @@ class Authority:
         self._lock = threading.RLock()  # the server mints what is asked for in a thread of its own
         self._generations = dict(GENERATIONS)
         self._issuers: dict[str, Issuer] = {}
+        self._former: list[Issuer] = []
         self.address: str | None = None
         self.clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
-        self.intermediate = self.issuer(USUAL).certificate
 
     # -- who signs ------------------------------------------------------------------------------------------------
 
@@ -94,15 +94,25 @@ class Authority:
         return self._root("ec").certificate
 
     @property
+    def intermediate(self) -> x509.Certificate:
+        """Of the generation that issues Pass Type IDs unless told otherwise."""
+        return self.issuer(USUAL).certificate
+
+    @property
     def generations(self) -> list[str]:
         """The names of all generations so far, oldest first."""
         return list(self._generations)
 
     def introduce(self, generation: Generation) -> Issuer:
-        """Begin to issue under a generation that nobody has seen before, or under another one of an old name."""
+        """Issue under this generation from now on: one that nobody has seen before, or another one of an old name.
+
+        What the old one issued stays known, and can be revoked; its addresses are the new one's now.
+        """
         with self._lock:
             self._generations[generation.name] = generation
-            self._issuers.pop(generation.stem, None)
+            former = self._issuers.pop(generation.stem, None)
+            if former is not None:
+                self._former.append(former)
             return self.issuer(generation.name)
 
     def issuer(self, generation: str) -> Issuer:
@@ -173,6 +183,12 @@ class Authority:
         certificate = self._issue(above, subject, key.public_key(), content)
         return Issued(certificate, key, above.certificate if below_intermediate else None)
 
+    def certificates(self, pass_type: str) -> list[x509.Certificate]:
+        """Every certificate that was issued for a pass type, by the UID of its subject."""
+        issued = [found for issuer in self._all() for found in list(issuer.issued.values())]
+        uid = x509.NameAttribute(NameOID.USER_ID, pass_type)
+        return [found for found in issued if uid in found.subject]
+
     # -- what is taken back ---------------------------------------------------------------------------------------
 
     def revoke(
@@ -182,7 +198,7 @@ class Authority:
         reason: x509.ReasonFlags = x509.ReasonFlags.unspecified,
     ) -> None:
         """Take a certificate back from ``at`` on (now); a later instant is kept to. ``ValueError``: not ours."""
-        for issuer in list(self._issuers.values()):
+        for issuer in self._all():
             if issuer.issued.get(certificate.serial_number) == certificate:
                 moment = (at or self.clock()).astimezone(dt.UTC).replace(microsecond=0)
                 issuer.revoked[certificate.serial_number] = Revocation(moment, reason)
@@ -192,12 +208,16 @@ class Authority:
     def revoked(self, at: dt.datetime | None = None) -> frozenset[int]:
         """The serial numbers that count for nothing at an instant (now)."""
         moment = at or self.clock()
-        issuers = list(self._issuers.values())
+        issuers = self._all()
         return frozenset(
             serial for issuer in issuers for serial, found in list(issuer.revoked.items()) if found.at <= moment
         )
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _all(self) -> list[Issuer]:
+        with self._lock:
+            return [*self._issuers.values(), *self._former]
 
     @property
     def _root_key(self) -> PrivateKey:

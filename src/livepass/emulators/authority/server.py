@@ -17,15 +17,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import logging
-import socket
-import socketserver
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -34,13 +28,9 @@ from cryptography.x509 import ocsp
 from livepass.emulators.authority import status
 from livepass.emulators.authority.ca import Authority, Issuer
 from livepass.emulators.authority.faults import SLOW_SECONDS, Fault, What
+from livepass.emulators.authority.listening import Answer, Listening
 from livepass.emulators.authority.shapes import USUAL
 
-log = logging.getLogger(__name__)
-
-MAX_REQUEST_BYTES = 10_000
-MAX_CONNECTIONS = 64
-READ_SECONDS = 10.0
 MOVED = "/moved"  # where a redirect leads: the same paths below it answer truly
 
 DER_TYPES: dict[What, str] = {
@@ -63,17 +53,6 @@ class Hit:
     serial: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back over HTTP. Status 0: the connection is closed without a word."""
-
-    status: int
-    body: bytes = b""
-    kind: str = "text/plain"
-    location: str | None = None
-    serial: int | None = None
-
-
 class AuthorityServer:
     """One authority on one port of loopback. While it runs, what the authority issues carries its addresses.
 
@@ -87,7 +66,7 @@ class AuthorityServer:
         self._fault: Fault | None = None
         self._mended = threading.Event()
         self._hits: list[Hit] = []
-        self._http: _Http | None = None
+        self._http: Listening | None = None
 
     @property
     def url(self) -> str:
@@ -110,6 +89,7 @@ class AuthorityServer:
 
     def stop(self) -> None:
         """Close the port; answers that are held back are let go."""
+        self._fault = None
         self._mended.set()
         self._down()
         self.authority.address = None
@@ -134,9 +114,10 @@ class AuthorityServer:
 
     def mend(self) -> None:
         """Switch off the fault; the port stays the same."""
+        down = self._fault is not None and self._fault.name == "down"
         self._fault = None
         self._mended.set()
-        if self._http is None:
+        if down:
             self._up()
 
     # -- answering --------------------------------------------------------------------------------------------------
@@ -172,13 +153,17 @@ class AuthorityServer:
 
     def _intermediate(self, issuer: Issuer, fault: str | None) -> Answer:
         if fault == "wrong-generation":
-            issuer = self.authority.issuer("G3" if issuer.stem == f"wwdr{USUAL.lower()}" else USUAL)
+            issuer = self._another(issuer)
         return Answer(200, issuer.certificate.public_bytes(Encoding.DER), DER_TYPES["intermediate"])
 
     def _crl(self, issuer: Issuer, fault: str | None) -> Answer:
         if fault == "another":
-            issuer = self.authority.issuer("G3" if issuer.stem == f"wwdr{USUAL.lower()}" else USUAL)
+            issuer = self._another(issuer)
         return Answer(200, status.crl(issuer, self.authority.clock(), lies=_lies(fault)), DER_TYPES["crl"])
+
+    def _another(self, issuer: Issuer) -> Issuer:
+        usual = self.authority.issuer(USUAL)
+        return self.authority.issuer("G3") if issuer is usual else usual
 
     def _ocsp(self, issuer: Issuer, request: bytes, fault: str | None) -> Answer:
         now = self.authority.clock()
@@ -210,7 +195,7 @@ class AuthorityServer:
     # -- the port ---------------------------------------------------------------------------------------------------
 
     def _up(self) -> None:
-        self._http = _Http((self._host, self._port), self.answer)
+        self._http = Listening((self._host, self._port), self.answer)
         self._port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, args=(0.02,), name="authority", daemon=True).start()
 
@@ -219,64 +204,6 @@ class AuthorityServer:
         if http is not None:
             http.shutdown()
             http.server_close()
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = MAX_CONNECTIONS
-
-    def __init__(self, place: tuple[str, int], answer: Callable[[str, str, bytes], Answer]) -> None:
-        self.answer = answer
-        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        if ":" in place[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(place, _Handler)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        with self._free:
-            super().process_request_thread(request, client_address)
-
-    def server_bind(self) -> None:
-        """Without the look-up of our own name that ``HTTPServer`` makes."""
-        socketserver.TCPServer.server_bind(self)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hung up is none of our troubles; anything else is a fault of ours."""
-        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
-            log.exception("the authority's server failed")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Http
-    timeout = READ_SECONDS
-
-    def do_GET(self) -> None:
-        self._respond(self.server.answer("GET", self.path, b""))
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit():
-            self._respond(Answer(411, b"send the body with a Content-Length\n"))
-        elif len(length) > 9 or int(length) > MAX_REQUEST_BYTES:
-            self.rfile.read(min(int(length[:9]), 10 * MAX_REQUEST_BYTES))  # unread bytes would reset the answer away
-            self._respond(Answer(413, f"a request has at most {MAX_REQUEST_BYTES} bytes\n".encode()))
-        else:
-            self._respond(self.server.answer("POST", self.path, self.rfile.read(int(length))))
-
-    def _respond(self, answer: Answer) -> None:
-        if answer.status == 0:
-            return
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.kind)
-        self.send_header("Content-Length", str(len(answer.body)))
-        if answer.location is not None:
-            self.send_header("Location", answer.location)
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def log_message(self, *_: object) -> None:
-        """Silent; ``hits`` tells."""
 
 
 def _decoded(encoded: str) -> bytes:

@@ -169,6 +169,17 @@ def at_apns(fault: str) -> Begin:
     return begin
 
 
+async def certificate_revoked(scene: Scene) -> Undo:
+    """Every certificate of the pass type was revoked: APNs cuts the connection, and ends each new handshake."""
+    for certificate in scene.authority.certificates(scene.topic):
+        scene.apns.revoke(certificate.serial_number)
+
+    async def undo() -> None:
+        scene.apns.standing.forgive()
+
+    return undo
+
+
 async def apns_down(scene: Scene) -> Undo:
     """Nobody listens."""
     await scene.apns.down()

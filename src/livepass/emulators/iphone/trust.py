@@ -1,8 +1,9 @@
 """Whether a signature may sign passes of this type for this team: the phone's trust rules, one check each.
 
-Source: Apple's open Security framework and inspection of real passes (protocol sheet 4.3 and 4.4). The roots are
+Source: Apple's open Security framework (its policy for signers of passes) and inspection of real passes. The roots are
 passed in; a real phone has Apple's. Validity is judged at the signing time, so a pass outlives the certificate that
-signed it.
+signed it. Not judged here: weak keys and digests, whose limits our sources do not give, and revocation, which a phone
+looks up by itself and later.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from livepass.emulators.iphone import cms
 
 MARKER = ObjectIdentifier("1.2.840.113635.100.6.1.16")
+INTERMEDIATE_MARKER = ObjectIdentifier("1.2.840.113635.100.6.2.1")
 ENHANCED = ObjectIdentifier("1.2.840.113635.100.6.1.26")
 PASSBOOK_SIGNING = ObjectIdentifier("1.2.840.113635.100.4.14")
 
@@ -35,8 +37,9 @@ def check(signature: cms.Signature, roots: Sequence[x509.Certificate], pass_type
 
 def _check(signature: cms.Signature, roots: Sequence[x509.Certificate], pass_type: str, team: str) -> None:
     leaf = signature.signer
-    chain = [leaf, *_chain(leaf, signature.certificates, roots)]
-    _reject_outside_validity(chain, signature.signing_time)
+    intermediate, root = _chain(leaf, signature.certificates, roots)
+    _reject_outside_validity([leaf, intermediate, root], signature.signing_time)
+    _reject_intermediate(intermediate)
     _reject_marker(leaf, pass_type)
     _reject_usage(leaf)
     _reject_team(leaf, team)
@@ -51,14 +54,14 @@ def _chain(
     leaf: x509.Certificate, embedded: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]
 ) -> tuple[x509.Certificate, x509.Certificate]:
     """Intermediate and root: the chain has exactly three links, and the middle one travels inside the signature."""
-    for intermediate in embedded:
-        if intermediate == leaf or not _is_authority(intermediate) or not _issued(leaf, intermediate):
-            continue
+    issuers = [found for found in embedded if found != leaf and _is_authority(found) and _issued(leaf, found)]
+    if not issuers:
+        raise Distrusted("no embedded intermediate issued the signer's certificate")
+    for intermediate in issuers:
         for root in roots:
-            if _issued(intermediate, root):
+            if intermediate != root and _issued(intermediate, root):
                 return intermediate, root
-        raise Distrusted("the intermediate leads to no trusted root")
-    raise Distrusted("no embedded intermediate issued the signer's certificate")
+    raise Distrusted("the intermediate leads to no trusted root")
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
@@ -80,6 +83,11 @@ def _reject_outside_validity(chain: Sequence[x509.Certificate], at: dt.datetime 
     for certificate in chain:
         if at is None or not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
             raise Distrusted("signed outside the validity of a certificate in the chain")
+
+
+def _reject_intermediate(certificate: x509.Certificate) -> None:
+    if not any(extension.oid == INTERMEDIATE_MARKER for extension in certificate.extensions):
+        raise Distrusted("the intermediate is none that issues signers of passes")
 
 
 def _reject_marker(leaf: x509.Certificate, pass_type: str) -> None:
