@@ -67,6 +67,10 @@ def test_every_command_of_the_page_does_what_it_says(fresh: Livepass, apple: Aut
     for said in (TYPE, TEAM, "live", "G4", "RSA 2048", "NFC", "not Apple's", "valid to"):
         assert said in taken.out, taken.out
     assert "revoked" not in taken.out + taken.err
+    [row] = fresh("cert", "list", "--json").rows
+    assert fresh("cert", "show", row["id"]).out.splitlines() == [
+        line for line in taken.out.splitlines() if not line.startswith("!")
+    ]
     assert [(hit.method, hit.what, hit.answered) for hit in apple.hits] == [
         ("GET", "intermediate", 200),
         ("POST", "ocsp", 200),

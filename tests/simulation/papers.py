@@ -100,7 +100,8 @@ class RememberingRing(SealedKeyRing):
         root: x509.Certificate | None,
         now: int,
     ) -> Certificate:
-        assert isinstance(key, rsa.RSAPrivateKey)
+        if isinstance(key, Sealed):
+            return super().take_in(certificate, key, intermediate, root, now)
         if certificate not in _READ:
             der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
             _READ[certificate] = Signer(certificate, key, intermediate, root), der
