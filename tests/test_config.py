@@ -56,6 +56,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         HOST="0.0.0.0",
         PORT="0",
         PHONES_PER_PASS="0",
+        CERTIFICATE_HOSTS="Mirror.example:8080, certs.apple.com,",
         CONNECTION_HEADER="X-Connection-Id",
         WITNESS_FILE=str(tmp_path / "witness"),
         REGISTRATION_JOURNAL=str(tmp_path),
@@ -70,11 +71,21 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         "0.0.0.0",
         0,
         phones_per_pass=0,
+        certificate_hosts=("mirror.example:8080", "certs.apple.com"),
         connection_header="x-connection-id",
         witness_file=str(tmp_path / "witness"),
         registration_journal=tmp_path,
     )
-    assert len(SETTINGS) == 12, "a new setting is to be added above"
+    assert len(SETTINGS) == 13, "a new setting is to be added above"
+
+
+def test_who_is_asked_about_certificates(tmp_path: Path) -> None:
+    assert loaded(tmp_path).certificate_hosts == ("certs.apple.com", "ocsp.apple.com", "crl.apple.com")
+    assert loaded(tmp_path, CERTIFICATE_HOSTS="off").certificate_hosts == ()
+    for wrong in ("http://certs.apple.com", "a b", "certs.apple.com/x", "*.apple.com", "certs.apple.com:x"):
+        with pytest.raises(ConfigError, match="CERTIFICATE_HOSTS") as refused:
+            loaded(tmp_path, CERTIFICATE_HOSTS=wrong)
+        assert refused.value.hint
 
 
 def test_the_environment_wins_over_the_file_setting_by_setting(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ async def _prepare(config: Config) -> None:
     async with wiring.opened(config) as services:
         for pass_type in (MANY, *FEW):
             issued = authority.pass_certificate(pass_type, TEAM)
-            await services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            await services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await services.publishing.publish(template(), wait=True)
         await services.issuing.put(Wish(MANY, SAMPLE, "bench", {"points": 0}))
 

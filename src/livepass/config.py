@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 PREFIX = "LIVEPASS_"
 PRODUCTION_APNS = "https://api.push.apple.com"
+CERTIFICATE_HOSTS = "certs.apple.com,ocsp.apple.com,crl.apple.com"
 
 
 class ConfigError(Exception):
@@ -49,6 +50,7 @@ SETTINGS = (
     Setting("WITNESS_FILE", "file that tells a restored database (SQLite: FILE.witness; PostgreSQL: none); off: none"),
     Setting("REGISTRATION_JOURNAL", "folder on another disk that keeps every registration (default: none)"),
     Setting("PHONES_PER_PASS", "phones of a pass above which silent ones are forgotten (default 64, 0: off)"),
+    Setting("CERTIFICATE_HOSTS", "hosts asked for intermediates and revocation (default Apple's three; off: none)"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
@@ -69,6 +71,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8420
     phones_per_pass: int = 64
+    certificate_hosts: tuple[str, ...] = tuple(CERTIFICATE_HOSTS.split(","))
     connection_header: str = ""
     witness_file: str = ""
     registration_journal: Path | None = None
@@ -117,6 +120,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         host=values.get("HOST", "127.0.0.1"),
         port=_port(values.get("PORT", "8420")),
         phones_per_pass=_phones(values.get("PHONES_PER_PASS", "64")),
+        certificate_hosts=_hosts(values.get("CERTIFICATE_HOSTS", CERTIFICATE_HOSTS)),
         connection_header=_header(values.get("CONNECTION_HEADER", "")),
         witness_file=_witness(values.get("WITNESS_FILE", "")),
         registration_journal=_folder(values.get("REGISTRATION_JOURNAL")),
@@ -297,3 +301,17 @@ def _header(name: str) -> str:
             "name the header alone, as in X-Connection-Id, and have your proxy set it",
         )
     return name.lower()
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Names with or without a port; without one, the scheme's own."""
+    if text == "off":
+        return ()
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in hosts:
+        if re.fullmatch(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?", host) is None:
+            raise ConfigError(
+                f"LIVEPASS_CERTIFICATE_HOSTS names {host!r}, which is not a host",
+                f"name hosts separated by commas, as in {CERTIFICATE_HOSTS}; or say off",
+            )
+    return hosts

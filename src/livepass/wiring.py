@@ -19,8 +19,10 @@ from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.looking import postgres_store
+from livepass.outside.authorities import HttpAuthorities
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
+from livepass.service.admitting import Admitting
 from livepass.service.answering import Answering
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
@@ -108,6 +110,7 @@ class Services:
     answering: Answering
     issuing: Issuing
     publishing: Publishing
+    admitting: Admitting
     rotating: Rotating
     apns_keys: ApnsKeys
     due: AsyncSignal
@@ -172,6 +175,7 @@ class Services:
             publishing=Publishing(store, issuing, clock, scheduler),
             rotating=Rotating(store, keys, clock, chance, prober),
             apns_keys=ApnsKeys(store, keys, clock, chance, prober),
+            admitting=Admitting(*(store, keys, clock, chance, scheduler), HttpAuthorities(config.certificate_hosts)),
             due=due,
         )
 

@@ -66,7 +66,7 @@ async def stock(settings: Settings, authority: Authority, passes: Mapping[str, S
     async with wiring.opened(config(settings)) as services:
         for pass_type in passes:
             issued = authority.pass_certificate(pass_type, TEAM)
-            await services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            await services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         files = {"pass.json": document(), "icon.png": ICON, "icon@2x.png": ICON}
         await services.publishing.publish(Template.from_files("membership", files), wait=True)
         for pass_type, serials in passes.items():

@@ -214,7 +214,7 @@ def test_nobody_waits_in_a_circle_and_what_is_left_fits_together(
         async with AsyncExitStack() as stack:
             opened = [await stack.enter_async_context(wiring.opened(config(shared))) for _ in range(3)]
             other = authority.pass_certificate(PASS_TYPE, TEAM)
-            await opened[0].rotating.import_pem(other.certificate_pem, other.key_pem, other.intermediate_pem)
+            await opened[0].admitting.import_pem(other.certificate_pem, other.key_pem, other.intermediate_pem)
             certificates = [one.id for one in await opened[0].store.certificates(PASS_TYPE)]
             processes = [
                 Process(opened[number % 3], url, certificates, random.Random(number)) for number in range(AT_ONCE)

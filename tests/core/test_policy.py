@@ -92,7 +92,9 @@ def test_a_word_that_is_stored_or_shown_is_its_name(words: type[StrEnum]) -> Non
 
 
 def test_the_texts_that_are_shown_keep_their_wording() -> None:
-    assert [one.value for one in Sealable] == ["shared key", "certificate key", "APNs key", "pass token"]
+    assert [one.value for one in Sealable] == [
+        *("shared key", "certificate key", "APNs key", "signing request key", "pass token")
+    ]
     assert [one.value for one in fetch.Evidence] == [
         "only one phone has it",
         "same connection as its ask",

@@ -20,6 +20,7 @@ CERTIFICATES = (
     "SELECT id, promoted_at IS NULL, retired_at IS NULL FROM certificate ORDER BY id",
     "SELECT count(*) FROM event WHERE kind = 'certificate_imported'",
 )
+ANSWERED = (*CERTIFICATES, "SELECT id FROM signing_request")
 SHARED_KEYS = ("SELECT id, sealed FROM shared_key ORDER BY id",)
 API_KEYS = ("SELECT id, revoked_at IS NULL FROM api_key ORDER BY id",)
 TEMPLATES = (

@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from crashpoints.facts import (
+    ANSWERED,
     API_KEYS,
     CERTIFICATES,
     EPOCHS,
@@ -23,8 +26,11 @@ from crashpoints.facts import (
 )
 from crashpoints.scene import FIRST, SECOND, TYPE, Operation, Scene
 from livepass.core.history import Reason
+from livepass.core.model import SigningRequest
+from livepass.core.sealed import Sealable
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import Secrets
+from livepass.pkpass.signing_request import public_sha256
 from livepass.service.access import SCOPES, Access, Caller
 from livepass.service.drafting import Wish
 from livepass.service.safekeeping import Safekeeping
@@ -136,7 +142,21 @@ async def publish_and_wait(scene: Scene) -> None:
 async def import_certificate(scene: Scene) -> None:
     issued = certificate(TYPE, 24 * 20)
     made = (issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
-    await scene.do(lambda: scene.process.rotating.import_pem(*made))
+    await scene.do(lambda: scene.process.admitting.import_pem(*made))
+
+
+async def a_key_waits(scene: Scene) -> None:
+    key = certificate(TYPE, 24 * 20).key
+    sha256 = public_sha256(key.public_key())
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    sealed = scene.process.keys.seal(Sealable.SIGNING_REQUEST, TYPE, sha256[:16], der)
+    request = SigningRequest(sha256[:16], TYPE, sha256, sealed, 0)
+    await scene.process.store.write(lambda tx: tx.put_signing_request(request))
+
+
+async def answer_request(scene: Scene) -> None:
+    """Nobody can have the certificate without its key, or lose the key of a certificate that did not come in."""
+    await scene.do(lambda: scene.process.admitting.import_certificate(certificate(TYPE, 24 * 20).cer))
 
 
 async def promote(scene: Scene) -> None:
@@ -338,6 +358,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("template, published", publish, TEMPLATES),
     Operation("template, rolled out", publish_and_wait, ROLLED_OUT, states=3),
     Operation("certificate, imported", import_certificate, CERTIFICATES),
+    Operation("certificate, of a waiting key", answer_request, ANSWERED, prepare=a_key_waits),
     Operation("certificate, promoted", promote, CERTIFICATES, prepare=import_certificate),
     Operation("API key, created", create_key, API_KEYS),
     Operation("API key, revoked", revoke_key, API_KEYS, prepare=create_key),

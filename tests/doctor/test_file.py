@@ -181,6 +181,9 @@ def test_a_key_of_another_certificate(stage: Stage) -> None:
     key = pass_certificate(stage.authority, OTHER_TYPE).key
     mixed = stage.options(credential=Credential(certificate(stage).certificate, key), offline=True)
     assert hits(stage.judge(options=mixed)) == {"CRT2": "failed"}
+    p12 = replace(certificate(stage), key=key).p12("x")
+    in_one_file = stage.options(credential=Credential.from_p12(p12, "x"), offline=True)
+    assert hits(stage.judge(options=in_one_file)) == {"CRT2": "failed"}
 
 
 def test_time_passes(stage: Stage) -> None:

@@ -59,7 +59,7 @@ class House:
         async with self.process() as process:
             for pass_type in TYPES:
                 issued = self.authority.pass_certificate(pass_type, "TEAM123456")
-                await process.services.rotating.import_pem(
+                await process.services.admitting.import_pem(
                     issued.certificate_pem, issued.key_pem, issued.intermediate_pem
                 )
             await process.services.publishing.publish(template(), wait=True)

@@ -127,7 +127,7 @@ class Hosts:
         await wiring.upgrade(self.config)
         self.services = await self._stack.enter_async_context(wiring.opened(self.config))
         issued = pass_certificate(self.authority, PASS_TYPE)
-        await self.services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        await self.services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await self.services.publishing.publish(template(), wait=True)
 
     def environment(self) -> Mapping[str, str]:

@@ -184,7 +184,7 @@ async def opened(folder: Path, authority: Authority) -> AsyncIterator[Scene]:
                 task.cancel()
         for pass_type in (PASS_TYPE, OTHER_TYPE):
             issued = authority.pass_certificate(pass_type, TEAM)
-            await desk.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            await desk.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         files = {"pass.json": json.dumps(DOCUMENT).encode(), "icon.png": ICON, "icon@2x.png": ICON}
         await desk.publishing.publish(Template.from_files("membership", files), wait=True)
         data = dict.fromkeys(CONTENT, "new")

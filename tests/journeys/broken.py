@@ -61,7 +61,7 @@ class House(World):
         pass_type = f"pass.test.broken{next(self._types)}"
         key = pass_certificate(self.authority, PASS_TYPE).key
         issued = self.authority.pass_certificate(pass_type, TEAM, key=key)
-        await self.services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        await self.services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         return pass_type
 
     async def why(self, pass_type: str, serial: str, later: int = 0) -> tuple[Verdict, ...]:

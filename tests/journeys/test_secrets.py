@@ -19,6 +19,8 @@ from typing import Any
 import click
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 import engines
 from journeys.leaks import ARTEFACTS, Evidence, forms, kind_of
@@ -26,6 +28,7 @@ from journeys.service_process import environment, serve
 from journeys.test_crashes import patient_phone
 from journeys.world import OTHER_TYPE, PASS_TYPE, World, journey, pass_certificate, shows, until
 from livepass.cli.root import root
+from livepass.core.sealed import Sealable, Sealed
 from web.asgi import folder_zip
 
 PASSWORD = 'pässword-marker "of" the+p12/%41'
@@ -191,6 +194,9 @@ async def _err(life: Life, client: httpx2.AsyncClient) -> None:
         ("POST", "/certificates", {"certificate_pem": key, "private_key_pem": key, "intermediate_pem": key}),
         ("POST", "/certificates", {"certificate_pem": "x", "private_key_pem": {"pem": key}, "intermediate_pem": "x"}),
         ("POST", "/certificates", {"private_key_pem": key, "password": PASSWORD}),
+        ("POST", "/certificates", {"certificate_pem": "x", "private_key_pem": key, "private_key_password": PASSWORD}),
+        ("POST", "/certificates", {"certificate": p12}),
+        ("POST", "/signing-requests", {"email": "ü@example.com", "pass_type": PASS_TYPE}),
         ("POST", "/keys", {"name": 7, "scopes": [own]}),
         ("PUT", path, {"template": "membership", "data": {"points": {"secret": life.own["1"]}}}),
         ("PUT", path, {"template": "membership", "data": {"points": 1}, "content": {"webServiceURL": 7}}),
@@ -340,7 +346,7 @@ async def _show(life: Life, client: httpx2.AsyncClient) -> None:
     world = life.world
     paths = [f"/passes/{PASS_TYPE}/1", f"/passes/{PASS_TYPE}/1/timeline?limit=500", f"/passes/{PASS_TYPE}/2/timeline"]
     paths += ["/passes", "/registrations", "/pushes", "/device-logs", "/stats", "/templates", "/openapi.json"]
-    for path in [*paths, "/certificates", "/keys"]:
+    for path in [*paths, "/certificates", "/signing-requests", "/keys"]:
         for key in (world.config.admin_key, life.own["key"]):
             await life.api(client, "GET", path, key)
     for path in ("/readyz", "/livez", "/metrics", "/", "/console"):
@@ -361,6 +367,9 @@ async def _commands(life: Life) -> None:
     _, listed = await life.command("cert", "list")
     p12, password = world.directory / "a.p12", world.directory / "password"
     p12.write_bytes(pass_certificate(world.authority, PASS_TYPE).p12(PASSWORD))
+    await life.command("cert", "csr", "--type", PASS_TYPE, "--out", str(world.directory / "a.csr"))
+    await life.command("cert", "csr", "list")
+    await _waiting_keys(life)
     for text in (PASSWORD, PASSWORD + "!"):
         password.write_text(text)
         await life.command("cert", "import", str(p12), "--password-file", str(password))
@@ -386,7 +395,12 @@ async def _commands(life: Life) -> None:
         ("key", "renew"),
     ):
         await life.command(*words)
-    for words in (("pass", "show", f"{PASS_TYPE}/none"), ("cert", "show", "none"), ("key", "revoke", "none")):
+    for words in (
+        ("cert", "csr", "remove", "none", "--yes"),
+        ("pass", "show", f"{PASS_TYPE}/none"),
+        ("cert", "show", "none"),
+        ("key", "revoke", "none"),
+    ):
         assert (await life.command(*words))[0] != 0
     other = secrets.token_urlsafe(32)
     life.evidence.secret("another secret key", other)
@@ -397,6 +411,17 @@ async def _commands(life: Life) -> None:
     await life.command("status", LIVEPASS_DATABASE_URL=nowhere)
     await life.command("status", "--url", world.config.public_url, "--key", GUESSED)
     await _help(life)
+
+
+async def _waiting_keys(life: Life) -> None:
+    """The key that was made for a certificate to come is as secret as the certificate's own will be."""
+    [made] = await life.world.services.admitting.requests.waiting()
+    sealed = Sealed(Sealable.SIGNING_REQUEST, made.pass_type, made.id, made.key_sealed)
+    key = load_der_private_key(life.world.services.keys._unseal(sealed), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    for name, number in (("p", numbers.p), ("q", numbers.q), ("d", numbers.d)):
+        life.evidence.secret(f"{name} of a key that waits", number.to_bytes((number.bit_length() + 7) // 8))
 
 
 LEFT_OUT: Mapping[str, str] = {

@@ -205,7 +205,7 @@ class World:
 
     async def certify(self, pass_type: str) -> None:
         issued = pass_certificate(self.authority, pass_type)
-        await self.services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        await self.services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
 
     # ── the issuer
 

@@ -9,15 +9,12 @@ from datetime import UTC, datetime
 from functools import cache
 
 import pytest
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from livepass.core.authorization import derive_token
-from livepass.core.model import TokenSource
+from livepass.core.model import Certificate, TokenSource
 from livepass.core.rotation import Stage
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.emulators.authority import Authority, Issued
@@ -58,8 +55,10 @@ def resealed(keys: Sequence[SharedKey], maker: SealedKeyRing) -> list[SharedKey]
     ]
 
 
-def parts(issued: Issued) -> tuple[bytes, bytes, bytes]:
-    return issued.certificate_pem, issued.key_pem, issued.intermediate_pem
+def taken_in(ours: SealedKeyRing, issued: Issued) -> Certificate:
+    assert isinstance(issued.key, rsa.RSAPrivateKey)
+    assert issued.intermediate is not None
+    return ours.take_in(issued.certificate, issued.key, issued.intermediate, None, NOW)
 
 
 # ── tokens
@@ -211,29 +210,40 @@ def test_a_shared_key_opens_in_its_own_row_alone() -> None:
 
 
 def test_what_is_taken_in_is_what_the_certificate_says(pass_certificate: Issued) -> None:
-    taken = ring(FIRST).from_pem(*parts(pass_certificate), NOW)
+    taken = taken_in(ring(FIRST), pass_certificate)
     leaf = pass_certificate.certificate
     assert (taken.pass_type, taken.team, taken.created_at) == (TYPE, "TEAM123456", NOW)
     assert taken.not_after == int(leaf.not_valid_after_utc.timestamp() * 1000)
     assert taken.not_before == int(leaf.not_valid_before_utc.timestamp() * 1000)
     assert taken.intermediate_not_after > taken.not_after
     assert (taken.link.stage, taken.nfc) == (Stage.STAGED, False)
-    packed = ring(FIRST).from_p12(pass_certificate.p12("secret"), "secret", NOW)
-    assert replace(packed, key_sealed=b"") == replace(taken, key_sealed=b""), "however it came"
 
 
-def test_the_key_is_taken_in_either_form(pass_certificate: Issued) -> None:
-    certificate, _, intermediate = parts(pass_certificate)
-    der = pass_certificate.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    old = pass_certificate.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    for key in (der, old):
-        taken = ring(FIRST).from_pem(certificate, key, intermediate, NOW)
-        assert ring(FIRST).open(taken).id == taken.id
+def test_a_key_that_lies_here_is_taken_in_from_its_seal(authority: Authority) -> None:
+    ours = ring(FIRST)
+    waiting, request = ours.new_signing_request(TYPE, "TEAM123456", "a@b.example", NOW)
+    assert waiting.id == waiting.public_sha256[:16]
+    leaf = x509.load_der_x509_certificate(authority.from_csr(request, TYPE, "TEAM123456"))
+    lies = Sealed(Sealable.SIGNING_REQUEST, TYPE, waiting.id, waiting.key_sealed)
+    taken = ours.take_in(leaf, lies, authority.intermediate, None, NOW)
+    assert (taken.pass_type, taken.key_sealed != waiting.key_sealed) == (TYPE, True)
+    at = datetime.fromtimestamp(taken.not_before / 1000 + 5000, UTC)
+    verify_signature(b"manifest", ours.open(taken).sign(b"manifest", at))
+    with pytest.raises(CannotUnseal, match="signing request key"):
+        ours.take_in(leaf, replace(lies, within="pass.other"), authority.intermediate, None, NOW)
+
+
+def test_a_key_of_another_certificate_is_refused(pass_certificate: Issued, authority: Authority) -> None:
+    other = authority.pass_certificate(TYPE, "TEAM123456")
+    assert other.intermediate is not None
+    with pytest.raises(CertificateRefused, match="does not belong") as refused:
+        ring(FIRST).take_in(other.certificate, pass_certificate.key, other.intermediate, None, NOW)  # type: ignore[arg-type]
+    assert refused.value.hint
 
 
 def test_an_opened_certificate_signs_and_is_opened_once(pass_certificate: Issued) -> None:
     ours = ring(FIRST)
-    taken = ours.from_pem(*parts(pass_certificate), NOW)
+    taken = taken_in(ours, pass_certificate)
     identity = ours.open(taken)
     assert ours.open(taken) is identity
     assert identity.facts.pass_type == TYPE
@@ -243,7 +253,7 @@ def test_an_opened_certificate_signs_and_is_opened_once(pass_certificate: Issued
 
 def test_a_push_credential_carries_its_key_encrypted(pass_certificate: Issued) -> None:
     ours = ring(FIRST)
-    credential = ours.open(ours.from_pem(*parts(pass_certificate), NOW)).push_credential()
+    credential = ours.open(taken_in(ours, pass_certificate)).push_credential()
     assert credential.topic == TYPE
     assert credential.chain_pem.count(b"BEGIN CERTIFICATE") == 2
     with pytest.raises(TypeError):
@@ -253,7 +263,7 @@ def test_a_push_credential_carries_its_key_encrypted(pass_certificate: Issued) -
 
 
 def test_a_certificate_opens_after_the_secret_key_was_replaced(pass_certificate: Issued) -> None:
-    taken = ring(FIRST).from_pem(*parts(pass_certificate), NOW)
+    taken = taken_in(ring(FIRST), pass_certificate)
     assert ring(SECOND, FIRST).open(taken).id == taken.id
     with pytest.raises(CannotUnseal):
         ring(SECOND).open(taken)
@@ -261,21 +271,12 @@ def test_a_certificate_opens_after_the_secret_key_was_replaced(pass_certificate:
 
 def test_a_swapped_or_altered_key_does_not_open(pass_certificate: Issued, authority: Authority) -> None:
     ours = ring(FIRST)
-    taken = ours.from_pem(*parts(pass_certificate), NOW)
+    taken = taken_in(ours, pass_certificate)
     with pytest.raises(CannotUnseal):
         ours.open(replace(taken, key_sealed=taken.key_sealed[:-1] + bytes([taken.key_sealed[-1] ^ 1])))
-    other = ours.from_pem(*parts(authority.pass_certificate(TYPE, "TEAM123456")), NOW)
+    other = taken_in(ours, authority.pass_certificate(TYPE, "TEAM123456"))
     with pytest.raises(CannotUnseal, match=f"certificate key {TYPE}/{taken.id}"):
         ours.open(replace(taken, key_sealed=other.key_sealed))
-
-
-def test_a_key_with_a_password_is_refused_with_a_hint(pass_certificate: Issued) -> None:
-    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
-
-    locked = pass_certificate.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
-    with pytest.raises(CertificateRefused) as refused:
-        ring(FIRST).from_pem(pass_certificate.certificate_pem, locked, pass_certificate.intermediate_pem, NOW)
-    assert refused.value.hint
 
 
 # ── nothing shows
@@ -283,7 +284,7 @@ def test_a_key_with_a_password_is_refused_with_a_hint(pass_certificate: Issued) 
 
 def test_no_repr_shows_a_secret(pass_certificate: Issued) -> None:
     ours = ring(FIRST)
-    taken = ours.from_pem(*parts(pass_certificate), NOW)
+    taken = taken_in(ours, pass_certificate)
     identity = ours.open(taken)
     credential = identity.push_credential()
     shown = "".join(map(repr, (ours, taken, identity, credential))) + "".join(map(str, (taken, identity, credential)))

@@ -15,7 +15,7 @@ import pytest
 import engines
 from livepass import wiring
 from livepass.config import Config
-from livepass.core.sealed import Sealable
+from livepass.core.sealed import Sealable, Sealed
 from livepass.core.trip3_ask import read_tag
 from livepass.emulators.authority import Issued
 from livepass.keys.sealing import CannotUnseal
@@ -79,7 +79,9 @@ class World:
         asked = await host.answering.ask(TYPE, f"phone{serial}", None, None)
         self.tags.append(_tag(asked.body))
         issued = self.certificate
-        await host.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        await host.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        if not self.tags[1:]:
+            await host.admitting.requests.make(TYPE)
 
     async def _look(self, host: Services) -> None:
         for serial, token in self.tokens.items():
@@ -92,6 +94,9 @@ class World:
         for certificate in await host.store.certificates(None):
             signature = host.keys.open(certificate).sign(b"manifest", datetime.now(UTC))
             verify_signature(b"manifest", signature)
+        [waiting] = await host.admitting.requests.waiting()
+        sealed = Sealed(Sealable.SIGNING_REQUEST, waiting.pass_type, waiting.id, waiting.key_sealed)
+        host.keys.require_opens(sealed)
 
 
 async def _token(host: Services, serial: str) -> str:
@@ -118,7 +123,7 @@ async def world(directory: Path, certificate: Issued) -> AsyncIterator[World]:
     try:
         await made.start("a", OLD)
         host = made.running["a"]
-        await host.rotating.import_pem(certificate.certificate_pem, certificate.key_pem, certificate.intermediate_pem)
+        await host.admitting.import_pem(certificate.certificate_pem, certificate.key_pem, certificate.intermediate_pem)
         await host.publishing.publish(template(), wait=True)
         await host.issuing.put(Wish(TYPE, "imported", "membership", {"points": 1}))
         sealed = host.keys.seal(Sealable.TOKEN, TYPE, "imported", IMPORTED.encode())

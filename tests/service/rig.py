@@ -22,8 +22,10 @@ from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import Secrets
+from livepass.outside.authorities import HttpAuthorities
 from livepass.pkpass import Template, read, verify
 from livepass.runtime import AsyncScheduler
+from livepass.service.admitting import Admitting, Terms
 from livepass.service.answering import Answering
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
@@ -37,7 +39,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import Safekeeping
-from livepass.service.seams import Store
+from livepass.service.seams import Authorities, Store
 
 TYPE = "pass.test.livepass"
 OTHER = "pass.test.other"
@@ -166,6 +168,7 @@ class Rig:
         secrets: Sequence[str] = (SECRET,),
         url: str = URL,
         seed: int = 1,
+        authorities: Authorities | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -183,6 +186,9 @@ class Rig:
         self.publishing = Publishing(self.store, self.issuing, clock, self.scheduler)
         self.rotating = Rotating(self.store, self.keys, clock, self.chance, self.sender.probe)
         self.apns_keys = ApnsKeys(self.store, self.keys, clock, self.chance, self.sender.probe)
+        self.admitting = Admitting(
+            *(self.store, self.keys, clock, self.chance, self.scheduler), authorities or HttpAuthorities([])
+        )
         self.dispatcher = Dispatcher(
             *(self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due),
             refused=self.rotating.refused,
@@ -224,8 +230,9 @@ class Rig:
 
     # ── issuers
 
-    async def certify(self, issued: Issued) -> str:
-        taken = await self.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+    async def certify(self, issued: Issued, *, accept_nfc_loss: bool = False) -> str:
+        parts = (issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        taken = await self.admitting.import_pem(*parts, terms=Terms(accept_nfc_loss=accept_nfc_loss))
         return taken.certificate.id
 
     async def issue(self, serial: str, points: int = 0, push: Any = "auto", pass_type: str = TYPE) -> Result:

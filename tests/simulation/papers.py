@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from livepass.core.model import Certificate
+from livepass.core.sealed import Sealed
 from livepass.core.trip2_push import PushCredential
 from livepass.emulators.authority import Authority, Issued
 from livepass.emulators.iphone.package import Package, reopen
@@ -53,7 +55,7 @@ class Signed:
     valid: bool
 
 
-_READ: dict[bytes, tuple[Signer, bytes]] = {}
+_READ: dict[x509.Certificate, tuple[Signer, bytes]] = {}
 _PACKAGES: dict[bytes, Package] = {}
 _CREDENTIALS: dict[str, PushCredential] = {}
 _OPENED: dict[tuple[str, bytes], OpenedIdentity] = {}
@@ -90,10 +92,19 @@ def forget() -> None:
 
 
 class RememberingRing(SealedKeyRing):
-    def from_pem(self, certificate: bytes, key: bytes, intermediate: bytes, now: int) -> Certificate:
+    def take_in(
+        self,
+        certificate: x509.Certificate,
+        key: rsa.RSAPrivateKey | Sealed,
+        intermediate: x509.Certificate,
+        root: x509.Certificate | None,
+        now: int,
+    ) -> Certificate:
+        if isinstance(key, Sealed):
+            return super().take_in(certificate, key, intermediate, root, now)
         if certificate not in _READ:
-            der = load_pem_private_key(key, None).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-            _READ[certificate] = Signer.from_pem(certificate, key, intermediate), der
+            der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            _READ[certificate] = Signer(certificate, key, intermediate, root), der
         return self._stored(*_READ[certificate], now)
 
     def _unsealed(self, certificate: Certificate) -> OpenedIdentity:

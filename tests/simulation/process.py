@@ -13,7 +13,9 @@ from typing import Any, Protocol, TypeVar
 from livepass.core.history import Reason
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
 from livepass.keys.sealing import Secrets
+from livepass.outside.authorities import HttpAuthorities
 from livepass.service import keeping, pushing, recovering, safekeeping
+from livepass.service.admitting import Admitting
 from livepass.service.answering import Answering
 from livepass.service.building import Builder
 from livepass.service.epochs import begin_epochs
@@ -156,6 +158,9 @@ class Process:
         self.dispatcher = Dispatcher(
             *(store, around.sender(self), builder, clock, chance, scheduler, due), refused=self.rotating.refused
         )
+        self.admitting = Admitting(store, keys, clock, chance, scheduler, HttpAuthorities([]))
+        self.rotating = Rotating(store, keys, clock, chance)
+        self.dispatcher = Dispatcher(store, around.sender(self), builder, clock, chance, scheduler, due)
         self.keeper = Keeper(store, issuing, clock, scheduler, due)
         if not around.retells:
             self.keeper.retell = _never  # type: ignore[method-assign]

@@ -179,7 +179,7 @@ class World:
 
     async def certify(self, process: Process, pass_type: str, hours: int) -> None:
         issued = certificate(pass_type, hours)
-        imported = await process.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        imported = await process.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         self.lapse[imported.certificate.id] = issued.certificate.not_valid_after_utc.timestamp()
         await self.promote(process, pass_type, imported.certificate)
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import engines
+from livepass.core.sealed import Sealable
 from livepass.store.archive import Archive, BadArchive, require_restorable
 from livepass.store.rows import Row
 from livepass.store.whole import ARCHIVED, NOT_ARCHIVED
@@ -58,6 +59,11 @@ def whole_one(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     url = made("sqlite", tmp_path_factory.mktemp("whole") / "a.db")
     fill_oddly(url)
     return asyncio.run(archived(url))[0]
+
+
+def test_everything_that_is_sealed_is_found_in_it(whole_one: bytes) -> None:
+    """A restore asks of each whether it opens."""
+    assert {each.kind for each in Archive(io.BytesIO(whole_one)).sealed()} == set(Sealable)
 
 
 def read(data: bytes) -> dict[str, list[Row]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import engines
-from livepass.core.model import DEFAULT_TENANT, Certificate, TokenSource
+from livepass.core.model import DEFAULT_TENANT, Certificate, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SealedCount, SharedKey
 from store.hand import T0, TYPE, Hand, opened, version
@@ -37,6 +37,10 @@ def certificate(id_: str, secret: str, pass_type: str = TYPE) -> Certificate:
 
 def apns_key(id_: str, secret: str) -> ApnsKey:
     return ApnsKey(DEFAULT_TENANT, id_, "TEAM123456", (), "production", sealed(secret), T0, None)
+
+
+def waiting(id_: str, secret: str, pass_type: str = TYPE, at: int = T0) -> SigningRequest:
+    return SigningRequest(id_, pass_type, f"{id_}00", sealed(secret), at)
 
 
 async def imported(hand: Hand, serial: str, secret: str) -> None:
@@ -92,11 +96,13 @@ def test_what_is_sealed_with_what_is_counted_by_kind_and_secret(tmp_path: Path) 
             await hand.store.write(lambda tx: tx.add_shared_key(shared("tokens-1")))
             await hand.store.write(lambda tx: tx.put_certificate(certificate("c1", NEW)))
             await hand.store.write(lambda tx: tx.put_apns_key(apns_key("k1", OLD)))
+            await hand.store.write(lambda tx: tx.put_signing_request(waiting("r1", OLD)))
             assert sorted(await hand.store.sealed_counts(), key=repr) == sorted(
                 [
                     SealedCount(Sealable.SHARED_KEY, OLD, 1),
                     SealedCount(Sealable.CERTIFICATE, NEW, 1),
                     SealedCount(Sealable.APNS_KEY, OLD, 1),
+                    SealedCount(Sealable.SIGNING_REQUEST, OLD, 1),
                     SealedCount(Sealable.TOKEN, OLD, 2),
                     SealedCount(Sealable.TOKEN, NEW, 1),
                 ],
@@ -112,6 +118,7 @@ async def fill(hand: Hand) -> None:
         await hand.store.write(lambda tx, n=n, secret=secret: tx.add_shared_key(shared(f"tokens-{n}", secret=secret)))
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_certificate(certificate(f"c{n}", secret)))
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_apns_key(apns_key(f"k{n}", secret)))
+        await hand.store.write(lambda tx, n=n, secret=secret: tx.put_signing_request(waiting(f"r{n}", secret, "")))
         await imported(hand, f"i{n}", secret)
 
 
@@ -119,6 +126,7 @@ NAMES = {
     Sealable.SHARED_KEY: [(TOKENS, "tokens-1"), (TOKENS, "tokens-3")],
     Sealable.CERTIFICATE: [(TYPE, "c1"), (TYPE, "c3")],
     Sealable.APNS_KEY: [(DEFAULT_TENANT, "k1"), (DEFAULT_TENANT, "k3")],
+    Sealable.SIGNING_REQUEST: [("", "r1"), ("", "r3")],
     Sealable.TOKEN: [(TYPE, "i1"), (TYPE, "i3")],
 }
 
@@ -159,6 +167,23 @@ def test_a_new_seal_takes_the_place_of_the_one_that_was_read(tmp_path: Path, kin
                 one.sealed for one in await hand.store.sealed_otherwise(kind, "0" * 16, after=("", ""), limit=9)
             ]
             assert contents[0] == sealed(NEW, b"renewed")
+
+    asyncio.run(main())
+
+
+def test_a_signing_request_waits_until_it_is_removed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            store = hand.store
+            late, early, other = waiting("r1", OLD, at=T0 + 1), waiting("r2", OLD), waiting("r3", OLD, "pass.other")
+            for each in (late, early, other):
+                await store.write(lambda tx, each=each: tx.put_signing_request(each))
+            assert await store.signing_requests() == [early, other, late], "oldest first"
+            assert await store.signing_requests(within=[TYPE]) == [early, late]
+            assert await store.signing_requests(within=[]) == []
+            assert await store.write(lambda tx: tx.remove_signing_request("r2")) is True
+            assert await store.write(lambda tx: tx.remove_signing_request("r2")) is False
+            assert await store.signing_requests(within=[TYPE, "pass.other"]) == [other, late]
 
     asyncio.run(main())
 

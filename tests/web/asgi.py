@@ -213,12 +213,12 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
     )
     async with wiring.opened(config) as services:
         access = Access(services.store, services.clock, services.chance, [config.admin_key])
-        parts = (services.issuing, services.publishing, services.rotating)
+        parts = (services.issuing, services.publishing, services.admitting, services.rotating)
         services.rotating._prober = nobody_there
         common = (services.clock, services.answering.load)
         api = Api(services, IssuerApp(services.store, access, *parts, *common, apns_keys=services.apns_keys))
         for issued in certificates:
-            await services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            await services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")
         yield api
         assert [reply for reply in api.replies if reply.status >= 500] == []

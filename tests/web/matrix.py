@@ -101,7 +101,12 @@ ROWS: Mapping[str, Row] = {
     "getStats": Row(("", "pass_type={type}")),
     "getWhyAll": Row(("", "pass_type={type}")),
     "importCertificate": Row(
-        bodies=({"p12": "{p12}", "password": "sesame"}, {"p12": "{p12}", "password": "wrong"}), creates=True
+        bodies=(
+            {"p12": "{p12}", "password": "sesame"},
+            {"p12": "{p12}", "password": "wrong"},
+            {"certificate": "{cer}"},
+        ),
+        creates=True,
     ),
     "listCertificates": Row(("", "pass_type={type}", "cursor={certificates}")),
     "getCertificate": Row(id="certificate"),
@@ -118,6 +123,9 @@ ROWS: Mapping[str, Row] = {
     "getApnsKey": Row(id="apns_key"),
     "retireApnsKey": Row(id="apns_key"),
     "choosePushCredential": Row(bodies=({"apns_key": "{apns_key}", "probe": False},)),
+    "createSigningRequest": Row(bodies=({"pass_type": "{type}"},), creates=True),
+    "listSigningRequests": Row(("", "cursor={requests}")),
+    "removeSigningRequest": Row(id="request"),
     "publishTemplate": Row(("name=gold",), (folder_zip(),), "application/zip"),
     "listTemplates": Row(("", "cursor={templates}")),
     "getTemplate": Row(),
@@ -188,6 +196,8 @@ class Place:
         for serial in ("1", "2", "erased-01"):
             await self.api.issue(serial)
         await self._live(PASS_TYPE, ("1", "2"))
+        for _ in range(2):
+            await self.api.services.admitting.requests.make(PASS_TYPE)
         self.erased_token = await self.api.token("erased-01")
         assert (await self.api.call("DELETE", f"/passes/{PASS_TYPE}/erased-01?erase=1")).status == 204
         read = [scope for scope in SCOPES if scope not in OF_ALL_PASS_TYPES]
@@ -204,7 +214,7 @@ class Place:
 
     async def theirs(self) -> Place:
         issued = self.certificate
-        await self.api.services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        await self.api.services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         for serial in ("1", "2", "theirs-01", "erased-01"):
             await self.api.issue(serial, pass_type=OTHER)
         await self._live(OTHER, ("1", "theirs-01"))
@@ -212,6 +222,7 @@ class Place:
         await self.api.key("passes:read", pass_types=[OTHER])
         await self.api.services.apns_keys.import_("default", Minted().p8, THEIR_APNS_KEY, "TEAM123456")
         await self.api.services.apns_keys.use("default", OTHER, THEIR_APNS_KEY, probe=False)
+        await self.api.services.admitting.requests.make(OTHER)
         await self._names()
         return self
 
@@ -235,12 +246,13 @@ class Place:
         store = self.api.services.store
         [certificate] = await store.certificates(OTHER)
         [key] = [key for key in await store.api_keys() if key.pass_types == (OTHER,)]
+        [request] = [each for each in await store.signing_requests() if each.pass_type == OTHER]
         certificate_id, key_id = unlike(certificate.id), unlike(key.id)
-        nobody = self.authority.pass_certificate(NOBODY, "TEAM123456").p12("sesame")
+        nobody = self.authority.pass_certificate(NOBODY, "TEAM123456")
         events = await store.timeline(OTHER, "theirs-01", after=0, limit=1)
-        for at, pass_type, serial, certificate_name, key_name, apns_key, p12 in (
-            (0, OTHER, "theirs-01", certificate.id, key.id, THEIR_APNS_KEY, self.certificate.p12("sesame")),
-            (1, NOBODY, "nobody-01", certificate_id, key_id, "NOBODYSKEY", nobody),
+        for at, pass_type, serial, certificate_name, key_name, apns_key, request_name, issued in (
+            (0, OTHER, "theirs-01", certificate.id, key.id, THEIR_APNS_KEY, request.id, self.certificate),
+            (1, NOBODY, "nobody-01", certificate_id, key_id, "NOBODYSKEY", unlike(request.id), nobody),
         ):
             device = device_of(pass_type, serial)
             self.more[at].update(
@@ -249,13 +261,16 @@ class Place:
                 apns_key=apns_key,
                 apns_keys=_cursor("apns-keys", apns_key),
                 device=device,
-                p12=base64.b64encode(p12).decode(),
+                p12=base64.b64encode(issued.p12("sesame")).decode(),
+                cer=base64.b64encode(issued.cer).decode(),
+                request=request_name,
                 timeline=_EVENTS.write(events[0].id),
                 passes=_PASSES.write((pass_type, serial)),
                 registrations=_REGISTRATIONS.write((pass_type, device, serial)),
                 pushes=_PUSHES.write((pass_type, device)),
                 logs=_LOGS.write(events[0].id),
                 certificates=_cursor("certificates", (pass_type, certificate.not_after, certificate_name)),
+                requests=_cursor("signing-requests", (request.created_at, request_name)),
                 templates=_cursor("templates", "membership"),
                 keys=_cursor("keys", (key.created_at, key_name)),
             )

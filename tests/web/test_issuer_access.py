@@ -67,6 +67,9 @@ SAMPLES = {
     "getApnsKey": Sample("/apns-keys/{apns_key}"),
     "retireApnsKey": Sample("/apns-keys/SPARE00001"),
     "choosePushCredential": Sample("/pass-types/{type}/push-credential", json={"apns_key": None}),
+    "createSigningRequest": Sample("/signing-requests", 201, {"pass_type": "{type}"}),
+    "listSigningRequests": Sample("/signing-requests"),
+    "removeSigningRequest": Sample("/signing-requests/{request}", 204),
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
@@ -77,7 +80,15 @@ SAMPLES = {
     "getOpenapi": Sample("/openapi.json"),
 }
 NAMED_PASS = ("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push")
-LISTS = ("listPasses", "listRegistrations", "listPushes", "listDeviceLogs", "listCertificates", "listKeys")
+LISTS = (
+    "listPasses",
+    "listRegistrations",
+    "listPushes",
+    "listDeviceLogs",
+    "listCertificates",
+    "listKeys",
+    "listSigningRequests",
+)
 
 
 def test_every_operation_has_a_sample() -> None:
@@ -93,6 +104,7 @@ class Prepared:
         self.certificate: dict[str, str] = {}
         self.key: dict[str, str] = {}
         self.apns_key = {PASS_TYPE: "OURS000001", OTHER: "THEIRS0001"}
+        self.request: dict[str, str] = {}
 
     async def start(self) -> Prepared:
         for pass_type in (PASS_TYPE, OTHER):
@@ -104,6 +116,8 @@ class Prepared:
             )
             self.api.services.answering.testify(json.dumps({"logs": [line]}).encode())
             await self.api.key("passes:read", pass_types=[pass_type])
+            made, _ = await self.api.services.admitting.requests.make(pass_type)
+            self.request[pass_type] = made.id
         await self.api.services.recorder.settle()
         team = "TEAM123456"
         for pass_type, key_id in (*self.apns_key.items(), (None, "SPARE00001")):
@@ -124,6 +138,7 @@ class Prepared:
             "{key}": self.key.get(pass_type, ""),
             "{apns_key}": self.apns_key.get(pass_type, ""),
             '"{p8}"': json.dumps(Minted().p8.decode()),
+            "{request}": self.request.get(pass_type, ""),
         }
         for place, value in places.items():
             text = text.replace(place, value)
@@ -188,7 +203,7 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert (line["ok"], line["problem"]["status"]) == (False, 404)
         elif operation.name in LISTS:
             await shows_none_of(prepared, key)
-        elif operation.name in ("importCertificate", "createKey", "importApnsKey"):
+        elif operation.name in ("importCertificate", "createSigningRequest", "createKey", "importApnsKey"):
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
         elif "{id}" in operation.path or operation.name == "choosePushCredential":
             assert reply.status == 404
@@ -209,7 +224,7 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
         everything = await prepared.call(operation, ADMIN)
         assert OTHER.encode() in everything.body
         assert seen.json()["data"] and OTHER.encode() not in seen.body
-        if operation.name != "listKeys":
+        if operation.name not in ("listKeys", "listSigningRequests"):
             asked = await prepared.call(operation, key, target=f"{target}?pass_type={OTHER}")
             assert asked.json() == {"data": [], "next_cursor": None}
 

@@ -74,6 +74,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
             f"{step}Certificate" for step in ("get", "prove", "canary", "promote", "rollBack", "retire")
         },
         "importApnsKey": {"getApnsKey", "retireApnsKey"},
+        "createSigningRequest": {"removeSigningRequest"},
         "publishTemplate": {"getTemplate"},
         "createKey": {"getKey", "revokeKey"},
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from livepass.core.unavailable import Unavailable
-from livepass.service import issuing, refusals, rotating
+from livepass.service import admitting, completing, issuing, refusals, requesting, rotating
 from livepass.service.access import Access
 from livepass.web import problems
 from livepass.web.issuer import IssuerApp
@@ -166,11 +166,7 @@ async def test_our_own_failures_say_nothing_and_are_logged(api: Api, caplog: pyt
     services, broken = api.services, Broken()
     access = Access(services.store, services.clock, services.chance, [ADMIN])
     app = IssuerApp(
-        broken,
-        access,
-        services.issuing,
-        services.publishing,
-        services.rotating,
+        *(broken, access, services.issuing, services.publishing, services.admitting, services.rotating),
         services.clock,
         apns_keys=services.apns_keys,
     )  # type: ignore[arg-type]
@@ -190,11 +186,7 @@ async def test_a_database_that_cannot_answer_is_503_and_worth_another_try(api: A
     services = api.services
     access = Access(services.store, services.clock, services.chance, [ADMIN])
     app = IssuerApp(
-        Away(),
-        access,
-        services.issuing,
-        services.publishing,
-        services.rotating,
+        *(Away(), access, services.issuing, services.publishing, services.admitting, services.rotating),
         services.clock,
         apns_keys=services.apns_keys,
     )  # type: ignore[arg-type]
@@ -218,6 +210,9 @@ def test_every_code_has_a_title() -> None:
         publishing,
         issuing,
         refusals,
+        admitting,
+        completing,
+        requesting,
         rotating,
         apns_keys,
         issuer_apns_keys,

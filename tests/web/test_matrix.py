@@ -66,7 +66,8 @@ def test_every_route_and_every_parameter_has_its_row() -> None:
 def test_every_route_is_under_a_scope() -> None:
     """Fails when a route forgets to ask for a key; and names the few objects that belong to everybody."""
     assert [operation.name for operation in OPERATIONS if not operation.scopes] == ["getOpenapi"]
-    unrelated = {each.name for each in OPERATIONS if not re.search(r"\{(type|id|p12|keys|apns_keys)\}", _words(each))}
+    named = re.compile(r"\{(type|id|p12|keys|apns_keys|requests)\}")
+    unrelated = {each.name for each in OPERATIONS if not named.search(_words(each))}
     assert unrelated == set(OF_EVERYBODY)
 
 
@@ -176,7 +177,7 @@ def _methods(operation: Operation) -> tuple[str, ...]:
 
 def _says(reply: Reply, place: Place) -> list[str]:
     """What of theirs an answer holds that no caller sent: their names are longer than any echo of a prefix."""
-    theirs = [place.more[0][name] for name in ("certificate", "key", "apns_key", "device")]
+    theirs = [place.more[0][name] for name in ("certificate", "key", "apns_key", "request", "device")]
     return [name for name in [*theirs, "theirs-01"] if f'"{name}"'.encode() in reply.body]
 
 
@@ -184,7 +185,7 @@ def _expected(operation: Operation) -> tuple[int, ...]:
     """What a caller with the scope is told of another's object."""
     if operation.name == "putPasses" or (operation.method == "GET" and not re.search(r"\{(type|id)\}", operation.path)):
         return (200,)
-    if operation.name in ("importCertificate", "importApnsKey", "createKey"):
+    if operation.name in ("importCertificate", "importApnsKey", "createSigningRequest", "createKey"):
         return (403, 422)
     return (404,)
 
@@ -272,7 +273,7 @@ def test_it_notices_a_list_that_forgets_whose_it_is(visit: Visit[list[str]], mon
     leaks = visit(lambda place: _leaks(place, "ours"))
     for name in ("listPasses", "listRegistrations", "listPushes", "listDeviceLogs", "getStats", "listCertificates"):
         assert [leak for leak in leaks if leak.startswith(_beginning(name))], name
-    for name in ("listKeys", "getKey", "revokeKey"):
+    for name in ("listSigningRequests", "removeSigningRequest", "listKeys", "getKey", "revokeKey"):
         assert [leak for leak in leaks if leak.startswith(_beginning(name))], name
 
 

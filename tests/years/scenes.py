@@ -56,7 +56,7 @@ class YearsWorld(World):
     async def certify(self, pass_type: str) -> None:
         self.first = self.issued(0, 200)
         made = (self.first.certificate_pem, self.first.key_pem, self.first.intermediate_pem)
-        await self.services.rotating.import_pem(*made)
+        await self.services.admitting.import_pem(*made)
 
     async def cert(self, *arguments: str, exit_: int = 0) -> Mapping[str, Any]:
         """A verb of ``livepass cert``, as an operator types it."""

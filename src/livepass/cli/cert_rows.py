@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from livepass.cli.faults import Fault
@@ -13,6 +12,12 @@ if TYPE_CHECKING:
     from livepass.cli.client import Client
 
 SOON_DAYS = 30
+ROOTS: Mapping[str, Cell] = {
+    "apple": good("Apple's, by its fingerprint"),
+    "claims-apple": warn("Apple's by name, which nothing here proves"),
+    "foreign": warn("not Apple's: no phone takes its passes"),
+    "unreadable": bad("the stored chain is damaged: import the certificate again"),
+}
 
 
 def state(row: Mapping[str, Any]) -> Cell:
@@ -38,11 +43,8 @@ def lapse(row: Mapping[str, Any]) -> Cell:
 
 def days_left(row: Mapping[str, Any]) -> int | None:
     """Whole days until the certificate or its intermediate lapses."""
-    try:
-        last = min(datetime.fromisoformat(str(row.get(end))) for end in ("not_after", "intermediate_not_after"))
-    except ValueError:
-        return None
-    return (last - datetime.now(UTC)).days
+    days = row.get("days_left")
+    return days if isinstance(days, int) else None
 
 
 def draw(page: Page, row: Mapping[str, Any]) -> None:
@@ -53,14 +55,22 @@ def draw(page: Page, row: Mapping[str, Any]) -> None:
         ("pass type", text_of(row.get("pass_type"))),
         ("team", f"{team} ({organization})" if organization else team),
         ("state", state(row)),
-        ("valid to", lapse(row)),
-        ("intermediate to", instant(row.get("intermediate_not_after"))),
         ("NFC", "yes" if row.get("nfc") else "no"),
-        ("issuer", text_of(row.get("issuer")) if row.get("issuer") else None),
+        ("valid from", instant(row.get("not_before"))),
+        ("valid to", lapse(row)),
+        ("issuer", _issuer(row)),
+        ("issuer valid to", instant(row.get("intermediate_not_after"))),
+        ("key", f"RSA {row.get('key_bits')}"),
+        ("root", ROOTS.get(str(row.get("root")), text_of(row.get("root")))),
         ("proven", instant(row.get("proven_at")) if row.get("proven_at") else None),
         ("promoted", instant(row.get("promoted_at")) if row.get("promoted_at") else None),
         ("revoked", instant(row.get("revoked_at")) if row.get("revoked_at") else None),
     )
+
+
+def _issuer(row: Mapping[str, Any]) -> str:
+    generation = row.get("generation")
+    return f"{generation} ({row.get('issuer')})" if generation else text_of(row.get("issuer"))
 
 
 async def all_of(client: Client, pass_type: str | None = None) -> list[dict[str, Any]]:

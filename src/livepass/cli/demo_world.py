@@ -180,7 +180,7 @@ class Demo:
 
     async def _certificate(self) -> None:
         issued = self.authority.pass_certificate(PASS_TYPE, TEAM)
-        await self.services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        await self.services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:

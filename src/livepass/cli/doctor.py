@@ -135,7 +135,7 @@ def _say(session: Session, report: Report, junit: str | None) -> None:
 
 
 def _credential(p12: str, password_file: str | None) -> Credential:
-    from livepass.cli.cert import password
+    from livepass.cli.cert_in import password
     from livepass.doctor import Credential
     from livepass.pkpass import CertificateRefused
 

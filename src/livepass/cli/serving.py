@@ -41,7 +41,7 @@ BACKLOG = 2048
 def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
     """The issuer API over these services; each of ``admin_keys`` may do everything."""
     access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
-    parts = (services.issuing, services.publishing, services.rotating)
+    parts = (services.issuing, services.publishing, services.admitting, services.rotating)
     return IssuerApp(
         services.store, access, *parts, services.clock, services.answering.load, apns_keys=services.apns_keys
     )

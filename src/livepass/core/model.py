@@ -11,7 +11,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from livepass.core.frozen import frozen
-from livepass.core.rotation import Link
+from livepass.core.rotation import Link, Stage
 
 DEFAULT_TENANT = "default"
 
@@ -186,12 +186,30 @@ class Certificate:
     canary_percent: int = 0
 
     @property
+    def live(self) -> bool:
+        """Promoted, and in use. Which of the live ones signs: ``core.rotation.signing``."""
+        return self.link.stage is Stage.LIVE
+
+    @property
     def link(self) -> Link:
         """What the rules of its life look at."""
         return Link(
             *(self.id, self.pass_type, self.not_before, self.not_after, self.intermediate_not_after, self.nfc),
             *(self.proven_at, self.promoted_at, self.retired_at, self.revoked_at, self.canary_percent),
         )
+
+
+@frozen
+class SigningRequest:
+    """A private key that was made here for a certificate to come. ``pass_type`` is what it is meant for, or empty;
+    ``public_sha256`` is of the public key (SubjectPublicKeyInfo, DER), in lower-case hexadecimal.
+    """
+
+    id: str
+    pass_type: str
+    public_sha256: str
+    key_sealed: bytes = field(repr=False)
+    created_at: int
 
 
 @frozen

@@ -19,6 +19,7 @@ class Sealable(Enum):
     SHARED_KEY = "shared key"
     CERTIFICATE = "certificate key"
     APNS_KEY = "APNs key"
+    SIGNING_REQUEST = "signing request key"
     TOKEN = "pass token"
 
 
@@ -34,7 +35,9 @@ class SharedKey:
 
 @frozen
 class Sealed:
-    """One sealed thing and the row it stands in. ``within`` is a shared key's purpose, a tenant, or a pass type."""
+    """One sealed thing and the row it stands in. ``within`` is a shared key's purpose, a tenant, or a pass type (empty
+    for a signing request that names none).
+    """
 
     kind: Sealable
     within: str

@@ -11,13 +11,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from livepass.doctor.result import NotTested
-from livepass.pkpass import CertificateRefused, InvalidPackage, SignatureFacts, verify_signature
+from livepass.pkpass import InvalidPackage, SignatureFacts, verify_signature
 from livepass.pkpass.certificate import issued_by
+from livepass.pkpass.material import from_p12
 from livepass.pkpass.names import DOCUMENT, GENERATED, MANIFEST, SIGNATURE
-from livepass.pkpass.rounds import MOST_ROUNDS, rounds
 from livepass.pkpass.strict_json import JsonProblem, parse_object
 from livepass.pkpass.zip_read import read_zip
 
@@ -123,17 +123,9 @@ class Credential:
     @classmethod
     def from_p12(cls, data: bytes, password: str) -> Credential:
         """Raises ``CertificateRefused``."""
-        if rounds(data) > MOST_ROUNDS:
-            raise CertificateRefused("the .p12 would take minutes to open", "export it again with fewer rounds")
-        try:
-            key, certificate, others = pkcs12.load_key_and_certificates(data, password.encode() or None)
-        except (ValueError, TypeError) as error:
-            raise CertificateRefused(
-                "the .p12 could not be opened: wrong password, or not a .p12", "check the password of the export"
-            ) from error
-        if key is None or certificate is None:
-            raise CertificateRefused("the .p12 holds no certificate with its private key", "export both together")
-        return cls(certificate, key, tuple(others))
+        read = from_p12(data, password)
+        assert read.key is not None
+        return cls(read.leaf, read.key, read.others)
 
     @property
     def belongs(self) -> bool:

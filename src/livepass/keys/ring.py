@@ -6,24 +6,26 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
-    load_pem_private_key,
-    pkcs12,
 )
 
 from livepass.core.authorization import derive_token
-from livepass.core.model import Certificate, TokenSource
+from livepass.core.model import Certificate, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey, PushKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.core.trip2_push import PushCredential
 from livepass.keys import push_keys
 from livepass.keys.sealing import CannotUnseal, Secrets
-from livepass.pkpass import CertificateFacts, CertificateRefused, Signer
+from livepass.pkpass import CertificateFacts, Signer
+from livepass.pkpass.certificate import SMALLEST_KEY
+from livepass.pkpass.signing_request import public_sha256, request_pem
 
 STRANGER_SALT = bytes(16)
 
@@ -204,22 +206,31 @@ class SealedKeyRing:
         )
         return OpenedIdentity(certificate, Signer.from_pem(certificate.chain_pem, key_der), key_der, self._password)
 
-    def from_p12(self, data: bytes, password: str, now: int) -> Certificate:
-        """Take in a .p12. Raises ``pkpass.CertificateRefused`` with a hint."""
-        signer = Signer.from_p12(data, password)
-        key, _, _ = pkcs12.load_key_and_certificates(data, password.encode() if password else None)
-        assert key is not None
-        return self._stored(signer, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), now)
+    def take_in(
+        self,
+        certificate: x509.Certificate,
+        key: rsa.RSAPrivateKey | Sealed,
+        intermediate: x509.Certificate,
+        root: x509.Certificate | None,
+        now: int,
+    ) -> Certificate:
+        """A certificate to be stored, with its key: one that came along, or one that lies sealed here.
 
-    def from_pem(self, certificate: bytes, key: bytes, intermediate: bytes, now: int) -> Certificate:
-        """Take in PEM. Raises ``pkpass.CertificateRefused`` with a hint."""
-        signer = Signer.from_pem(certificate, key, intermediate)
-        load = load_pem_private_key if b"-----BEGIN" in key else load_der_private_key
-        try:
-            opened = load(key, None)
-        except (ValueError, TypeError) as error:
-            raise CertificateRefused("the private key could not be read", "send it without a password") from error
-        return self._stored(signer, opened.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), now)
+        Raises ``pkpass.CertificateRefused`` when they do not belong together, and ``CannotUnseal``.
+        """
+        if isinstance(key, Sealed):
+            opened = load_der_private_key(self._unseal(key), None, unsafe_skip_rsa_key_validation=True)
+            assert isinstance(opened, rsa.RSAPrivateKey)
+            key = opened
+        signer = Signer(certificate, key, intermediate, root)
+        return self._stored(signer, _key_der(key), now)
+
+    def new_signing_request(self, pass_type: str, team: str, email: str, now: int) -> tuple[SigningRequest, bytes]:
+        """A fresh RSA key, sealed, and the request (PEM) to be given to Apple. It takes a noticeable moment."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=SMALLEST_KEY)
+        sha256 = public_sha256(key.public_key())
+        sealed = self.seal(Sealable.SIGNING_REQUEST, pass_type, sha256[:16], _key_der(key))
+        return SigningRequest(sha256[:16], pass_type, sha256, sealed, now), request_pem(key, pass_type, team, email)
 
     def _stored(self, signer: Signer, key_der: bytes, now: int) -> Certificate:
         facts = signer.facts
@@ -245,6 +256,10 @@ class SealedKeyRing:
 def _purpose(kind: Sealable, within: str, id_: str) -> str:
     """What a sealed thing is bound to; errors name it by this."""
     return f"{kind.value} {within}/{id_}"
+
+
+def _key_der(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _ms(at: datetime) -> int:

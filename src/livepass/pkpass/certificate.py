@@ -6,6 +6,7 @@ pass type, organisational unit equal to the team, the passbook usage, and exactl
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -58,6 +59,11 @@ class CertificateFacts:
     intermediate_not_before: datetime
     intermediate_not_after: datetime
     root: RootEvidence
+    generation: str
+    """Of the intermediate: "G4" since 2022; empty where its name says none."""
+    key_bits: int
+    pushes: bool
+    """Whether it carries the marker by which APNs' production takes it."""
 
     @property
     def root_is_apple(self) -> bool:
@@ -94,16 +100,18 @@ def facts(
     certificate: x509.Certificate, intermediate: x509.Certificate, root: x509.Certificate | None = None
 ) -> CertificateFacts:
     """Apply every rule that needs no clock, and report. Raises ``CertificateRefused`` naming the broken rule."""
-    pass_type, team = _identity(certificate)
-    _check_usage(certificate)
-    _check_issuer(certificate, intermediate)
+    pass_type, team = identity(certificate)
+    check_usage(certificate)
+    check_issuer(certificate, intermediate)
+    key = certificate.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
     return CertificateFacts(
         pass_type=pass_type,
         team=team,
         organization=_subject(certificate, NameOID.ORGANIZATION_NAME),
         common_name=_subject(certificate, NameOID.COMMON_NAME),
         issuer=certificate.issuer.rfc4514_string(),
-        nfc=_extension(certificate, oids.NFC_MARKER) is not None,
+        nfc=extension(certificate, oids.NFC_MARKER) is not None,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         serial=f"{certificate.serial_number:x}",
@@ -111,7 +119,19 @@ def facts(
         intermediate_not_before=intermediate.not_valid_before_utc,
         intermediate_not_after=intermediate.not_valid_after_utc,
         root=_root_evidence(intermediate, root),
+        generation=generation(certificate.issuer),
+        key_bits=key.key_size,
+        pushes=extension(certificate, oids.APNS_PRODUCTION) is not None,
     )
+
+
+def facts_of(chain_pem: bytes) -> CertificateFacts:
+    """Of a chain as ``Signer.chain_pem`` lays it out. Raises ``CertificateRefused``."""
+    try:
+        certificate, intermediate, *root = x509.load_pem_x509_certificates(chain_pem)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise CertificateRefused("the chain is damaged", "import the certificate again") from error
+    return facts(certificate, intermediate, root[0] if root else None)
 
 
 def check_readable(certificate: x509.Certificate) -> None:
@@ -139,8 +159,22 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _identity(certificate: x509.Certificate) -> tuple[str, str]:
-    """Pass type and team, after checking that subject and marker agree."""
+def generation(issuer: x509.Name) -> str:
+    """Which WWDR generation an issuer's name is: "G4". Empty for a name that says none.
+
+    By the names of Apple's own intermediates: G3 and later say it in the unit, G2 in the common name, and G1, the
+    first, not at all.
+    """
+    units = [str(each.value) for each in issuer.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)]
+    names = [str(each.value) for each in issuer.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    for said in (*units, *(name.rpartition(" - ")[2] for name in names)):
+        if re.fullmatch(r"G[1-9][0-9]?", said):
+            return said
+    return "G1" if "Apple Worldwide Developer Relations" in units else ""
+
+
+def identity(certificate: x509.Certificate) -> tuple[str, str]:
+    """Pass type and team, after checking that subject and marker agree. Raises ``CertificateRefused``."""
     pass_type = _subject(certificate, NameOID.USER_ID)
     team = _subject(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME)
     if not pass_type or not team:
@@ -163,7 +197,7 @@ def _identity(certificate: x509.Certificate) -> tuple[str, str]:
 
 
 def _marker(certificate: x509.Certificate) -> str | None:
-    value = _extension(certificate, oids.PASS_TYPE_MARKER)
+    value = extension(certificate, oids.PASS_TYPE_MARKER)
     if value is None:
         return None
     try:
@@ -174,7 +208,8 @@ def _marker(certificate: x509.Certificate) -> str | None:
         ) from error
 
 
-def _check_usage(certificate: x509.Certificate) -> None:
+def check_usage(certificate: x509.Certificate) -> None:
+    """Raises ``CertificateRefused`` for one that is not meant for passes, or whose key is weak."""
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
@@ -192,7 +227,8 @@ def _check_usage(certificate: x509.Certificate) -> None:
         )
 
 
-def _check_issuer(certificate: x509.Certificate, intermediate: x509.Certificate) -> None:
+def check_issuer(certificate: x509.Certificate, intermediate: x509.Certificate) -> None:
+    """Raises ``CertificateRefused`` unless the intermediate is Apple's kind, and signed the certificate."""
     if certificate.issuer != intermediate.subject:
         raise CertificateRefused(
             f"the certificate was issued by {certificate.issuer.rfc4514_string()!r}, "
@@ -205,7 +241,7 @@ def _check_issuer(certificate: x509.Certificate, intermediate: x509.Certificate)
             "the intermediate has the right name, but its key did not sign the certificate",
             "download the WWDR intermediate again from apple.com/certificateauthority",
         )
-    if _extension(intermediate, oids.WWDR_MARKER) is None:
+    if extension(intermediate, oids.WWDR_MARKER) is None:
         raise CertificateRefused(
             "the intermediate lacks the WWDR marker (1.2.840.113635.100.6.2.1), so phones refuse the chain",
             "use Apple's own WWDR intermediate",
@@ -226,7 +262,8 @@ def _subject(certificate: x509.Certificate, oid: ObjectIdentifier) -> str:
     return str(values[0]) if len(values) == 1 else ""
 
 
-def _extension(certificate: x509.Certificate, oid: ObjectIdentifier) -> bytes | None:
+def extension(certificate: x509.Certificate, oid: ObjectIdentifier) -> bytes | None:
+    """The bytes of an extension; ``None``: it is not there."""
     for extension in certificate.extensions:
         if extension.oid == oid:
             value = extension.value

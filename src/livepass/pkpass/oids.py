@@ -18,3 +18,5 @@ PASS_TYPE_MARKER = ObjectIdentifier("1.2.840.113635.100.6.1.16")  # UTF8String: 
 NFC_MARKER = ObjectIdentifier("1.2.840.113635.100.6.1.26")  # present on "Pass Type ID with NFC" certificates
 WWDR_MARKER = ObjectIdentifier("1.2.840.113635.100.6.2.1")  # the Worldwide Developer Relations intermediates
 PASSBOOK_SIGNING = ObjectIdentifier("1.2.840.113635.100.4.14")  # extended key usage
+APNS_PRODUCTION = ObjectIdentifier("1.2.840.113635.100.6.3.2")  # NULL: APNs' production takes it as client certificate
+APNS_SANDBOX = ObjectIdentifier("1.2.840.113635.100.6.3.1")  # NULL: APNs' sandbox does

@@ -13,16 +13,10 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-    load_pem_private_key,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from livepass.pkpass import oids
-from livepass.pkpass.certificate import SMALLEST_KEY, CertificateFacts, check_readable, facts, issued_by
+from livepass.pkpass.certificate import SMALLEST_KEY, CertificateFacts, facts, issued_by
 from livepass.pkpass.cms_read import SignatureFacts, issuer_and_serial, verify_signature
 from livepass.pkpass.der import (
     CONTEXT_0,
@@ -38,7 +32,7 @@ from livepass.pkpass.der import (
     tlv,
 )
 from livepass.pkpass.errors import CertificateRefused
-from livepass.pkpass.rounds import MOST_ROUNDS, rounds
+from livepass.pkpass.material import Material, belongs, certificates_in, from_p12, from_pem
 
 __all__ = ["SignatureFacts", "Signer", "verify_signature"]
 
@@ -85,7 +79,7 @@ class Signer:
                 f"the private key is not RSA of {SMALLEST_KEY} bits or more",
                 f"make the signing request anew with an RSA key of {SMALLEST_KEY} bits",
             )
-        if not _belongs(certificate, key):
+        if not belongs(certificate, key):
             raise CertificateRefused(
                 "the private key does not belong to the certificate",
                 "use the key that the signing request for this certificate was made with",
@@ -110,43 +104,23 @@ class Signer:
 
         The intermediate may stand in either certificate file. ``password`` opens an encrypted key.
         """
-        found = _certificates(certificate_pem, "certificate")
-        if intermediate_pem:
-            found += _certificates(intermediate_pem, "intermediate")
-        return cls._from_parts(_private_key(key_pem, password), found)
+        return cls._of(from_pem(certificate_pem, key_pem, password), intermediate_pem)
 
     @classmethod
     def from_p12(
         cls, data: bytes, password: str | bytes | None = None, intermediate_pem: bytes | None = None
     ) -> Signer:
         """From a .p12. Keychain exports often hold no intermediate; pass it as ``intermediate_pem`` then."""
-        if rounds(data) > MOST_ROUNDS:
-            raise CertificateRefused("the .p12 would take minutes to open", "export it again with fewer rounds")
-        try:
-            key, certificate, others = pkcs12.load_key_and_certificates(data, _secret(password))
-        except (ValueError, TypeError) as error:
-            raise CertificateRefused(
-                "the .p12 could not be opened: wrong password, or not a .p12", "check the password of the export"
-            ) from error
-        if certificate is None or key is None:
-            raise CertificateRefused(
-                "the .p12 holds no certificate with its private key",
-                "in Keychain Access, export the certificate from My Certificates, where it shows its key",
-            )
-        found = [certificate, *others]
-        if intermediate_pem:
-            found += _certificates(intermediate_pem, "intermediate")
-        return cls._from_parts(key, found)
+        return cls._of(from_p12(data, password), intermediate_pem)
 
     @classmethod
-    def _from_parts(cls, key: object, found: list[x509.Certificate]) -> Signer:
+    def _of(cls, material: Material, intermediate_pem: bytes | None) -> Signer:
         """Sort out leaf, intermediate and root by who signed whom, not by their order."""
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise CertificateRefused("the private key is not RSA", "Apple issues RSA keys for Pass Type IDs")
-        for each in found:
-            check_readable(each)
-        leaf = next((each for each in found if _belongs(each, key)), found[0])
-        above = [each for each in found if each is not leaf]
+        above = list(material.others)
+        if intermediate_pem:
+            above += certificates_in(intermediate_pem, "intermediate")
+        leaf, key = material.leaf, material.key
+        assert key is not None
         if not above:
             raise CertificateRefused(
                 "the WWDR intermediate is missing",
@@ -233,31 +207,3 @@ def _content_info(chain: tuple[bytes, bytes], digest: bytes, info: bytes) -> byt
 
 def _attribute(kind: str, value: bytes) -> bytes:
     return tlv(SEQUENCE, oid(kind), tlv(SET, value))
-
-
-def _belongs(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return certificate.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
-
-
-def _certificates(data: bytes, what: str) -> list[x509.Certificate]:
-    try:
-        if data.lstrip().startswith(b"-----") or b"-----BEGIN" in data:
-            return x509.load_pem_x509_certificates(data)
-        return [x509.load_der_x509_certificate(data)]
-    except ValueError as error:
-        raise CertificateRefused(f"the {what} could not be read", "give a certificate in PEM or DER form") from error
-
-
-def _private_key(data: bytes, password: str | bytes | None) -> object:
-    load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
-    try:
-        return load(data, _secret(password))
-    except (ValueError, TypeError) as error:
-        raise CertificateRefused(
-            "the private key could not be read", "give an RSA key in PEM form, with its password if it has one"
-        ) from error
-
-
-def _secret(password: str | bytes | None) -> bytes | None:
-    return password.encode() if isinstance(password, str) else password

@@ -94,6 +94,11 @@ class Template:
         """What its passes need a grant of Apple's for, whatever they are filled with."""
         return grants_needed(self._document)
 
+    @property
+    def document(self) -> Mapping[str, object]:
+        """The pass.json as its author wrote it, with its ``${variables}``."""
+        return self._document
+
     def render(self, data: Mapping[str, object], content: Mapping[str, object] | None = None) -> dict[str, object]:
         """A new pass.json: ``data`` fills the variables, then ``content`` is merged over it (RFC 7396).
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from livepass.pkpass import PkpassError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,15 @@ class Refusal(Exception):
         self.faults = tuple(faults)
         if code:
             self.code = code
+
+
+@contextmanager
+def refusing(code: str) -> Iterator[None]:
+    """What files or keys refuse meanwhile (``PkpassError``), as a refusal of the request."""
+    try:
+        yield
+    except PkpassError as error:
+        raise Refusal(str(error), hint=error.hint, code=code) from error
 
 
 class Forbidden(Refusal):

@@ -1,4 +1,4 @@
-"""Certificates: take one in, and lead it through its life, one step at a time (``core.rotation``).
+"""Leads certificates through their lives, one step at a time (``core.rotation``).
 
 A step is decided on and written in one transaction that no other step of the pass type comes between. Every process of
 every host asks which certificate signs with each build and each batch of pushes: nobody needs to be told.
@@ -7,18 +7,17 @@ every host asks which certificate signs with each build and each batch of pushes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from livepass.core.model import Certificate
-from livepass.core.rotation import Link, Step, fallback, overtaken, refusal, signing
+from livepass.core.rotation import Link, Step, fallback, overtaken, refusal
 from livepass.core.rotation_plan import Due, plan
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import random_uuid
-from livepass.pkpass import CertificateRefused, PkpassError
-from livepass.service.issuing import ensure_pass_type
+from livepass.pkpass import PkpassError
 from livepass.service.proving import Tried, sign_sample, try_pushing
-from livepass.service.refusals import Fault, Forbidden, NotFound, Refusal
+from livepass.service.refusals import NotFound, Refusal
 from livepass.service.seams import Chance, Clock, Identity, KeyRing, Prober, Store, Tx
 
 log = logging.getLogger(__name__)
@@ -52,14 +51,6 @@ class Plan:
     dates: Sequence[Due]
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A certificate that was taken in. ``problems`` are worth knowing and did not stop it."""
-
-    certificate: Certificate
-    problems: tuple[Fault, ...]
-
-
 class Rotating:
     """One object per process."""
 
@@ -69,66 +60,6 @@ class Rotating:
         self._clock = clock
         self._chance = chance
         self._prober = prober
-
-    async def import_p12(self, data: bytes, password: str, *, within: Collection[str] | None = None) -> Imported:
-        """Take in a certificate with its key and intermediate, as Keychain exports them; only for pass types
-        ``within``, where that is given.
-        """
-        now = self._clock.now()
-        return await self._import(_refusing(lambda: self._keys.from_p12(data, password, now)), now, within)
-
-    async def import_pem(
-        self, certificate: bytes, key: bytes, intermediate: bytes, *, within: Collection[str] | None = None
-    ) -> Imported:
-        """Take in a certificate, its key and its intermediate as PEM; ``within`` as above."""
-        now = self._clock.now()
-        taken = _refusing(lambda: self._keys.from_pem(certificate, key, intermediate, now))
-        return await self._import(taken, now, within)
-
-    async def _import(self, certificate: Certificate, now: int, within: Collection[str] | None) -> Imported:
-        if within is not None and certificate.pass_type not in within:
-            raise Forbidden(
-                f"this API key is not for {certificate.pass_type}",
-                hint="use a key for that pass type, or one for all",
-                code="foreign_pass_type",
-            )
-        known = await self._store.pass_type(certificate.pass_type)
-        if known is not None and known.team and known.team != certificate.team:
-            raise Refusal(
-                f"{certificate.pass_type} belongs to team {known.team}, this certificate to {certificate.team}",
-                hint="a pass type cannot change teams: issue the certificate in the team that owns it",
-                code="wrong_team",
-            )
-        problems = self._sign_sample(certificate, now)
-
-        async def work(tx: Tx) -> bool:
-            await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now)
-            await tx.lock_lineage(certificate.pass_type, certificate.team)
-            await tx.put_certificate(certificate)
-            signs = signing(await tx.lineage(certificate.pass_type), now)
-            # What has signed a sample is better than nothing, and than what signs no more.
-            wanted = signs is None or not signs.signs_at(now)
-            if wanted:
-                await tx.promote_certificate(certificate.pass_type, certificate.id, certificate.team, now)
-            detail = {"certificate": certificate.id, "live": wanted, "not_after": certificate.not_after}
-            await tx.add_events([Event(Kind.CERTIFICATE_IMPORTED, now, certificate.pass_type, detail=detail)])
-            return wanted
-
-        await self._store.write(work)
-        return Imported(await self.get(certificate.id), problems)
-
-    def _sign_sample(self, certificate: Certificate, now: int) -> tuple[Fault, ...]:
-        """A certificate that cannot sign never comes in."""
-        identity = self._opened(certificate)
-        sign_sample(identity, now)
-        problems = []
-        if not identity.facts.root_is_apple:
-            problems.append(Fault("", identity.facts.root_statement, "fine for tests and the demo", "foreign-root"))
-        days = (certificate.not_after - now) // 86_400_000
-        if days < 30:
-            message = f"the certificate lapses in {days} days"
-            problems.append(Fault("", message, "order the next one now: several may be valid at once", "expires-soon"))
-        return tuple(problems)
 
     async def plan(self, pass_type: str) -> Plan:
         """What comes when, and how many passes and registrations hang on it."""
@@ -297,10 +228,3 @@ def _push_hint(tried: Tried, push_token: str | None) -> str:
             "APNs took the certificate, and not the token: give the push token of a phone that follows this pass type"
         )
     return "livepass help LP202 says what the reasons mean; order another certificate for this pass type"
-
-
-def _refusing(take_in: Callable[[], Certificate]) -> Certificate:
-    try:
-        return take_in()
-    except CertificateRefused as error:
-        raise Refusal(str(error), hint=error.hint, code="certificate_refused") from error

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     from livepass.core.decision import PassVersion, Write
     from livepass.core.history import Witness
     from livepass.core.model import (
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
         Process,
         Prunable,
         Registration,
+        SigningRequest,
         StoredTemplate,
         Tag,
         Target,
@@ -227,6 +231,9 @@ class Reader(Protocol):
         self, pass_type: str | None, within: Sequence[str] | None = None
     ) -> Sequence[Certificate]: ...
 
+    async def signing_requests(self, within: Sequence[str] | None = None) -> Sequence[SigningRequest]:
+        """Oldest first."""
+
     async def lineage(self, pass_type: str) -> Sequence[Link]:
         """All certificates of a pass type, as the rules of their life look at them."""
 
@@ -311,6 +318,10 @@ class Tx(Reader, Protocol):
     async def ensure_pass_type(self, pass_type: str, tenant: str, team: str, epoch: str, now: int) -> None: ...
 
     async def put_certificate(self, certificate: Certificate) -> None: ...
+
+    async def put_signing_request(self, request: SigningRequest) -> None: ...
+
+    async def remove_signing_request(self, request_id: str) -> bool: ...
 
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
         """From now on it signs and pushes, and what waited for a certificate is pushed."""
@@ -464,6 +475,13 @@ class Sender(Protocol):
     async def close(self) -> None: ...
 
 
+class Authorities(Protocol):
+    """Certificate authorities, over HTTP. Only hosts that the settings name are asked, whatever a certificate says."""
+
+    async def ask(self, address: str, *, body: bytes | None = None, media: str = "", most: int) -> bytes:
+        """The answer to a GET, or to a POST of ``body``, of ``most`` bytes at most. Raises ``CannotFetch``."""
+
+
 class Prober(Protocol):
     """One push, on a connection of its own that is closed afterwards."""
 
@@ -529,6 +547,17 @@ class KeyRing(Protocol):
     def open_push_key(self, key: ApnsKey) -> PushKey:
         """The key, opened; kept open. Raises ``PkpassError``."""
 
-    def from_p12(self, data: bytes, password: str, now: int) -> Certificate: ...
+    def take_in(
+        self,
+        certificate: x509.Certificate,
+        key: rsa.RSAPrivateKey | Sealed,
+        intermediate: x509.Certificate,
+        root: x509.Certificate | None,
+        now: int,
+    ) -> Certificate:
+        """A certificate to be stored, with its key: one that came along, or one that lies sealed here. Raises
+        ``PkpassError``.
+        """
 
-    def from_pem(self, certificate: bytes, key: bytes, intermediate: bytes, now: int) -> Certificate: ...
+    def new_signing_request(self, pass_type: str, team: str, email: str, now: int) -> tuple[SigningRequest, bytes]:
+        """A fresh key, sealed, and the request (PEM) to be given to Apple. It takes a noticeable moment."""

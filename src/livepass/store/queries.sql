@@ -914,6 +914,18 @@ ON CONFLICT (id) DO UPDATE SET key_sealed = excluded.key_sealed, chain_pem = exc
   proven_at = CASE WHEN certificate.retired_at IS NULL THEN certificate.proven_at END,
   promoted_at = CASE WHEN certificate.retired_at IS NULL THEN certificate.promoted_at END, retired_at = NULL;
 
+-- name: signing_requests
+SELECT id, pass_type, public_sha256, key_sealed, created_at FROM signing_request
+ WHERE (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
+ ORDER BY created_at, id;
+
+-- name: put_signing_request
+INSERT INTO signing_request (pass_type, id, key_sealed, public_sha256, created_at)
+VALUES (:pass_type, :id, :key_sealed, :public_sha256, :created_at);
+
+-- name: remove_signing_request
+DELETE FROM signing_request WHERE id = :id;
+
 -- name: promote_certificate
 -- Later than all before it, whatever the clocks of other hosts say: what was promoted last signs.
 UPDATE certificate
@@ -1001,6 +1013,8 @@ SELECT 'certificate key', substr(key_sealed, 2, 8), count(*) FROM certificate GR
 UNION ALL
 SELECT 'APNs key', substr(key_sealed, 2, 8), count(*) FROM apns_key GROUP BY substr(key_sealed, 2, 8)
 UNION ALL
+SELECT 'signing request key', substr(key_sealed, 2, 8), count(*) FROM signing_request GROUP BY substr(key_sealed, 2, 8)
+UNION ALL
 SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
  WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8);
 
@@ -1018,6 +1032,10 @@ SELECT pass_type, id, key_sealed FROM certificate
 SELECT tenant, id, key_sealed FROM apns_key
  WHERE (tenant, id) > (:after_under, :after_id) AND substr(key_sealed, 2, 8) <> :secret
  ORDER BY tenant, id LIMIT :limit;
+-- name: signing_requests_sealed_otherwise
+SELECT pass_type, id, key_sealed FROM signing_request
+ WHERE (pass_type, id) > (:after_under, :after_id) AND substr(key_sealed, 2, 8) <> :secret
+ ORDER BY pass_type, id LIMIT :limit;
 
 -- name: tokens_sealed_otherwise
 SELECT pass_type, serial, token_sealed FROM pass
@@ -1034,6 +1052,8 @@ UPDATE certificate SET key_sealed = :sealed WHERE pass_type = :under AND id = :i
 
 -- name: reseal_apns_key
 UPDATE apns_key SET key_sealed = :sealed WHERE tenant = :under AND id = :id AND key_sealed = :was;
+-- name: reseal_signing_request
+UPDATE signing_request SET key_sealed = :sealed WHERE pass_type = :under AND id = :id AND key_sealed = :was;
 
 -- name: reseal_token
 UPDATE pass SET token_sealed = :sealed WHERE pass_type = :under AND serial = :id AND token_sealed = :was;

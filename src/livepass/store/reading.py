@@ -22,6 +22,7 @@ from livepass.core.model import (
     PassType,
     Process,
     Registration,
+    SigningRequest,
     StoredTemplate,
     Tag,
     Target,
@@ -394,6 +395,10 @@ class Reading:
     async def push_key_users(self, tenant: str, key_id: str) -> Sequence[str]:
         return [row[0] for row in await self._db.rows("push_key_users", {"tenant": tenant, "id": key_id})]
 
+    async def signing_requests(self, within: Sequence[str] | None = None) -> Sequence[SigningRequest]:
+        found = await self._db.rows("signing_requests", {"within": self._array(within)})
+        return [SigningRequest(*row) for row in found]
+
     async def shared_keys(self) -> Sequence[SharedKey]:
         return [SharedKey(*row) for row in await self._db.rows("shared_keys", {})]
 
@@ -410,6 +415,8 @@ class Reading:
             found = await self._db.rows("certificates_sealed_otherwise", key)
         elif kind is Sealable.APNS_KEY:
             found = await self._db.rows("apns_keys_sealed_otherwise", key)
+        elif kind is Sealable.SIGNING_REQUEST:
+            found = await self._db.rows("signing_requests_sealed_otherwise", key)
         else:
             found = await self._db.rows("tokens_sealed_otherwise", key)
         return [Sealed(kind, *row) for row in found]

@@ -19,7 +19,7 @@ from livepass.store.writing import Writing
 
 ARCHIVED = (
     *("installation", "shared_key", "api_key", "apns_key"),
-    *("pass_type", "certificate", "template", "template_revision", "circuit"),
+    *("pass_type", "certificate", "signing_request", "template", "template_revision", "circuit"),
     *("counter", "pass", "device", "registration", "push_target", "fan_out", "event"),
 )
 """The tables of an archive. Tests hold that there are no others but these:"""

@@ -19,6 +19,7 @@ from livepass.core.model import (
     PassType,
     Process,
     Prunable,
+    SigningRequest,
     StoredTemplate,
     Target,
     TokenSource,
@@ -399,6 +400,21 @@ class Writing(Twins):
     async def put_certificate(self, certificate: Certificate) -> None:
         await self._db.run("put_certificate", rows.certificate_parameters(certificate))
 
+    async def put_signing_request(self, request: SigningRequest) -> None:
+        await self._db.run(
+            "put_signing_request",
+            {
+                "pass_type": request.pass_type,
+                "id": request.id,
+                "key_sealed": request.key_sealed,
+                "public_sha256": request.public_sha256,
+                "created_at": request.created_at,
+            },
+        )
+
+    async def remove_signing_request(self, request_id: str) -> bool:
+        return await self._db.run("remove_signing_request", {"id": request_id}) > 0
+
     async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
         await self.lock_lineage(pass_type, team)
         await self._db.run("promote_certificate", {"pass_type": pass_type, "id": certificate_id, "now": now})
@@ -446,6 +462,8 @@ class Writing(Twins):
             await self._db.run_many("reseal_certificate", changes)
         elif kind is Sealable.APNS_KEY:
             await self._db.run_many("reseal_apns_key", changes)
+        elif kind is Sealable.SIGNING_REQUEST:
+            await self._db.run_many("reseal_signing_request", changes)
         else:
             await self._db.run_many("reseal_token", changes)
 

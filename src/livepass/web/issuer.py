@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from livepass.core.shedding import Level
 from livepass.service.access import Access, Caller
+from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
@@ -31,6 +32,7 @@ from livepass.web import (
     issuer_lists,
     issuer_passes,
     issuer_rotation,
+    issuer_signing,
     openapi,
     problems,
 )
@@ -64,6 +66,7 @@ OPERATIONS = (
     *issuer_admin.OPERATIONS,
     *issuer_rotation.OPERATIONS,
     *issuer_apns_keys.OPERATIONS,
+    *issuer_signing.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -78,6 +81,7 @@ class IssuerApp:
         access: Access,
         issuing: Issuing,
         publishing: Publishing,
+        admitting: Admitting,
         rotating: Rotating,
         clock: Clock,
         load: Load | None = None,
@@ -87,7 +91,7 @@ class IssuerApp:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         self._services = Services(
-            store, access, issuing, publishing, rotating, clock, self._load, explaining, apns_keys
+            *(store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining, apns_keys)
         )
         self._routes = Routes(OPERATIONS)
 

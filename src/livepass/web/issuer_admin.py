@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from livepass.core.model import Certificate
 from livepass.pkpass import Template, TemplateError
+from livepass.service.admitting import Terms
 from livepass.service.refusals import Fault, NotFound, Refusal
 from livepass.web.issuer_answers_admin import (
     CertificateImported,
@@ -27,6 +28,13 @@ from livepass.web.paging import Cursor, page
 R = TypeVar("R")
 
 LARGEST_UPLOAD = 16 * MIB
+FORMS = ("p12", "certificate", "certificate_pem")
+GOES_WITH = {
+    "password": ("p12",),
+    "private_key_pem": ("certificate", "certificate_pem"),
+    "private_key_password": ("certificate", "certificate_pem"),
+}
+"""What goes with some of the forms only."""
 
 _CERTIFICATES = Cursor("certificates", tuple[str, int, str])
 _TEMPLATES = Cursor("templates", str)
@@ -38,36 +46,41 @@ _KEYS = Cursor("keys", tuple[int, str])
 async def import_certificate(call: Call) -> Answer:
     """Take in a certificate. It becomes live once it has proved itself, if none is live or the live one has ended."""
     body: CertificateImport = call.body
-    rotating, within = call.services.rotating, call.caller.pass_types
+    admitting = call.services.admitting
     _check_form(body)
+    terms = Terms((body.intermediate_pem or "").encode(), call.caller.pass_types, body.accept_nfc_loss)
+    certificate = body.certificate if body.certificate is not None else (body.certificate_pem or "").encode()
     if body.p12 is not None:
-        imported = await rotating.import_p12(body.p12, body.password or "", within=within)
+        imported = await admitting.import_p12(body.p12, body.password or "", terms)
+    elif body.private_key_pem is not None:
+        key = body.private_key_pem.encode()
+        imported = await admitting.import_pem(certificate, key, password=body.private_key_password or "", terms=terms)
     else:
-        pem = (body.certificate_pem or "", body.private_key_pem or "", body.intermediate_pem or "")
-        imported = await rotating.import_pem(*(text.encode() for text in pem), within=within)
-    row = imported.certificate
+        imported = await admitting.import_certificate(certificate, terms)
+    row, now = imported.certificate, call.services.clock.now()
     lineage = await call.services.store.certificates(row.pass_type)
-    signs = CertificateRow.all_of([row], lineage, call.services.clock.now())[0].signs
-    return Answer(201, CertificateImported.imported(row, signs, imported.problems))
+    signs = CertificateRow.all_of([row], lineage, now)[0].signs
+    return Answer(201, CertificateImported.imported(row, signs, imported.problems, now))
 
 
 def _check_form(body: CertificateImport) -> None:
-    """Either form, whole; not a bit of each."""
-    pem = {
-        "certificate_pem": body.certificate_pem,
-        "private_key_pem": body.private_key_pem,
-        "intermediate_pem": body.intermediate_pem,
-    }
-    if body.p12 is not None:
-        wrong = [Fault(f"/{name}", "does not go with p12") for name, text in pem.items() if text is not None]
-    else:
-        wrong = [Fault(f"/{name}", "is missing") for name, text in pem.items() if text is None]
-        if body.password is not None:
-            wrong.append(Fault("/password", "is for p12; send the PEM key without a password"))
+    """One form, whole; not a bit of each."""
+    given = [name for name in FORMS if getattr(body, name) is not None]
+    wrong = [Fault(f"/{name}", f"does not go with {given[0]}") for name in given[1:]]
+    if not given:
+        wrong = [Fault(f"/{name}", "is missing: one of the three") for name in FORMS]
+    wrong += [
+        Fault(f"/{name}", f"goes with {' or '.join(forms)}")
+        for name, forms in GOES_WITH.items()
+        if getattr(body, name) is not None and (given or [""])[0] not in forms
+    ]
+    if body.private_key_password is not None and body.private_key_pem is None:
+        wrong.append(Fault("/private_key_pem", "is missing: the password is for it"))
     if wrong:
         raise Refusal(
             "this is not a whole certificate",
-            hint='send "p12" and its "password", or "certificate_pem", "private_key_pem" and "intermediate_pem"',
+            hint='send "p12" and its "password"; or "certificate_pem" and "private_key_pem"; or "certificate" alone, '
+            "where its key was made here",
             faults=wrong,
         )
 
@@ -178,7 +191,7 @@ OPERATIONS = (
         "POST",
         "/certificates",
         "importCertificate",
-        "Take in a certificate with its key",
+        "Take in a certificate",
         import_certificate,
         ("certs:admin",),
         {201: (CertificateImported,)},

@@ -8,7 +8,9 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from livepass.core.model import ApiKey, Certificate, StoredTemplate
-from livepass.core.rotation import Link, Stage, signing
+from livepass.core.rotation import Link, signing
+from livepass.pkpass import CertificateRefused, RootEvidence
+from livepass.pkpass.certificate import facts_of
 from livepass.service.publishing import Published
 from livepass.service.refusals import Fault
 from livepass.service.rotating import Plan, Proven
@@ -17,10 +19,15 @@ from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import ProblemError
 
 CertificateState = Literal["live", "proven", "staged", "retired"]
+DAY_MS = 86_400_000
 
 
 class CertificateRow(Struct, frozen=True):
-    """A Pass Type ID certificate: its facts, never its key."""
+    """A Pass Type ID certificate: its facts, never its key. `days_left` are whole days until it or its intermediate
+    ends. `generation` is that of the intermediate (`G4` since 2022; empty: its name says none), `root` whether the
+    chain ends at Apple: `apple` proved by fingerprint, `claims-apple` by name only, `foreign`; `unreadable`: the stored
+    chain is damaged.
+    """
 
     id: str
     state: CertificateState
@@ -42,10 +49,14 @@ class CertificateRow(Struct, frozen=True):
     retired_at: Instant | None
     revoked_at: Instant | None
     canary_percent: int
+    days_left: int
+    generation: str
+    key_bits: int
+    root: RootEvidence | Literal["unreadable"]
 
     @classmethod
-    def of(cls, row: Certificate, signs: bool) -> CertificateRow:
-        return cls(*_certificate(row, signs))
+    def of(cls, row: Certificate, signs: bool, now: int) -> CertificateRow:
+        return cls(*_certificate(row, signs, now))
 
     @classmethod
     def all_of(cls, rows: Sequence[Certificate], lineage: Sequence[Certificate], now: int) -> list[CertificateRow]:
@@ -54,14 +65,14 @@ class CertificateRow(Struct, frozen=True):
         for one in lineage:
             links.setdefault(one.pass_type, []).append(one.link)
         used = {found.id for each in links.values() if (found := signing(each, now)) is not None}
-        return [cls.of(row, row.id in used) for row in rows]
+        return [cls.of(row, row.id in used, now) for row in rows]
 
 
-def _certificate(row: Certificate, signs: bool) -> tuple[Any, ...]:
+def _certificate(row: Certificate, signs: bool, now: int) -> tuple[Any, ...]:
     return (
         row.id,
         row.link.stage.value,
-        row.link.stage is Stage.LIVE,
+        row.live,
         signs,
         row.pass_type,
         row.team,
@@ -79,7 +90,18 @@ def _certificate(row: Certificate, signs: bool) -> tuple[Any, ...]:
         maybe_at(row.retired_at),
         maybe_at(row.revoked_at),
         row.canary_percent,
+        (row.link.until - now) // DAY_MS,
+        *_of_chain(row),
     )
+
+
+def _of_chain(row: Certificate) -> tuple[str, int, str]:
+    """Generation, bits of the key, and the root. One damaged row does not hide the others."""
+    try:
+        facts = facts_of(row.chain_pem)
+    except CertificateRefused:
+        return "", 0, "unreadable"
+    return facts.generation, facts.key_bits, facts.root
 
 
 class CertificateImported(CertificateRow, frozen=True):
@@ -88,8 +110,8 @@ class CertificateImported(CertificateRow, frozen=True):
     problems: list[ProblemError]
 
     @classmethod
-    def imported(cls, row: Certificate, signs: bool, problems: Sequence[Fault]) -> CertificateImported:
-        return cls(*(*_certificate(row, signs), faults(problems)))
+    def imported(cls, row: Certificate, signs: bool, problems: Sequence[Fault], now: int) -> CertificateImported:
+        return cls(*(*_certificate(row, signs, now), faults(problems)))
 
 
 class CertificateProven(CertificateRow, frozen=True):
@@ -99,8 +121,8 @@ class CertificateProven(CertificateRow, frozen=True):
     apns_reason: str
 
     @classmethod
-    def proven(cls, proven: Proven, signs: bool) -> CertificateProven:
-        return cls(*(*_certificate(proven.certificate, signs), proven.tried.status, proven.tried.reason))
+    def proven(cls, proven: Proven, signs: bool, now: int) -> CertificateProven:
+        return cls(*(*_certificate(proven.certificate, signs, now), proven.tried.status, proven.tried.reason))
 
 
 class PlannedDate(Struct, frozen=True):

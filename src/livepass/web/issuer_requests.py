@@ -72,13 +72,31 @@ class PushRequest(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class CertificateImport(Struct, forbid_unknown_fields=True, frozen=True):
-    """A certificate with its key: either `p12` and its `password`, or the three PEM texts."""
+    """A certificate: `p12` and its `password`; or `certificate_pem` and `private_key_pem`; or `certificate` alone, if
+    its key was made here (`POST /signing-requests`). `intermediate_pem` may go with each; without it, livepass looks
+    for the intermediate.
+    """
 
     p12: Annotated[bytes, Meta(description="The .p12 file, base64")] | None = None
-    password: str | None = None
+    password: Annotated[str, Meta(description="Of the .p12")] | None = None
+    certificate: Annotated[bytes, Meta(description="The portal's .cer file (DER or PEM), base64")] | None = None
     certificate_pem: str | None = None
     private_key_pem: str | None = None
-    intermediate_pem: str | None = None
+    private_key_password: Annotated[str, Meta(description="Of private_key_pem, if it is encrypted")] | None = None
+    intermediate_pem: Annotated[str, Meta(description="Apple's WWDR intermediate")] | None = None
+    accept_nfc_loss: Annotated[
+        bool, Meta(description="Take it in also if the live certificate may use NFC and this one may not")
+    ] = False
+
+
+class SigningRequestCreate(Struct, forbid_unknown_fields=True, frozen=True):
+    """A new key, which stays here, and its request. `pass_type` is what it is meant for, if that is known; `team` and
+    `email` stand in the request, where Apple ignores them.
+    """
+
+    pass_type: PassType = ""
+    team: Annotated[str, Meta(max_length=64, pattern=_NO_NUL)] = ""
+    email: Annotated[str, Meta(max_length=255, pattern=_NO_NUL)] = ""
 
 
 class Nothing(Struct, forbid_unknown_fields=True, frozen=True):

@@ -15,7 +15,9 @@ async def prove(call: Call) -> Answer:
     body: CertificateProve = call.body
     row = await _named(call)
     proven = await call.services.rotating.prove(row.id, body.push_token)
-    return Answer(200, CertificateProven.proven(proven, await _signs(call, proven.certificate)))
+    return Answer(
+        200, CertificateProven.proven(proven, await _signs(call, proven.certificate), call.services.clock.now())
+    )
 
 
 async def canary(call: Call) -> Answer:
@@ -66,7 +68,7 @@ async def _signs(call: Call, row: Certificate) -> bool:
 
 
 async def _shown(call: Call, row: Certificate) -> Answer:
-    return Answer(200, CertificateRow.of(row, await _signs(call, row)))
+    return Answer(200, CertificateRow.of(row, await _signs(call, row), call.services.clock.now()))
 
 
 def _step(verb: str, name: str, summary: str, handler: object, body: type, answer: type = CertificateRow) -> Operation:

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from livepass.service.access import Access, Caller, Scope
+from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
@@ -38,6 +39,7 @@ class Services:
     access: Access
     issuing: Issuing
     publishing: Publishing
+    admitting: Admitting
     rotating: Rotating
     clock: Clock
     load: Load

@@ -153,7 +153,7 @@ async def import_certificate(process: Process) -> None:
     ca_file = process.services.config.apns_ca_file
     assert ca_file is not None
     pems = [(ca_file.parent / f"{name}.pem").read_bytes() for name in ("certificate", "key", "intermediate")]
-    await process.services.rotating.import_pem(*pems)
+    await process.services.admitting.import_pem(*pems)
 
 
 async def certificate_imported(world: World, process: Process) -> None:

@@ -138,6 +138,11 @@ class PhoneState:
         held.registered = False
         self.removed_at[held.key] = now
         self.queue.drop(lambda task: task.pass_key == held.key and task.kind != "unregister")
+        key = held.record_key
+        if key is not None and not any(other is not held for other in self.updatable_in(key)):
+            # Nobody is left to ask for; asked later, it would look as if the DELETE had never been meant.
+            for task in self.queue.drop(lambda task: task.kind == "ask" and task.record_key == key):
+                self.give_up_round(task)
         self.schedule("unregister", held, now)
 
     def fetch(self, held: InstalledPass, now: float, *, listed: bool = False, personalized: bool = False) -> None:

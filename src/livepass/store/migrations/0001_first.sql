@@ -220,6 +220,16 @@ CREATE TABLE certificate (
 );
 CREATE INDEX certificate_by_type ON certificate (pass_type);
 
+-- A key that was made here and whose certificate has not come yet; it is found by the public key, whose SHA-256 stands
+-- here and whose beginning is the id. pass_type is what it is meant for; empty: not said.
+CREATE TABLE signing_request (
+  pass_type     TEXT   NOT NULL,
+  id            TEXT   NOT NULL PRIMARY KEY,
+  key_sealed    BLOB   NOT NULL,
+  public_sha256 TEXT   NOT NULL,
+  created_at    BIGINT NOT NULL
+);
+
 CREATE TABLE api_key (
   id           TEXT   NOT NULL PRIMARY KEY,
   tenant       TEXT   NOT NULL,
