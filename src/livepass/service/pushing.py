@@ -63,7 +63,7 @@ class Dispatcher:
         self._slowest = slowest
         self._pace = pace or budget.Pace()
         self._sent = 0
-        self._token_errors: dict[str, TokenErrors] = {}
+        self._token_errors: dict[tuple[str, str], TokenErrors] = {}
         self._credentials: dict[str, str] = {}
         self._open_at = 0.0
         self._under_way = 0
@@ -198,7 +198,7 @@ class Dispatcher:
         if credential is None:
             return
         now = self._clock.now()
-        errors = self._token_errors.setdefault(credential.id, TokenErrors())
+        errors = self._token_errors.setdefault((credential.id, pass_type), TokenErrors())
         by_token = {target.push_token: target for target in targets}
         messages = [trip2_push.message(target, uuid(self._chance), now) for target in targets]
 
