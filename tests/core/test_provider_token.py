@@ -14,12 +14,13 @@ from livepass.core.provider_token import (
     MOST_SECONDS,
     UNKNOWN,
     WINDOW_MS,
+    KeyRefused,
     PushKey,
     Tokens,
     meaning,
     to_certificate,
 )
-from livepass.core.trip2_push import ANSWERS, Next, action_for
+from livepass.core.trip2_push import ANSWERS, Next, PushCredential, action_for
 
 KEY = PushKey("id", "ABC123DEFG", "TEAM123456", lambda message: b"%064d" % len(message))
 START = WINDOW_MS * 743_000
@@ -148,6 +149,12 @@ def test_no_secret_is_shown(text: str) -> None:
     assert "eyJ" not in text
 
 
+def test_credentials_have_names_that_people_use() -> None:
+    assert PushCredential("865f21865c53", "pass.a", b"", b"", b"").said == "the certificate 865f21865c53"
+    assert KEY.said == "the APNs key ABC123DEFG of team TEAM123456"
+    refused = KeyRefused("this is no key", "make one")
+    assert (str(refused), refused.hint) == ("this is no key", "make one")
+
+
 def test_the_way_back_is_a_command() -> None:
     assert to_certificate("pass.a.b") == "livepass apns-key use pass.a.b --certificate"
-    assert KEY.said == "the APNs key ABC123DEFG of team TEAM123456"

@@ -6,6 +6,7 @@ are the same for all pairs.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,18 @@ from typing import Any
 from concurrency.office import OTHER_TYPE, PASS_TYPE, TEAM
 from interleavings.scene import ASKER, HOUR_MS, OLD, TOKENS, Claim, Scene, Side, Work, join, wish
 from livepass.core.history import Reason
-from livepass.core.model import Prunable
+from livepass.core.model import DEFAULT_TENANT, Prunable
 from livepass.core.trip2_push import PushAnswer, message, read_answer
+from livepass.service import pushing
 from livepass.service.drafting import Wish
 from livepass.service.epochs import begin_epochs
 from livepass.service.issuing import Issued
+from livepass.service.refusals import Conflict
 from livepass.store import owing
+from provider_keys import Minted
 
 NEW_TOKEN = "02" * 32
+APNS_KEY = "ABC123DEFG"
 AT_ONCE = 2
 """Push targets that are made due at once where a pair is about many phones."""
 
@@ -149,6 +154,32 @@ def record(status: int, reason: str = "") -> Work:
     return record
 
 
+async def refused(side: Side) -> None:
+    """As the worker writes down that APNs refused the certificate."""
+    claim, now = side.scene.claim, side.now
+    assert claim is not None
+    batch = pushing._Batch(side.services.store, claim.lease, side.services.clock, claim.targets, now)
+    for target in claim.targets:
+        answer = PushAnswer(message(target, "id", now), 403, "BadCertificate", None, "id")
+        batch.add(read_answer(target, answer, now, 1.0, trust_token_errors=True))
+    side.log.recorded.append(claim.lease)
+    await batch.record()
+
+
+async def choose(side: Side) -> None:
+    await side.services.apns_keys.use(DEFAULT_TENANT, PASS_TYPE, APNS_KEY, probe=False)
+
+
+async def choose_if_there(side: Side) -> None:
+    with contextlib.suppress(Conflict):
+        await choose(side)
+
+
+async def retire(side: Side) -> None:
+    with contextlib.suppress(Conflict):
+        await side.services.apns_keys.retire(DEFAULT_TENANT, APNS_KEY)
+
+
 async def hold(side: Side) -> None:
     claim, until = side.scene.claim, side.now + 5 * HOUR_MS
     assert claim is not None
@@ -201,6 +232,15 @@ async def claimed(scene: Scene) -> None:
     side = scene.sides["a"]
     scene.claim = await _claim(side, side.now, side.now + HOUR_MS)
     assert scene.claim.targets
+
+
+async def with_a_key(scene: Scene) -> None:
+    await scene.sides["a"].services.apns_keys.import_(DEFAULT_TENANT, Minted().p8, APNS_KEY, TEAM)
+
+
+async def claimed_with_a_key(scene: Scene) -> None:
+    await claimed(scene)
+    await with_a_key(scene)
 
 
 async def claimed_and_lapsed(scene: Scene) -> None:
@@ -371,6 +411,9 @@ PAIRS: tuple[Pair, ...] = (
     Pair("late hold x claim", hold, claim, claimed_and_lapsed),
     Pair("hold x change", hold, change("1"), claimed),
     Pair("hold x register", hold, register("2"), claimed),
+    Pair("refused x choose", refused, choose, claimed_with_a_key),
+    Pair("choose x change", choose, change("1"), claimed_with_a_key),
+    Pair("choose x retire", choose_if_there, retire, with_a_key),
     Pair("promote x change", promote, change("1"), waiting_for_a_certificate),
     # ── many phones, and told again
     Pair("fan-out x register", change("1"), new_phone(), many),

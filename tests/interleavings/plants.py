@@ -174,6 +174,30 @@ PLANTS: tuple[Plant, ...] = (
         ((POSTGRES, "LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)", "LIMIT :limit)"),),
     ),
     Plant(
+        "refusal-beside-choice",
+        "what pushes is read, and another one chosen before it is written down that APNs refused it",
+        "refused x choose",
+        (
+            (
+                POSTGRES,
+                "SELECT 1 FROM pass_type WHERE pass_type = :pass_type FOR SHARE;",
+                "SELECT 1 FROM pass_type WHERE pass_type = :pass_type;",
+            ),
+        ),
+    ),
+    Plant(
+        "key-retired-beside-choice",
+        "whether a key is in use is read before it is locked",
+        "choose x retire",
+        (
+            (
+                POSTGRES,
+                "SELECT 1 FROM apns_key WHERE tenant = :tenant AND id = :id FOR UPDATE;",
+                "SELECT 1 FROM apns_key WHERE tenant = :tenant AND id = :id;",
+            ),
+        ),
+    ),
+    Plant(
         "lease-not-checked",
         "a worker that lost its lease writes down what it did",
         "late record x claim",

@@ -25,7 +25,7 @@ from livepass.store.verify import Verified
 
 Row = Mapping[str, Any]
 
-LOOKED_AT = ("counter", "pass", "registration", "device", "push_target", "event")
+LOOKED_AT = ("counter", "pass", "registration", "device", "push_target", "event", "pass_type", "circuit")
 ASKED = ("registered", "token_changed", "retold")
 
 
@@ -236,6 +236,14 @@ def soon(seen: After) -> Iterator[str]:
             yield f"L: {token[:4]} is owed {row['wanted']}, and pushed in {(row['next_at'] - seen.now) // 1000} s"
 
 
+def only_what_is_chosen_is_held(seen: After) -> Iterator[str]:
+    """P: what APNs refused holds back no credential that was chosen since."""
+    chosen = {row["pass_type"]: row["push_key_id"] for row in seen.after["pass_type"]}
+    for row in seen.after["circuit"]:
+        if row["push_key_id"] != chosen[row["pass_type"]]:
+            yield f"P: {chosen[row['pass_type']]} waits, because {row['push_key_id']} was refused"
+
+
 def holds_together(seen: After) -> Iterator[str]:
     """``livepass db verify`` finds nothing."""
     for finding in seen.verified.findings:
@@ -260,7 +268,7 @@ def answered(seen: After) -> Iterator[str]:
 RULES: tuple[Rule, ...] = (
     *(covered, tags_rise, right_history, histories_follow, taken_once, no_gaps, nothing_lost),
     *(joined_for_good, not_buried_alive, nobody_elses, erased_for_good, one_lease, soon, acknowledged),
-    *(no_loose_ends, holds_together, no_circle, answered),
+    *(no_loose_ends, only_what_is_chosen_is_held, holds_together, no_circle, answered),
 )
 
 

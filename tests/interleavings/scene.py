@@ -41,7 +41,7 @@ DOCUMENT = {
 
 TABLES = (
     *("pass_type", "counter", "pass", "device", "registration", "push_target", "fan_out", "circuit", "certificate"),
-    *("event", "template", "template_revision"),
+    *("event", "template", "template_revision", "apns_key"),
 )
 AGED = """
 UPDATE device SET token_registered_at = token_registered_at - {0}, asked_at = asked_at - {0};

@@ -20,7 +20,9 @@ def test_a_plant_fits_the_product_and_has_its_pair(one: Plant, tmp_path: Path) -
     assert one.pair in {pair.name for pair in PAIRS}
 
 
-@pytest.mark.parametrize("name", ["pass-not-locked", "claim-without-lock", "death-beside-registration"])
+@pytest.mark.parametrize(
+    "name", ["pass-not-locked", "claim-without-lock", "death-beside-registration", "refusal-beside-choice"]
+)
 def test_a_planted_mistake_is_found(name: str) -> None:
     [one] = planting.chosen([name])
     found = planting.find(one, ORDERS, seed=1)

@@ -28,7 +28,9 @@ from journeys.service_process import environment, serve
 from journeys.test_crashes import patient_phone
 from journeys.world import OTHER_TYPE, PASS_TYPE, World, journey, pass_certificate, shows, until
 from livepass.cli.root import root
+from livepass.core.provider_token import WINDOW_MS, signed
 from livepass.core.sealed import Sealable, Sealed
+from provider_keys import Minted
 from web.asgi import folder_zip
 
 PASSWORD = 'pässword-marker "of" the+p12/%41'
@@ -36,6 +38,7 @@ DATABASE_PASSWORD = "database-password-marker"
 GUESSED = "lp_0123456789ab_guessed-key-marker-" + "g" * 16
 FIRST_PRIVATE_LINE = 8
 """The lines before it hold what stands in the certificate too."""
+APNS_KEY = Minted()
 PERSON = "personalization-token-marker"
 
 
@@ -148,6 +151,13 @@ async def _know(life: Life) -> None:
         for name in ("d", "p", "q", "dmp1"):
             value: int = getattr(numbers, name)
             secret(f"{name} of the key for {pass_type}", value.to_bytes((value.bit_length() + 7) // 8, "big"))
+    world.apns.know_key(APNS_KEY.known())
+    secret("d of the APNs key", APNS_KEY.private.private_numbers().private_value.to_bytes(32, "big"))
+    for number, line in enumerate(APNS_KEY.p8.decode().splitlines()[2:-1], 2):  # the first holds what all keys have
+        secret(f"line {number} of the APNs key", line)
+    window = world.services.clock.now() // WINDOW_MS * WINDOW_MS // 1000
+    for issued_at in (window, window + WINDOW_MS // 1000):
+        secret("provider token's signature", signed(APNS_KEY.opened, issued_at).rpartition(".")[2])
 
 
 async def _live(life: Life, client: httpx2.AsyncClient) -> None:
@@ -178,6 +188,20 @@ async def _live(life: Life, client: httpx2.AsyncClient) -> None:
     p12 = base64.b64encode(pass_certificate(world.authority, OTHER_TYPE).p12(PASSWORD)).decode()
     taken = await life.api(client, "POST", "/certificates", admin, json={"p12": p12, "password": PASSWORD})
     assert taken.status_code == 201, taken.text
+    body = {"p8": APNS_KEY.p8.decode(), "id": APNS_KEY.id, "team": APNS_KEY.team}
+    assert (await life.api(client, "POST", "/apns-keys", admin, json=body)).status_code == 201
+    choice = f"/pass-types/{PASS_TYPE}/push-credential"
+    chosen = await life.api(client, "PUT", choice, admin, json={"apns_key": APNS_KEY.id})
+    assert chosen.json()["heard"] == "400 BadDeviceToken", chosen.text
+    await _change(life, client, "1", 3)
+    await shows(phone, "1", 3)
+    assert "authorization" in world.pushed()[-1].headers
+    world.apns.revoke_key(APNS_KEY.id)
+    await _change(life, client, "1", 4)
+    await until(lambda: world.services.store.circuit(PASS_TYPE), "APNs refuses the key")
+    back = await life.api(client, "PUT", choice, admin, json={"apns_key": None})
+    assert back.status_code == 200, back.text
+    await shows(phone, "1", 4)
 
 
 async def _err(life: Life, client: httpx2.AsyncClient) -> None:
@@ -185,7 +209,7 @@ async def _err(life: Life, client: httpx2.AsyncClient) -> None:
     world, admin, own = life.world, life.world.config.admin_key, life.own["key"]
     issued = pass_certificate(world.authority, PASS_TYPE)
     p12, key = base64.b64encode(issued.p12(PASSWORD)).decode(), issued.key_pem.decode()
-    path = f"/passes/{PASS_TYPE}/1"
+    path, p8 = f"/passes/{PASS_TYPE}/1", APNS_KEY.p8.decode()
     bodies: list[tuple[str, str, Any]] = [
         ("POST", "/certificates", {"p12": p12, "password": PASSWORD + "!"}),
         ("POST", "/certificates", {"p12": "not base64 " + PASSWORD, "password": PASSWORD}),
@@ -197,6 +221,9 @@ async def _err(life: Life, client: httpx2.AsyncClient) -> None:
         ("POST", "/certificates", {"certificate_pem": "x", "private_key_pem": key, "private_key_password": PASSWORD}),
         ("POST", "/certificates", {"certificate": p12}),
         ("POST", "/signing-requests", {"email": "ü@example.com", "pass_type": PASS_TYPE}),
+        ("POST", "/apns-keys", {"p8": p8[:-40], "id": APNS_KEY.id, "team": APNS_KEY.team}),
+        ("POST", "/apns-keys", {"p8": [p8], "id": APNS_KEY.id, "team": APNS_KEY.team}),
+        ("POST", "/apns-keys", {"p8": "x", "id": p8, "team": p8[40:50]}),
         ("POST", "/keys", {"name": 7, "scopes": [own]}),
         ("PUT", path, {"template": "membership", "data": {"points": {"secret": life.own["1"]}}}),
         ("PUT", path, {"template": "membership", "data": {"points": 1}, "content": {"webServiceURL": 7}}),
@@ -373,7 +400,15 @@ async def _commands(life: Life) -> None:
     for text in (PASSWORD, PASSWORD + "!"):
         password.write_text(text)
         await life.command("cert", "import", str(p12), "--password-file", str(password))
+    p8, ids = world.directory / "a.p8", ("--id", APNS_KEY.id, "--team", APNS_KEY.team)
+    for content in (APNS_KEY.p8[:-40], APNS_KEY.p8):
+        p8.write_bytes(content)
+        await life.command("apns-key", "import", str(p8), *ids)
     for words in (
+        ("apns-key", "use", PASS_TYPE, APNS_KEY.id),
+        ("apns-key", "list"),
+        ("apns-key", "use", PASS_TYPE, "--certificate"),
+        ("apns-key", "retire", APNS_KEY.id),
         ("cert", "show", json.loads(listed.splitlines()[0])["id"]),
         ("template", "import", str(_template_folder(world))),
         ("pass", "timeline", name),

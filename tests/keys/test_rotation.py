@@ -22,12 +22,14 @@ from livepass.keys.sealing import CannotUnseal
 from livepass.pkpass import read, verify, verify_signature
 from livepass.service.drafting import Wish
 from livepass.wiring import Services
+from provider_keys import Minted
 from service.rig import template
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 TYPE = "pass.test.livepass"
 OLD, NEW, FOREIGN = "A" * 43, "B" * 43, "C" * 43
+APNS_KEY = Minted()
 IMPORTED = "the token it came with"
 
 
@@ -82,6 +84,7 @@ class World:
         await host.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         if not self.tags[1:]:
             await host.admitting.requests.make(TYPE)
+        await host.apns_keys.import_("default", APNS_KEY.p8, f"KEY{len(self.tokens):07}", APNS_KEY.team)
 
     async def _look(self, host: Services) -> None:
         for serial, token in self.tokens.items():
@@ -97,6 +100,8 @@ class World:
         [waiting] = await host.admitting.requests.waiting()
         sealed = Sealed(Sealable.SIGNING_REQUEST, waiting.pass_type, waiting.id, waiting.key_sealed)
         host.keys.require_opens(sealed)
+        for key in await host.store.apns_keys("default"):
+            assert host.keys.open_push_key(key).sign(b"token") == APNS_KEY.opened.sign(b"token")
 
 
 async def _token(host: Services, serial: str) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
+from provider_keys import Minted
 from servers.livepass_process import DEVICE, PASS_TYPE, SERIALS, TEMPLATE, LivepassProcess
 
 Json = dict[str, Any]
 
+APNS_KEY = Minted()
 PHONES = Path(__file__).with_name("phones.yaml")
 
 KNOWN = {
@@ -21,6 +23,7 @@ KNOWN = {
     "template": [TEMPLATE],
     "device": [DEVICE],
     "device_id": [DEVICE],
+    "apns_key": [APNS_KEY.id],
 }
 """Parameters and fields that name something, and what there is. Chance alone would find none of it."""
 _POINTS = {
@@ -41,6 +44,9 @@ def issuers(service: LivepassProcess) -> Json:
     schemas["CertificateImport"] = _or_known(
         {"$ref": "#/components/schemas/CertificateForm"}, {"enum": [service.certificate]}
     )
+    key = {"p8": APNS_KEY.p8.decode(), "id": APNS_KEY.id, "team": APNS_KEY.team}
+    schemas["ApnsKeyForm"] = schemas.pop("ApnsKeyImport")
+    schemas["ApnsKeyImport"] = _or_known({"$ref": "#/components/schemas/ApnsKeyForm"}, {"enum": [key]})
     return document
 
 

@@ -64,7 +64,7 @@ def fuzz(service: LivepassProcess, interface: str, directory: Path, *, examples:
             "OPENAPI_URL": url,
             "OPENAPI_AUTHORIZATION": authorization,
             "OPENAPI_HOOKS": str(HERE / "hooks.py"),
-            "PYTHONPATH": str(HERE.parent),
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

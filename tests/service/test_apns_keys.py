@@ -331,3 +331,26 @@ def test_another_file_under_the_same_id_gets_other_connections(run: Callable[[St
         await until(lambda: service.sender.retired == [old], "the old connections are given up")
 
     run(steps)
+
+
+def test_bad_tokens_of_one_pass_type_do_not_excuse_those_of_another(
+    run: Callable[[Steps], None], authority: Authority
+) -> None:
+    """So many at once are our mistake, and no phone of that type is buried; one of the other type is just dead."""
+
+    async def steps(service: Rig) -> None:
+        await service.certify(authority.pass_certificate(OTHER, TEAM))
+        many = [(f"phone{n}", f"{n:02x}") for n in range(20)]
+        await holding(service, *many, pass_type=OTHER)
+        await holding(service, ("one", "aa"))
+        for pass_type in (TYPE, OTHER):
+            await service.apns_keys.use(TENANT, pass_type, KEY.id)
+        service.sender.answers |= dict.fromkeys([*(token for _, token in many), "aa"], TOKEN_COMPLAINT)
+        for pass_type in (OTHER, TYPE):
+            await service.change("1", 5, "now", pass_type=pass_type)
+            await service.dispatcher.work_once()
+        dead = [(await service.target(token, OTHER)).dead_at for _, token in many]
+        assert dead.count(None) > 10
+        assert (await service.target("aa")).dead_at is not None
+
+    run(steps)

@@ -271,7 +271,8 @@ def _outcome(
 
 @dataclass(slots=True)
 class TokenErrors:
-    """Whether answers that blame tokens may still be believed: the last answers of one credential.
+    """Whether answers that blame tokens may still be believed: the last answers of one credential
+    for one pass type.
 
     One dead token among many is ordinary; when a noticeable share is called bad, a sandbox host or a wrong
     certificate is likelier, and burying every phone would be the worst answer to it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -24,7 +25,6 @@ LARGEST = 16 * 1024
 _MAKE_ONE = (
     "at developer.apple.com, under Keys, make a key with the Apple Push Notifications service and download its .p8"
 )
-_PKCS8 = b"-----BEGIN PRIVATE KEY-----"
 
 
 def read_p8(data: bytes) -> bytes:
@@ -43,11 +43,11 @@ def read_p8(data: bytes) -> bytes:
         raise KeyRefused("this is not PEM: it does not begin with -----BEGIN PRIVATE KEY-----", _MAKE_ONE)
     try:
         key = load_pem_private_key(text, None)
-    except TypeError as error:
-        raise KeyRefused("the key is encrypted", _MAKE_ONE) from error
-    except Exception as error:  # OpenSSL's own words may hold parts of the file
-        raise KeyRefused("this holds no private key that can be read: it is damaged, or cut off", _MAKE_ONE) from error
-    _require_p256(key)
+    except TypeError:
+        raise KeyRefused("the key is encrypted", _MAKE_ONE) from None
+    except Exception:  # of several kinds; without its words, which may hold parts of the file
+        raise KeyRefused("this holds no private key that can be read: it is damaged, or cut off", _MAKE_ONE) from None
+    _require_signs(key)
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -59,7 +59,7 @@ def _is_certificate(data: bytes) -> bool:
     return True
 
 
-def _require_p256(key: object) -> None:
+def _require_p256(key: object) -> ec.EllipticCurvePrivateKey:
     if isinstance(key, rsa.RSAPrivateKey):
         raise KeyRefused(
             "this is an RSA key, as certificates have them", "an APNs key is an elliptic one: " + _MAKE_ONE
@@ -68,6 +68,22 @@ def _require_p256(key: object) -> None:
         raise KeyRefused(f"this is a key of another kind ({type(key).__name__})", _MAKE_ONE)
     if not isinstance(key.curve, ec.SECP256R1):
         raise KeyRefused(f"the key is on curve {key.curve.name}, and APNs takes P-256 only", _MAKE_ONE)
+    return key
+
+
+def _require_signs(key: object) -> None:
+    """Raise unless it signs as we need it; before it is stored, and not when the first push is due."""
+    _sign(_require_p256(key), b"")
+
+
+def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    try:
+        # RFC 6979: every process that signs the same token sends the same bytes.
+        r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True)))
+    except UnsupportedAlgorithm as error:
+        hint = "install the cryptography package from its wheel, or with OpenSSL 3.2 or newer"
+        raise KeyRefused("the OpenSSL here cannot sign deterministically (RFC 6979)", hint) from error
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 def check_ids(key_id: str, team: str) -> None:
@@ -84,15 +100,7 @@ def check_ids(key_id: str, team: str) -> None:
 
 def opened(key_der: bytes, key_id: str, team: str) -> PushKey:
     """A key that signs. Raises ``KeyRefused`` for bytes that ``read_p8`` did not make."""
-    key = load_der_private_key(key_der, None)
-    _require_p256(key)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    key = _require_p256(load_der_private_key(key_der, None))
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    # RFC 6979: every process that signs the same token sends the same bytes.
-    how = ec.ECDSA(SHA256(), deterministic_signing=True)
-
-    def sign(message: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(message, how))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-    return PushKey(f"{key_id}-{team}-{hashlib.sha256(public).hexdigest()[:8]}", key_id, team, sign)
+    name = f"{key_id}-{team}-{hashlib.sha256(public).hexdigest()[:8]}"
+    return PushKey(name, key_id, team, lambda message: _sign(key, message))

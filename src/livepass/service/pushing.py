@@ -69,7 +69,7 @@ class Dispatcher:
         self._refused = refused
         self._pace = pace or budget.Pace()
         self._sent = 0
-        self._token_errors: dict[str, TokenErrors] = {}
+        self._token_errors: dict[tuple[str, str], TokenErrors] = {}
         self._credentials: dict[str, str] = {}
         self._open_at = 0.0
         self._under_way = 0
@@ -206,7 +206,7 @@ class Dispatcher:
         if credential is None:
             return
         now = self._clock.now()
-        errors = self._token_errors.setdefault(credential.id, TokenErrors())
+        errors = self._token_errors.setdefault((credential.id, pass_type), TokenErrors())
         by_token = {target.push_token: target for target in targets}
         messages = [
             trip2_push.message(target, trip2_push.random_uuid(self._chance.token_bytes(16)), now) for target in targets
