@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Self
@@ -17,6 +17,7 @@ from livepass.apns import ApnsSender
 from livepass.config import Config, ConfigError
 from livepass.core.history import Reason, Witness, lost_modified
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.watching import Seen, What
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.outside.journal_folder import JournalFolder
@@ -36,7 +37,8 @@ from livepass.service.pushing import Dispatcher
 from livepass.service.recovering import Recovering
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
-from livepass.service.seams import Clock, Prober, Store, Tx
+from livepass.service.seams import Clock, Look, Prober, Store, Tx
+from livepass.service.watching import Watching
 from livepass.store import archive, sqlite
 from livepass.store.archive import Archive, BadArchive, Manifest
 from livepass.store.losses import Loss, Lost, losses
@@ -104,6 +106,7 @@ class Services:
     issuing: Issuing
     publishing: Publishing
     rotating: Rotating
+    watching: Watching
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
@@ -164,6 +167,7 @@ class Services:
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
             rotating=Rotating(store, keys, clock, chance, _prober(config)),
+            watching=Watching(store, keys, clock, chance, scheduler, _looks(config)),
             due=due,
         )
 
@@ -186,11 +190,12 @@ class Services:
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
         self.scheduler.spawn(self.keeper.run(), "keeper")
+        self.scheduler.spawn(self.watching.run(), "watching")
         try:
             yield
         finally:
-            # Side by side: both have the same twenty seconds, and nothing is claimed meanwhile.
-            await asyncio.gather(self.dispatcher.stop(), self.keeper.stop())
+            # Side by side: all have the same twenty seconds, and nothing is claimed meanwhile.
+            await asyncio.gather(self.dispatcher.stop(), self.keeper.stop(), self.watching.stop())
             await sender.close()
 
     @asynccontextmanager
@@ -242,6 +247,21 @@ class Services:
         if self.journal is not None:
             await self.journal.close()
         await self.store.close()
+
+
+def _looks(config: Config) -> Mapping[What, Look]:
+    async def public() -> Seen:
+        from livepass.outside import tls
+
+        return await tls.look(config.public_url, config.public_ca_file.read_bytes() if config.public_ca_file else None)
+
+    async def apns() -> Seen:
+        from livepass.outside import tls
+
+        ca_pem = config.apns_ca_file.read_bytes() if config.apns_ca_file else None
+        return await tls.look(config.apns_url, ca_pem, alpn=("h2",))
+
+    return {What.PUBLIC_TLS: public, What.APNS_TLS: apns}
 
 
 def _prober(config: Config) -> Prober:

@@ -67,6 +67,10 @@ class Kind(StrEnum):
     CERTIFICATE_PROMOTED = "certificate_promoted"
     CERTIFICATE_ROLLED_BACK = "certificate_rolled_back"
     CERTIFICATE_RETIRED = "certificate_retired"
+    CERTIFICATE_EXPIRING = "certificate_expiring"
+    CERTIFICATE_ENDED = "certificate_ended"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_UNSOUND = "certificate_unsound"
     CIRCUIT_OPENED = "circuit_opened"
     TEMPLATE_REFUSED = "template_refused"
 
@@ -106,6 +110,10 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.CERTIFICATE_PROMOTED: Trip.CERTIFICATE,
     Kind.CERTIFICATE_ROLLED_BACK: Trip.CERTIFICATE,
     Kind.CERTIFICATE_RETIRED: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_EXPIRING: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_ENDED: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_REVOKED: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_UNSOUND: Trip.CERTIFICATE,
     Kind.CIRCUIT_OPENED: Trip.PUSH,
     Kind.TEMPLATE_REFUSED: Trip.CHANGE,
 }
