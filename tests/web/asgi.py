@@ -26,6 +26,7 @@ from livepass import wiring
 from livepass.config import Config
 from livepass.core.model import Pass
 from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.watching import Problem, Seen, What
 from livepass.emulators.authority import Issued
 from livepass.service.access import Access
 from livepass.web.issuer import IssuerApp
@@ -202,6 +203,11 @@ async def nobody_there(credential: PushCredential, message: PushMessage) -> Push
     return PushAnswer(message, 0, "Unreachable", None, message.apns_id)
 
 
+async def out_of_reach() -> Seen:
+    """Nor is what the network shows."""
+    return Seen(problem=Problem.UNREACHABLE, detail="no network here")
+
+
 @asynccontextmanager
 async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterator[Api]:
     """The API with two pass types and one template."""
@@ -215,7 +221,13 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
         access = Access(services.store, services.clock, services.chance, [config.admin_key])
         parts = (services.issuing, services.publishing, services.rotating)
         services.rotating._prober = nobody_there
-        api = Api(services, IssuerApp(services.store, access, *parts, services.clock, services.answering.load))
+        services.watching._looks = {What.PUBLIC_TLS: out_of_reach, What.APNS_TLS: out_of_reach}
+        api = Api(
+            services,
+            IssuerApp(
+                services.store, access, *parts, services.clock, services.answering.load, watching=services.watching
+            ),
+        )
         for issued in certificates:
             await services.rotating.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")

@@ -109,6 +109,8 @@ ROWS: Mapping[str, Row] = {
     "rollBackCertificate": Row(bodies=({},), id="certificate"),
     "retireCertificate": Row(bodies=({},), id="certificate"),
     "planCertificates": Row(("", "pass_type={type}")),
+    "watchCertificates": Row(("", "pass_type={type}", "pass_type={type}&days=60")),
+    "lookAtCertificates": Row(bodies=({},)),
     "publishTemplate": Row(("name=gold",), (folder_zip(),), "application/zip"),
     "listTemplates": Row(("", "cursor={templates}")),
     "getTemplate": Row(),
@@ -126,7 +128,7 @@ ROWS: Mapping[str, Row] = {
 }
 SAYS_NOTHING = {"limit", "push", "dry_run", "erase", "due"}
 """Parameters that name no object."""
-OF_EVERYBODY = ("publishTemplate", "listTemplates", "getTemplate", "getOpenapi")
+OF_EVERYBODY = ("publishTemplate", "lookAtCertificates", "listTemplates", "getTemplate", "getOpenapi")
 """What belongs to no pass type: templates are the whole installation's, and every key that may read them reads all."""
 
 

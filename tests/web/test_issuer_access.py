@@ -60,6 +60,8 @@ SAMPLES = {
     "rollBackCertificate": Sample("/certificates/{certificate}:rollback", 422, {}),
     "retireCertificate": Sample("/certificates/{certificate}:retire", 422, {}),
     "planCertificates": Sample("/certificate-plan"),
+    "watchCertificates": Sample("/certificate-watch"),
+    "lookAtCertificates": Sample("/certificate-watch:look", 204, {}),
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
@@ -140,7 +142,7 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             if operation.name not in UNLIMITED:
                 await knows_no_foreign_pass_type(prepared)
         for scope in operation.scopes or ("passes:read",):
-            limit = None if scope in OF_ALL_PASS_TYPES else [PASS_TYPE]
+            limit = None if scope in OF_ALL_PASS_TYPES or operation.name == "lookAtCertificates" else [PASS_TYPE]
             key = await api.key(scope, pass_types=limit)
             done = await prepared.call(operation, key)
             assert done.status == SAMPLES[operation.name].status, done.body
@@ -172,12 +174,14 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert (line["ok"], line["problem"]["status"]) == (False, 404)
         elif operation.name in LISTS:
             await shows_none_of(prepared, key)
-        elif operation.name in ("importCertificate", "createKey"):
+        elif operation.name in ("importCertificate", "createKey", "lookAtCertificates"):
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
         elif "{id}" in operation.path:
             assert reply.status == 404
         elif operation.name == "planCertificates":
             assert [one["pass_type"] for one in reply.json()["data"]] == [PASS_TYPE]
+        elif operation.name == "watchCertificates":
+            assert {one["pass_type"] for one in reply.json()["data"]} == {PASS_TYPE, None}
         elif operation.name == "getStats":
             assert (reply.json()["passes"], reply.json()["registrations"]) == (1, 1)
         elif operation.name == "getWhyAll":

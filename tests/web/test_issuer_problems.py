@@ -165,7 +165,15 @@ async def test_our_own_failures_say_nothing_and_are_logged(api: Api, caplog: pyt
 
     services, broken = api.services, Broken()
     access = Access(services.store, services.clock, services.chance, [ADMIN])
-    app = IssuerApp(broken, access, services.issuing, services.publishing, services.rotating, services.clock)  # type: ignore[arg-type]
+    app = IssuerApp(
+        broken,
+        access,
+        services.issuing,
+        services.publishing,
+        services.rotating,
+        services.clock,
+        watching=services.watching,
+    )  # type: ignore[arg-type]
     with caplog.at_level(logging.ERROR):
         reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
     found = problem_of(reply, 500, "internal")
@@ -181,7 +189,15 @@ async def test_a_database_that_cannot_answer_is_503_and_worth_another_try(api: A
 
     services = api.services
     access = Access(services.store, services.clock, services.chance, [ADMIN])
-    app = IssuerApp(Away(), access, services.issuing, services.publishing, services.rotating, services.clock)  # type: ignore[arg-type]
+    app = IssuerApp(
+        Away(),
+        access,
+        services.issuing,
+        services.publishing,
+        services.rotating,
+        services.clock,
+        watching=services.watching,
+    )  # type: ignore[arg-type]
     reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
     problem_of(reply, 503, "unavailable")
     assert int(reply.headers["retry-after"]) > 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from livepass.cli import cert_steps, names
+from livepass.cli import cert_check, cert_steps, names
 from livepass.cli.cert_rows import all_of, draw, lapse, named, state
 from livepass.cli.faults import usage
 from livepass.cli.render import Column, Page, warn
@@ -131,3 +131,4 @@ def show(session: Session, id_: str) -> None:
 for _verb in (cert_steps.prove, cert_steps.canary, cert_steps.promote, cert_steps.rollback, cert_steps.retire):
     cert.add_command(_verb)
 cert.add_command(cert_steps.plan)
+cert.add_command(cert_check.check)

@@ -23,7 +23,17 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
-from livepass.web import issuer_admin, issuer_batch, issuer_lists, issuer_passes, issuer_rotation, openapi, problems
+from livepass.service.watching import Watching
+from livepass.web import (
+    issuer_admin,
+    issuer_batch,
+    issuer_lists,
+    issuer_passes,
+    issuer_rotation,
+    issuer_watch,
+    openapi,
+    problems,
+)
 from livepass.web.bodies import body_of, query_of, segments_of
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
@@ -53,6 +63,7 @@ OPERATIONS = (
     *issuer_lists.OPERATIONS,
     *issuer_admin.OPERATIONS,
     *issuer_rotation.OPERATIONS,
+    *issuer_watch.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -70,10 +81,13 @@ class IssuerApp:
         rotating: Rotating,
         clock: Clock,
         load: Load | None = None,
+        *,
+        watching: Watching,
     ) -> None:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
-        self._services = Services(store, access, issuing, publishing, rotating, clock, self._load, explaining)
+        parts = (store, access, issuing, publishing, rotating, clock, self._load, explaining, watching)
+        self._services = Services(*parts)
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,6 +17,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import no_pass
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
+from livepass.service.watching import Watching
 from livepass.web.issuer_requests import NoQuery
 from livepass.web.problems import MethodNotAllowed, NoRoute
 
@@ -41,6 +42,7 @@ class Services:
     clock: Clock
     load: Load
     explaining: Explaining
+    watching: Watching
 
 
 @dataclass(frozen=True, slots=True)
