@@ -14,6 +14,7 @@ from livepass.core.timeline import Event
 from livepass.core.watch_told import State
 from livepass.core.watching import Problem, Seen, What
 from livepass.emulators.authority import Authority, Issued
+from livepass.service.explaining import Explaining
 from livepass.service.seams import Revocation
 from livepass.service.watching import Watching
 from service.rig import DAY, HOUR, TEAM, TYPE, Rig, clock_of, rig
@@ -281,6 +282,8 @@ def test_a_certificate_that_does_not_sign_any_more_is_told(
             assert (event.kind.value, event.pass_type) == ("certificate_unsound", TYPE)
             [first, *_] = await each.told()
             assert (first.state, first.sound, first.finding) == (State.UNSOUND, False, "LP506")
+            said = await Explaining(after.store, after.clock).explain(TYPE, "1")
+            assert said.verdicts[0].code == "LP506"
 
     asyncio.run(main())
     assert sum("failed its test signature" in record.message for record in caplog.records) == 1
