@@ -326,7 +326,7 @@ def test_the_worst_of_a_certificate_is_said_first_and_alone() -> None:
 
 
 def test_a_certificate_that_expires_names_the_next_step() -> None:
-    expiring = replace(LIVE, not_after=NOW + DAY)
+    expiring = replace(LIVE, not_after=NOW + 5 * DAY)
     waiting = replace(LIVE, id="next", promoted_at=None, proven_at=None)
     followed = replace(LIVE, id="next", promoted_at=0)
     assert "cert import" in first(facts(on(CURRENT), certificate=replace(expiring, not_after=NOW))).remedy

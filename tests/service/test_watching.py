@@ -245,6 +245,20 @@ def test_a_revoked_certificate_signs_no_more_where_another_is_live(
     assert sum("is revoked" in record.message for record in caplog.records) == 1
 
 
+def test_two_that_hear_of_it_at_once_write_it_down_once(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            sky = Sky(revocation=Revocation("revoked", None, "unspecified"))
+            processes = [watching(service, sky) for _ in range(3)]
+            await processes[0].once()
+            await asyncio.gather(*(each.once(at_once=True) for each in processes))
+            assert sky.asked == 3
+            [event] = await events(service, "revoked")
+            assert event.detail["revoked_at"] == service.clock.now(), "nobody said when"
+
+    asyncio.run(main())
+
+
 def test_who_cannot_be_asked_is_unknown_and_no_alarm(
     tmp_path: Path, pass_certificate: Issued, caplog: pytest.LogCaptureFixture
 ) -> None:
