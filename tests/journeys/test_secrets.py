@@ -364,8 +364,16 @@ async def _commands(life: Life) -> None:
     for text in (PASSWORD, PASSWORD + "!"):
         password.write_text(text)
         await life.command("cert", "import", str(p12), "--password-file", str(password))
+    certificate = json.loads(listed.splitlines()[0])["id"]
     for words in (
-        ("cert", "show", json.loads(listed.splitlines()[0])["id"]),
+        ("cert", "show", certificate),
+        ("cert", "prove", certificate),
+        ("cert", "canary", certificate),
+        ("cert", "promote", certificate),
+        ("cert", "rollback", certificate),
+        ("cert", "retire", certificate),
+        ("cert", "plan"),
+        ("cert", "check"),
         ("template", "import", str(_template_folder(world))),
         ("pass", "timeline", name),
         ("why", name),
