@@ -25,6 +25,7 @@ EXAMPLE = {
     "line": "Get serial #s task (…) encountered error: Unexpected response code 401",
     "count": "14",
     "days": "21",
+    "do": "livepass cert prove 3f2a9c41d0e5b768, then livepass cert promote 3f2a9c41d0e5b768",
     "pushed": "120",
     "when": "2026-10-31T23:59:00Z",
     "phones": "70",
@@ -68,6 +69,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "LP359": {"line": "Get pass task (…) encountered error: Unexpected response code 502"},
     "LP362": {"line": "Get pass task (…) encountered error: Unexpected response code 308"},
     "LP402": {"reason": "expirationDate: not a date"},
+    "LP506": {"reason": "the key does not open with any configured secret key"},
 }
 
 SECTIONS = (

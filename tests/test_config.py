@@ -53,6 +53,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         ADMIN_KEY="k" * 16,
         APNS_URL="https://localhost:2197/",
         APNS_CA_FILE=str(ca),
+        PUBLIC_CA_FILE=str(ca),
         HOST="0.0.0.0",
         PORT="0",
         PHONES_PER_PASS="0",
@@ -75,6 +76,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         connection_header="x-connection-id",
         witness_file=str(tmp_path / "witness"),
         registration_journal=tmp_path,
+        public_ca_file=ca,
     )
     assert len(SETTINGS) == 13, "a new setting is to be added above"
 
@@ -167,6 +169,7 @@ def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypat
         ("ADMIN_KEY", "too short", "LIVEPASS_ADMIN_KEY has 9 characters", "16 or more"),
         ("APNS_URL", "http://localhost", "LIVEPASS_APNS_URL is 'http://localhost'", PRODUCTION_APNS),
         ("APNS_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_APNS_CA_FILE names /nowhere/ca.pem", "PEM"),
+        ("PUBLIC_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_PUBLIC_CA_FILE names /nowhere/ca.pem", "PEM"),
         ("DATABASE_URL", "mysql://x", "LIVEPASS_DATABASE_URL is 'mysql://x'", "sqlite:///livepass.db"),
         ("DATABASE_URL", "sqlite:///", "LIVEPASS_DATABASE_URL", "sqlite:///livepass.db"),
         ("PORT", "http", "LIVEPASS_PORT is 'http'", "65535"),

@@ -45,6 +45,7 @@ SETTINGS = (
     Setting("ADMIN_KEY", "an API key that may do everything: any string of 16 characters or more", secret=True),
     Setting("APNS_URL", f"where pushes go (default {PRODUCTION_APNS})"),
     Setting("APNS_CA_FILE", "PEM file of the authorities trusted for APNs (default: the system's)"),
+    Setting("PUBLIC_CA_FILE", "PEM file of the authorities that phones trust for PUBLIC_URL (default: the system's)"),
     Setting("HOST", "address to listen on (default 127.0.0.1)"),
     Setting("PORT", "port to listen on (default 8420)"),
     Setting("WITNESS_FILE", "file that tells a restored database (SQLite: FILE.witness; PostgreSQL: none); off: none"),
@@ -75,6 +76,7 @@ class Config:
     connection_header: str = ""
     witness_file: str = ""
     registration_journal: Path | None = None
+    public_ca_file: Path | None = None
 
     @property
     def witness(self) -> Path | None:
@@ -116,7 +118,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         secret_key=_secret_keys(values.get("SECRET_KEY", "")),
         admin_key=_admin_key(values.get("ADMIN_KEY", "")),
         apns_url=_https("APNS_URL", values.get("APNS_URL", PRODUCTION_APNS)),
-        apns_ca_file=_file(values.get("APNS_CA_FILE")),
+        apns_ca_file=_file("APNS_CA_FILE", values.get("APNS_CA_FILE")),
         host=values.get("HOST", "127.0.0.1"),
         port=_port(values.get("PORT", "8420")),
         phones_per_pass=_phones(values.get("PHONES_PER_PASS", "64")),
@@ -124,6 +126,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         connection_header=_header(values.get("CONNECTION_HEADER", "")),
         witness_file=_witness(values.get("WITNESS_FILE", "")),
         registration_journal=_folder(values.get("REGISTRATION_JOURNAL")),
+        public_ca_file=_file("PUBLIC_CA_FILE", values.get("PUBLIC_CA_FILE")),
     )
 
 
@@ -159,7 +162,9 @@ def _beside(path: Path, name: str, value: str) -> str:
     """What names a file in a settings file is meant beside it, wherever livepass was started."""
     if name == "DATABASE_URL" and value.startswith("sqlite:///"):
         return f"sqlite:///{path.parent.absolute() / value.removeprefix('sqlite:///')}"
-    names_one = name in ("APNS_CA_FILE", "REGISTRATION_JOURNAL") or (name == "WITNESS_FILE" and value != "off")
+    names_one = name in ("APNS_CA_FILE", "PUBLIC_CA_FILE", "REGISTRATION_JOURNAL") or (
+        name == "WITNESS_FILE" and value != "off"
+    )
     return str(path.parent / value) if names_one and value else value
 
 
@@ -255,13 +260,13 @@ def _admin_key(text: str) -> str:
     return text
 
 
-def _file(name: str | None) -> Path | None:
+def _file(setting: str, name: str | None) -> Path | None:
     if name is None:
         return None
     path = Path(name)
     if not path.is_file():
         hint = "name a PEM file, or leave it out to trust the system's authorities"
-        raise ConfigError(f"LIVEPASS_APNS_CA_FILE names {name}, which is not a file", hint)
+        raise ConfigError(f"LIVEPASS_{setting} names {name}, which is not a file", hint)
     return path
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from livepass._version import __version__
 from livepass.config import Config
 from livepass.core.history import Reason, Witness, lost_modified
 from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
+from livepass.core.watching import Seen, What
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.looking import postgres_store
@@ -36,9 +37,11 @@ from livepass.service.pressure import Watch
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.recovering import Recovering
+from livepass.service.revocation import asking
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
-from livepass.service.seams import Clock, Prober, Sender, Store, Tx
+from livepass.service.seams import Clock, Look, Prober, Sender, Store, Tx
+from livepass.service.watching import Watching
 from livepass.store import archive, sqlite
 from livepass.store.archive import Archive, BadArchive, Manifest
 from livepass.store.losses import Loss, Lost, losses
@@ -113,6 +116,7 @@ class Services:
     admitting: Admitting
     rotating: Rotating
     apns_keys: ApnsKeys
+    watching: Watching
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
@@ -147,7 +151,7 @@ class Services:
         except BaseException:
             await store.close()
             raise
-        prober = _prober(config, clock)
+        prober, authorities = _prober(config, clock), HttpAuthorities(config.certificate_hosts)
         recovering = Recovering(store, keys, clock, scheduler, lookout, journal)
         scheduler.spawn(safekeeping.run(scheduler), "shared-keys")
         scheduler.spawn(recovering.run(), "lookout")
@@ -175,7 +179,8 @@ class Services:
             publishing=Publishing(store, issuing, clock, scheduler),
             rotating=Rotating(store, keys, clock, chance, prober),
             apns_keys=ApnsKeys(store, keys, clock, chance, prober),
-            admitting=Admitting(*(store, keys, clock, chance, scheduler), HttpAuthorities(config.certificate_hosts)),
+            admitting=Admitting(*(store, keys, clock, chance, scheduler), authorities),
+            watching=Watching(*(store, keys, clock, chance, scheduler), _looks(config), asking(authorities)),
             due=due,
         )
 
@@ -198,11 +203,12 @@ class Services:
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
         self.scheduler.spawn(self.keeper.run(), "keeper")
+        self.scheduler.spawn(self.watching.run(), "watching")
         try:
             yield
         finally:
-            # Side by side: both have the same twenty seconds, and nothing is claimed meanwhile.
-            await asyncio.gather(self.dispatcher.stop(), self.keeper.stop())
+            # Side by side: all have the same twenty seconds, and nothing is claimed meanwhile.
+            await asyncio.gather(self.dispatcher.stop(), self.keeper.stop(), self.watching.stop())
             await sender.close()
 
     @asynccontextmanager
@@ -270,6 +276,21 @@ def _renewal(clock: Clock, chance: SystemChance, witness: JsonWitness | None, lo
         say_loudly(begun, f"{Reason.OTHER_COPY}, {physical}")
 
     return renew
+
+
+def _looks(config: Config) -> Mapping[What, Look]:
+    async def public() -> Seen:
+        from livepass.outside import tls
+
+        return await tls.look(config.public_url, config.public_ca_file.read_bytes() if config.public_ca_file else None)
+
+    async def apns() -> Seen:
+        from livepass.outside import tls
+
+        ca_pem = config.apns_ca_file.read_bytes() if config.apns_ca_file else None
+        return await tls.look(config.apns_url, ca_pem, alpn=("h2",))
+
+    return {What.PUBLIC_TLS: public, What.APNS_TLS: apns}
 
 
 def _sender(config: Config, clock: Clock, deadline: float = SEND_SECONDS) -> Sender:

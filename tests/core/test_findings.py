@@ -73,6 +73,8 @@ PUBLISHED: list[tuple[str, str, Who, bool, int | None]] = [
     ("LP502", "certificate expired", Who.OPERATOR, True, None),
     ("LP503", "certificate expires soon", Who.OPERATOR, False, DAY),
     ("LP504", "NFC capability lost", Who.OPERATOR, True, None),
+    ("LP505", "certificate revoked", Who.OPERATOR, True, None),
+    ("LP506", "certificate unsound", Who.OPERATOR, True, None),
 ]
 
 

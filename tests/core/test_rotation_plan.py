@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from core.test_rotation import NEW, NOW, OLD, PROMOTED, PROVEN
 from livepass.core.rotation import DAY, GUARD_MS, Link
-from livepass.core.rotation_plan import ALL, NOTHING, STILL, THE_END, plan
+from livepass.core.rotation_plan import ALL, NOTHING, STILL, THE_END, next_step, plan
 
 
 def told(*lineage: Link, now: int = NOW) -> list[tuple[int, str | None, str]]:
@@ -55,3 +55,13 @@ def test_the_end_that_nothing_followed_is_told_and_so_is_nothing_at_all() -> Non
     assert plan([PROVEN], NOW)[0].do == "livepass cert promote new"
     revoked = plan([replace(OLD, revoked_at=NOW - 2 * DAY)], NOW)
     assert [due for due in revoked if due.stops == THE_END and "revoked" in due.what and "import" in due.do]
+
+
+def test_the_next_step_by_itself() -> None:
+    assert "cert import" in next_step([OLD], NOW)
+    assert next_step([OLD, PROVEN], NOW) == "livepass cert promote new"
+    assert next_step([OLD, NEW], NOW) == "livepass cert prove new, then livepass cert promote new"
+    sooner = replace(PROVEN, not_after=OLD.not_after - 1)
+    assert "cert import" in next_step([OLD, sooner], NOW), "it would end before"
+    assert next_step([replace(OLD, revoked_at=NOW), sooner], NOW) == "livepass cert promote new", "better than nothing"
+    assert next_step([PROVEN], NOW) == "livepass cert promote new"

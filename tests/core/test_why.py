@@ -18,6 +18,7 @@ from core.why_facts import (
     PHONE,
     PUSH,
     TYPE,
+    UNSOUND,
     WORKER,
     event,
     facts,
@@ -144,6 +145,8 @@ CASES: list[tuple[str, Facts]] = [
     ("LP502", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW))),
     ("LP503", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW + DAY))),
     ("LP504", facts(on(CURRENT), pass_=replace(PASS, document=b'{"nfc": {}}'))),
+    ("LP505", facts(on(CURRENT), certificate=replace(LIVE, revoked_at=NOW))),
+    ("LP506", replace(facts(on(CURRENT)), watched=(UNSOUND,))),
 ]
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.why_facts import AGO, CURRENT, FETCH, LEFT, LIVE, NOW, PASS, codes, event, facts, first, on
+from core.why_facts import AGO, CURRENT, FETCH, LEFT, LIVE, NOW, PASS, UNSOUND, codes, event, facts, first, on
 from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import DAY, HOUR
 from livepass.core.verdict import Facts, Phone, Sure
+from livepass.core.why import explain
 
 SOON = 30 * DAY
 PUSHED = Kind.PUSH_ACCEPTED
@@ -312,3 +313,26 @@ def test_a_certificate_that_may_not_sign_nfc_is_wrong_for_an_nfc_pass(nfc: bool,
     given = facts(on(CURRENT), certificate=replace(LIVE, nfc=nfc), pass_=replace(PASS, document=document))
     assert codes(given) == (["LP504", "LP000"] if lost else ["LP000"])
     assert codes(facts(on(CURRENT), certificate=replace(LIVE, nfc=nfc))) == ["LP000"]
+
+
+def test_the_worst_of_a_certificate_is_said_first_and_alone() -> None:
+    revoked = facts(on(CURRENT), certificate=replace(LIVE, revoked_at=NOW, not_after=NOW - 1), watched=(UNSOUND,))
+    assert codes(revoked) == ["LP505", "LP000"]
+    expired = facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW - 1), watched=(UNSOUND,))
+    assert codes(expired) == ["LP502", "LP000"]
+    unsound = facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW + DAY), watched=(UNSOUND,))
+    assert codes(unsound) == ["LP506", "LP000"]
+    assert "no key" in explain(unsound, NOW)[0].sentence
+
+
+def test_a_certificate_that_expires_names_the_next_step() -> None:
+    expiring = replace(LIVE, not_after=NOW + 5 * DAY)
+    waiting = replace(LIVE, id="next", promoted_at=None, proven_at=None)
+    followed = replace(LIVE, id="next", promoted_at=0)
+    assert "cert import" in first(facts(on(CURRENT), certificate=replace(expiring, not_after=NOW))).remedy
+    said = facts(on(CURRENT), lineage=(expiring, waiting))
+    [soon] = [one for one in explain(said, NOW) if one.code == "LP503"]
+    assert soon.remedy == (
+        "livepass cert prove next, then livepass cert promote next; livepass cert plan shows what stops when."
+    )
+    assert codes(facts(on(CURRENT), lineage=(expiring, followed))) == ["LP000"], "another one signs then"

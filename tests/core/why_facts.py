@@ -19,6 +19,7 @@ from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind, Stand, Trip
 from livepass.core.trip2_push import DAY, HOUR, MINUTE
 from livepass.core.verdict import Facts, Phone, Verdict
+from livepass.core.watching import Problem, Watched, What
 from livepass.core.why import explain
 
 NOW = 1_790_000_000_000
@@ -74,6 +75,11 @@ def event(kind: Kind, *, at: int = AGO + MINUTE, id: int = 7, device: str | None
 
 def line(code: str, about: Trip = Trip.FETCH, **more: Any) -> Event:
     return event(Kind.TESTIFIED, **{"device": PHONE, "code": code, "about": about.value, "line": "it {said} so"} | more)
+
+
+UNSOUND = Watched(
+    f"signature:{LIVE.id}", What.SIGNATURE, LIVE.pass_type, None, None, NOW, NOW, Problem.UNSOUND, "no key"
+)
 
 
 def facts(phone: Phone | None = None, *events: Event, **more: Any) -> Facts:

@@ -404,12 +404,16 @@ async def _commands(life: Life) -> None:
     for content in (APNS_KEY.p8[:-40], APNS_KEY.p8):
         p8.write_bytes(content)
         await life.command("apns-key", "import", str(p8), *ids)
+    certificate = json.loads(listed.splitlines()[0])["id"]
     for words in (
         ("apns-key", "use", PASS_TYPE, APNS_KEY.id),
         ("apns-key", "list"),
         ("apns-key", "use", PASS_TYPE, "--certificate"),
         ("apns-key", "retire", APNS_KEY.id),
-        ("cert", "show", json.loads(listed.splitlines()[0])["id"]),
+        ("cert", "show", certificate),
+        *(("cert", step, certificate) for step in ("prove", "canary", "promote", "rollback", "retire")),
+        ("cert", "plan"),
+        ("cert", "check"),
         ("template", "import", str(_template_folder(world))),
         ("pass", "timeline", name),
         ("why", name),

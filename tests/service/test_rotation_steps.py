@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from livepass.core.rotation import Stage
-from livepass.core.timeline import Event
+from livepass.core.timeline import Event, Kind
 from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import read, verify
 from livepass.service.proving import NOBODY
 from livepass.service.refusals import NotFound, Refusal
-from service.rig import DAY, TEAM, TYPE, Rig, rig
+from service.rig import DAY, TEAM, TYPE, Rig, points_of, rig
 from service.test_pushing import holding
 
 Scene = Callable[[Rig, str, str], Awaitable[None]]
@@ -229,5 +230,27 @@ def test_nobody_has_that_certificate(tmp_path: Path, pass_certificate: Issued) -
             for step in (service.rotating.prove, service.rotating.promote, service.rotating.retire):
                 with pytest.raises(NotFound):
                     await step("nobody")
+
+    asyncio.run(main())
+
+
+def test_what_is_revoked_signs_nothing_and_changes_are_kept(
+    tmp_path: Path, pass_certificate: Issued, newer: Issued
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1", 10)
+            assert (await service.fetch("1")).status == 200
+            [link] = await service.store.lineage(TYPE)
+            await service.store.write(lambda tx: tx.put_link(replace(link, revoked_at=1)))
+            assert (await service.fetch("1")).status == 503, "also not what was signed and remembered before"
+            await service.change("1", 11)
+            assert await service.register("1") == 201
+            assert (await service.ask())[0] == ["1"]
+            [failed] = [one for one in await service.timeline("1") if one.kind is Kind.FETCH_FAILED]
+            assert failed.detail["reason"] == f"certificate {link.id} of {TYPE} is revoked"
+            await service.certify(newer)  # nothing better is live
+            reply = await service.fetch("1")
+            assert (reply.status, points_of(reply.body)) == (200, 11)
 
     asyncio.run(main())

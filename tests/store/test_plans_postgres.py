@@ -28,7 +28,8 @@ KEY = re.compile(r"\b(?:device_id|serial|push_token|target)\)?(?:::text)? = |= \
 STATEMENTS = postgres_statements.statements()
 
 FILL = f"""
-INSERT INTO pass_type SELECT name, 'default', 'T', NULL, NULL, 1 FROM unnest(ARRAY['large', 'small']) name;
+INSERT INTO pass_type (pass_type, tenant, team, created_at)
+SELECT name, 'default', 'T', 1 FROM unnest(ARRAY['large', 'small']) name;
 INSERT INTO counter SELECT pass_type, 'e', {ROWS}, 0, 0, 0, NULL FROM pass_type;
 INSERT INTO template VALUES ('default', 'membership', 'r1');
 CREATE TABLE one AS SELECT n, CASE WHEN n % 200 = 0 THEN 'small' ELSE 'large' END AS pass_type, 's' || n AS serial,

@@ -26,6 +26,7 @@ from livepass import wiring
 from livepass.config import Config
 from livepass.core.model import Pass
 from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
+from livepass.core.watching import Problem, Seen, What
 from livepass.emulators.authority import Issued
 from livepass.service.access import Access
 from livepass.web.issuer import IssuerApp
@@ -202,6 +203,11 @@ async def nobody_there(credential: Credential, message: PushMessage) -> PushAnsw
     return PushAnswer(message, 0, "Unreachable", None, message.apns_id)
 
 
+async def out_of_reach() -> Seen:
+    """Nor is what the network shows."""
+    return Seen(problem=Problem.UNREACHABLE, detail="no network here")
+
+
 @asynccontextmanager
 async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterator[Api]:
     """The API with two pass types and one template."""
@@ -216,7 +222,9 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
         parts = (services.issuing, services.publishing, services.admitting, services.rotating)
         services.rotating._prober = nobody_there
         common = (services.clock, services.answering.load)
-        api = Api(services, IssuerApp(services.store, access, *parts, *common, apns_keys=services.apns_keys))
+        services.watching._looks = {What.PUBLIC_TLS: out_of_reach, What.APNS_TLS: out_of_reach}
+        more = {"apns_keys": services.apns_keys, "watching": services.watching}
+        api = Api(services, IssuerApp(services.store, access, *parts, *common, **more))
         for issued in certificates:
             await services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
         await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")

@@ -126,6 +126,8 @@ ROWS: Mapping[str, Row] = {
     "createSigningRequest": Row(bodies=({"pass_type": "{type}"},), creates=True),
     "listSigningRequests": Row(("", "cursor={requests}")),
     "removeSigningRequest": Row(id="request"),
+    "watchCertificates": Row(("", "pass_type={type}", "pass_type={type}&days=60")),
+    "lookAtCertificates": Row(bodies=({},)),
     "publishTemplate": Row(("name=gold",), (folder_zip(),), "application/zip"),
     "listTemplates": Row(("", "cursor={templates}")),
     "getTemplate": Row(),
@@ -143,7 +145,7 @@ ROWS: Mapping[str, Row] = {
 }
 SAYS_NOTHING = {"limit", "push", "dry_run", "erase", "due"}
 """Parameters that name no object."""
-OF_EVERYBODY = ("publishTemplate", "listTemplates", "getTemplate", "getOpenapi")
+OF_EVERYBODY = ("publishTemplate", "lookAtCertificates", "listTemplates", "getTemplate", "getOpenapi")
 """What belongs to no pass type: templates are the whole installation's, and every key that may read them reads all."""
 
 

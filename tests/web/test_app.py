@@ -22,10 +22,22 @@ class World:
     def __init__(self, **wrong: str) -> None:
         self.phone, self.issuer = Part(), Part()
         self.wrong = wrong
-        self.app = App(self.phone, self.issuer, self.ready)  # type: ignore[arg-type]
+        self.bad: list[str] = []
+        self.away = False
+        self.app = App(self.phone, self.issuer, self.ready, ended=self.ended, metrics=self.metrics)  # type: ignore[arg-type]
 
     async def ready(self) -> dict[str, str]:
         return {"database": "", "worker": ""} | self.wrong
+
+    async def ended(self) -> list[str]:
+        if self.away:
+            raise RuntimeError("the database is away")
+        return self.bad
+
+    async def metrics(self) -> str:
+        if self.away:
+            raise RuntimeError("the database is away")
+        return "up 1\n"
 
     def get(self, path: str, **more: Any) -> tuple[int, str]:
         """(status, text); (0, "") when another part has taken it."""
@@ -63,6 +75,24 @@ def test_alive_is_not_ready() -> None:
     broken = World(worker="has not looked for 130 s", database="is locked")
     assert broken.get("/livez") == (200, "alive\n")
     assert broken.get("/readyz") == (503, "database: is locked\nworker: has not looked for 130 s\n")
+
+
+def test_a_certificate_that_ended_is_told_and_the_process_stays_ready() -> None:
+    world = World()
+    world.bad = ["the certificate of pass.test (a) has expired"]
+    assert world.get("/readyz") == (200, "ready\ncertificate: the certificate of pass.test (a) has expired\n")
+    world.away = True
+    assert world.get("/readyz") == (200, "ready\ncertificates could not be looked at: RuntimeError\n")
+    broken = World(database="is locked")
+    broken.away = True
+    assert broken.get("/readyz") == (503, "database: is locked\n"), "it is not asked twice"
+
+
+def test_metrics_are_all_there_or_none() -> None:
+    world = World()
+    assert world.get("/metrics") == (200, "up 1\n")
+    world.away = True
+    assert world.get("/metrics") == (503, "the metrics cannot be had: RuntimeError\n")
 
 
 def test_anything_else_is_told_where_to_go() -> None:

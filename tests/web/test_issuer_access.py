@@ -17,7 +17,8 @@ from livepass.web.operations import Operation
 from provider_keys import Minted
 from web.asgi import ADMIN, NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip, push_token_of, with_api
 
-OF_A_TEAM = ("importApnsKey", "retireApnsKey")
+REFUSED = ("importCertificate", "createSigningRequest", "createKey", "importApnsKey", "lookAtCertificates")
+OF_ALL = ("importApnsKey", "retireApnsKey", "lookAtCertificates")
 UNLIMITED = ("publishTemplate",)
 """What a key that is limited to pass types cannot be made for."""
 
@@ -70,6 +71,8 @@ SAMPLES = {
     "createSigningRequest": Sample("/signing-requests", 201, {"pass_type": "{type}"}),
     "listSigningRequests": Sample("/signing-requests"),
     "removeSigningRequest": Sample("/signing-requests/{request}", 204),
+    "watchCertificates": Sample("/certificate-watch"),
+    "lookAtCertificates": Sample("/certificate-watch:look", 204, {}),
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
@@ -170,7 +173,7 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             if operation.name not in UNLIMITED:
                 await knows_no_foreign_pass_type(prepared)
         for scope in operation.scopes or ("passes:read",):
-            whole = scope in OF_ALL_PASS_TYPES or operation.name in OF_A_TEAM
+            whole = scope in OF_ALL_PASS_TYPES or operation.name in OF_ALL
             limit = None if whole else [PASS_TYPE]
             key = await api.key(scope, pass_types=limit)
             done = await prepared.call(operation, key)
@@ -203,7 +206,7 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert (line["ok"], line["problem"]["status"]) == (False, 404)
         elif operation.name in LISTS:
             await shows_none_of(prepared, key)
-        elif operation.name in ("importCertificate", "createSigningRequest", "createKey", "importApnsKey"):
+        elif operation.name in REFUSED:
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
         elif "{id}" in operation.path or operation.name == "choosePushCredential":
             assert reply.status == 404
@@ -211,6 +214,8 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert [one["id"] for one in reply.json()["data"]] == ["OURS000001"]
         elif operation.name == "planCertificates":
             assert [one["pass_type"] for one in reply.json()["data"]] == [PASS_TYPE]
+        elif operation.name == "watchCertificates":
+            assert {one["pass_type"] for one in reply.json()["data"]} == {PASS_TYPE, None}
         elif operation.name == "getStats":
             assert (reply.json()["passes"], reply.json()["registrations"]) == (1, 1)
         elif operation.name == "getWhyAll":

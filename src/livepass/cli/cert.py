@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from livepass.cli import cert_in, cert_steps
+from livepass.cli import cert_check, cert_in, cert_steps
 from livepass.cli.cert_rows import all_of, draw, lapse, named, state
 from livepass.cli.render import Column
 from livepass.cli.root import noun
@@ -58,7 +58,7 @@ def show(session: Session, id_: str) -> None:
 
 
 for _verb in (
-    *(cert_in.import_, cert_in.csr),
+    *(cert_in.import_, cert_in.csr, cert_check.check),
     *(cert_steps.prove, cert_steps.canary, cert_steps.promote, cert_steps.rollback, cert_steps.retire, cert_steps.plan),
 ):
     cert.add_command(_verb)

@@ -66,7 +66,7 @@ def canary(session: Session, id_: str, percent: int, accept_nfc_loss: bool) -> N
     """Sign a share of the passes with a proven certificate.
 
     PERCENT is 1 unless said otherwise; 0 ends it. It is the same passes each time, by their serial. Watch livepass log
-    groups meanwhile: a phone that refuses a signature says so there.
+    list meanwhile: a phone that refuses a signature says so there.
     """
     body = {"percent": percent, "accept_nfc_loss": accept_nfc_loss}
     said = "it signs {canary_percent} % of the passes" if percent else "it signs no passes any more"

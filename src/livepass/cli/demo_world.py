@@ -88,6 +88,7 @@ class Demo:
             admin_key=self.admin_key,
             apns_url=self.apns.url,
             apns_ca_file=self.ca_file,
+            public_ca_file=self.ca_file,
         )
         await wiring.upgrade(config)
         self.services = await self._stack.enter_async_context(wiring.opened(config))

@@ -91,17 +91,21 @@ async def _asked(session: Session, now: datetime) -> dict[str, Any]:
         stats = await client.get("/stats")
         due = await client.rows("/pushes", limit=5000, due=1)
         certificates = await client.rows("/certificates", limit=10_000)
+        watched = (await client.get("/certificate-watch"))["data"]
     processes = [
         Process(row["role"], row["host"], timedelta(seconds=row["silent_seconds"])) for row in stats["processes"]
     ]
     live: dict[str, datetime | None] = {}
     for row in certificates:
         if row["signs"]:
-            live[row["pass_type"]] = datetime.fromisoformat(row["not_after"])
+            ends = (datetime.fromisoformat(row[end]) for end in ("not_after", "intermediate_not_after"))
+            live[row["pass_type"]] = min(ends)
         else:
             live.setdefault(row["pass_type"], None)
     waits = [now - at for row in due if (at := _instant(row.get("next_at"))) is not None]
-    return {"processes": processes, "overdue": waits, "certificates": live}
+    # What ends, the doctor judges by itself; what is revoked or unsound only the service knows.
+    spoiled = [row["sentence"] for row in watched if row["needs"] and row["state"] in ("revoked", "unsound")]
+    return {"processes": processes, "overdue": waits, "certificates": live, "spoiled": spoiled}
 
 
 def _instant(value: object) -> datetime | None:

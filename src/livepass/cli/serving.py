@@ -18,12 +18,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livepass._version import __version__
 from livepass.cli.faults import unchecked, usage
 from livepass.service.access import Access
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
 from livepass.web.app import App
 from livepass.web.issuer import IssuerApp
+from livepass.web.metrics import exposition
 from livepass.web.phone import PhoneApp
 
 if TYPE_CHECKING:
@@ -42,16 +44,22 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
     """The issuer API over these services; each of ``admin_keys`` may do everything."""
     access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
     parts = (services.issuing, services.publishing, services.admitting, services.rotating)
-    return IssuerApp(
-        services.store, access, *parts, services.clock, services.answering.load, apns_keys=services.apns_keys
-    )
+    common = (services.clock, services.answering.load)
+    return IssuerApp(services.store, access, *parts, *common, apns_keys=services.apns_keys, watching=services.watching)
 
 
 def application(services: Services) -> App:
     """Everything this process answers, as one ASGI application."""
     load = services.answering.load
     phone = PhoneApp(services.answering, services.config.connection_header)
-    return App(phone, issuer(services, [services.config.admin_key]), services.ready, load)
+    known = issuer(services, [services.config.admin_key])
+    started_at = services.clock.now()
+
+    async def metrics() -> str:
+        told = await services.watching.told_lately()
+        return exposition(told, version=__version__, started_at=started_at)
+
+    return App(phone, known, services.ready, load, ended=services.watching.ended, metrics=metrics)
 
 
 async def serve(

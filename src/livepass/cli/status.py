@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from livepass.cli.cert_rows import SOON_DAYS, days_left, lapse, state
+from livepass.cli.cert_check import attention as ends
+from livepass.cli.cert_rows import lapse, state
 from livepass.cli.faults import Exit
-from livepass.cli.render import Cell, Column, Page, bad, dim, good, text_of, warn
+from livepass.cli.render import Cell, Column, Mark, Page, dim, good, text_of, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
 
@@ -23,16 +24,22 @@ ASKS = 3
 def status(session: Session) -> None:
     """One screen: passes, phones, processes, certificates. Exit 1 when something needs a person."""
 
-    async def work() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async def work() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
         from livepass.cli.client import connected
 
         async with connected(session) as client:
-            return await client.get("/stats"), await client.rows("/certificates", limit=10_000)
+            watched = await client.get("/certificate-watch")
+            return await client.get("/stats"), await client.rows("/certificates", limit=10_000), watched["data"]
 
-    stats, certificates = run(work())
+    stats, certificates, watched = run(work())
     processes: list[dict[str, Any]] = stats.pop("processes", [])
-    attention = [*_attention(certificates), *_pressed(processes)]
-    document = {"stats": stats, "processes": processes, "certificates": certificates, "attention": attention}
+    attention = [*ends(watched), *map(warn, _pressed(processes))]
+    document = {
+        "stats": stats,
+        "processes": processes,
+        "certificates": certificates,
+        "attention": [line.text.partition(" ")[2] for line in attention],
+    }
     session.out.show(document, lambda page: _draw(page, stats, processes, certificates, attention))
     if attention:
         raise click.exceptions.Exit(Exit.PROBLEM)
@@ -43,15 +50,15 @@ def _draw(
     stats: Mapping[str, Any],
     processes: list[dict[str, Any]],
     certificates: list[dict[str, Any]],
-    attention: list[str],
+    attention: list[Mark],
 ) -> None:
     page.facts(*_counts(stats))
     if processes:
         page.table(PROCESSES, processes)
     columns: list[Column] = [("PASS TYPE", "pass_type"), ("CERTIFICATE", state), ("VALID TO", lapse)]
     page.table(columns, certificates, "no certificates: livepass cert import FILE.p12 --password-file FILE")
-    for text in attention:
-        page.line(bad(text) if "lapsed" in text else warn(text))
+    for line in attention:
+        page.line(line)
     if not attention:
         page.line(good("nothing needs a person"))
 
@@ -94,11 +101,3 @@ def _counts(stats: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
             yield from ((f"{said} {each}", text_of(count)) for each, count in value.items())
         else:
             yield said, text_of(value)
-
-
-def _attention(certificates: list[dict[str, Any]]) -> Iterator[str]:
-    for row in certificates:
-        days = days_left(row)
-        if row.get("signs") and days is not None and days < SOON_DAYS:
-            said = "has lapsed" if days < 0 else f"lapses in {days} days"
-            yield f"the certificate of {row.get('pass_type')} {said}: livepass cert import the next one"

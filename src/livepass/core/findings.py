@@ -602,9 +602,10 @@ FINDINGS: tuple[Finding, ...] = (
         "LP502",
         "certificate expired",
         Trip.CERTIFICATE,
-        "The certificate of the pass type has expired: no pass is signed and no phone is pushed.",
+        "The certificate of the pass type has expired: no pass is signed and no phone is pushed. Phones still register "
+        "and ask, changes are kept, and passes on phones stay as they are.",
         Who.OPERATOR,
-        "Import the next one: livepass cert import FILE.p12 --password-file FILE",
+        "{do}; livepass cert plan shows what stops and what goes on.",
     ),
     # C2
     Finding(
@@ -613,7 +614,7 @@ FINDINGS: tuple[Finding, ...] = (
         Trip.CERTIFICATE,
         "The certificate of the pass type expires in {days} days.",
         Who.OPERATOR,
-        "Import the next one in time: livepass cert import FILE.p12 --password-file FILE",
+        "{do}; livepass cert plan shows what stops when.",
         DAY,
         problem=False,
     ),
@@ -624,6 +625,23 @@ FINDINGS: tuple[Finding, ...] = (
         "The pass has an nfc key, and the live certificate may not sign NFC passes: phones refuse the next build.",
         Who.OPERATOR,
         "Import a certificate with the NFC entitlement, or the one before: livepass cert list",
+    ),
+    Finding(
+        "LP505",
+        "certificate revoked",
+        Trip.CERTIFICATE,
+        "The certificate of the pass type is revoked, and no other is live: no pass is signed and no phone is pushed. "
+        "Phones still register and ask, and changes are kept.",
+        Who.OPERATOR,
+        "{do}; livepass cert plan shows what stops and what goes on.",
+    ),
+    Finding(
+        "LP506",
+        "certificate unsound",
+        Trip.CERTIFICATE,
+        "The certificate of the pass type failed its last test signature: {reason}.",
+        Who.OPERATOR,
+        "{do}; livepass cert check --now signs another one.",
     ),
 )
 

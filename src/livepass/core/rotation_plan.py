@@ -68,6 +68,14 @@ def _before_the_end(used: Link, lineage: Sequence[Link], now: int) -> Iterator[D
         yield Due(at, used.id, "the next certificate should be here by then", NOTHING, ALL, _IMPORT)
 
 
+def next_step(lineage: Sequence[Link], now: int) -> str:
+    """What to do so that signing goes on when the certificate that signs ends, or does not sign any more."""
+    used, waiting = signing(lineage, now), _best_waiting(lineage, now)
+    if waiting is None or (used is not None and used.signs_at(now) and waiting.until <= used.until):
+        return _IMPORT
+    return _next_step(waiting)
+
+
 def _best_waiting(lineage: Sequence[Link], now: int) -> Link | None:
     waiting = [
         link

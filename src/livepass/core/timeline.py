@@ -68,6 +68,10 @@ class Kind(StrEnum):
     CERTIFICATE_ROLLED_BACK = "certificate_rolled_back"
     CERTIFICATE_RETIRED = "certificate_retired"
     PUSH_CREDENTIAL_CHOSEN = "push_credential_chosen"
+    CERTIFICATE_EXPIRING = "certificate_expiring"
+    CERTIFICATE_ENDED = "certificate_ended"
+    CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_UNSOUND = "certificate_unsound"
     CIRCUIT_OPENED = "circuit_opened"
     TEMPLATE_REFUSED = "template_refused"
 
@@ -108,6 +112,10 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.CERTIFICATE_ROLLED_BACK: Trip.CERTIFICATE,
     Kind.CERTIFICATE_RETIRED: Trip.CERTIFICATE,
     Kind.PUSH_CREDENTIAL_CHOSEN: Trip.PUSH,
+    Kind.CERTIFICATE_EXPIRING: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_ENDED: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_REVOKED: Trip.CERTIFICATE,
+    Kind.CERTIFICATE_UNSOUND: Trip.CERTIFICATE,
     Kind.CIRCUIT_OPENED: Trip.PUSH,
     Kind.TEMPLATE_REFUSED: Trip.CHANGE,
 }

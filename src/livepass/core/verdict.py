@@ -11,6 +11,7 @@ from livepass.core.frozen import frozen
 from livepass.core.model import Held, Pass, Process, Target
 from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind, Trip
+from livepass.core.watching import Watched
 
 
 @frozen
@@ -50,7 +51,8 @@ class Facts:
 
     ``lineage``: its certificates; ``more`` says that the pass has more phones than were looked at. Of its pass type:
     ``history``, the newest ``new_epoch``; ``strangers``, the newest asks of phones that we do not know. ``ours`` is
-    what this service puts into new passes as webServiceURL ("": not known).
+    what this service puts into new passes as webServiceURL ("": not known); ``watched``, what the last looks at
+    certificates found.
     """
 
     pass_: Pass
@@ -64,6 +66,7 @@ class Facts:
     history: Event | None = None
     strangers: Sequence[Event] = ()
     ours: str = ""
+    watched: Sequence[Watched] = ()
 
     @property
     def document(self) -> Mapping[str, object]:

@@ -9,12 +9,13 @@ from livepass.core.authorization import WRONG_TOKEN
 from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.misdirected import DOUBLED
 from livepass.core.rotation import signing
+from livepass.core.rotation_plan import AHEAD_MS, next_step
 from livepass.core.timeline import Event, Kind, Stand, first_gap
 from livepass.core.trip2_push import DAY, HOUR
 from livepass.core.verdict import Facts, Found, Sure, Verdict, newest, verdict
+from livepass.core.watching import heir, unsound
 from livepass.core.why_said import NOT_REGISTERED, answered_so, quoted
 
-EXPIRES_SOON_MS = 30 * DAY
 BURST = 5
 """Pushes within an hour, after which a phone that left may have been asked to. Apple does not say; we chose."""
 
@@ -27,10 +28,15 @@ def of_certificate(facts: Facts, now: int) -> Iterator[Verdict]:
     if live is None:
         yield verdict("LP501", facts, now, Found({}))
         return
-    if live.until <= now:
-        yield verdict("LP502", facts, now, Found({}))
-    elif live.until - now < EXPIRES_SOON_MS:
-        yield verdict("LP503", facts, now, Found({"days": (live.until - now) // DAY}))
+    do = {"do": next_step(facts.lineage, now)}
+    if live.revoked_at is not None:
+        yield verdict("LP505", facts, now, Found(do))
+    elif live.until <= now:
+        yield verdict("LP502", facts, now, Found(do))
+    elif (fault := unsound(live, facts.watched)) is not None:
+        yield verdict("LP506", facts, now, Found({**do, "reason": fault}))
+    elif live.until - now < AHEAD_MS and heir(live, facts.lineage, now) is None:
+        yield verdict("LP503", facts, now, Found({**do, "days": (live.until - now) // DAY}))
     if not live.nfc and "nfc" in facts.document:
         yield verdict("LP504", facts, now, Found({}))
 

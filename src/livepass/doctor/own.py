@@ -42,8 +42,9 @@ class Installation:
     """What is known. ``None``: could not be looked at, and ``unknown`` says why, by the name of the field.
 
     ``schema``: what is wrong with it, or "". ``findings``: of livepass db verify. ``overdue``: by how long each push
-    that is due has waited. ``certificates``: pass type → until when its live one is valid, or ``None`` where none is.
-    ``unwritable``: of the ``outside`` files kept beside the database. ``room``: free and all bytes.
+    that is due has waited. ``certificates``: pass type → until when its live one is valid, or ``None`` where none is;
+    ``spoiled``: what the service found revoked or unsound, in words. ``unwritable``: of the ``outside`` files kept
+    beside the database. ``room``: free and all bytes.
     """
 
     url: str
@@ -53,6 +54,7 @@ class Installation:
     processes: Sequence[Process] | None = None
     overdue: Sequence[timedelta] | None = None
     certificates: Mapping[str, datetime | None] | None = None
+    spoiled: Sequence[str] = ()
     outside: int = 0
     unwritable: Sequence[str] | None = None
     room: tuple[int, int] | None = None
@@ -129,7 +131,8 @@ def certified(own: Installation) -> Outcome:
         raise _known(own, "certificates")
     if not own.certificates:
         return not_tested("no pass type is known yet")
-    return worst(*(_lasts(name, until, own.now) for name, until in own.certificates.items()))
+    bad = [failed(said, said) for said in own.spoiled]
+    return worst(*bad, *(_lasts(name, until, own.now) for name, until in own.certificates.items()))
 
 
 def _lasts(name: str, until: datetime | None, now: datetime) -> Outcome:

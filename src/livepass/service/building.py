@@ -69,8 +69,13 @@ class Builder:
         self._built: Recent[tuple[str, str, int, int, str], bytes] = Recent(BUILT_BYTES)
 
     async def signs(self, pass_type: str, serial: str) -> str | None:
-        """The certificate that signs a pass now, asked for anew each time: another process may have promoted one."""
+        """The certificate that signs a pass now, asked for anew each time: another process may have promoted one.
+
+        Raises ``CannotBuild`` for one that is revoked, which is the one only where no other is live.
+        """
         link = signing_for(await self._store.lineage(pass_type), serial, self._clock.now())
+        if link is not None and link.revoked_at is not None:
+            raise CannotBuild(f"certificate {link.id} of {pass_type} is revoked", "livepass help LP505")
         return None if link is None else link.id
 
     async def identity(self, pass_type: str) -> Identity:

@@ -95,6 +95,7 @@ class Explaining:
             await store.last_new_epoch(pass_type),
             await store.strangers(pass_type, limit=MOST_EVENTS),
             self._url,
+            await store.watched(pass_type),
         )
         return Explained(row, explain(facts, self._clock.now()), len(looked_at), more, facts.cohort)
 

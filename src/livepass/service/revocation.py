@@ -17,7 +17,7 @@ from livepass.pkpass.revocation import (
     responders,
     unknown,
 )
-from livepass.service.seams import Authorities
+from livepass.service.seams import Authorities, Revocation, Revocations
 
 LARGEST_ANSWER = 64 * 1024
 LARGEST_LIST = 16 * 1024 * 1024
@@ -54,3 +54,15 @@ async def revocation(
             return standing
         said.append(f"{address}: {standing.why}")
     return unknown("; ".join(said) or NOBODY_TO_ASK)
+
+
+def asking(authorities: Authorities) -> Revocations:
+    """The question about a stored chain, for whoever watches it."""
+
+    async def ask(chain_pem: bytes, now: int) -> Revocation:
+        leaf, intermediate, *_ = x509.load_pem_x509_certificates(chain_pem)
+        standing = await revocation(authorities, leaf, intermediate, now)
+        at = None if standing.revoked_at is None else int(standing.revoked_at.timestamp() * 1000)
+        return Revocation(standing.state, at, standing.why)
+
+    return ask

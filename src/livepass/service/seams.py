@@ -6,7 +6,8 @@ package touches a clock, randomness, asyncio or a socket except through these.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from livepass.core.timeline import Event
     from livepass.core.trip2_push import Credential, Outcome, PushAnswer, PushCredential, PushMessage
     from livepass.core.verdict import Circuit, Cohort
+    from livepass.core.watching import Seen, Watched
     from livepass.pkpass import CertificateFacts
 
 T = TypeVar("T")
@@ -237,6 +239,12 @@ class Reader(Protocol):
     async def lineage(self, pass_type: str) -> Sequence[Link]:
         """All certificates of a pass type, as the rules of their life look at them."""
 
+    async def lineages(self) -> Sequence[Sequence[Link]]:
+        """As ``lineage``, of every pass type that has any."""
+
+    async def watched(self, pass_type: str | None = None) -> Sequence[Watched]:
+        """What is watched of certificates (``None``: of everything), as it was seen last, by subject."""
+
     async def apns_key(self, tenant: str, key_id: str) -> ApnsKey | None: ...
 
     async def apns_keys(self, tenant: str) -> Sequence[ApnsKey]:
@@ -334,6 +342,18 @@ class Tx(Reader, Protocol):
 
     async def use_credential(self, pass_type: str, now: int) -> None:
         """Push what waited for a certificate that APNs takes."""
+
+    async def watch(self, watched: Sequence[Watched]) -> None:
+        """Begin to watch; of what is watched already, take the dates: a later end is a renewal."""
+
+    async def claim_look(self, subject: str, now: int, until: int) -> bool:
+        """Whether a look is due, and ours: nobody else's is, until then."""
+
+    async def put_seen(self, subject: str, seen: Seen, now: int, look_at: int) -> bool:
+        """Write down what a look found, and when the next one is due; answers whether its problem is another one."""
+
+    async def say_days(self, subject: str, ends_at: int, days: int) -> bool:
+        """Whether nobody said this threshold of this end, nor a lower one; from now on we did."""
 
     async def lock_apns_key(self, tenant: str, key_id: str) -> ApnsKey | None:
         """The key, and nobody else changes or chooses it until the end."""
@@ -486,6 +506,30 @@ class Prober(Protocol):
     """One push, on a connection of its own that is closed afterwards."""
 
     async def __call__(self, credential: Credential, message: PushMessage) -> PushAnswer: ...
+
+
+class Look(Protocol):
+    """A look from outside at a TLS certificate. Bounded in time; what goes wrong is what it has seen."""
+
+    async def __call__(self) -> Seen: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Whether whoever issued a certificate still stands by it. ``at`` (milliseconds) and ``reason``: of a revocation;
+    of ``unknown``, ``reason`` says why.
+    """
+
+    status: Literal["good", "revoked", "unknown"]
+    at: int | None = None
+    reason: str = ""
+
+
+class Revocations(Protocol):
+    """Asks for it, over the network. Bounded in time; whatever goes wrong is ``unknown``."""
+
+    async def __call__(self, chain_pem: bytes, now: int) -> Revocation:
+        """``chain_pem``: the leaf, then its intermediate."""
 
 
 class Identity(Protocol):

@@ -23,6 +23,7 @@ _NUMBERS = (
     *("created_at", "changed_at", "last_push_at", "token_registered_at"),
     *("proven_at", "promoted_at", "retired_at", "revoked_at"),
     *("not_before", "not_after", "intermediate_not_after", "canary_percent"),
+    *("starts_at", "ends_at", "look_at", "days"),
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
     *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
 )

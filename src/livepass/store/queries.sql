@@ -897,6 +897,40 @@ SELECT id, pass_type, not_before, not_after, intermediate_not_after, nfc, proven
        revoked_at, canary_percent
   FROM certificate WHERE pass_type = :pass_type ORDER BY id;
 
+-- name: lineages
+SELECT id, pass_type, not_before, not_after, intermediate_not_after, nfc, proven_at, promoted_at, retired_at,
+       revoked_at, canary_percent
+  FROM certificate ORDER BY pass_type, id;
+
+-- name: watched
+SELECT subject, kind, pass_type, starts_at, ends_at, look_at, checked_at, problem, detail, said_days
+  FROM watched WHERE :pass_type IS NULL OR pass_type = :pass_type ORDER BY subject;
+
+-- name: watch
+-- What is watched already keeps what is known of it; a later end is a renewal, of which nothing was said.
+INSERT INTO watched (subject, kind, pass_type, starts_at, ends_at, look_at, checked_at, problem, detail, said_days)
+VALUES (:subject, :kind, :pass_type, :starts_at, :ends_at, :look_at, NULL, '', '', NULL)
+ON CONFLICT (subject) DO UPDATE SET starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+  said_days = CASE WHEN excluded.ends_at > watched.ends_at THEN NULL ELSE watched.said_days END;
+
+-- name: claim_look
+UPDATE watched SET look_at = :until WHERE subject = :subject AND look_at <= :now;
+
+-- name: change_problem
+UPDATE watched SET problem = :problem WHERE subject = :subject AND problem <> :problem;
+
+-- name: put_seen
+-- A look that could not be had leaves the dates that were seen before.
+UPDATE watched
+   SET said_days = CASE WHEN :ends_at > ends_at THEN NULL ELSE said_days END,
+       starts_at = coalesce(:starts_at, starts_at), ends_at = coalesce(:ends_at, ends_at),
+       checked_at = :now, look_at = :look_at, detail = :detail
+ WHERE subject = :subject;
+
+-- name: say_days
+UPDATE watched SET said_days = :days
+ WHERE subject = :subject AND ends_at = :ends_at AND (said_days IS NULL OR said_days > :days);
+
 -- name: lock_lineage
 -- Steps with certificates of a pass type are taken one after another: each looks at all of them.
 UPDATE pass_type SET team = CASE WHEN :team = '' THEN team ELSE :team END WHERE pass_type = :pass_type;

@@ -35,6 +35,7 @@ from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
 from livepass.core.timeline import Event, Stand
 from livepass.core.verdict import Circuit, Cohort
+from livepass.core.watching import Watched
 from livepass.store import rows
 
 Parameters = Mapping[str, Any]
@@ -398,6 +399,13 @@ class Reading:
     async def signing_requests(self, within: Sequence[str] | None = None) -> Sequence[SigningRequest]:
         found = await self._db.rows("signing_requests", {"within": self._array(within)})
         return [SigningRequest(*row) for row in found]
+
+    async def lineages(self) -> Sequence[Sequence[Link]]:
+        found = [rows.link(row) for row in await self._db.rows("lineages", {})]
+        return [list(lineage) for _, lineage in groupby(found, key=lambda link: link.pass_type)]
+
+    async def watched(self, pass_type: str | None = None) -> Sequence[Watched]:
+        return [rows.watched(row) for row in await self._db.rows("watched", {"pass_type": pass_type})]
 
     async def shared_keys(self) -> Sequence[SharedKey]:
         return [SharedKey(*row) for row in await self._db.rows("shared_keys", {})]

@@ -23,6 +23,7 @@ from livepass.core.model import (
 from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind
+from livepass.core.watching import Problem, Watched, What
 
 Row = Sequence[Any]
 
@@ -164,6 +165,26 @@ def link(row: Row) -> Link:
         revoked_at=row[9],
         canary_percent=row[10],
     )
+
+
+def watched(row: Row) -> Watched:
+    return Watched(
+        subject=row[0],
+        kind=What(row[1]),
+        pass_type=row[2],
+        starts_at=row[3],
+        ends_at=row[4],
+        look_at=row[5],
+        checked_at=row[6],
+        problem=Problem(row[7]),
+        detail=row[8],
+        said_days=row[9],
+    )
+
+
+def watched_parameters(row: Watched) -> Mapping[str, Any]:
+    names = "subject pass_type starts_at ends_at look_at"
+    return {name: getattr(row, name) for name in names.split()} | {"kind": row.kind.value}
 
 
 def certificate_parameters(row: Certificate) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SharedKey
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import Outcome
+from livepass.core.watching import Seen, Watched
 from livepass.store import rows
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
 from livepass.store.twins import Twins
@@ -444,6 +445,26 @@ class Writing(Twins):
         await self._db.run("choose_push_key", {**key, "push_key_id": key_id})
         await self.resume_pushes(pass_type, now)
         await self._db.run("close_circuit", key)
+
+    # ── what is watched
+
+    async def watch(self, watched: Sequence[Watched]) -> None:
+        await self._db.run_many("watch", [rows.watched_parameters(row) for row in watched])
+
+    async def claim_look(self, subject: str, now: int, until: int) -> bool:
+        return await self._db.run("claim_look", {"subject": subject, "now": now, "until": until}) > 0
+
+    async def put_seen(self, subject: str, seen: Seen, now: int, look_at: int) -> bool:
+        key = {"subject": subject}
+        changed = await self._db.run("change_problem", {**key, "problem": seen.problem.value}) > 0
+        dates = {"starts_at": seen.starts_at, "ends_at": seen.ends_at, "detail": seen.detail}
+        await self._db.run("put_seen", {**key, **dates, "now": now, "look_at": look_at})
+        return changed
+
+    async def say_days(self, subject: str, ends_at: int, days: int) -> bool:
+        return await self._db.run("say_days", {"subject": subject, "ends_at": ends_at, "days": days}) > 0
+
+    # ── keys
 
     async def add_shared_key(self, key: SharedKey) -> None:
         await self._db.run(

@@ -1,5 +1,9 @@
 """One ASGI application: ``/wallet`` for phones, ``/api/v1`` for issuers, ``/livez`` and ``/readyz`` for operators, and
-``/docs`` for whoever reads.
+``/metrics`` for what watches, and ``/docs`` for whoever reads.
+
+``/livez``, ``/readyz`` and ``/metrics`` ask for no key: what asks them has none to give, and what they tell (dates that
+stand in every pass, names of pass types, the version) opens nothing. A proxy need not let them through: phones call
+``/wallet`` only.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from livepass.web.phone import PhoneApp, Receive, Scope, Send
 
 WALLET = "/wallet"
 API = "/api/v1"
+METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Asgi(Protocol):
@@ -28,14 +33,37 @@ class Ready(Protocol):
     async def __call__(self) -> dict[str, str]: ...
 
 
+class Ended(Protocol):
+    """What signs no more, in words."""
+
+    async def __call__(self) -> list[str]: ...
+
+
+class Measured(Protocol):
+    """The metrics, as text."""
+
+    async def __call__(self) -> str: ...
+
+
 class App:
     """Sends each request to the part that answers it. The phone's path comes first: it is the hot one."""
 
-    def __init__(self, phone: PhoneApp, issuer: Asgi, ready: Ready, load: Load | None = None) -> None:
+    def __init__(
+        self,
+        phone: PhoneApp,
+        issuer: Asgi,
+        ready: Ready,
+        load: Load | None = None,
+        *,
+        ended: Ended | None = None,
+        metrics: Measured | None = None,
+    ) -> None:
         self._phone = phone
         self._issuer = issuer
         self._ready = ready
         self._load = load
+        self._ended = ended
+        self._metrics = metrics
         self._docs = Docs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,11 +83,32 @@ class App:
         elif path == "/readyz":
             wrong = {part: fault for part, fault in (await self._ready()).items() if fault}
             text = "".join(f"{part}: {fault}\n" for part, fault in sorted(wrong.items())) or "ready\n"
-            await _text(send, 503 if wrong else 200, text + self._pressure())
+            text += self._pressure() + ("" if wrong else await self._signs_no_more())
+            await _text(send, 503 if wrong else 200, text)
+        elif path == "/metrics" and self._metrics is not None:
+            await self._measured(self._metrics, send)
         elif path == DOCS or path.startswith(DOCS + "/"):
             await self._docs(scope, receive, send)
         else:
             await _text(send, 404, "not found: phones use /wallet, issuers /api/v1, readers /docs\n")
+
+    async def _signs_no_more(self) -> str:
+        """Told, and the process stays ready: phones can still register and ask, and changes are kept. Out of service
+        it would turn a halt of updates into an outage.
+        """
+        try:
+            return "".join(f"certificate: {text}\n" for text in await self._ended()) if self._ended else ""
+        except Exception as error:  # the database went away since it was looked at
+            return f"certificates could not be looked at: {type(error).__name__}\n"
+
+    async def _measured(self, metrics: Measured, send: Send) -> None:
+        """Not 200 where the numbers cannot be had: Prometheus counts that as down, and keeps no half of a scrape."""
+        try:
+            text = await metrics()
+        except Exception as error:
+            await _text(send, 503, f"the metrics cannot be had: {type(error).__name__}\n")
+        else:
+            await _text(send, 200, text, METRICS)
 
     def _pressure(self) -> str:
         """Under pressure the process stays ready: taken out of service, it would leave its phones to the others."""
@@ -76,8 +125,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-async def _text(send: Send, status: int, text: str) -> None:
+async def _text(send: Send, status: int, text: str, media: bytes = b"text/plain; charset=utf-8") -> None:
     body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

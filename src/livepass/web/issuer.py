@@ -25,6 +25,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
+from livepass.service.watching import Watching
 from livepass.web import (
     issuer_admin,
     issuer_apns_keys,
@@ -33,6 +34,7 @@ from livepass.web import (
     issuer_passes,
     issuer_rotation,
     issuer_signing,
+    issuer_watch,
     openapi,
     problems,
 )
@@ -67,6 +69,7 @@ OPERATIONS = (
     *issuer_rotation.OPERATIONS,
     *issuer_apns_keys.OPERATIONS,
     *issuer_signing.OPERATIONS,
+    *issuer_watch.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -87,12 +90,12 @@ class IssuerApp:
         load: Load | None = None,
         *,
         apns_keys: ApnsKeys,
+        watching: Watching,
     ) -> None:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
-        self._services = Services(
-            *(store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining, apns_keys)
-        )
+        parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
+        self._services = Services(*parts, apns_keys, watching)
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

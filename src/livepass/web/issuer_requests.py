@@ -139,6 +139,13 @@ class PlanQuery(Struct, forbid_unknown_fields=True, frozen=True):
     pass_type: PassType | None = None
 
 
+class WatchQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """Of one pass type only; and what ends within so many days counts as soon (usually 30)."""
+
+    pass_type: PassType | None = None
+    days: Annotated[int, Meta(ge=0, le=3650)] | None = None
+
+
 class NoQuery(Struct, forbid_unknown_fields=True, frozen=True):
     """No parameters."""
 

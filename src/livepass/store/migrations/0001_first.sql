@@ -229,6 +229,19 @@ CREATE TABLE signing_request (
   public_sha256 TEXT   NOT NULL,
   created_at    BIGINT NOT NULL
 );
+-- What is looked at so that no certificate ends or breaks unnoticed (core.watching), as it was seen last.
+CREATE TABLE watched (
+  subject    TEXT    NOT NULL PRIMARY KEY,
+  kind       TEXT    NOT NULL,
+  pass_type  TEXT    NOT NULL,                -- '' where there is none
+  starts_at  BIGINT,
+  ends_at    BIGINT,
+  look_at    BIGINT  NOT NULL,                -- when the next look is due; whoever looks puts it off first
+  checked_at BIGINT,
+  problem    TEXT    NOT NULL,
+  detail     TEXT    NOT NULL,
+  said_days  INTEGER                          -- the lowest threshold that was said of this end
+) WITHOUT ROWID;
 
 CREATE TABLE api_key (
   id           TEXT   NOT NULL PRIMARY KEY,
