@@ -81,7 +81,7 @@ def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
         # RFC 6979: every process that signs the same token sends the same bytes.
         r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True)))
     except UnsupportedAlgorithm as error:
-        hint = "install the cryptography package from its wheel, or with OpenSSL 3.2 or newer"
+        hint = "use a cryptography package that is built with OpenSSL 3.2 or newer: its wheels are"
         raise KeyRefused("the OpenSSL here cannot sign deterministically (RFC 6979)", hint) from error
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
