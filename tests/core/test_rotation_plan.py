@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from core.test_rotation import NEW, NOW, OLD, PROMOTED, PROVEN
 from livepass.core.rotation import DAY, GUARD_MS, Link
-from livepass.core.rotation_plan import ALL, NOTHING, STILL, THE_END, next_step, plan
+from livepass.core.rotation_plan import ALL, NOTHING, SIGNING_ENDS, STILL, THE_END, next_step, plan
 
 
 def told(*lineage: Link, now: int = NOW) -> list[tuple[int, str | None, str]]:
@@ -65,3 +65,8 @@ def test_the_next_step_by_itself() -> None:
     assert "cert import" in next_step([OLD, sooner], NOW), "it would end before"
     assert next_step([replace(OLD, revoked_at=NOW), sooner], NOW) == "livepass cert promote new", "better than nothing"
     assert next_step([PROVEN], NOW) == "livepass cert promote new"
+
+
+def test_pushes_by_key_do_not_end_with_a_certificate() -> None:
+    assert [due.stops for due in plan([OLD], NOW, by_key=True)] == [NOTHING, SIGNING_ENDS]
+    assert [due.stops for due in plan([], NOW, by_key=True)] == [SIGNING_ENDS]

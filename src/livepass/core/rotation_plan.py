@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from livepass.core.frozen import frozen
 from livepass.core.rotation import DAY, GUARD_MS, Link, Stage, signing
@@ -25,7 +26,8 @@ class Due:
 
 NOTHING = "nothing"
 ALL = "signing, updates and pushes"
-THE_END = "signing: no new pass and no update; and pushes by certificate"
+SIGNING_ENDS = "signing: no new pass and no update"
+THE_END = f"{SIGNING_ENDS}; and pushes by certificate"
 STILL = (
     "passes that phones hold stay, and are shown and scanned as they are; phones register and ask; "
     "changes are kept, and signed and pushed once another certificate is live"
@@ -33,8 +35,15 @@ STILL = (
 _IMPORT = "order the next one in Apple's portal, then: livepass cert import FILE.p12 --password-file FILE"
 
 
-def plan(lineage: Sequence[Link], now: int) -> list[Due]:
-    """In order of time. What is over is not told, but for the end that nothing followed."""
+def plan(lineage: Sequence[Link], now: int, *, by_key: bool = False) -> list[Due]:
+    """In order of time. What is over is not told, but for the end that nothing followed. ``by_key``: an APNs key pushes
+    for the pass type, so that its pushes do not end with a certificate.
+    """
+    dates = _plan(lineage, now)
+    return [replace(due, stops=SIGNING_ENDS) if by_key and due.stops == THE_END else due for due in dates]
+
+
+def _plan(lineage: Sequence[Link], now: int) -> list[Due]:
     first = signing(lineage, now)
     if first is None:
         waiting = _best_waiting(lineage, now)

@@ -63,9 +63,10 @@ class Rotating:
 
     async def plan(self, pass_type: str) -> Plan:
         """What comes when, and how many passes and registrations hang on it."""
-        stats = await self._store.stats(pass_type)
-        lineage = await self._store.lineage(pass_type)
-        return Plan(pass_type, stats["passes"], stats["registrations"], plan(lineage, self._clock.now()))
+        stats, row = await self._store.stats(pass_type), await self._store.pass_type(pass_type)
+        by_key = row is not None and row.push_key_id is not None
+        dates = plan(await self._store.lineage(pass_type), self._clock.now(), by_key=by_key)
+        return Plan(pass_type, stats["passes"], stats["registrations"], dates)
 
     # ── steps
 
