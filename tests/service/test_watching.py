@@ -344,3 +344,24 @@ def test_it_runs_until_it_is_stopped_and_survives_a_failing_round(
 
     asyncio.run(main())
     assert "could not be watched" in caplog.text
+
+
+def test_a_look_that_hangs_does_not_hold_up_the_end(tmp_path: Path, pass_certificate: Issued) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            each = watching(service, Sky())
+            hangs = asyncio.Event()
+
+            async def look() -> Seen:
+                hangs.set()
+                await asyncio.Event().wait()
+                raise AssertionError("nobody sets it")
+
+            each._looks = {What.PUBLIC_TLS: look}
+            await each.once()
+            service.clock.pass_(HOUR)
+            service.scheduler.spawn(each.run(), "watching")
+            await asyncio.wait_for(hangs.wait(), 10)
+            await asyncio.wait_for(each.stop(), 10)
+
+    asyncio.run(main())

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from livepass.cli.faults import Exit
-from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, warn
+from livepass.cli.render import Cell, Column, Page, bad, dim, good, instant, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
 
@@ -72,8 +72,8 @@ def _draw(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     ]
     page.table(columns, rows)
     lines = attention(rows, unclear=True)
-    for line in lines:
-        page.line(line)
+    for text, worse in lines:
+        page.line(bad(text) if worse else warn(text))
     if not lines:
         page.line(good("nothing ends soon, and nothing is unsound"))
 
@@ -92,13 +92,9 @@ def _looked_at(row: Mapping[str, Any]) -> Cell:
     return instant(row["checked_at"]) if row["checked_at"] else dim("not yet")
 
 
-def attention(rows: Sequence[Mapping[str, Any]], *, unclear: bool = False) -> list[Mark]:
-    """What a person must do something about, a line each; ``unclear``: and what could not be looked at."""
-    lines: list[Mark] = []
-    for row in rows:
-        said = f"{row['sentence']}: {row['remedy']}"
-        if row["needs"]:
-            lines.append(warn(said) if row["state"] == "soon" else bad(said))
-        elif unclear and row["state"] == "unclear":
-            lines.append(warn(said))
-    return lines
+def attention(rows: Sequence[Mapping[str, Any]], *, unclear: bool = False) -> list[tuple[str, bool]]:
+    """What a person must do something about, and whether it is worse than a warning, a line each; ``unclear``: and
+    what could not be looked at.
+    """
+    wanted = [row for row in rows if row["needs"] or (unclear and row["state"] == "unclear")]
+    return [(f"{row['sentence']}: {row['remedy']}", row["state"] not in ("soon", "unclear")) for row in wanted]

@@ -10,7 +10,7 @@ import click
 from livepass.cli.cert_check import attention as ends
 from livepass.cli.cert_rows import lapse, state
 from livepass.cli.faults import Exit
-from livepass.cli.render import Cell, Column, Mark, Page, dim, good, text_of, warn
+from livepass.cli.render import Cell, Column, Page, bad, dim, good, text_of, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
 
@@ -33,12 +33,12 @@ def status(session: Session) -> None:
 
     stats, certificates, watched = run(work())
     processes: list[dict[str, Any]] = stats.pop("processes", [])
-    attention = [*ends(watched), *map(warn, _pressed(processes))]
+    attention = [*ends(watched), *((text, False) for text in _pressed(processes))]
     document = {
         "stats": stats,
         "processes": processes,
         "certificates": certificates,
-        "attention": [line.text.partition(" ")[2] for line in attention],
+        "attention": [text for text, _ in attention],
     }
     session.out.show(document, lambda page: _draw(page, stats, processes, certificates, attention))
     if attention:
@@ -50,15 +50,15 @@ def _draw(
     stats: Mapping[str, Any],
     processes: list[dict[str, Any]],
     certificates: list[dict[str, Any]],
-    attention: list[Mark],
+    attention: list[tuple[str, bool]],
 ) -> None:
     page.facts(*_counts(stats))
     if processes:
         page.table(PROCESSES, processes)
     columns: list[Column] = [("PASS TYPE", "pass_type"), ("CERTIFICATE", state), ("VALID TO", lapse)]
     page.table(columns, certificates, "no certificates: livepass cert import FILE.p12 --password-file FILE")
-    for line in attention:
-        page.line(line)
+    for text, worse in attention:
+        page.line(bad(text) if worse else warn(text))
     if not attention:
         page.line(good("nothing needs a person"))
 

@@ -106,7 +106,10 @@ class Watching:
             self._running = False
             self._stopped.set()
 
-    async def stop(self, seconds: float = 20.0) -> None:
+    async def stop(self, seconds: float = 1.0) -> None:
+        """A look that is under way is not waited for: whoever it hangs on must not hold up the end of a process, and
+        another one takes it in an hour.
+        """
         self._stopping = True
         self._wake.set()
         if self._running:

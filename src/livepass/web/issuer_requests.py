@@ -143,7 +143,7 @@ class WatchQuery(Struct, forbid_unknown_fields=True, frozen=True):
     """Of one pass type only; and what ends within so many days counts as soon (usually 30)."""
 
     pass_type: PassType | None = None
-    days: Annotated[int, Meta(ge=0, le=3650)] | None = None
+    days: Annotated[int, Meta(ge=0, le=3650)] | UnsetType = UNSET
 
 
 class NoQuery(Struct, forbid_unknown_fields=True, frozen=True):

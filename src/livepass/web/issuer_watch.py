@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from livepass.core.rotation import DAY
 from livepass.core.watch_told import Told
@@ -68,7 +68,7 @@ class CertificateWatch(Struct, frozen=True):
 async def watch(call: Call) -> Answer:
     """How every live certificate stands, and the TLS certificates of this service and of APNs; worst first."""
     query: WatchQuery = call.query
-    told = await call.services.watching.told(None if query.days is None else query.days * DAY)
+    told = await call.services.watching.told(None if isinstance(query.days, UnsetType) else query.days * DAY)
     mine = [
         one
         for one in told
