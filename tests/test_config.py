@@ -78,7 +78,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         registration_journal=tmp_path,
         public_ca_file=ca,
     )
-    assert len(SETTINGS) == 13, "a new setting is to be added above"
+    assert len(SETTINGS) == 14, "a new setting is to be added above"
 
 
 def test_who_is_asked_about_certificates(tmp_path: Path) -> None:

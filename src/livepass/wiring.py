@@ -89,8 +89,6 @@ SEND_SECONDS, PROBE_SECONDS = 15.0, 5.0
 """How long a batch of pushes may take, and one that somebody waits for."""
 SETTLE_SECONDS = 10.0
 """How long a process that ends waits for a database that is away."""
-PROBE_SECONDS = 8.0
-"""How long APNs may take to say whether it takes a key: somebody waits."""
 JOURNAL = "registration journal"
 """What the journal's lines are sealed for."""
 

@@ -10,21 +10,27 @@ from typing import Any
 
 import pytest
 
-from livepass.emulators.authority import Issued
+from livepass.emulators.authority import Authority, Issued
 from openapi import documents, fuzzing
+from servers.apns_thread import apns_running
 from servers.livepass_process import running
 
 EXAMPLES = 15
 SEED = 20261128
-OF_A_LINEAGE = {f"POST /api/v1/certificates/{{id}}:{step}" for step in ("prove", "canary", "rollback", "retire")}
-"""Refused here, where one certificate is all there is, and no APNs."""
+OF_A_LINEAGE = {f"POST /api/v1/certificates/{{id}}:{step}" for step in ("canary", "rollback", "retire")}
+"""Refused here, where one certificate is all there is."""
+NOWHERE = {"LIVEPASS_PUBLIC_URL": "https://127.0.0.1:1"}
+"""A look at its TLS certificate is refused at once."""
 
 
 @pytest.mark.parametrize("interface", fuzzing.INTERFACES)
 def test_an_interface_does_what_its_document_says(
-    interface: str, engine: str, tmp_path: Path, pass_certificate: Issued
+    interface: str, engine: str, tmp_path: Path, authority: Authority, pass_certificate: Issued
 ) -> None:
-    with running(tmp_path, pass_certificate, "--no-worker") as service:
+    with (
+        apns_running(authority, tmp_path) as settings,
+        running(tmp_path, pass_certificate, "--no-worker", settings=settings | NOWHERE) as service,
+    ):
         outcome = fuzzing.fuzz(service, interface, tmp_path, examples=EXAMPLES, seed=SEED)
         assert outcome.fine, f"seed {SEED}\n{outcome.said}"
         # Judged by what it carried out, and not only by what it refused.

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from livepass.core.history import Reason
-from livepass.core.trip2_push import PushAnswer, PushCredential, PushMessage
+from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.keys.sealing import Secrets
 from livepass.outside.authorities import HttpAuthorities
 from livepass.service import keeping, pushing, recovering, safekeeping
@@ -159,8 +159,6 @@ class Process:
             *(store, around.sender(self), builder, clock, chance, scheduler, due), refused=self.rotating.refused
         )
         self.admitting = Admitting(store, keys, clock, chance, scheduler, HttpAuthorities([]))
-        self.rotating = Rotating(store, keys, clock, chance)
-        self.dispatcher = Dispatcher(store, around.sender(self), builder, clock, chance, scheduler, due)
         self.keeper = Keeper(store, issuing, clock, scheduler, due)
         if not around.retells:
             self.keeper.retell = _never  # type: ignore[method-assign]
@@ -218,5 +216,5 @@ async def _never() -> int:
     return 0
 
 
-async def _unproved(credential: PushCredential, message: PushMessage) -> PushAnswer:
+async def _unproved(credential: Credential, message: PushMessage) -> PushAnswer:
     raise AssertionError("nobody proves a certificate here")

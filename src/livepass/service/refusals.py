@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from livepass.pkpass import PkpassError
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -37,6 +35,8 @@ class Refusal(Exception):
 @contextmanager
 def refusing(code: str) -> Iterator[None]:
     """What files or keys refuse meanwhile (``PkpassError``), as a refusal of the request."""
+    from livepass.pkpass import PkpassError  # here, because whoever only looks does without
+
     try:
         yield
     except PkpassError as error:
