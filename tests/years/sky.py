@@ -31,7 +31,7 @@ class Sky:
         fresh.replace(self._file)
 
 
-def travel(scene: str, directory: Path, *more: str, seconds: float = 280) -> None:
+def travel(scene: str, directory: Path, *more: str, seconds: float = 290) -> None:
     """Run a scene of ``scenes`` in a process of its own, under a sky of its own. What it says comes with a failure."""
     if not LIBRARIES:
         without("libfaketime is not here: apt-get install libfaketime")

@@ -593,7 +593,7 @@ FINDINGS: tuple[Finding, ...] = (
         "LP501",
         "no certificate",
         Trip.CERTIFICATE,
-        "The pass type has no live certificate: no pass is signed and no phone is pushed.",
+        "The pass type has no live certificate: no pass is signed, and no phone is pushed with one.",
         Who.OPERATOR,
         "livepass cert import FILE.p12 --password-file FILE",
     ),
@@ -602,8 +602,8 @@ FINDINGS: tuple[Finding, ...] = (
         "LP502",
         "certificate expired",
         Trip.CERTIFICATE,
-        "The certificate of the pass type has expired: no pass is signed and no phone is pushed. Phones still register "
-        "and ask, changes are kept, and passes on phones stay as they are.",
+        "The certificate of the pass type has expired: no pass is signed, and no phone is pushed with it. Phones still "
+        "register and ask, changes are kept, and passes on phones stay as they are.",
         Who.OPERATOR,
         "{do}; livepass cert plan shows what stops and what goes on.",
     ),
@@ -624,14 +624,14 @@ FINDINGS: tuple[Finding, ...] = (
         Trip.CERTIFICATE,
         "The pass has an nfc key, and the live certificate may not sign NFC passes: phones refuse the next build.",
         Who.OPERATOR,
-        "Import a certificate with the NFC entitlement, or the one before: livepass cert list",
+        "Go back to the one before: livepass cert rollback ID; or import one with NFC, prove and promote it.",
     ),
     Finding(
         "LP505",
         "certificate revoked",
         Trip.CERTIFICATE,
-        "The certificate of the pass type is revoked, and no other is live: no pass is signed and no phone is pushed. "
-        "Phones still register and ask, and changes are kept.",
+        "The certificate of the pass type is revoked, and no other is live: no pass is signed, and no phone is pushed "
+        "with it. Phones still register and ask, and changes are kept.",
         Who.OPERATOR,
         "{do}; livepass cert plan shows what stops and what goes on.",
     ),
