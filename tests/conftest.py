@@ -13,6 +13,29 @@ PASS_TYPE = "pass.test.livepass"
 TEAM = "TEAM123456"
 
 
+LONGEST = (
+    "test_crash_points_on_postgres.py::test_a_death_loses_nothing",
+    "test_years.py::test_no_certificate_strands_a_pass",
+    "test_secrets.py::test_no_secret_leaves",
+    "test_interfaces.py::test_an_interface_does_what_its_document_says",
+)
+WORKERS = 3
+"""As in scripts/test."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, in each of the parts that the workers begin with: begun last, all would wait for them."""
+    longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
+    rest = [item for item in items if item not in set(longest)]
+    share = -(-len(rest) // WORKERS)
+    items[:] = [
+        item
+        for worker in range(WORKERS)
+        for item in (*longest[worker::WORKERS], *rest[worker * share : (worker + 1) * share])
+    ]
+
+
 @pytest.fixture(params=engines.ENGINES)
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """For tests that run on both engines: what ``engines`` makes databases of meanwhile."""

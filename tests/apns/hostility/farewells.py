@@ -8,6 +8,7 @@ from apns.hostility.octets import HIGHEST, reason
 from apns.hostility.octets import goaway as goaway_frame
 from apns.hostility.steps import (
     answer,
+    answer_and_leave,
     asked,
     close,
     data,
@@ -53,7 +54,7 @@ GOAWAY = [
         "aaarrr",
         End.LEFT,
     ),
-    Case("GOAWAY after all answers", "§6.8", (*MET, answer(*range(6)), goaway(5)), end=End.LEFT),
+    Case("GOAWAY after all answers", "§6.8", (*MET, answer_and_leave(*range(6))), end=End.LEFT),
     Case(
         "GOAWAY above anything opened, then all answers",
         "§6.8",

@@ -165,6 +165,19 @@ def answer(*pushes: int) -> Step:
     return step
 
 
+def answer_and_leave(*pushes: int) -> Step:
+    """200 to each and GOAWAY behind the last, in one piece: whoever has the last answer has the farewell as well."""
+
+    def step(link: Link) -> None:
+        streams = [link.streams[push] for push in pushes]
+        for stream in streams:
+            link.say(stream, 200, "")
+        answers = [octets.frame(octets.HEADERS, octets.WHOLE, stream, octets.status(200)) for stream in streams]
+        link.send(b"".join([*answers, octets.goaway(streams[-1])]))
+
+    return step
+
+
 def refuse(push: int, status: int, reason: str, timestamp: int | None = None) -> Step:
     """An error, correctly."""
     return lambda link: link.answer(link.streams[push], status, reason, timestamp)
