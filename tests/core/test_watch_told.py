@@ -54,6 +54,7 @@ def test_all_is_well() -> None:
         ({"not_after": NOW + 1}, [], State.SOON, "ends within a day", "LP503"),
         ({"not_after": NOW}, [], State.ENDED, "has expired", "LP502"),
         ({"not_after": NOW - 3 * DAY}, [], State.ENDED, "has expired, 3 days ago", "LP502"),
+        ({"not_after": NOW - DAY}, [], State.ENDED, "has expired, 1 day ago", "LP502"),
         ({"not_after": NOW}, [signature(Problem.UNSOUND)], State.ENDED, "has expired", "LP502"),
         ({}, [signature(Problem.UNSOUND)], State.UNSOUND, "failed its test signature: no key", "LP506"),
         ({"revoked_at": 7}, [signature(Problem.UNSOUND)], State.REVOKED, "is revoked", "LP505"),

@@ -129,8 +129,9 @@ def _words(link: Link, kind: What, ends_at: int, now: int, fault: str) -> Mappin
 
 def _dates(name: str, ends_at: int, now: int) -> Mapping[State, str]:
     days = abs(ends_at - now) // DAY
+    ago = f", {days} day{'s' if days > 1 else ''} ago" if days else ""
     return {
-        State.ENDED: f"{name} has expired{f', {days} days ago' if days else ''}",
+        State.ENDED: f"{name} has expired{ago}",
         State.SOON: f"{name} ends {f'in {days} days' if days else 'within a day'}",
         State.FINE: f"{name} ends in {days} days",
     }
