@@ -31,6 +31,7 @@ from livepass.service.pushing import Dispatcher
 from livepass.service.refusals import Conflict, NotFound
 from livepass.service.seams import Tx
 from livepass.store import owing
+from promoting import promote
 
 SERIALS = [f"p{number}" for number in range(20)]
 DEVICES = [f"device-{number}" for number in range(25)]
@@ -145,7 +146,7 @@ class Process:
 
     async def promote(self) -> None:
         chosen, now = self.rng.choice(self.certificates), self.services.clock.now()
-        await self.services.store.write(lambda tx: tx.promote_certificate(PASS_TYPE, chosen, TEAM, now))
+        await self.services.store.write(lambda tx: promote(tx, PASS_TYPE, chosen, now))
 
     # ── workers
 

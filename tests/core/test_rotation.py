@@ -17,6 +17,7 @@ from livepass.core.rotation import (
     Link,
     Stage,
     Step,
+    after,
     diagram,
     fallback,
     live,
@@ -193,15 +194,27 @@ LINKS = st.builds(
 )
 
 
-def taken(step: Step, link: Link) -> Link:
-    changes: dict[Step, dict[str, int | None]] = {
-        Step.PROVE: {"proven_at": NOW},
-        Step.CANARY: {"canary_percent": 1},
-        Step.PROMOTE: {"promoted_at": NOW + 9 * DAY},
-        Step.ROLL_BACK: {"promoted_at": None},
-        Step.RETIRE: {"retired_at": NOW},
-    }
-    return replace(link, **changes[step])  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("step", "link", "changes"),
+    [
+        (Step.PROVE, NEW, {"proven_at": NOW}),
+        (Step.CANARY, PROVEN, {"canary_percent": 7}),
+        (Step.PROMOTE, PROVEN, {"promoted_at": NOW}),
+        (Step.PROMOTE, replace(PROVEN, proven_at=5, canary_percent=7), {"promoted_at": NOW, "canary_percent": 0}),
+        (Step.PROMOTE, NEW, {"promoted_at": NOW, "proven_at": NOW}),
+        (Step.ROLL_BACK, PROMOTED, {"promoted_at": None}),
+        (Step.RETIRE, replace(PROVEN, canary_percent=7), {"retired_at": NOW, "canary_percent": 0}),
+    ],
+)
+def test_what_a_step_changes(step: Step, link: Link, changes: dict[str, int | None]) -> None:
+    assert after(step, link, [OLD, link], NOW, 7) == replace(link, **changes)  # type: ignore[arg-type]
+
+
+def test_a_promotion_comes_after_all_before_it_whatever_the_clock_says() -> None:
+    ahead = replace(OLD, promoted_at=NOW + DAY)
+    assert after(Step.PROMOTE, PROVEN, [ahead, PROVEN], NOW).promoted_at == NOW + DAY + 1
+    again = after(Step.PROMOTE, ahead, [ahead], NOW)
+    assert again.promoted_at is not None and again.promoted_at > NOW
 
 
 @given(
@@ -213,10 +226,9 @@ def test_no_step_takes_the_last_signer_away(lineage: list[Link], step: Step, dat
     link = data.draw(st.sampled_from(lineage))
     if refusal(step, link, lineage, NOW) is not None:
         return
-    after = [taken(step, each) if each is link else each for each in lineage]
-    changed = next(each for each in after if each.id == link.id)
+    changed = after(step, link, lineage, NOW, 1)
     assert changed.stage is STEPS[link.stage, step]
-    before, now = signing(lineage, NOW), signing(after, NOW)
+    before, now = signing(lineage, NOW), signing([changed if each is link else each for each in lineage], NOW)
     if before is not None and before.signs_at(NOW):
         assert now is not None and now.signs_at(NOW)
     if step is Step.PROMOTE:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import promoting
 from concurrency.office import OTHER_TYPE, PASS_TYPE, TEAM
 from interleavings.scene import ASKER, HOUR_MS, OLD, TOKENS, Claim, Scene, Side, Work, join, wish
 from livepass.core.history import Reason
@@ -220,7 +221,7 @@ def prune(*what: Prunable) -> Work:
 
 async def promote(side: Side) -> None:
     [one] = await side.services.store.certificates(PASS_TYPE)
-    await side.write(lambda tx: tx.promote_certificate(PASS_TYPE, one.id, TEAM, side.now))
+    await side.write(lambda tx: promoting.promote(tx, PASS_TYPE, one.id, side.now))
 
 
 # ── what is there before

@@ -11,6 +11,7 @@ import pytest
 from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import read, verify
 from livepass.service.building import CannotBuild, Recent
+from promoting import promote
 from service.rig import TEAM, TYPE, Rig, points_of, rig, template
 
 
@@ -42,7 +43,7 @@ def test_a_version_is_built_once_a_certificate(
             assert (len(built), points_of(second)) == (2, 20)
             newer = await service.certify(authority.pass_certificate(TYPE, TEAM))
             assert await service.issuing.pkpass(TYPE, "1") == second, "staged is not live"
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, newer, TEAM, 0))
+            await service.store.write(lambda tx: promote(tx, TYPE, newer, 0))
             third = await service.issuing.pkpass(TYPE, "1")
             assert len(built) == 3
             assert read(third).signature != read(second).signature
@@ -61,7 +62,7 @@ def test_a_promotion_by_another_process_is_followed_without_a_restart(
             before = await service.issuing.pkpass(TYPE, "1")
             async with rig(tmp_path, None, clock=service.clock, publish=False, seed=2) as other:
                 newer = await other.certify(authority.pass_certificate(TYPE, TEAM))
-                await other.store.write(lambda tx: tx.promote_certificate(TYPE, newer, TEAM, 0))
+                await other.store.write(lambda tx: promote(tx, TYPE, newer, 0))
             assert (await service.builder.identity(TYPE)).id == newer
             after = read((await service.fetch("1")).body)
             verify(after)

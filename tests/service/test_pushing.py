@@ -16,6 +16,7 @@ from livepass.emulators.authority import Authority, Issued
 from livepass.service import pushing
 from livepass.service.presence import Slowest
 from livepass.service.pushing import LEASE_MS, Dispatcher
+from promoting import promote
 from service.rig import DAY, HOUR, MINUTE, OTHER, SECOND, TEAM, TYPE, Rig, rig, until
 
 
@@ -332,7 +333,7 @@ def test_promoting_another_certificate_closes_the_circuit_and_retires_the_old_co
             await service.store.write(lambda tx: tx.open_circuit(TYPE, service.clock.now() + DAY, "x", 1))
             first = service.sender.credentials[0].id
             second = await service.certify(authority.pass_certificate(TYPE, TEAM))
-            await service.store.write(lambda tx: tx.promote_certificate(TYPE, second, TEAM, 0))
+            await service.store.write(lambda tx: promote(tx, TYPE, second, 0))
             service.clock.pass_(UNASKED_LADDER[0])
             await service.dispatcher.work_once()
             assert [credential.id for credential in service.sender.credentials] == [first, second]

@@ -237,8 +237,9 @@ class Ledger:
             if name == "claim_targets":
                 for row in found:
                     self._claimed((row[0], row[1]), parameters)
-        for one in parameters_of(done, "promote_certificate"):
-            self.promoted[one["pass_type"]] = self.loop.now
+        for one in parameters_of(done, "put_link"):
+            if one["promoted_at"] is not None:
+                self.promoted[one["pass_type"]] = self.loop.now
 
     def put_back(self, look: Look) -> None:
         """Everything that was true of the other copy is open again; what phones hold is not."""

@@ -18,6 +18,7 @@ from livepass.core.unavailable import Unavailable
 from livepass.emulators.iphone import Quirks
 from livepass.service.refusals import Refusal
 from livepass.service.seams import Sender
+from promoting import promote
 from simulation import aftermath, diagnosis, invariants
 from simulation.apple import Apple, SimulatedSender
 from simulation.database import Server
@@ -165,7 +166,7 @@ class World:
 
     async def promote(self, process: Process, pass_type: str, taken: Certificate) -> None:
         now = self.clock.now()
-        await process.store.write(lambda tx: tx.promote_certificate(pass_type, taken.id, taken.team, now))
+        await process.store.write(lambda tx: promote(tx, pass_type, taken.id, now))
 
     def _valid(self, credential: PushCredential) -> bool:
         return self.loop.now < self.lapse.get(credential.id, float("inf"))

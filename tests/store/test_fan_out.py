@@ -304,7 +304,7 @@ def test_a_promotion_resumes_everybody_in_steps_but_what_came_since(tmp_path: Pa
         async with crowd(tmp_path) as hand:
             await hand.put("a", push_at=T0 + 9 * MINUTE)
             await steps(hand)
-            await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "new", "TEAM123456", T0 + 5))
+            await hand.store.write(lambda tx: tx.use_credential(TYPE, T0 + 5))
 
             def resumed() -> list[str]:
                 return sorted(row["push_token"] for row in hand.rows("push_target", next_at=T0 + 5))

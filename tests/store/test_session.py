@@ -495,7 +495,7 @@ def test_a_circuit_puts_off_its_type_and_only_it_until_a_promotion(tmp_path: Pat
             until = T0 + 99 * MINUTE
             await hand.store.write(lambda tx: tx.open_circuit(TYPE, until, "BadCertificate", T0))
             assert dict(await hand.store.due()) == {TYPE: until, OTHER: T0 + MINUTE}
-            await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "new", "TEAM123456", T0 + 1))
+            await hand.store.write(lambda tx: tx.use_credential(TYPE, T0 + 1))
             assert dict(await hand.store.due()) == {TYPE: T0 + 1, OTHER: T0 + MINUTE}, "what waited goes at once"
 
     asyncio.run(main())
@@ -1053,9 +1053,10 @@ def test_a_certificate_that_comes_again_is_the_same_and_not_retired(tmp_path: Pa
             assert (found.key_sealed, found.proven_at, found.retired_at) == (b"again", None, None), (
                 "it proves itself anew"
             )
-            await hand.store.write(lambda tx: tx.promote_certificate(TYPE, "x", "TEAM", 0))
+            live = replace(found.link, proven_at=T0, promoted_at=T0 + 1, canary_percent=3)
+            await hand.store.write(lambda tx: tx.put_link(live))
             [found] = await hand.store.certificates(TYPE, within=[TYPE])
-            assert (found.promoted_at, found.proven_at) == (0, 0)
+            assert [found.link] == list(await hand.store.lineage(TYPE)) == [live]
             await hand.store.write(lambda tx: tx.put_certificate(certificate(key_sealed=b"once more")))
             [again] = await hand.store.certificates(TYPE)
             assert again == replace(found, key_sealed=b"once more"), "what it proved, it proved"

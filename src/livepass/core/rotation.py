@@ -8,6 +8,7 @@ pushes nobody and touches no registration; a roll back is the same step in the o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from zlib import crc32
 
@@ -17,6 +18,10 @@ DAY = 86_400_000
 
 GUARD_MS = DAY
 """With less than this left a certificate signs only if no other can: a clock may be wrong, a fetch be under way."""
+
+
+MOST_CANARY = 50
+"""Percent. With more than half of the passes it is no trial any more."""
 
 
 class Stage(StrEnum):
@@ -221,6 +226,22 @@ GUARDS: Mapping[Step, tuple[Guard, ...]] = {
     Step.ROLL_BACK: (_leaves_one,),
     Step.RETIRE: (_leaves_one,),
 }
+
+
+def after(step: Step, link: Link, lineage: Iterable[Link], now: int, percent: int = 0) -> Link:
+    """The certificate once the step is taken. ``percent`` is for the canary."""
+    if step is Step.PROVE:
+        return replace(link, proven_at=now)
+    if step is Step.CANARY:
+        return replace(link, canary_percent=percent)
+    if step is Step.PROMOTE:
+        # Later than all before it, whatever the clocks of other hosts say: what was promoted last signs.
+        last = max((other.promoted_at for other in lineage if other.promoted_at is not None), default=now - 1)
+        return replace(link, proven_at=link.proven_at or now, promoted_at=max(now, last + 1), canary_percent=0)
+    if step is Step.ROLL_BACK:
+        return replace(link, promoted_at=None)
+    assert step is Step.RETIRE, "an import writes the whole certificate"
+    return replace(link, retired_at=now, canary_percent=0)
 
 
 # ── the picture

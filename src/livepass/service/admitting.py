@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from livepass.core.model import Certificate, PassType, SigningRequest
-from livepass.core.rotation import signing
+from livepass.core.rotation import Step, signing
 from livepass.core.timeline import Event, Kind
 from livepass.pkpass import material
 from livepass.pkpass.admission import check_leaf
@@ -34,6 +34,7 @@ from livepass.service.proving import sign_sample
 from livepass.service.refusals import Fault, Refusal, refusing
 from livepass.service.requesting import Requesting, foreign
 from livepass.service.revocation import NOBODY_TO_ASK, revocation
+from livepass.service.rotating import take
 from livepass.service.seams import Authorities, Chance, Clock, KeyRing, Scheduler, Store, Tx
 
 SOON_DAYS = 30
@@ -173,13 +174,15 @@ class Admitting:
         async def work(tx: Tx) -> Certificate:
             await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now)
             _check_team(await tx.pass_type(certificate.pass_type), certificate.pass_type, certificate.team)
-            await tx.lock_lineage(certificate.pass_type, certificate.team)
+            await tx.locked_lineage(certificate.pass_type)
             await tx.put_certificate(certificate)
-            signs = signing(await tx.lineage(certificate.pass_type), now)
+            lineage = await tx.lineage(certificate.pass_type)
+            signs = signing(lineage, now)
             # What has signed a sample is better than nothing, and than what signs no more.
             wanted = signs is None or not signs.signs_at(now)
             if wanted:
-                await tx.promote_certificate(certificate.pass_type, certificate.id, certificate.team, now)
+                [link] = [link for link in lineage if link.id == certificate.id]
+                await take(tx, Step.PROMOTE, link, lineage, now)
             if request is not None:
                 await tx.remove_signing_request(request.id)
             detail = {"certificate": certificate.id, "live": wanted, "not_after": certificate.not_after}

@@ -7,11 +7,11 @@ every host asks which certificate signs with each build and each batch of pushes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from livepass.core.model import Certificate
-from livepass.core.rotation import Link, Step, fallback, overtaken, refusal
+from livepass.core.rotation import MOST_CANARY, Link, Step, after, fallback, overtaken, refusal
 from livepass.core.rotation_plan import Due, plan
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import random_uuid
@@ -29,8 +29,8 @@ KINDS: Mapping[Step, Kind] = {
     Step.ROLL_BACK: Kind.CERTIFICATE_ROLLED_BACK,
     Step.RETIRE: Kind.CERTIFICATE_RETIRED,
 }
-MOST_CANARY = 50
-"""Percent. With more than half of the passes it is no trial any more."""
+MOVES = (Step.PROMOTE, Step.ROLL_BACK, Step.RETIRE)
+"""What may let another certificate push."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,7 @@ class Rotating:
             )
         if not tried.taken or (push_token is not None and tried.status != 200):
             raise Refusal(f"APNs answered {said}", hint=_push_hint(tried, push_token), code="unproven")
-        link = await self._take(
-            Step.PROVE, certificate, lambda link: replace(link, proven_at=now), detail={"apns": said}
-        )
-        return Proven(link, tried)
+        return Proven(await self._take(Step.PROVE, certificate, apns=said), tried)
 
     async def canary(self, certificate_id: str, percent: int, *, accept_nfc_loss: bool = False) -> Certificate:
         """Sign for this share of the serials with it, always the same ones; 0 ends that."""
@@ -101,31 +98,22 @@ class Rotating:
         certificate = await self.get(certificate_id)
         if percent:
             sign_sample(self._opened(certificate), self._clock.now())
-        return await self._take(
-            Step.CANARY,
-            certificate,
-            lambda link: replace(link, canary_percent=percent),
-            detail={"percent": percent},
-            accept_nfc_loss=accept_nfc_loss or not percent,
-        )
+        accepted = accept_nfc_loss or not percent
+        return await self._take(Step.CANARY, certificate, accept_nfc_loss=accepted, percent=percent)
 
     async def promote(self, certificate_id: str, *, accept_nfc_loss: bool = False) -> Certificate:
         """From now on it signs and pushes. It signs a sample once more before: it may have been proved long ago."""
         certificate = await self.get(certificate_id)
         sign_sample(self._opened(certificate), self._clock.now())
-        return await self._take(Step.PROMOTE, certificate, None, detail={}, accept_nfc_loss=accept_nfc_loss)
+        return await self._take(Step.PROMOTE, certificate, accept_nfc_loss=accept_nfc_loss)
 
     async def roll_back(self, certificate_id: str) -> Certificate:
         """Let the one that was promoted before it sign and push again."""
-        certificate = await self.get(certificate_id)
-        return await self._take(Step.ROLL_BACK, certificate, _rolled_back, detail={"by": "hand"})
+        return await self._take(Step.ROLL_BACK, await self.get(certificate_id), by="hand")
 
     async def retire(self, certificate_id: str) -> Certificate:
         """Use it no more. It stays in the list."""
-        now, certificate = self._clock.now(), await self.get(certificate_id)
-        return await self._take(
-            Step.RETIRE, certificate, lambda link: replace(link, retired_at=now, canary_percent=0), detail={}
-        )
+        return await self._take(Step.RETIRE, await self.get(certificate_id))
 
     async def refused(self, pass_type: str, certificate_id: str, reason: str) -> str | None:
         """APNs refused a certificate: roll it back by ourselves where another one can take over; answers that one's
@@ -134,8 +122,7 @@ class Rotating:
         now = self._clock.now()
 
         async def work(tx: Tx) -> str | None:
-            await tx.lock_lineage(pass_type)
-            lineage = await tx.lineage(pass_type)
+            lineage = await tx.locked_lineage(pass_type)
             instead = fallback(lineage, certificate_id, now)
             if instead is None:
                 if overtaken(lineage, certificate_id, now):
@@ -143,8 +130,8 @@ class Rotating:
                     await tx.use_credential(pass_type, now)
                 return None
             [link] = [link for link in lineage if link.id == certificate_id]
-            detail = {"by": "livepass", "reason": reason, "instead": instead.id}
-            await self._write(tx, Step.ROLL_BACK, link, _rolled_back, now, detail)
+            await take(tx, Step.ROLL_BACK, link, lineage, now)
+            await _note(tx, Step.ROLL_BACK, link, now, by="livepass", reason=reason, instead=instead.id)
             return instead.id
 
         instead = await self._store.write(work)
@@ -157,43 +144,19 @@ class Rotating:
         return instead
 
     async def _take(
-        self,
-        step: Step,
-        certificate: Certificate,
-        change: Callable[[Link], Link] | None,
-        *,
-        detail: Mapping[str, object],
-        accept_nfc_loss: bool = False,
+        self, step: Step, certificate: Certificate, *, accept_nfc_loss: bool = False, percent: int = 0, **detail: object
     ) -> Certificate:
         now, pass_type = self._clock.now(), certificate.pass_type
 
         async def work(tx: Tx) -> None:
-            await tx.lock_lineage(pass_type)
-            lineage = await tx.lineage(pass_type)
+            lineage = await tx.locked_lineage(pass_type)
             link = next((link for link in lineage if link.id == certificate.id), certificate.link)
             self._require(step, link, lineage, now, accept_nfc_loss)
-            await self._write(tx, step, link, change, now, detail)
+            await take(tx, step, link, lineage, now, percent)
+            await _note(tx, step, link, now, **({"percent": percent} if step is Step.CANARY else {}), **detail)
 
         await self._store.write(work)
         return await self.get(certificate.id)
-
-    async def _write(
-        self,
-        tx: Tx,
-        step: Step,
-        link: Link,
-        change: Callable[[Link], Link] | None,
-        now: int,
-        detail: Mapping[str, object],
-    ) -> None:
-        if change is None:
-            await tx.promote_certificate(link.pass_type, link.id, "", now)
-        else:
-            await tx.put_link(change(link))
-        if step in (Step.ROLL_BACK, Step.RETIRE):
-            await tx.use_credential(link.pass_type, now)
-        told = {"certificate": link.id, **detail}
-        await tx.add_events([Event(KINDS[step], now, link.pass_type, detail=told)])
 
     def _require(
         self, step: Step, link: Link, lineage: Sequence[Link], now: int, accept_nfc_loss: bool = False
@@ -219,8 +182,15 @@ class Rotating:
         return found[0]
 
 
-def _rolled_back(link: Link) -> Link:
-    return replace(link, promoted_at=None)
+async def take(tx: Tx, step: Step, link: Link, lineage: Sequence[Link], now: int, percent: int = 0) -> None:
+    """Write a step of ``link`` in its locked ``lineage``; what waited for a certificate that APNs takes is pushed."""
+    await tx.put_link(after(step, link, lineage, now, percent))
+    if step in MOVES:
+        await tx.use_credential(link.pass_type, now)
+
+
+async def _note(tx: Tx, step: Step, link: Link, now: int, **detail: object) -> None:
+    await tx.add_events([Event(KINDS[step], now, link.pass_type, detail={"certificate": link.id, **detail})])
 
 
 def _push_hint(tried: Tried, push_token: str | None) -> str:

@@ -331,14 +331,11 @@ class Tx(Reader, Protocol):
 
     async def remove_signing_request(self, request_id: str) -> bool: ...
 
-    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
-        """From now on it signs and pushes, and what waited for a certificate is pushed."""
-
     async def put_link(self, link: Link) -> None:
         """Write the instants of a certificate's life, and its canary."""
 
-    async def lock_lineage(self, pass_type: str, team: str = "") -> None:
-        """Before a step is decided on: until the commit nobody else takes one. ``team`` is set where it is given."""
+    async def locked_lineage(self, pass_type: str) -> Sequence[Link]:
+        """As ``lineage``; until the commit nobody else takes a step with one of them."""
 
     async def use_credential(self, pass_type: str, now: int) -> None:
         """Push what waited for a certificate that APNs takes."""

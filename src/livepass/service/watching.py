@@ -209,8 +209,7 @@ class Watching:
         now = self._clock.now()
 
         async def work(tx: Tx) -> bool:
-            await tx.lock_lineage(link.pass_type)
-            current = next((one for one in await tx.lineage(link.pass_type) if one.id == link.id), None)
+            current = next((one for one in await tx.locked_lineage(link.pass_type) if one.id == link.id), None)
             if current is None or current.revoked_at is not None:
                 return False
             await tx.put_link(replace(current, revoked_at=at))

@@ -23,6 +23,10 @@ SELECT pg_try_advisory_xact_lock(hashtextextended(:pass_type || chr(10) || chr(1
 -- Whoever holds pushes of a pass type back says which credential was refused: not while another one is being chosen.
 SELECT 1 FROM pass_type WHERE pass_type = :pass_type FOR SHARE;
 
+-- name: lock_lineage
+-- Steps with certificates of a pass type are taken one after another: each looks at all of them.
+SELECT 1 FROM pass_type WHERE pass_type = :pass_type FOR UPDATE;
+
 -- name: lock_apns_key
 -- A key is not retired while it is being chosen, nor replaced by one that does not suit.
 SELECT 1 FROM apns_key WHERE tenant = :tenant AND id = :id FOR UPDATE;

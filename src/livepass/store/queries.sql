@@ -931,10 +931,6 @@ UPDATE watched
 UPDATE watched SET said_days = :days
  WHERE subject = :subject AND ends_at = :ends_at AND (said_days IS NULL OR said_days > :days);
 
--- name: lock_lineage
--- Steps with certificates of a pass type are taken one after another: each looks at all of them.
-UPDATE pass_type SET team = CASE WHEN :team = '' THEN team ELSE :team END WHERE pass_type = :pass_type;
-
 -- name: put_certificate
 -- Taken in again it keeps what it has proved; its intermediate may be a newer one.
 INSERT INTO certificate (pass_type, id, team, common_name, organization, issuer, serial_number, not_before, not_after,
@@ -959,14 +955,6 @@ VALUES (:pass_type, :id, :key_sealed, :public_sha256, :created_at);
 
 -- name: remove_signing_request
 DELETE FROM signing_request WHERE id = :id;
-
--- name: promote_certificate
--- Later than all before it, whatever the clocks of other hosts say: what was promoted last signs.
-UPDATE certificate
-   SET proven_at = coalesce(proven_at, :now), canary_percent = 0,
-       promoted_at = (SELECT greatest(:now, coalesce(max(earlier.promoted_at) + 1, 0)) FROM certificate earlier
-                       WHERE earlier.pass_type = :pass_type AND earlier.id <> :id)
- WHERE pass_type = :pass_type AND id = :id AND retired_at IS NULL;
 
 -- name: put_link
 UPDATE certificate

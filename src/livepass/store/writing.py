@@ -416,17 +416,14 @@ class Writing(Twins):
     async def remove_signing_request(self, request_id: str) -> bool:
         return await self._db.run("remove_signing_request", {"id": request_id}) > 0
 
-    async def promote_certificate(self, pass_type: str, certificate_id: str, team: str, now: int) -> None:
-        await self.lock_lineage(pass_type, team)
-        await self._db.run("promote_certificate", {"pass_type": pass_type, "id": certificate_id, "now": now})
-        await self.use_credential(pass_type, now)
-
     async def put_link(self, link: Link) -> None:
         names = "pass_type id proven_at promoted_at retired_at revoked_at canary_percent"
         await self._db.run("put_link", {name: getattr(link, name) for name in names.split()})
 
-    async def lock_lineage(self, pass_type: str, team: str = "") -> None:
-        await self._db.run("lock_lineage", {"pass_type": pass_type, "team": team})
+    async def locked_lineage(self, pass_type: str) -> Sequence[Link]:
+        if not self._db.one_writer:
+            await self._db.rows("lock_lineage", {"pass_type": pass_type})
+        return await self.lineage(pass_type)
 
     async def use_credential(self, pass_type: str, now: int) -> None:
         await self.resume_pushes(pass_type, now)

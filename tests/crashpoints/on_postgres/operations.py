@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import promoting
 from concurrency.office import DOCUMENT, ICON, PASS_TYPE, TEAM
 from crashpoints import facts
 from crashpoints.on_postgres.serving import Process
@@ -164,7 +165,7 @@ async def certificate_imported(world: World, process: Process) -> None:
 async def promote(process: Process) -> None:
     store, now = process.services.store, process.services.clock.now()
     [other] = [one for one in await store.certificates(PASS_TYPE) if one.promoted_at is None]
-    await store.write(lambda tx: tx.promote_certificate(PASS_TYPE, other.id, other.team, now))
+    await store.write(lambda tx: promoting.promote(tx, PASS_TYPE, other.id, now))
 
 
 def access(process: Process) -> Access:
