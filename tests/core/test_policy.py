@@ -96,8 +96,8 @@ def test_the_texts_that_are_shown_keep_their_wording() -> None:
         *("shared key", "certificate key", "APNs key", "signing request key", "pass token")
     ]
     assert [one.value for one in fetch.Evidence] == [
-        "only one phone has it",
         "same connection as its ask",
+        "only one phone has it",
         "just told",
         "unknown",
     ]

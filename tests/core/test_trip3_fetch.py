@@ -172,18 +172,20 @@ def facts(*candidates: Candidate, status: int = 200) -> ServedFacts:
 
 
 @pytest.mark.parametrize(
-    ("candidates", "who", "confirmed"),
+    ("candidates", "conditional", "who", "confirmed"),
     [
-        ([phone("a")], "a", True),
-        ([phone("a"), phone("b", here=True)], "b", True),
-        ([phone("a"), phone("b", asked_ago=5)], "b", False),
+        ([phone("a")], True, "a", True),
+        ([phone("a")], False, "a", False),
+        ([phone("a", here=True)], False, "a", True),
+        ([phone("a"), phone("b", here=True)], False, "b", True),
+        ([phone("a"), phone("b", asked_ago=5)], True, "b", False),
     ],
-    ids=["only one", "same connection", "just told"],
+    ids=["only one", "or a newcomer", "only one, same connection", "same connection", "just told"],
 )
 def test_served_is_sure_only_when_there_is_no_other_reading(
-    candidates: list[Candidate], who: str, confirmed: bool
+    candidates: list[Candidate], conditional: bool, who: str, confirmed: bool
 ) -> None:
-    writes, (event,) = served(facts(*candidates))
+    writes, (event,) = served(replace(facts(*candidates), conditional=conditional))
     assert writes == (RaiseServed(TYPE, who, SERIAL, 7, NOW, confirmed, "e1"),)
     assert (event.kind, event.device_id, event.serial, event.seq) == (Kind.FETCHED, who, SERIAL, 7)
 

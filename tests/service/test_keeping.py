@@ -185,11 +185,33 @@ def test_what_was_delivered_is_not_told_again(tmp_path: Path, pass_certificate: 
         async with rig(tmp_path, pass_certificate) as service:
             await service.issue("1")
             await service.register("1")
-            await service.ask()
-            await service.fetch("1")
+            await service.ask(connection="c")
+            await service.fetch("1", connection="c")
             service.clock.pass_(DAY)
             assert await service.keeper.retell() == 0
             assert not await service.due.wait(0)
+
+
+def test_who_is_told_again_shows_by_a_condition_what_it_has(tmp_path: Path, pass_certificate: Issued) -> None:
+    """A first fetch that names no version, over no connection that asked, may be a newcomer's: so the phone is told
+    again, once, and fetches with the condition that only somebody who has that version can name.
+    """
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            await service.register("1")
+            _, tag = await service.ask()
+            has = dict((await service.fetch("1")).headers)[b"last-modified"].decode()
+            service.clock.pass_(RETELL_FIRST_MS)
+            assert await service.keeper.retell() == 1
+            told, _ = await service.ask(tag=tag)
+            assert told == ["1"]
+            assert (await service.fetch("1", since=has)).status == 304
+            service.clock.pass_(DAY)
+            assert await service.keeper.retell() == 0
+
+    asyncio.run(main())
 
     asyncio.run(main())
 

@@ -64,8 +64,8 @@ def test_one_phone_that_fetches_is_beyond_doubt_whichever_device_id_it_used(
             issued = await service.issue("1")
             for device in ("old", "new"):
                 await service.register("1", device)
-                await service.ask(device)
-            await service.fetch("1")
+                await service.ask(device, connection="c")
+            await service.fetch("1", connection="c")
             found = await holders(service)
             assert found["new"].registration.confirmed == issued.number
             service.clock.pass_(60 * MINUTE)

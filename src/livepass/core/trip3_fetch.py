@@ -76,10 +76,10 @@ def _refuse(facts: FetchFacts) -> Decision:
 
 
 class Evidence(StrEnum):
-    """How we know which phone fetched."""
+    """How we know which phone fetched: the best first."""
 
-    ONLY_ONE = "only one phone has it"
     SAME_CONNECTION = "same connection as its ask"
+    ONLY_ONE = "only one phone has it"
     JUST_TOLD = "just told"
     NONE = "unknown"
 
@@ -119,7 +119,8 @@ def served(facts: ServedFacts) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
     events: list[Event] = []
     if candidate is not None:
         registration = candidate.registration
-        sure = evidence in (Evidence.ONLY_ONE, Evidence.SAME_CONNECTION)
+        # Whoever just adds the pass has no version yet, and may fetch before its registration is known.
+        sure = evidence is Evidence.SAME_CONNECTION or (evidence is Evidence.ONLY_ONE and facts.conditional)
         phone, pass_ = registration.device_id, (facts.serial, facts.seq)
         writes.append(RaiseServed(facts.pass_type, phone, *pass_, facts.now, sure, facts.epoch))
         if _came_back(candidate):
@@ -141,11 +142,11 @@ def attribute(
 ) -> tuple[Candidate | None, Evidence]:
     """The phone that most likely fetched version ``seq``, and on what evidence. ``crowded``: there are others."""
     here = _phones([c for c in candidates if followed(c.registration, now)])
-    if len(here) == 1 and not crowded:
-        return here[0], Evidence.ONLY_ONE
     connected = [c for c in here if c.same_connection]
     if len(connected) == 1:
         return connected[0], Evidence.SAME_CONNECTION
+    if len(here) == 1 and not crowded:
+        return here[0], Evidence.ONLY_ONE
     waiting = [c for c in here if _waiting(c, seq, now)]
     if waiting and not crowded:
         return max(waiting, key=_last_asked), Evidence.JUST_TOLD
