@@ -178,6 +178,7 @@ def test_the_loss_of_nfc_can_be_accepted() -> None:
 
 
 INSTANTS = st.integers(NOW - 3 * DAY, NOW + 3 * DAY)
+# One that was promoted is proven: see ``after``.
 LINKS = st.builds(
     Link,
     id=st.text("abcd", min_size=1, max_size=1),
@@ -191,7 +192,7 @@ LINKS = st.builds(
     retired_at=st.none() | INSTANTS,
     revoked_at=st.none() | INSTANTS,
     canary_percent=st.integers(0, 50),
-)
+).map(lambda link: replace(link, proven_at=link.proven_at or link.promoted_at))
 
 
 @pytest.mark.parametrize(

@@ -245,13 +245,25 @@ def test_a_revoked_certificate_signs_no_more_where_another_is_live(
     assert sum("is revoked" in record.message for record in caplog.records) == 1
 
 
-def test_two_that_hear_of_it_at_once_write_it_down_once(tmp_path: Path, pass_certificate: Issued) -> None:
+class AtOnce(Sky):
+    """Answers when three have asked, and so none before another has written down what it heard."""
+
+    def __init__(self, revocation: Revocation) -> None:
+        super().__init__(revocation=revocation)
+        self._three = asyncio.Barrier(3)
+
+    async def __call__(self, chain_pem: bytes, now: int) -> Revocation:
+        async with asyncio.timeout(60):
+            await self._three.wait()
+        return await super().__call__(chain_pem, now)
+
+
+def test_three_that_hear_of_it_at_once_write_it_down_once(tmp_path: Path, pass_certificate: Issued) -> None:
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:
-            sky = Sky(revocation=Revocation("revoked", None, "unspecified"))
-            processes = [watching(service, sky) for _ in range(3)]
-            await processes[0].once()
-            await asyncio.gather(*(each.once(at_once=True) for each in processes))
+            await watching(service, Sky(), asks=False).once()
+            sky = AtOnce(Revocation("revoked", None, "unspecified"))
+            await asyncio.gather(*(watching(service, sky).once(at_once=True) for _ in range(3)))
             assert sky.asked == 3
             [event] = await events(service, "revoked")
             assert event.detail["revoked_at"] == service.clock.now(), "nobody said when"
