@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for worker in range(WORKERS)
         for item in (*longest[worker::WORKERS], *rest[worker * share : (worker + 1) * share])
     ]
+
+
+def _constants() -> dict[tuple[str, str], object]:
+    """Every constant and class of every module of livepass that is loaded."""
+    return {
+        (module, name): value
+        for module, loaded in list(sys.modules.items())
+        if module.startswith("livepass.")
+        for name, value in list(vars(loaded).items())
+        if name.lstrip("_")[:1].isupper()
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_as_it_was() -> Iterator[None]:
+    """A module that leaves a constant or a class exchanged fails here, not in whatever comes next in its process."""
+    before = _constants()
+    yield
+    now = _constants()
+    left = [f"{module}.{name}" for (module, name), value in before.items() if now.get((module, name)) is not value]
+    assert not left, f"not put back: {', '.join(left)}"
 
 
 @pytest.fixture(params=engines.ENGINES)

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from concurrency import ledger
 from interleavings.pairs import PAIRS, Pair
@@ -103,9 +104,12 @@ def plans(steps: tuple[int, int], seed: str) -> Iterator[Plan]:
 
 @asynccontextmanager
 async def lane(folder: Path, authority: Authority) -> AsyncIterator[Lane]:
-    observing.GATHER_SECONDS, observing.LOOK_SECONDS = 0.0, 0.001
     lane = Lane()
-    with gated(lambda: lane.present):
+    with (
+        gated(lambda: lane.present),
+        patch.multiple(observing, GATHER_SECONDS=0.0, LOOK_SECONDS=0.001),
+        patch.object(owing, "AT_ONCE", AT_ONCE),
+    ):
         async with opened(folder, authority) as lane.scene:
             yield lane
 

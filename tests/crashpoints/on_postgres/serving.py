@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from concurrency.office import Settings, config
 from livepass import wiring
@@ -79,17 +80,20 @@ class Process:
 async def serving(settings: Settings, ahead_ms: int) -> AsyncIterator[Process]:
     """Services as a process has them; its push worker and its chores are there, and do what they are asked to."""
     AheadClock.ahead_ms = ahead_ms
-    wiring.SharedClock = AheadClock  # type: ignore[misc]
-    keeping.BREATH_SECONDS = 0.0
     made = config(settings)
     assert made.apns_ca_file is not None
-    async with wiring.opened(made) as services:
-        sender = ApnsSender(made.apns_url, ca_pem=made.apns_ca_file.read_bytes())
-        parts = (services.builder, services.clock, services.chance, services.scheduler, services.due)
-        keeper = Keeper(services.store, services.issuing, services.clock, services.scheduler, services.due)
-        dispatcher = Dispatcher(services.store, sender, *parts)
-        yield Process(services, PhoneApp(services.answering), dispatcher, keeper)
-        await sender.close()
+    # Put back afterwards: the tests that follow in this process go by the database's time as it is.
+    with (
+        patch.object(wiring, "SharedClock", AheadClock),
+        patch.object(keeping, "BREATH_SECONDS", 0.0),
+    ):
+        async with wiring.opened(made) as services:
+            sender = ApnsSender(made.apns_url, ca_pem=made.apns_ca_file.read_bytes())
+            parts = (services.builder, services.clock, services.chance, services.scheduler, services.due)
+            keeper = Keeper(services.store, services.issuing, services.clock, services.scheduler, services.due)
+            dispatcher = Dispatcher(services.store, sender, *parts)
+            yield Process(services, PhoneApp(services.answering), dispatcher, keeper)
+            await sender.close()
 
 
 async def rows_of(connection: Any, queries: Sequence[str]) -> list[list[list[str]]]:
