@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import engines
+import validated
 from livepass.emulators.authority import Authority, Issued
 
 PASS_TYPE = "pass.test.livepass"
@@ -20,7 +21,7 @@ LONGEST = (
     "test_secrets.py::test_no_secret_leaves",
     "test_interfaces.py::test_an_interface_does_what_its_document_says",
 )
-WORKERS = 3
+WORKERS = 4
 """As in scripts/test."""
 
 
@@ -64,6 +65,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     engines.choose(request.param)
     yield request.param
     engines.choose("sqlite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys_validated_once() -> Iterator[None]:
+    with validated.once():
+        yield
 
 
 @pytest.fixture(scope="session")

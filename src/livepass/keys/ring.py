@@ -53,8 +53,9 @@ class OpenedIdentity:
 
     def push_credential(self) -> PushCredential:
         """The same certificate as a client certificate. The key leaves encrypted, under a password of this process."""
-        key = load_der_private_key(self._key_der, None, unsafe_skip_rsa_key_validation=True)
-        key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(self._password))
+        key_pem = _opened_der(self._key_der).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(self._password)
+        )
         return PushCredential(
             self.id, self._certificate.pass_type, self._certificate.chain_pem, key_pem, self._password
         )
@@ -190,7 +191,7 @@ class SealedKeyRing:
     # ── certificates
 
     def open(self, certificate: Certificate) -> OpenedIdentity:
-        """The certificate, opened once: validating an RSA key costs as much as a hundred signatures."""
+        """The certificate, opened once."""
         # By the whole chain: the same certificate may come again with a renewed intermediate.
         key = (certificate.id, certificate.chain_pem)
         identity = self._opened.get(key)
@@ -204,7 +205,8 @@ class SealedKeyRing:
         key_der = self._unseal(
             Sealed(Sealable.CERTIFICATE, certificate.pass_type, certificate.id, certificate.key_sealed)
         )
-        return OpenedIdentity(certificate, Signer.from_pem(certificate.chain_pem, key_der), key_der, self._password)
+        signer = Signer.from_chain(certificate.chain_pem, _opened_der(key_der))
+        return OpenedIdentity(certificate, signer, key_der, self._password)
 
     def take_in(
         self,
@@ -219,9 +221,7 @@ class SealedKeyRing:
         Raises ``pkpass.CertificateRefused`` when they do not belong together, and ``CannotUnseal``.
         """
         if isinstance(key, Sealed):
-            opened = load_der_private_key(self._unseal(key), None, unsafe_skip_rsa_key_validation=True)
-            assert isinstance(opened, rsa.RSAPrivateKey)
-            key = opened
+            key = _opened_der(self._unseal(key))
         signer = Signer(certificate, key, intermediate, root)
         return self._stored(signer, _key_der(key), now)
 
@@ -260,6 +260,13 @@ def _purpose(kind: Sealable, within: str, id_: str) -> str:
 
 def _key_der(key: rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _opened_der(key_der: bytes) -> rsa.RSAPrivateKey:
+    """A key that lay sealed here: validated when it came in, which costs as much as a hundred signatures."""
+    key = load_der_private_key(key_der, None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
 
 
 def _ms(at: datetime) -> int:

@@ -107,6 +107,11 @@ class Signer:
         return cls._of(from_pem(certificate_pem, key_pem, password), intermediate_pem)
 
     @classmethod
+    def from_chain(cls, chain_pem: bytes, key: rsa.RSAPrivateKey) -> Signer:
+        """From what ``chain_pem`` was, and a key that has been opened."""
+        return cls._of(Material(tuple(certificates_in(chain_pem, "chain")), key), None)
+
+    @classmethod
     def from_p12(
         cls, data: bytes, password: str | bytes | None = None, intermediate_pem: bytes | None = None
     ) -> Signer:
