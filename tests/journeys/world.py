@@ -310,8 +310,8 @@ class World:
         for kept in await self.services.store.pass_types():
             rows = self.sql("SELECT serial FROM pass WHERE pass_type = ?", kept.pass_type)
             for (serial,) in rows:
-                events = await self.timeline(serial, kept.pass_type)
-                for held in await self.held(serial, kept.pass_type):
+                events, all_held = await self._of_one_moment(serial, kept.pass_type)
+                for held in all_held:
                     device_id = held.registration.device_id
                     folded = fold(events, serial=serial, device_id=device_id, target=held.target)
                     assert folded == held.watermarks, (serial, device_id, [event.kind.value for event in events])
@@ -322,6 +322,15 @@ class World:
             assert numbers == set(range(1, await self.number(kept.pass_type) + 1)), kept.pass_type
         findings = (await wiring.verify(self.config, sample=100, quick=False)).findings
         assert findings == (), findings
+
+    async def _of_one_moment(self, serial: str, pass_type: str) -> tuple[list[Event], list[Held]]:
+        """Timeline and watermarks as they stood together: a phone may still be asking or fetching."""
+        events = await self.timeline(serial, pass_type)
+        while True:
+            held = await self.held(serial, pass_type)
+            before, events = events, await self.timeline(serial, pass_type)
+            if events == before:
+                return events, held
 
     # ── the phones
 
