@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -23,6 +24,12 @@ LONGEST = (
 )
 WORKERS = 4
 """As in scripts/test."""
+
+
+def pytest_configure() -> None:
+    # Where the tests run in the background of a script, SIGINT is ignored, and would be by what they start and stop.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
