@@ -51,7 +51,7 @@ class Apple:
         """Topics whose credential is refused, until when."""
         self.valid: Callable[[PushCredential], bool] = lambda credential: True
         self.started: Callable[[Process, PushMessage, PushCredential], None] = lambda *_: None
-        self.answered: Callable[[Process, PushAnswer], None] = lambda *_: None
+        self.answered: Callable[[Process, PushAnswer, PushCredential], None] = lambda *_: None
         self._refusals: dict[tuple[str, str], Future[None]] = {}
 
     # ── phones
@@ -157,7 +157,7 @@ class SimulatedSender:
             takes = 14.0 if apple.rng.random() < apple.faults.push_late / 2 else 0.05
             await self._wait(15.0 if status == 0 and reason == "Timeout" else takes * apple.rng.random())
             answer = PushAnswer(message, status, reason, timestamp, message.apns_id)
-            apple.answered(self._process, answer)
+            apple.answered(self._process, answer, credential)
             answered(answer)
 
     async def _wait(self, seconds: float) -> None:

@@ -130,7 +130,10 @@ def nobody_is_called_in_vain(ledger: Ledger, key: Key) -> None:
 
 
 def fit_to_push(ledger: Ledger, process: Process, key: Key, credential: PushCredential) -> None:
-    """S4: none for a topic with a paused credential, and none by the certificate of another topic."""
+    """S4: none with a paused credential, and none by the certificate of another topic.
+
+    Where another certificate is good, what APNs refused is rolled back, and the other one pushes at once.
+    """
     topic, _ = key
     if credential.topic != topic:
         ledger.violate("S4", f"{topic} is pushed with the certificate of {credential.topic}", topic)
@@ -138,9 +141,9 @@ def fit_to_push(ledger: Ledger, process: Process, key: Key, credential: PushCred
     if lease is None:
         return  # a sender that stood still, and whose batch others have seen through meanwhile
     claimed = lease.claimed_at
-    for (_, refused_topic), refused in ledger.refused.items():
+    for (_, *paused), refused in ledger.refused.items():
         if (
-            refused_topic == topic
+            paused == [topic, credential.id]
             and not ledger.forgetful
             and ledger.clock_is_right
             and refused + 60 < claimed < refused + CIRCUIT_S

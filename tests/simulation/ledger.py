@@ -114,7 +114,8 @@ class Ledger:
         self.knows_lost_dates = True
         self.leases: dict[Key, Lease] = {}
         self.replaced: dict[Key, int] = {}
-        self.refused: dict[tuple[str, str], float] = {}
+        self.refused: dict[tuple[str, str, str], float] = {}
+        """When a process last heard that APNs refused a credential, by (process, topic, credential)."""
         self.promoted: dict[str, float] = {}
         self.went: dict[Key, deque[float]] = {}
         self.disorder = 0
@@ -451,11 +452,11 @@ class Ledger:
         self.trace.note("send", f"{process} {message.topic} {message.push_token[:8]}")
         invariants.fit_to_push(self, process, key, credential)
 
-    def push_answered(self, process: Process, answer: PushAnswer) -> None:
+    def push_answered(self, process: Process, answer: PushAnswer, credential: PushCredential) -> None:
         topic, token = answer.message.topic, answer.message.push_token
         self.trace.note("apns", f"{topic} {token[:8]} {answer.status} {answer.reason}")
         if answer.status == 403 or answer.reason == "CertificateRefused":
-            self.refused[str(process), topic] = self.loop.now
+            self.refused[str(process), topic, credential.id] = self.loop.now
         if answer.status == 0:
             self.disorder += 1
         if answer.status == 200:
