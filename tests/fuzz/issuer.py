@@ -13,7 +13,7 @@ from fuzz.packages import DOCUMENT, FILES, JSON_WORDS
 from fuzz.target import Target
 from livepass.pkpass import InvalidDocument, Template, TemplateDataError, canonical, lint
 from livepass.service.refusals import Refusal
-from livepass.web import issuer_admin, issuer_lists
+from livepass.web import issuer_admin, issuer_certificates, issuer_lists
 from livepass.web.bodies import decoded, query_of, segments_of
 from livepass.web.issuer_passes import wish
 from livepass.web.issuer_requests import (
@@ -68,7 +68,10 @@ def _fits(value: Any) -> None:
 
 
 _CURSORS = tuple(
-    cursor for module in (issuer_admin, issuer_lists) for cursor in vars(module).values() if isinstance(cursor, Cursor)
+    cursor
+    for module in (issuer_admin, issuer_certificates, issuer_lists)
+    for cursor in vars(module).values()
+    if isinstance(cursor, Cursor)
 )
 
 

@@ -204,7 +204,7 @@ def test_every_code_has_a_title() -> None:
     import re
 
     from livepass.service import access, apns_keys, building, publishing
-    from livepass.web import bodies, issuer_admin, issuer_apns_keys, issuer_passes, paging
+    from livepass.web import bodies, issuer_admin, issuer_apns_keys, issuer_certificates, issuer_passes, paging
 
     modules = (
         access,
@@ -221,6 +221,7 @@ def test_every_code_has_a_title() -> None:
         problems,
         bodies,
         issuer_admin,
+        issuer_certificates,
         issuer_passes,
         paging,
     )

@@ -11,6 +11,7 @@ from livepass.cli.cert_rows import draw
 from livepass.cli.render import Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
+from livepass.core.rotation import MOST_CANARY
 
 _NFC = click.option(
     "--accept-nfc-loss", is_flag=True, help="Even if the one before it may sign NFC passes, and this one may not."
@@ -59,7 +60,7 @@ def prove(session: Session, id_: str, push_token: str | None) -> None:
 
 @click.command(cls=Verb)
 @click.argument("id_", metavar="ID")
-@click.argument("percent", type=click.IntRange(0, 50), default=1)
+@click.argument("percent", type=click.IntRange(0, MOST_CANARY), default=1)
 @_NFC
 @click.pass_obj
 def canary(session: Session, id_: str, percent: int, accept_nfc_loss: bool) -> None:

@@ -1,19 +1,12 @@
-"""Certificates, templates and API keys."""
+"""Templates and API keys."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeVar
 
-from livepass.core.model import Certificate
 from livepass.pkpass import Template, TemplateError
-from livepass.service.admitting import Terms
-from livepass.service.refusals import Fault, NotFound, Refusal
+from livepass.service.refusals import NotFound, Refusal
 from livepass.web.issuer_answers_admin import (
-    CertificateImported,
-    CertificatePage,
-    CertificateRow,
     KeyPage,
     KeyRow,
     TemplatePage,
@@ -21,90 +14,12 @@ from livepass.web.issuer_answers_admin import (
     TemplateRow,
 )
 from livepass.web.issuer_lists import linked
-from livepass.web.issuer_requests import CertificateImport, KeyCreate, PageQuery, TemplateQuery, TypeQuery
-from livepass.web.operations import MIB, ZIP, Answer, Body, Call, Operation, json_body
-from livepass.web.paging import Cursor, page
+from livepass.web.issuer_requests import KeyCreate, PageQuery, TemplateQuery
+from livepass.web.operations import LARGEST_UPLOAD, ZIP, Answer, Body, Call, Operation, json_body
+from livepass.web.paging import Cursor, sliced
 
-R = TypeVar("R")
-
-LARGEST_UPLOAD = 16 * MIB
-FORMS = ("p12", "certificate", "certificate_pem")
-GOES_WITH = {
-    "password": ("p12",),
-    "private_key_pem": ("certificate", "certificate_pem"),
-    "private_key_password": ("certificate", "certificate_pem"),
-}
-"""What goes with some of the forms only."""
-
-_CERTIFICATES = Cursor("certificates", tuple[str, int, str])
 _TEMPLATES = Cursor("templates", str)
 _KEYS = Cursor("keys", tuple[int, str])
-
-# ── certificates
-
-
-async def import_certificate(call: Call) -> Answer:
-    """Take in a certificate. It becomes live once it has proved itself, if none is live or the live one has ended."""
-    body: CertificateImport = call.body
-    admitting = call.services.admitting
-    _check_form(body)
-    terms = Terms((body.intermediate_pem or "").encode(), call.caller.pass_types, body.accept_nfc_loss)
-    certificate = body.certificate if body.certificate is not None else (body.certificate_pem or "").encode()
-    if body.p12 is not None:
-        imported = await admitting.import_p12(body.p12, body.password or "", terms)
-    elif body.private_key_pem is not None:
-        key = body.private_key_pem.encode()
-        imported = await admitting.import_pem(certificate, key, password=body.private_key_password or "", terms=terms)
-    else:
-        imported = await admitting.import_certificate(certificate, terms)
-    row, now = imported.certificate, call.services.clock.now()
-    lineage = await call.services.store.certificates(row.pass_type)
-    signs = CertificateRow.all_of([row], lineage, now)[0].signs
-    return Answer(201, CertificateImported.imported(row, signs, imported.problems, now))
-
-
-def _check_form(body: CertificateImport) -> None:
-    """One form, whole; not a bit of each."""
-    given = [name for name in FORMS if getattr(body, name) is not None]
-    wrong = [Fault(f"/{name}", f"does not go with {given[0]}") for name in given[1:]]
-    if not given:
-        wrong = [Fault(f"/{name}", "is missing: one of the three") for name in FORMS]
-    wrong += [
-        Fault(f"/{name}", f"goes with {' or '.join(forms)}")
-        for name, forms in GOES_WITH.items()
-        if getattr(body, name) is not None and (given or [""])[0] not in forms
-    ]
-    if body.private_key_password is not None and body.private_key_pem is None:
-        wrong.append(Fault("/private_key_pem", "is missing: the password is for it"))
-    if wrong:
-        raise Refusal(
-            "this is not a whole certificate",
-            hint='send "p12" and its "password"; or "certificate_pem" and "private_key_pem"; or "certificate" alone, '
-            "where its key was made here",
-            faults=wrong,
-        )
-
-
-async def certificates(call: Call) -> Answer:
-    """Certificates, by pass type and the day they lapse."""
-    query: TypeQuery = call.query
-    rows = await call.services.store.certificates(query.pass_type, within=call.caller.pass_types)
-    shown, cursor = _slice(rows, call, _CERTIFICATES, ("", 0, ""), _place)
-    return linked(call, CertificatePage(CertificateRow.all_of(shown, rows, call.services.clock.now()), cursor), cursor)
-
-
-def _place(row: Certificate) -> tuple[str, int, str]:
-    return (row.pass_type, row.not_after, row.id)
-
-
-async def certificate(call: Call) -> Answer:
-    """One certificate."""
-    row = await call.services.store.certificate(call.path["id"])
-    if row is None or not call.caller.sees(row.pass_type):
-        raise NotFound(f"there is no certificate {call.path['id']}", hint="livepass cert list shows them")
-    lineage = await call.services.store.certificates(row.pass_type)
-    return Answer(200, CertificateRow.all_of([row], lineage, call.services.clock.now())[0])
-
 
 # ── templates
 
@@ -123,7 +38,7 @@ async def publish(call: Call) -> Answer:
 async def templates(call: Call) -> Answer:
     """Templates, by name."""
     rows = await call.services.store.templates(call.caller.tenant)
-    shown, cursor = _slice(rows, call, _TEMPLATES, "", lambda row: row.name)
+    shown, cursor = sliced(rows, call.query, _TEMPLATES, "", lambda row: row.name)
     return linked(call, TemplatePage([TemplateRow.of(row) for row in shown], cursor), cursor)
 
 
@@ -150,7 +65,7 @@ async def create_key(call: Call) -> Answer:
 async def keys(call: Call) -> Answer:
     """API keys, oldest first, revoked ones too."""
     rows = await call.services.access.keys(call.caller)
-    shown, cursor = _slice(rows, call, _KEYS, (0, ""), lambda row: (row.created_at, row.id))
+    shown, cursor = sliced(rows, call.query, _KEYS, (0, ""), lambda row: (row.created_at, row.id))
     return linked(call, KeyPage([KeyRow.of(row) for row in shown], cursor), cursor)
 
 
@@ -165,21 +80,6 @@ async def revoke_key(call: Call) -> Answer:
     return Answer(204)
 
 
-K = TypeVar("K", bound=tuple[object, ...] | str)
-
-
-def _slice(
-    rows: Sequence[R], call: Call, cursor: Cursor, start: K, place: Callable[[R], K]
-) -> tuple[Sequence[R], str | None]:
-    """A page of a list that is short enough to be read whole."""
-    query: PageQuery = call.query
-    if query.cursor is not None:
-        after = cursor.read(query.cursor, start)
-        rows = [row for row in rows if place(row) > after]  # type: ignore[operator]
-    return page(rows, query.limit, cursor, place)
-
-
-_CERTIFICATE_BODY = json_body(CertificateImport, LARGEST_UPLOAD)
 _TEMPLATE_BODY = Body(
     (ZIP, "application/x-zip-compressed", "application/octet-stream"),
     LARGEST_UPLOAD,
@@ -187,38 +87,6 @@ _TEMPLATE_BODY = Body(
 )
 
 OPERATIONS = (
-    Operation(
-        "POST",
-        "/certificates",
-        "importCertificate",
-        "Take in a certificate",
-        import_certificate,
-        ("certs:admin",),
-        {201: (CertificateImported,)},
-        body=_CERTIFICATE_BODY,
-        group="certificates",
-    ),
-    Operation(
-        "GET",
-        "/certificates",
-        "listCertificates",
-        "Certificates",
-        certificates,
-        ("certs:admin",),
-        {200: (CertificatePage,)},
-        TypeQuery,
-        group="certificates",
-    ),
-    Operation(
-        "GET",
-        "/certificates/{id}",
-        "getCertificate",
-        "A certificate",
-        certificate,
-        ("certs:admin",),
-        {200: (CertificateRow,)},
-        group="certificates",
-    ),
     Operation(
         "POST",
         "/templates",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from livepass.core.rotation import MOST_CANARY
 from livepass.service.access import Scope
 from livepass.service.issuing import Push
 
@@ -118,7 +119,7 @@ class CertificatePromote(Struct, forbid_unknown_fields=True, frozen=True):
 class CanaryStart(Struct, forbid_unknown_fields=True, frozen=True):
     """The share of the serials, in percent; 0 ends it."""
 
-    percent: Annotated[int, Meta(ge=0, le=100)] = 1
+    percent: Annotated[int, Meta(ge=0, le=MOST_CANARY)] = 1
     accept_nfc_loss: bool = False
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from livepass.core.model import Certificate
-from livepass.core.rotation import signing
-from livepass.service.refusals import NotFound
 from livepass.web.issuer_answers_admin import CertificatePlan, CertificateProven, CertificateRow, PassTypePlan
+from livepass.web.issuer_certificates import named, shown, signs
 from livepass.web.issuer_requests import CanaryStart, CertificatePromote, CertificateProve, Nothing, PlanQuery
 from livepass.web.operations import Answer, Call, Operation, json_body
 
@@ -13,18 +11,18 @@ from livepass.web.operations import Answer, Call, Operation, json_body
 async def prove(call: Call) -> Answer:
     """Sign a sample, read it back, and push once with it: to `push_token`, or to a token that no phone has."""
     body: CertificateProve = call.body
-    row = await _named(call)
+    row = await named(call)
     proven = await call.services.rotating.prove(row.id, body.push_token)
     return Answer(
-        200, CertificateProven.proven(proven, await _signs(call, proven.certificate), call.services.clock.now())
+        200, CertificateProven.proven(proven, await signs(call, proven.certificate), call.services.clock.now())
     )
 
 
 async def canary(call: Call) -> Answer:
     """Sign a share of the passes with it, always the same ones; 0 ends that."""
     body: CanaryStart = call.body
-    row = await _named(call)
-    return await _shown(
+    row = await named(call)
+    return await shown(
         call, await call.services.rotating.canary(row.id, body.percent, accept_nfc_loss=body.accept_nfc_loss)
     )
 
@@ -32,18 +30,18 @@ async def canary(call: Call) -> Answer:
 async def promote(call: Call) -> Answer:
     """Sign and push with it from now on."""
     body: CertificatePromote = call.body
-    row = await _named(call)
-    return await _shown(call, await call.services.rotating.promote(row.id, accept_nfc_loss=body.accept_nfc_loss))
+    row = await named(call)
+    return await shown(call, await call.services.rotating.promote(row.id, accept_nfc_loss=body.accept_nfc_loss))
 
 
 async def roll_back(call: Call) -> Answer:
     """Sign and push again with the one that was promoted before it."""
-    return await _shown(call, await call.services.rotating.roll_back((await _named(call)).id))
+    return await shown(call, await call.services.rotating.roll_back((await named(call)).id))
 
 
 async def retire(call: Call) -> Answer:
     """Use it no more."""
-    return await _shown(call, await call.services.rotating.retire((await _named(call)).id))
+    return await shown(call, await call.services.rotating.retire((await named(call)).id))
 
 
 async def plan(call: Call) -> Answer:
@@ -53,22 +51,6 @@ async def plan(call: Call) -> Answer:
     named = [name for name in types if call.caller.sees(name) and query.pass_type in (None, name)]
     plans = [await call.services.rotating.plan(name) for name in named]
     return Answer(200, CertificatePlan([PassTypePlan.of(one) for one in plans]))
-
-
-async def _named(call: Call) -> Certificate:
-    row = await call.services.store.certificate(call.path["id"])
-    if row is None or not call.caller.sees(row.pass_type):
-        raise NotFound(f"there is no certificate {call.path['id']}", hint="livepass cert list shows them")
-    return row
-
-
-async def _signs(call: Call, row: Certificate) -> bool:
-    used = signing(await call.services.store.lineage(row.pass_type), call.services.clock.now())
-    return used is not None and used.id == row.id
-
-
-async def _shown(call: Call, row: Certificate) -> Answer:
-    return Answer(200, CertificateRow.of(row, await _signs(call, row), call.services.clock.now()))
 
 
 def _step(verb: str, name: str, summary: str, handler: object, body: type, answer: type = CertificateRow) -> Operation:

@@ -30,6 +30,7 @@ PKPASS = "application/vnd.apple.pkpass"
 ZIP = "application/zip"
 
 MIB = 1 << 20
+LARGEST_UPLOAD = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from livepass.service.refusals import Fault, Refusal
-from livepass.web.issuer_requests import LARGEST_INTEGER
+from livepass.web.issuer_requests import LARGEST_INTEGER, PageQuery
 
 R = TypeVar("R")
 K = TypeVar("K")
@@ -49,6 +49,16 @@ def page(rows: Sequence[R], limit: int, cursor: Cursor, key: Callable[[R], objec
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], cursor.write(key(rows[limit - 1]))
+
+
+def sliced(
+    rows: Sequence[R], query: PageQuery, cursor: Cursor, start: K, key: Callable[[R], K]
+) -> tuple[Sequence[R], str | None]:
+    """The page that ``query`` asks for, of a list that is short enough to be read whole."""
+    if query.cursor is not None:
+        after = cursor.read(query.cursor, start)
+        rows = [row for row in rows if key(row) > after]  # type: ignore[operator]
+    return page(rows, query.limit, cursor, key)
 
 
 def _takes(key: object) -> bool:
