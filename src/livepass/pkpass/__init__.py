@@ -29,12 +29,14 @@ from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.reader import Package, read
 from livepass.pkpass.signature import Signer
+from livepass.pkpass.since import IOS, ios_names
 from livepass.pkpass.strict_json import canonical
 from livepass.pkpass.template import Template
 from livepass.pkpass.variables import Variable, VariableType
 from livepass.pkpass.verifier import Verified, verify
 
 __all__ = [
+    "IOS",
     "RULES",
     "CertificateFacts",
     "CertificateNotValid",
@@ -62,6 +64,7 @@ __all__ = [
     "build",
     "canonical",
     "grants_needed",
+    "ios_names",
     "lint",
     "lint_bytes",
     "manifest",
