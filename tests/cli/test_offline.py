@@ -192,6 +192,12 @@ def test_lint_tries_a_variable_as_what_its_place_wants(livepass, tmp_path):
     assert problem["rule"] == "field-date"
 
 
+@pytest.mark.parametrize("words", [(), ("--template",)])
+def test_the_schema_is_json_in_both_forms(livepass, words):
+    said, machine = livepass("pass", "schema", *words).out, livepass("pass", "schema", *words, "--json").json
+    assert json.loads(said) == machine and machine["$schema"].endswith("2020-12/schema")
+
+
 def test_files_that_are_no_passes(livepass, tmp_path):
     (tmp_path / "x.pkpass").write_bytes(b"not a zip")
     assert livepass("pass", "verify", "x.pkpass", exit_=1).err.startswith("livepass: x.pkpass: ")

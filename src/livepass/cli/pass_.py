@@ -386,6 +386,25 @@ def lint_(session: Session, path: str, data: tuple[str, ...], ios: str | None) -
         raise click.exceptions.Exit(Exit.PROBLEM)
 
 
+@pass_.command()
+@click.option("--template", is_flag=True, help="Of a template: ${variables} allowed, keys that livepass adds optional.")
+@click.pass_obj
+def schema(session: Session, template: bool) -> None:
+    """The JSON Schema of pass.json, for editors; needs no service.
+
+    It checks less than livepass pass lint, while you type.
+    """
+    from livepass.pkpass import document_schema
+
+    made = document_schema(template=template)
+
+    def draw(page: Page) -> None:
+        for line in json.dumps(made, indent=2, ensure_ascii=False).splitlines():
+            page.line(line)
+
+    session.out.show(made, draw)
+
+
 # ── many
 
 
