@@ -11,6 +11,7 @@ from livepass.cli import names
 from livepass.cli.apns import WHAT_NEXT
 from livepass.cli.faults import Fault
 from livepass.core.trip2_push import Next
+from pkpass.lint_pairs import png_of
 
 SAID = (
     "[2026-11-23 12:00:00 +0000] Get pass task (pass type pass.x, serial number 7, if-modified-since (null); with "
@@ -158,6 +159,43 @@ def test_lint_of_a_template_says_what_is_wrong(livepass, tmp_path):
     assert "icon" in ran.out
     found = livepass("pass", "lint", "bad", "--json", exit_=1).json
     assert found["fatal"] == 1, "points is tried as a number where text does not fit"
+
+
+def new_template(tmp_path, **document):
+    folder = tmp_path / "card"
+    folder.mkdir(exist_ok=True)
+    document = {"description": "x", "organizationName": "y", "generic": {}, **document}
+    (folder / "pass.json").write_text(json.dumps(document))
+    for name in ("icon.png", "icon@2x.png"):
+        (folder / name).write_bytes(png_of(38, 38))
+
+
+def test_lint_for_versions_of_ios(livepass, tmp_path):
+    new_template(tmp_path, barcodes=[{"format": "PKBarcodeFormatEAN13", "message": "4", "messageEncoding": "utf-8"}])
+    said = livepass("pass", "lint", "card", "--ios", "18, 27").out
+    assert "iOS 18 and iOS 26 only" in said and "[barcode-fallback]" in said
+    (problem,) = livepass("pass", "lint", "card", "--ios", "26", "--json").json["problems"]
+    assert (problem["severity"], problem["effect"], problem["ios"]) == ("warning", "invisible", [18, 26])
+    assert "nothing to complain" in livepass("pass", "lint", "card", "--ios", "27").out
+    for bad in ("17", "18,,26", "latest", ""):
+        ran = livepass("pass", "lint", "card", "--ios", bad, exit_=2)
+        assert "no version of iOS that lint knows" in ran.err and "18, 26, 27" in ran.err
+
+
+def test_lint_tries_a_variable_as_what_its_place_wants(livepass, tmp_path):
+    field = {"key": "seen", "label": "${label}", "value": "${seen}", "dateStyle": "PKDateStyleShort"}
+    new_template(
+        tmp_path, generic={"primaryFields": [field]}, semantics={"flightNumber": "${no}", "eventEndDate": "${end}"}
+    )
+    assert "nothing to complain" in livepass("pass", "lint", "card").out
+    (problem,) = livepass("pass", "lint", "card", "seen=yesterday", "--json", exit_=1).json["problems"]
+    assert problem["rule"] == "field-date"
+
+
+@pytest.mark.parametrize("words", [(), ("--template",)])
+def test_the_schema_is_json_in_both_forms(livepass, words):
+    said, machine = livepass("pass", "schema", *words).out, livepass("pass", "schema", *words, "--json").json
+    assert json.loads(said) == machine and machine["$schema"].endswith("2020-12/schema")
 
 
 def test_files_that_are_no_passes(livepass, tmp_path):

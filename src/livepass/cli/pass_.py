@@ -342,15 +342,17 @@ def verify_(session: Session, file: str) -> None:
 @pass_.command("lint")
 @click.argument("path", metavar="FILE.pkpass|TEMPLATE_DIR")
 @click.argument("data", nargs=-1, metavar="[key=value …]")
+@click.option("--ios", metavar="18,26,27", help="Only what concerns one of these, and what one of them is too old for.")
 @click.pass_obj
-def lint_(session: Session, path: str, data: tuple[str, ...]) -> None:
+def lint_(session: Session, path: str, data: tuple[str, ...], ios: str | None) -> None:
     """What a phone would refuse or ignore; needs no service. Exit 1 when it would refuse.
 
     A template is filled with these values, and with samples where none is given.
     """
     from livepass.cli import checking
+    from livepass.pkpass import IOS, ios_names
 
-    found = checking.linted(path, names.values(data))
+    found = checking.linted(path, names.values(data), checking.versions(ios))
     fatal = sum(problem.severity == "fatal" for problem in found)
     document = {
         "path": path,
@@ -359,6 +361,8 @@ def lint_(session: Session, path: str, data: tuple[str, ...]) -> None:
             {
                 "rule": each.rule,
                 "severity": each.severity,
+                "effect": each.effect,
+                "ios": each.ios,
                 "pointer": each.pointer,
                 "message": each.message,
                 "remedy": each.remedy,
@@ -370,7 +374,8 @@ def lint_(session: Session, path: str, data: tuple[str, ...]) -> None:
     def draw(page: Page) -> None:
         for each in found:
             mark = bad(each.pointer or "pass") if each.severity == "fatal" else warn(each.pointer or "pass")
-            page.line(mark, each.message, dim(f"({each.remedy})") if each.remedy else "", dim(f"[{each.rule}]"))
+            where = dim(f"{ios_names(each.ios)} only") if each.ios != IOS else ""
+            page.line(mark, each.message, where, dim(f"({each.remedy})") if each.remedy else "", dim(f"[{each.rule}]"))
         if not found:
             page.line(good(f"{path}: nothing to complain about"))
         elif not fatal:
@@ -379,6 +384,25 @@ def lint_(session: Session, path: str, data: tuple[str, ...]) -> None:
     session.out.show(document, draw)
     if fatal:
         raise click.exceptions.Exit(Exit.PROBLEM)
+
+
+@pass_.command()
+@click.option("--template", is_flag=True, help="Of a template: ${variables} allowed, keys that livepass adds optional.")
+@click.pass_obj
+def schema(session: Session, template: bool) -> None:
+    """The JSON Schema of pass.json, for editors; needs no service.
+
+    It checks less than livepass pass lint, while you type.
+    """
+    from livepass.pkpass import document_schema
+
+    made = document_schema(template=template)
+
+    def draw(page: Page) -> None:
+        for line in json.dumps(made, indent=2, ensure_ascii=False).splitlines():
+            page.line(line)
+
+    session.out.show(made, draw)
 
 
 # ── many

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from livepass.pkpass.bundle import StaticFiles
 from livepass.pkpass.certificate import CertificateFacts
@@ -11,10 +11,15 @@ from livepass.pkpass.lint import (
     extras,
     identity,
     keys,
+    layouts,
     look,
+    newer,
     package_files,
+    personalization,
     relevance,
+    semantics,
     style,
+    upcoming,
     web_service,
 )
 from livepass.pkpass.lint.grants import grants_needed
@@ -28,11 +33,14 @@ def lint(
     document: Mapping[str, object],
     files: Mapping[str, bytes] | StaticFiles,
     certificate: CertificateFacts | None = None,
+    ios: Collection[int] | None = None,
 ) -> list[Problem]:
     """Every problem of a pass: ``document`` is its pass.json, ``files`` everything beside it (images, .lproj).
 
-    With ``certificate``, also whether it may sign this pass. Fatal problems come first; otherwise in reading order.
-    Never raises for anything that JSON can say.
+    With ``certificate``, also whether it may sign this pass. With ``ios`` (of 18, 26 and 27), only the problems that
+    concern one of these versions, and also what one of them is too old for.
+
+    Fatal problems come first; otherwise in reading order. Never raises for anything that JSON can say.
     """
     static = files.files if isinstance(files, StaticFiles) else files
     found = [
@@ -44,13 +52,23 @@ def lint(
         *barcodes.check(document),
         *relevance.check(document),
         *extras.check(document),
+        *semantics.check(document),
+        *upcoming.check(document),
+        *layouts.check(document, static),
         *package_files.check(static),
+        *personalization.check(document, static),
     ]
+    if ios is not None:
+        found.extend(newer.check(document, ios))
+        found = [each for each in found if not set(ios).isdisjoint(each.ios)]
     return sorted(found, key=lambda each: each.severity != "fatal")
 
 
 def lint_bytes(
-    document: bytes, files: Mapping[str, bytes] | StaticFiles, certificate: CertificateFacts | None = None
+    document: bytes,
+    files: Mapping[str, bytes] | StaticFiles,
+    certificate: CertificateFacts | None = None,
+    ios: Collection[int] | None = None,
 ) -> list[Problem]:
     """As ``lint``, from the text of a pass.json: finds duplicate keys and broken JSON too."""
     try:
@@ -58,4 +76,4 @@ def lint_bytes(
     except JsonProblem as fault:
         rule = "json-duplicate-key" if fault.kind == "duplicate" else "json-invalid"
         return [problem(rule, "", f"pass.json: {fault}", "write it as UTF-8 JSON, each key once")]
-    return lint(parsed, files, certificate)
+    return lint(parsed, files, certificate, ios)
