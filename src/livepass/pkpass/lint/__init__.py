@@ -11,6 +11,7 @@ from livepass.pkpass.lint import (
     extras,
     identity,
     keys,
+    localisation,
     look,
     package_files,
     relevance,
@@ -45,6 +46,7 @@ def lint(
         *relevance.check(document),
         *extras.check(document),
         *package_files.check(static),
+        *localisation.check(document, static),
     ]
     return sorted(found, key=lambda each: each.severity != "fatal")
 
