@@ -29,6 +29,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 NFC = {"message": "42", "encryptionPublicKey": b64(COMPRESSED), "requiresAuthentication": False}
+POINTS = b'"points" = "Points";'
 QR = {"format": "PKBarcodeFormatQR", "message": "42", "messageEncoding": "iso-8859-1"}
 ACTION = {"identifier": "a", "type": "shop", "url": "https://example.com"}
 AMOUNT = {"amount": "12.50", "currencyCode": "EUR"}
@@ -226,7 +227,31 @@ PAIRS: Mapping[str, Pair] = {
     "image-shadowed": Pair(
         {"en.lproj/logo.png": png_of(160, 50)}, {"logo.png": REMOVE, "en.lproj/logo.png": png_of(160, 50)}
     ),
-    "strings-encoding": Pair({"en.lproj/pass.strings": b"\xe4"}, {"en.lproj/pass.strings": "ä".encode()}),
+    "strings-encoding": Pair(
+        {"en.lproj/pass.strings": b"\xe4"}, {"en.lproj/pass.strings": '"points" = "Wärme";'.encode()}
+    ),
+    "strings-syntax": Pair({"en.lproj/pass.strings": b'"points" = "Points"'}, {"en.lproj/pass.strings": POINTS}),
+    "strings-duplicate": Pair(
+        {"en.lproj/pass.strings": POINTS + b'"points" = "Score";'}, {"en.lproj/pass.strings": POINTS + POINTS}
+    ),
+    "strings-keys": Pair({"en.lproj/pass.strings": b""}, {"en.lproj/pass.strings": POINTS}),
+    "strings-key-spelling": Pair(
+        {"en.lproj/pass.strings": b'level = "Step";', "de.lproj/pass.strings": REMOVE},
+        {"en.lproj/pass.strings": b'Level = "Step";', "de.lproj/pass.strings": REMOVE},
+    ),
+    "strings-change-message": Pair(
+        {"en.lproj/pass.strings": b'"Now %@" = "Now %@";', "de.lproj/pass.strings": b'"Now %@" = "Neu";'},
+        {"en.lproj/pass.strings": b'"Now %@" = "Now %@";', "de.lproj/pass.strings": b'"Now %@" = "Neu: %@";'},
+    ),
+    "image-languages": Pair(
+        {
+            "logo.png": REMOVE,
+            "en.lproj/logo.png": png_of(160, 50),
+            "en.lproj/logo@2x.png": png_of(320, 100),
+            "de.lproj/logo.png": png_of(160, 50),
+        },
+        {"logo.png": REMOVE, "en.lproj/logo.png": png_of(160, 50), "de.lproj/logo.png": png_of(160, 50)},
+    ),
     "reserved-name": Pair({"signature": b""}),
     "file-name": Pair({"my logo.png": b""}),
     "stray-file": Pair({".DS_Store": b""}),

@@ -15,6 +15,7 @@ from livepass.emulators.authority import Authority
 from livepass.pkpass import RULES, Signer, StaticFiles, lint, lint_bytes
 from livepass.pkpass.fields import TOP_LEVEL
 from livepass.pkpass.personalization import PERSONALIZATION_KEYS
+from livepass.pkpass.strings import strings_bytes
 from livepass.pkpass.upcoming import ENTRY_KEYS
 from pkpass.lint_pairs import COMPRESSED, NFC, QR, REMOVE, UNCOMPRESSED, b64, png_of, spoiled
 
@@ -280,6 +281,42 @@ FILE_CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("image-shadowed", "warning", "en.lproj/logo.png", {"en.lproj/logo.png": png_of(1, 1)}),
     ("strings-encoding", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": b"\xe4"}),
     ("strings-encoding", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": b"\xff\xfe\x00"}),
+    *(
+        ("strings-syntax", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": data})
+        for data in (b'"points" = "Points"', b"a;" * 10_001, b'"points" = "\\u00e9";', b"<plist/>")
+    ),
+    (
+        "strings-duplicate",
+        "warning",
+        "en.lproj/pass.strings",
+        {"en.lproj/pass.strings": b'"points" = "Points"; "points" = "Score";'},
+    ),
+    ("strings-keys", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": b""}),
+    ("strings-keys", "warning", "de.lproj/pass.strings", {"en.lproj/pass.strings": b"points; more;"}),
+    *(
+        (
+            "strings-key-spelling",
+            "warning",
+            "en.lproj/pass.strings",
+            {"en.lproj/pass.strings": strings_bytes({key: "x"}), "de.lproj/pass.strings": REMOVE},
+        )
+        for key in ("level", " Level", "MEMBERSHIP of  Sample Club", "Now %@\n", "near the club")
+    ),
+    (
+        "strings-change-message",
+        "warning",
+        "de.lproj/pass.strings",
+        {"en.lproj/pass.strings": b'"Now %@" = "Now %@";', "de.lproj/pass.strings": b'"Now %@" = "Neu";'},
+    ),
+    (
+        "image-languages",
+        "warning",
+        "de.lproj",
+        {
+            "logo.png": REMOVE,
+            **dict.fromkeys(["en.lproj/logo.png", "en.lproj/logo@2x.png", "de.lproj/logo.png"], png_of(1, 1)),
+        },
+    ),
     ("reserved-name", "fatal", "pass.json", {"pass.json": b"{}"}),
     ("reserved-name", "fatal", "Manifest.json", {"Manifest.json": b"{}"}),
     ("reserved-name", "fatal", "signature", {"signature": b""}),
@@ -346,6 +383,57 @@ def test_one_file_wrong_is_one_problem(
         else:
             files[name] = data
     assert shown(lint(document, files)) == [(rule, severity, where)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # another pass of the template may use it
+        {
+            name: strings_bytes({"bronze": "B", "silver": "S"})
+            for name in ("en.lproj/pass.strings", "de.lproj/pass.strings")
+        },
+        # both spellings are wanted
+        {"en.lproj/pass.strings": b"Level; level;", "de.lproj/pass.strings": b"Level; level;"},
+        # the same text twice leaves nothing to doubt
+        {"en.lproj/pass.strings": b"points; points;"},
+        # the message lost nothing that it had
+        {"en.lproj/pass.strings": b"Gold = Or;", "de.lproj/pass.strings": b"Gold = Gold;"},
+        # an image for one language alone
+        {"logo.png": REMOVE, "en.lproj/logo.png": png_of(1, 1)},
+    ],
+)
+def test_these_files_are_fine_too(document: dict[str, Any], files: dict[str, bytes], changes: dict[str, Any]) -> None:
+    changed = {name: data for name, data in {**files, **changes}.items() if data is not REMOVE}
+    assert lint(document, changed) == []
+
+
+def test_a_text_that_stands_there_in_both_spellings_is_no_slip(
+    document: dict[str, Any], files: dict[str, bytes]
+) -> None:
+    for key in ("Gold", "GOLD"):
+        files["en.lproj/pass.strings"] = files["de.lproj/pass.strings"] = strings_bytes({key: "x"})
+        assert lint({**document, "logoText": "GOLD"}, files) == []
+
+
+def test_a_message_that_never_had_its_value_is_told_of_once(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    files["en.lproj/pass.strings"] = files["de.lproj/pass.strings"] = strings_bytes({"Changed": "x"})
+    found = lint(spoiled(document, {"/storeCard/primaryFields/0/changeMessage": "Changed"}), files)
+    assert [each.rule for each in found] == ["change-message"]
+
+
+def test_what_strings_lack_is_told_by_place_and_name(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    files["en.lproj/pass.strings"] = b'points;\n  "more";' + b"".join(b"k%d;" % number for number in range(9))
+    (found,) = lint(document, files)
+    assert "lacks 'more', 'k0', 'k1', 'k2', 'k3' and 5 more" in found.message
+    files["en.lproj/pass.strings"] = b'points = a;\n "points" b;'
+    (found,) = lint(document, files)
+    assert "en.lproj/pass.strings: line 2, column 11: ; is missing" in found.message
+    files["en.lproj/pass.strings"] = b'points = a;\n "points" = b;'
+    (found,) = lint(document, files)
+    assert "line 2, column 2: 'points' says otherwise in line 1" in found.message
+    files["en.lproj/pass.strings"] *= 99
+    assert len(lint(document, files)) == 1, "one says enough"
 
 
 CERTIFICATE_CASES = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from livepass.pkpass import (
     Verified,
     lint,
     read,
+    several,
     verify,
 )
 
@@ -67,6 +69,16 @@ def verified(path: str, ca: Path | None) -> Verified:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="signature") from error
 
 
+def verified_each(path: str, ca: Path | None) -> dict[str, Verified]:
+    """The passes of a .pkpasses by their names in it, if a phone would believe every one."""
+    try:
+        return several.verify_all(read_bytes(path), roots=_roots(ca) if ca else None)
+    except InvalidPackage as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="package") from error
+    except InvalidSignature as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="signature") from error
+
+
 def verified_json(path: str, found: Verified) -> dict[str, Any]:
     """What was verified, for ``--json``."""
     certificate = found.certificate
@@ -100,8 +112,13 @@ def versions(text: str | None) -> tuple[int, ...] | None:
 
 
 def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = None) -> list[Problem]:
-    """The problems of a package, or of a template folder filled with ``data`` and samples."""
+    """The problems of a package, of each package of a bundle, or of a template folder filled with ``data`` and samples.
+
+    In a bundle the name of the package stands before each pointer: ``1001.pkpass:/storeCard``.
+    """
     if not Path(path).is_dir():
+        if path.endswith(several.ENDING):
+            return _lint_each(path, ios)
         opened = package(path)
         return lint(opened.document, opened.static_files(), ios=ios)
     try:
@@ -109,6 +126,17 @@ def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = Non
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
     return [*_lint_template(template, data, ios), *template.grants_needed]
+
+
+def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
+    found = []
+    try:
+        for name, opened in several.opened(read_bytes(path)):
+            problems = lint(opened.document, opened.static_files(), ios=ios)
+            found += [replace(each, pointer=f"{name}:{each.pointer}") for each in problems]
+    except InvalidPackage as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="package") from error
+    return found
 
 
 def _lint_template(template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None) -> list[Problem]:

@@ -12,6 +12,7 @@ import click
 
 from livepass.cli import names
 from livepass.cli.batch import batch
+from livepass.cli.bundling import bundle, verify_each
 from livepass.cli.events import EVENTS, changed_fields
 from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.names import PassName, Push, pass_argument, push_option
@@ -314,15 +315,20 @@ def build(session: Session, name: PassName, output: str) -> None:
 
 
 @pass_.command("verify")
-@click.argument("file", metavar="FILE.pkpass")
+@click.argument("file", metavar="FILE.pkpass|FILE.pkpasses")
 @click.pass_obj
 def verify_(session: Session, file: str) -> None:
     """Would a phone believe this file? Hashes, signature, chain and identity; needs no service.
 
-    Real phones follow the chain to Apple's root; --ca FILE follows it to the roots in that file.
+    Real phones follow the chain to Apple's root; --ca FILE follows it to the roots in that file. Of a .pkpasses every
+    pass is looked at.
     """
     from livepass.cli import checking
+    from livepass.pkpass import several
 
+    if file.endswith(several.ENDING):
+        verify_each(session, file)
+        return
     found = checking.verified(file, session.ca)
     facts = checking.verified_json(file, found)
 
@@ -340,7 +346,7 @@ def verify_(session: Session, file: str) -> None:
 
 
 @pass_.command("lint")
-@click.argument("path", metavar="FILE.pkpass|TEMPLATE_DIR")
+@click.argument("path", metavar="FILE.pkpass|FILE.pkpasses|TEMPLATE_DIR")
 @click.argument("data", nargs=-1, metavar="[key=value …]")
 @click.option("--ios", metavar="18,26,27", help="Only what concerns one of these, and what one of them is too old for.")
 @click.pass_obj
@@ -434,3 +440,4 @@ def push_(session: Session, target: str, yes: bool) -> None:
 
 
 pass_.add_command(batch)
+pass_.add_command(bundle)

@@ -12,6 +12,7 @@ from livepass.pkpass.lint import (
     identity,
     keys,
     layouts,
+    localisation,
     look,
     newer,
     package_files,
@@ -57,6 +58,7 @@ def lint(
         *layouts.check(document, static),
         *package_files.check(static),
         *personalization.check(document, static),
+        *localisation.check(document, static),
     ]
     if ios is not None:
         found.extend(newer.check(document, ios))

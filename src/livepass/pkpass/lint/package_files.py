@@ -29,8 +29,6 @@ def check(files: Mapping[str, bytes]) -> Problems:
             yield from _image(name, files[name])
             if base != name and base in files:
                 yield problem("image-shadowed", name, f"{base} at the top level hides {name}", "keep one of the two")
-        elif base in LOCALIZED_TEXTS:
-            yield from _strings(name, files[name])
         elif base in OTHER_FILES:
             yield from _json(name, files[name])
 
@@ -80,16 +78,6 @@ def _image(name: str, data: bytes) -> Problems:
         )
     elif max(sides) > _LONGEST_SIDE:
         yield problem("image-size", name, f"{name} is {sides[0]} by {sides[1]} pixels", "scale it to what Wallet shows")
-
-
-def _strings(name: str, data: bytes) -> Problems:
-    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        data.decode("utf-16" if marked else "utf-8")
-    except UnicodeDecodeError:
-        yield problem(
-            "strings-encoding", name, f"{name} is neither UTF-16 with its mark nor UTF-8", "save it as UTF-16 or UTF-8"
-        )
 
 
 def _json(name: str, data: bytes) -> Problems:

@@ -62,6 +62,7 @@ _PASS = "Apple, Wallet Passes: Pass"
 _FIELD = "Apple, Wallet Passes: PassFieldContent"
 _BARCODE = "Apple, Wallet Passes: Pass.Barcodes"
 _BUILD = "Apple, Wallet Passes: Building a Pass"
+_SOURCE = "Apple, Wallet Passes: Creating the Source for a Pass"
 _SERVICE = "Apple, Wallet Passes: Adding a Web Service to Update Passes"
 _PHONE = "observed on phones"
 _OURS = "ours"
@@ -181,6 +182,12 @@ RULES: Final[Mapping[str, Rule]] = {
     "file-name": Rule("fatal", "file names are plain, localised ones one level deep in xx.lproj", _BUILD),
     "stray-file": Rule("warning", "nothing is there that desktops leave behind", _BUILD),
     "unknown-file": Rule("warning", "files are ones that Wallet knows", _BUILD),
+    "strings-syntax": Rule("warning", 'pass.strings is lines of "key" = "value";', _SOURCE),
+    "strings-duplicate": Rule("warning", "no key has two texts in one pass.strings", _OURS),
+    "strings-keys": Rule("warning", "all languages have the same keys", _BUILD),
+    "strings-key-spelling": Rule("warning", "a key is spelled exactly as the text in pass.json", _SOURCE),
+    "strings-change-message": Rule("warning", "the translation of a changeMessage keeps its %@", _FIELD),
+    "image-languages": Rule("warning", "a localised image has the same sizes in every language", _SOURCE),
 }
 
 
