@@ -66,11 +66,41 @@ def _style(typed: str) -> str:
 
 
 @template.command("import")
-@click.argument("folder")
-@click.option("--name", help="Its name; the folder's own by default.")
+@click.argument("source")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--name", help="The template's name; the folder's own by default.")
+@click.option(
+    "--variables", "every_field", is_flag=True, help="Each field's value becomes a variable, named by its key."
+)
+@click.option(
+    "--variable",
+    "wishes",
+    multiple=True,
+    metavar="POINTER=NAME[:TYPE]",
+    help="This value becomes a variable, as in /barcodes/0/message=code:string. May be given often.",
+)
 @click.pass_obj
-def import_(session: Session, folder: str, name: str | None) -> None:
-    """Take in a folder. Importing it again makes a new revision, which the template's passes follow."""
+def import_(
+    session: Session, source: str, folder: Path | None, name: str | None, every_field: bool, wishes: tuple[str, ...]
+) -> None:
+    """Take in a template's folder; or make one of what others left.
+
+    A template's folder goes into the service. Importing it again makes a new revision, which its passes follow.
+
+    A .pkpass, a .pkpasstemplate of Apple's designer, or a folder NAME.pass as generators on Node read it is written to
+    FOLDER as a template, with a report of what was repaired and left out. It needs no service and overwrites nothing.
+    """
+    from livepass.cli import taking
+
+    if folder or every_field or wishes or taking.is_foreign(source):
+        if name:
+            raise usage("--name is for a template's folder", "name the FOLDER to write instead")
+        taking.over(session, source, folder, taking.wishes(wishes), every_field=every_field)
+    else:
+        _publish(session, source, name)
+
+
+def _publish(session: Session, folder: str, name: str | None) -> None:
     from livepass.pkpass import Template, TemplateError
 
     try:
