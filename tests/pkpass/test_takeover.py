@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livepass.pkpass import Signer, StaticFiles, Template, TemplateError, VariableType, build, canonical
@@ -91,6 +91,7 @@ DESIGN = {
 @pytest.mark.parametrize("form", ["folder", "zip", "zip of the folder"])
 def test_a_template_of_apples_designer_is_repaired(tmp_path, form):
     files = {"pass.json": json.dumps(DESIGN).encode(), "tooling.json": b"{}", "icon.png": b"-", "mood.board": b"?"}
+    files["Signer.P12"] = b"-"
     path = tmp_path / "Club.pkpasstemplate"
     if form == "folder":
         folder(path, files)
@@ -107,7 +108,9 @@ def test_a_template_of_apples_designer_is_repaired(tmp_path, form):
         "posterMagic": {"depth": [1, {"x": 1.5}]},
     }
     assert Note(Act.REPAIRED, "pass.json", "4 '_id' keys of Apple's designer removed") in taken.notes
-    assert noted(taken.notes, Act.LEFT_OUT) == {"tooling.json"} and noted(taken.notes, Act.KEPT) == {"mood.board"}
+    assert noted(taken.notes, Act.LEFT_OUT) == {"tooling.json", "Signer.P12"} and noted(taken.notes, Act.KEPT) == {
+        "mood.board"
+    }
 
 
 def test_elsewhere_these_keys_and_files_are_somebodys_own():
@@ -150,6 +153,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True, max_examples=200)
 @given(values)
 def test_whatever_stands_in_it_is_said_again(value):
     document = {
@@ -337,7 +341,7 @@ REFUSED: list[tuple[str, Callable[[Path], Path], str]] = [
     ("link in a zip", link_in_zip, "is a link or a device"),
     ("traversal", lambda at: file(at, "a.pkpass", zipped({"pass.json": b"{}", "../x.png": b"-"})), "points outside"),
     ("absolute", lambda at: file(at, "a.pkpass", zipped({"pass.json": b"{}", "/x.png": b"-"})), "points outside"),
-    ("too large", big, "at most|bytes"),
+    ("too large", big, "shrink its images"),
     ("too large a folder", big_folder, "holds 2 files of"),
     ("bomb", lambda at: file(at, "a.pkpass", zipped({"pass.json": b" " * (9 << 20)})), "inflates beyond"),
     ("pipe", pipe, "is a device"),
@@ -354,7 +358,7 @@ REFUSED: list[tuple[str, Callable[[Path], Path], str]] = [
 @pytest.mark.parametrize(("make", "said"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_what_is_hostile_or_no_pass_is_refused(make, said, tmp_path):
     error = refused(make, tmp_path)
-    assert any(part in f"{error.reason} {error.hint}" for part in said.split("|"))
+    assert said in f"{error.reason} {error.hint}"
 
 
 def test_what_lies_on_top_of_a_zip_of_a_folder_is_named(tmp_path):
