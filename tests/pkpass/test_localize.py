@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from livepass.emulators.iphone.package import Package
-from livepass.pkpass.localize import folder_for, image_for, languages, localized, texts
+from livepass.pkpass.localize import folder_for, image_for, is_text, languages, localized, texts
 from livepass.pkpass.strings import StringsProblem, strings_bytes
 
 DOCUMENT: dict[str, Any] = {
@@ -115,3 +115,35 @@ def test_which_image_a_language_shows() -> None:
 def test_texts_that_cannot_be_read_are_not_guessed_at() -> None:
     with pytest.raises(StringsProblem, match="line 1, column 4"):
         localized(DOCUMENT, {"de.lproj/pass.strings": b'"a"'}, "de")
+
+
+def test_the_quick_search_for_texts_finds_what_the_rule_says() -> None:
+    """Every place that a text may stand at, and some where none is looked up."""
+    field = {
+        "key": "a",
+        "label": "L",
+        "value": "V",
+        "changeMessage": "M",
+        "row": "x",
+        "semantics": {"seats": [{"n/o": "S"}]},
+    }
+    document: dict[str, object] = {
+        "description": "D", "logoText": "T", "organizationName": "O", "serialNumber": "1", "relevantText": "no",
+        "locations": [{"relevantText": "near", "name": "no"}, "no"], "beacons": [{"relevantText": "here"}],
+        "semantics": {"venue": {"name": ["one", 2]}}, "userInfo": {"label": "no"},
+        "storeCard": {"primaryFields": [field, 7], "others": [field]}, "generic": "no",
+        "coupon": {"backFields": [field]},
+    }  # fmt: skip
+    found: list[tuple[str, str]] = []
+
+    def walk(value: object, path: tuple[str | int, ...]) -> None:
+        for step, each in (
+            value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+        ):
+            walk(each, (*path, step))
+        if isinstance(value, str) and is_text(path):
+            found.append(("".join(f"/{str(step).replace('/', '~1')}" for step in path), value))
+
+    walk(document, ())
+    assert sorted(texts(document)) == sorted(found)
+    assert len(found) == 14

@@ -71,18 +71,42 @@ def image_for(files: Mapping[str, bytes], name: str, language: str) -> str | Non
 
 
 def texts(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Every text that is looked up, with its JSON pointer, in document order."""
-    found: list[tuple[str, str]] = []
+    """Every text that is looked up, with its JSON pointer: the same as ``is_text`` says, found in much less time."""
+    for key in TOP_TEXTS:
+        yield from _text(f"/{key}", document.get(key))
+    for key in RELEVANCE:
+        for pointer, place in _objects(f"/{key}", document.get(key)):
+            yield from _text(f"{pointer}/{RELEVANT_TEXT}", place.get(RELEVANT_TEXT))
+    yield from _below(f"/{SEMANTICS}", document.get(SEMANTICS))
+    for style in STYLES:
+        groups = document.get(style)
+        for group in FIELD_GROUPS if isinstance(groups, Mapping) else ():
+            for pointer, field in _objects(f"/{style}/{group}", groups.get(group)):
+                for key in FIELD_TEXTS:
+                    yield from _text(f"{pointer}/{key}", field.get(key))
+                yield from _below(f"{pointer}/{SEMANTICS}", field.get(SEMANTICS))
 
-    def note(path: Path, text: str) -> str:
-        pointer = ""
-        for step in path:
-            pointer = down(pointer, step)
-        found.append((pointer, text))
-        return text
 
-    _walk(document, (), note)
-    yield from found
+def _text(pointer: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield pointer, value
+
+
+def _objects(pointer: str, value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
+    for index, each in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(each, Mapping):
+            yield f"{pointer}/{index}", each
+
+
+def _below(pointer: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _below(down(pointer, key), each)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _below(down(pointer, index), each)
 
 
 def is_text(path: Path) -> bool:
