@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lint_page import PAGE, page
 from livepass.pkpass import RULES, Problem, Signer, canonical, grants_needed, lint, lint_bytes
 from pkpass.lint_pairs import PAIRS, applied
 
@@ -60,3 +61,7 @@ def test_what_concerns_no_asked_ios_is_left_out(judge: Any, rule: str, version: 
     (all_,) = judge(rule, PAIRS[rule].broken, PAIRS[rule].ios)
     found = [each.rule for each in judge(rule, PAIRS[rule].broken, (version,)) if each.rule == rule]
     assert found == ([rule] if version in all_.ios else [])
+
+
+def test_the_page_of_rules_is_the_table() -> None:
+    assert PAGE.read_text("utf-8") == page(), "python tests/lint_page.py"
