@@ -25,6 +25,7 @@ from livepass.pkpass import (
     Verified,
     lint,
     read,
+    shared_messages,
     verify,
 )
 
@@ -108,7 +109,7 @@ def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = Non
         template = Template.from_folder(path)
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
-    return [*_lint_template(template, data, ios), *template.grants_needed]
+    return [*_lint_template(template, data, ios), *template.grants_needed, *shared_messages(template.document)]
 
 
 def _lint_template(template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None) -> list[Problem]:
