@@ -192,6 +192,14 @@ def test_lint_tries_a_variable_as_what_its_place_wants(livepass, tmp_path):
     assert problem["rule"] == "field-date"
 
 
+def test_lint_of_a_template_advises_one_message_for_a_change(livepass, tmp_path):
+    fields = [{"key": key, "value": f"${{points}}{key}", "changeMessage": "Now %@"} for key in "ab"]
+    silent = {"key": "c", "value": "${points}"}
+    new_template(tmp_path, generic={"primaryFields": fields[:1], "backFields": [*fields[1:], silent]})
+    (problem,) = livepass("pass", "lint", "card", "--json").json["problems"]
+    assert (problem["rule"], problem["pointer"]) == ("change-message-shared", "/generic/backFields/0/changeMessage")
+
+
 @pytest.mark.parametrize("words", [(), ("--template",)])
 def test_the_schema_is_json_in_both_forms(livepass, words):
     said, machine = livepass("pass", "schema", *words).out, livepass("pass", "schema", *words, "--json").json

@@ -106,6 +106,14 @@ class Pair:
     ios: tuple[int, ...] | None = None
 
 
+def _told(first: str, second: str) -> dict[str, Any]:
+    """A field in front and one at the back that tell of a variable each."""
+    return {
+        f"/storeCard/{group}/0": {"key": group, "value": f"${{{name}}}", "changeMessage": "Now %@"}
+        for group, name in (("headerFields", first), ("backFields", second))
+    }
+
+
 _FIRST = "/storeCard/headerFields/0"
 PAIRS: Mapping[str, Pair] = {
     # The two of the text itself: "" is the whole pass.json.
@@ -160,6 +168,7 @@ PAIRS: Mapping[str, Pair] = {
         {f"{_FIRST}/attributedValue": "<b>x</b>"}, {f"{_FIRST}/attributedValue": "<a href='https://example.com'>x</a>"}
     ),
     "change-message": Pair({f"{_FIRST}/changeMessage": "Changed"}, {f"{_FIRST}/changeMessage": "Now %@"}),
+    "change-message-shared": Pair(_told("points", "points"), _told("points", "level")),
     "color": Pair({"/labelColor": "red"}, {"/labelColor": "rgb(255, 0, 0)"}),
     "color-hex": Pair({"/labelColor": "#ff0000"}, {"/labelColor": "rgb(255, 0, 0)"}),
     "barcode-key": Pair({"/barcode/messageEncoding": REMOVE}),

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from livepass.pkpass import RULES, Problem, Signer, canonical, grants_needed, lint, lint_bytes
+from lint_page import PAGE, page
+from livepass.pkpass import RULES, Problem, Signer, canonical, grants_needed, lint, lint_bytes, shared_messages
 from pkpass.lint_pairs import PAIRS, applied
 
+OF_TEMPLATES = {"nfc-grant", "change-message-shared"}
 BY_CERTIFICATE = {"certificate-pass-type", "certificate-team", "certificate-nfc"}
 
 
@@ -23,6 +25,8 @@ def judge(document: dict[str, Any], files: dict[str, bytes], signer: Signer) -> 
         changed, beside = applied(document, files, changes)
         if rule == "nfc-grant":
             return [*lint(changed, beside), *grants_needed(changed)]
+        if rule == "change-message-shared":
+            return [*lint(changed, beside), *shared_messages(changed)]
         if not changes and rule not in BY_CERTIFICATE:
             return lint_bytes(canonical(changed), beside, ios=ios)
         return lint(changed, beside, signer.facts if rule in BY_CERTIFICATE else None, ios)
@@ -52,11 +56,13 @@ def test_a_problem_tells_its_effect_and_its_ios(judge: Any, rule: str) -> None:
     assert found.message and found.remedy
 
 
-@pytest.mark.parametrize(
-    "rule", sorted(RULES.keys() - BY_CERTIFICATE - {"nfc-grant", "json-invalid", "json-duplicate-key"})
-)
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - BY_CERTIFICATE - OF_TEMPLATES))
 @pytest.mark.parametrize("version", [18, 26, 27])
 def test_what_concerns_no_asked_ios_is_left_out(judge: Any, rule: str, version: int) -> None:
     (all_,) = judge(rule, PAIRS[rule].broken, PAIRS[rule].ios)
     found = [each.rule for each in judge(rule, PAIRS[rule].broken, (version,)) if each.rule == rule]
     assert found == ([rule] if version in all_.ios else [])
+
+
+def test_the_page_of_rules_is_the_table() -> None:
+    assert PAGE.read_text("utf-8") == page(), "python tests/lint_page.py"

@@ -76,7 +76,12 @@ def test_what_is_incomplete_does_not_fit(document: dict[str, Any], more: dict[st
 
 def test_unknown_keys_are_allowed_anywhere(document: dict[str, Any]) -> None:
     entry = {**ENTRY, "new": 1}
-    more = {"new": 1, "nfc": {**NFC, "new": 1}, "semantics": {"new": 1}, "upcomingPassInformation": [entry]}
+    more = {
+        "new": 1,
+        "nfc": {**NFC, "new": 1},
+        "semantics": {"new": 1, "duration": 90.5},
+        "upcomingPassInformation": [entry],
+    }
     document["storeCard"]["headerFields"][0]["new"] = {"any": "thing"}
     assert faults(OF_PASS, {**document, **more}) == []
 

@@ -27,6 +27,7 @@ from livepass.pkpass import (
     lint,
     read,
     several,
+    shared_messages,
     verify,
 )
 
@@ -125,7 +126,7 @@ def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = Non
         template = Template.from_folder(path)
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
-    return [*_lint_template(template, data, ios), *template.grants_needed]
+    return [*_lint_template(template, data, ios), *template.grants_needed, *shared_messages(template.document)]
 
 
 def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:

@@ -25,7 +25,7 @@ from livepass.pkpass.errors import (
     TemplateError,
 )
 from livepass.pkpass.limits import Limits
-from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint_bytes
+from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint_bytes, shared_messages
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.reader import Package, read
 from livepass.pkpass.schema import document_schema
@@ -72,6 +72,7 @@ __all__ = [
     "manifest",
     "merge_patch",
     "read",
+    "shared_messages",
     "verify",
     "verify_signature",
 ]

@@ -24,10 +24,11 @@ from livepass.pkpass.lint import (
     web_service,
 )
 from livepass.pkpass.lint.grants import grants_needed
+from livepass.pkpass.lint.messages import shared_messages
 from livepass.pkpass.lint.problem import RULES, Problem, Rule, problem
 from livepass.pkpass.strict_json import JsonProblem, parse_object
 
-__all__ = ["RULES", "Problem", "Rule", "grants_needed", "lint", "lint_bytes"]
+__all__ = ["RULES", "Problem", "Rule", "grants_needed", "lint", "lint_bytes", "shared_messages"]
 
 
 def lint(

@@ -126,6 +126,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "field-detectors": Rule("warning", "data detectors are of the list, and in back fields", _FIELD),
     "field-attributed": Rule("warning", "attributedValue holds no markup but <a href>", _FIELD),
     "change-message": Rule("warning", "changeMessage holds %@, or the phone shows no message", _FIELD),
+    "change-message-shared": Rule(
+        "warning", "no variable of a template changes two fields with a changeMessage", _FIELD_REPORTS
+    ),
     # looks
     "color": Rule("fatal", "colours are rgb(r, g, b), each 0 to 255", _PASS),
     "color-hex": Rule(
