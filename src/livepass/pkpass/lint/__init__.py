@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from livepass.pkpass.bundle import StaticFiles
 from livepass.pkpass.certificate import CertificateFacts
@@ -10,6 +11,7 @@ from livepass.pkpass.lint import (
     barcodes,
     extras,
     identity,
+    images,
     keys,
     localisation,
     look,
@@ -35,7 +37,7 @@ def lint(
     With ``certificate``, also whether it may sign this pass. Fatal problems come first; otherwise in reading order.
     Never raises for anything that JSON can say.
     """
-    static = files.files if isinstance(files, StaticFiles) else files
+    static = _looked_at(files)
     found = [
         *keys.check(document),
         *identity.check(document, certificate),
@@ -45,10 +47,36 @@ def lint(
         *barcodes.check(document),
         *relevance.check(document),
         *extras.check(document),
-        *package_files.check(static),
-        *localisation.check(document, static),
+        *static.problems,
+        *images.check(document, static.sides),
+        *localisation.check(document, static.languages),
     ]
     return sorted(found, key=lambda each: each.severity != "fatal")
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What files say by themselves, whatever pass.json stands beside them."""
+
+    problems: tuple[Problem, ...]
+    sides: images.Sides
+    languages: Mapping[str, localisation.Language]
+
+    @classmethod
+    def at(cls, files: Mapping[str, bytes]) -> _Looked:
+        sides, of_images = images.sides(files)
+        languages, of_languages = localisation.languages(files)
+        return cls((*package_files.check(files), *of_images, *of_languages), sides, languages)
+
+
+def _looked_at(files: Mapping[str, bytes] | StaticFiles) -> _Looked:
+    """Once for the files of a template, not again for each of its passes."""
+    if not isinstance(files, StaticFiles):
+        return _Looked.at(files)
+    known = files.memo.get("lint")
+    if not isinstance(known, _Looked):
+        known = files.memo["lint"] = _Looked.at(files.files)
+    return known
 
 
 def lint_bytes(

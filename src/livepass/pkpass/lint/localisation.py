@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from livepass.pkpass.fields import IMAGES, SCALES
-from livepass.pkpass.lint.problem import Problems, problem
+from livepass.pkpass.lint.problem import Problem, Problems, problem
 from livepass.pkpass.localize import FOLDER, STRINGS, texts
 from livepass.pkpass.strings import Pair, StringsProblem, read_pairs
 
@@ -14,9 +15,26 @@ _SHOWN = 5  # names of a list that a message holds
 _SHOWN_LENGTH = 60  # characters of a name
 
 
-def check(document: Mapping[str, object], files: Mapping[str, bytes]) -> Problems:
-    """Every ``xx.lproj`` of the pass."""
-    read: dict[str, dict[str, str]] = {}
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The texts of one pass.strings, and its keys by how they read aloud: without case and spacing."""
+
+    texts: Mapping[str, str]
+    loosely: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> Language:
+        texts = {pair.key: pair.value for pair in pairs}
+        loosely: dict[str, list[str]] = defaultdict(list)
+        for key in texts:
+            loosely[_loosely(key)].append(key)
+        return cls(texts, dict(loosely))
+
+
+def languages(files: Mapping[str, bytes]) -> tuple[dict[str, Language], Problems]:
+    """Every pass.strings that can be read, by its name, and what files say against each other."""
+    found: dict[str, Language] = {}
+    problems: list[Problem] = []
     for name in sorted(files):
         if not _is_localised(name, STRINGS):
             continue
@@ -24,13 +42,40 @@ def check(document: Mapping[str, object], files: Mapping[str, bytes]) -> Problem
             pairs = read_pairs(files[name])
         except StringsProblem as fault:
             rule = "strings-encoding" if fault.kind == "encoding" else "strings-syntax"
-            yield problem(rule, name, f"{name}: {fault}", fault.hint)
+            problems.append(problem(rule, name, f"{name}: {fault}", fault.hint))
             continue
-        yield from _twice(name, pairs)
-        read[name] = {pair.key: pair.value for pair in pairs}
-    yield from _missing(read)
-    yield from _against(document, read)
-    yield from _resolutions(files)
+        problems += _twice(name, pairs)
+        found[name] = Language.of(pairs)
+    problems += _missing({name: language.texts for name, language in found.items()})
+    problems += _resolutions(files)
+    return found, iter(problems)
+
+
+def check(document: Mapping[str, object], found: Mapping[str, Language]) -> Problems:
+    """Translations against the texts they are for.
+
+    That nothing uses a key is not certain from one pass: the next one of the same template may. That its twin in
+    another spelling stands in this pass is.
+    """
+    placed = dict.fromkeys(text for _, text in texts(document))
+    messages = {text for pointer, text in texts(document) if pointer.endswith("/changeMessage") and "%@" in text}
+    for name, language in found.items():
+        for text in placed:
+            for key in language.loosely.get(_loosely(text), ()):
+                if key not in placed and text not in language.texts:
+                    yield problem(
+                        "strings-key-spelling",
+                        name,
+                        f"{name}: nothing is called {_cut(key)} in pass.json, but {_cut(text)} is",
+                        "write the key exactly as the text stands in pass.json",
+                    )
+            if text in messages and "%@" not in (value := language.texts.get(text, text)):
+                yield problem(
+                    "strings-change-message",
+                    name,
+                    f"{name}: the change message {_cut(text)} has no %@ in {_cut(value)}",
+                    "put %@ where the new value belongs; without it the phone shows no message",
+                )
 
 
 def _is_localised(name: str, base: str) -> bool:
@@ -62,35 +107,6 @@ def _missing(read: Mapping[str, Mapping[str, str]]) -> Problems:
                 f"{name} lacks {_listed(lacking)}, which other languages have",
                 "give every language the same keys; what is missing is shown as it stands in pass.json",
             )
-
-
-def _against(document: Mapping[str, object], read: Mapping[str, Mapping[str, str]]) -> Problems:
-    """Translations against the texts they are for.
-
-    That nothing uses a key is not certain from one pass: the next one of the same template may. That its twin in
-    another spelling stands in this pass is.
-    """
-    placed = list(texts(document))
-    exact = {text for _, text in placed}
-    alike = {_loosely(text): text for text in sorted(exact)}
-    messages = {text for pointer, text in placed if pointer.endswith("/changeMessage") and "%@" in text}
-    for name, own in read.items():
-        for key, value in own.items():
-            near = alike.get(_loosely(key))
-            if near is not None and key not in exact and near not in own:
-                yield problem(
-                    "strings-key-spelling",
-                    name,
-                    f"{name}: nothing is called {_cut(key)} in pass.json, but {_cut(near)} is",
-                    "write the key exactly as the text stands in pass.json",
-                )
-            if key in messages and "%@" not in value:
-                yield problem(
-                    "strings-change-message",
-                    name,
-                    f"{name}: the change message {_cut(key)} has no %@ in {_cut(value)}",
-                    "put %@ where the new value belongs; without it the phone shows no message",
-                )
 
 
 def _resolutions(files: Mapping[str, bytes]) -> Problems:
