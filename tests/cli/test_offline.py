@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 
 import pytest
 
 from livepass.cli import names
 from livepass.cli.apns import WHAT_NEXT
+from livepass.cli.drawing import png
 from livepass.cli.faults import Fault
 from livepass.core.trip2_push import Next
-from pkpass.lint_pairs import png_of
+from pkpass.conftest import png as png_of
 
 SAID = (
     "[2026-11-23 12:00:00 +0000] Get pass task (pass type pass.x, serial number 7, if-modified-since (null); with "
@@ -204,6 +206,58 @@ def test_lint_of_a_template_advises_one_message_for_a_change(livepass, tmp_path)
 def test_the_schema_is_json_in_both_forms(livepass, words):
     said, machine = livepass("pass", "schema", *words).out, livepass("pass", "schema", *words, "--json").json
     assert json.loads(said) == machine and machine["$schema"].endswith("2020-12/schema")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A template with a large icon, a small logo that was scaled badly, and a strip in German alone."""
+    folder = tmp_path / "card"
+    (folder / "de.lproj").mkdir(parents=True)
+    (folder / "pass.json").write_text("{}")
+    for name, sides in (
+        ("icon@3x", (114, 114)),
+        ("logo@2x", (100, 40)),
+        ("logo", (9, 9)),
+        ("de.lproj/strip@2x", (750, 288)),
+    ):
+        (folder / f"{name}.png").write_bytes(png(*sides, lambda x, y: (200, 10, 10, 255)))
+    return folder
+
+
+def test_images_of_a_template_are_made(livepass, pictures):
+    pytest.importorskip("PIL")
+    before = {path.name: path.read_bytes() for path in pictures.rglob("*.png")}
+    told = livepass("template", "images", "card", "--dry-run")
+    assert "would be made from icon@3x.png" in told.out and len([*pictures.rglob("*.png")]) == len(before)
+    rows = livepass("template", "images", "card", "--json").rows
+    assert [(row["file"], row["done"], row["written"], row["width"]) for row in rows] == [
+        ("icon@3x.png", "kept", False, 114),
+        ("icon@2x.png", "made", True, 76),
+        ("icon.png", "made", True, 38),
+        ("logo@2x.png", "kept", False, 100),
+        ("logo.png", "kept", False, 9),
+        ("de.lproj/strip@2x.png", "kept", False, 750),
+        ("de.lproj/strip.png", "made", True, 375),
+    ]
+    assert all((pictures / row["file"]).stat().st_size == row["bytes"] for row in rows)
+    assert all(path.read_bytes() == before.get(path.name, path.read_bytes()) for path in pictures.rglob("*.png"))
+    assert "image-scale" in livepass("pass", "lint", "card", exit_=1).out
+    assert "made from logo@2x.png" in livepass("template", "images", "card", "--force").out
+    assert "image-scale" not in livepass("pass", "lint", "card", exit_=1).out
+    assert not [*pictures.rglob(".*")], "nothing half written is left"
+
+
+def test_images_without_pillow(livepass, pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    assert "pip install 'livepass[images]'" in livepass("template", "images", "card", exit_=3).err
+    assert len([*pictures.rglob("*.png")]) == 4
+
+
+def test_images_that_cannot_be(livepass, pictures):
+    (pictures / "icon@3x.png").write_bytes(b"GIF89a")
+    ran = livepass("template", "images", "card", "--json", exit_=1)
+    assert "card/icon@3x.png: it is no PNG image" in ran.problem["title"]
+    livepass("template", "images", "nowhere", exit_=1)
 
 
 def test_files_that_are_no_passes(livepass, tmp_path):

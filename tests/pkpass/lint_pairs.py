@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import copy
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pkpass.conftest import png
 
 REMOVE = object()
 P256 = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -22,10 +23,6 @@ COMPRESSED = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def png_of(width: int, height: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", width, height) + bytes(9)
 
 
 NFC = {"message": "42", "encryptionPublicKey": b64(COMPRESSED), "requiresAuthentication": False}
@@ -62,7 +59,7 @@ POSTER_EVENT = {
     "/preferredStyleSchemes": ["posterEventTicket", "eventTicket"],
     "/semantics": EVENT_TAGS,
     "/nfc": NFC,
-    "background.png": png_of(345, 505),
+    "background.png": png(345, 505),
 }
 FLIGHT_TAGS = {
     "airlineCode": "EX",
@@ -93,7 +90,7 @@ SEMANTIC_BOARDING = {
 PERSONALIZATION = (
     b'{"description": "Join", "requiredPersonalizationFields": ["PKPassPersonalizationFieldEmailAddress"]}'
 )
-REWARDS = {"/nfc": NFC, "personalization.json": PERSONALIZATION, "personalizationLogo@2x.png": png_of(300, 100)}
+REWARDS = {"/nfc": NFC, "personalization.json": PERSONALIZATION, "personalizationLogo@2x.png": png(300, 100)}
 CODE39 = {**QR, "format": "PKBarcodeFormatCode39"}
 
 
@@ -231,10 +228,17 @@ PAIRS: Mapping[str, Pair] = {
     ),
     "icon-missing": Pair({"icon.png": REMOVE}),
     "icon-scale": Pair({"icon@2x.png": REMOVE}),
-    "image": Pair({"logo.png": b"GIF89a"}, {"logo.png": png_of(160, 50)}),
-    "image-size": Pair({"logo.png": png_of(4097, 1)}, {"logo.png": png_of(4096, 1)}),
+    "image": Pair({"logo.png": b"GIF89a"}, {"logo.png": png(160, 50)}),
+    "image-size": Pair({"logo.png": png(4097, 1)}, {"logo.png": png(160, 1)}),
+    "image-damaged": Pair({"logo.png": png(160, 50)[:-1]}, {"logo.png": png(160, 50)}),
+    "image-larger": Pair({"logo.png": png(161, 50)}, {"logo.png": png(160, 50)}),
+    "image-cropped": Pair({"strip.png": png(375, 98)}, {"strip.png": png(375, 144)}),
+    "image-scale": Pair(
+        {"logo.png": png(160, 50), "logo@2x.png": png(320, 98)},
+        {"logo.png": png(160, 50), "logo@2x.png": png(320, 100)},
+    ),
     "image-shadowed": Pair(
-        {"en.lproj/logo.png": png_of(160, 50)}, {"logo.png": REMOVE, "en.lproj/logo.png": png_of(160, 50)}
+        {"en.lproj/logo.png": png(160, 50)}, {"logo.png": REMOVE, "en.lproj/logo.png": png(160, 50)}
     ),
     "strings-encoding": Pair(
         {"en.lproj/pass.strings": b"\xe4"}, {"en.lproj/pass.strings": '"points" = "Wärme";'.encode()}
@@ -255,16 +259,16 @@ PAIRS: Mapping[str, Pair] = {
     "image-languages": Pair(
         {
             "logo.png": REMOVE,
-            "en.lproj/logo.png": png_of(160, 50),
-            "en.lproj/logo@2x.png": png_of(320, 100),
-            "de.lproj/logo.png": png_of(160, 50),
+            "en.lproj/logo.png": png(160, 50),
+            "en.lproj/logo@2x.png": png(320, 100),
+            "de.lproj/logo.png": png(160, 50),
         },
-        {"logo.png": REMOVE, "en.lproj/logo.png": png_of(160, 50), "de.lproj/logo.png": png_of(160, 50)},
+        {"logo.png": REMOVE, "en.lproj/logo.png": png(160, 50), "de.lproj/logo.png": png(160, 50)},
     ),
     "reserved-name": Pair({"signature": b""}),
     "file-name": Pair({"my logo.png": b""}),
     "stray-file": Pair({".DS_Store": b""}),
-    "unknown-file": Pair({"Logo.png": png_of(160, 50)}, {"logo.png": png_of(160, 50)}),
+    "unknown-file": Pair({"Logo.png": png(160, 50)}, {"logo.png": png(160, 50)}),
 }
 
 

@@ -36,9 +36,9 @@ from livepass.pkpass.links import STYLE_OF_LINK
 from livepass.pkpass.semantic_tags import ENUMS, LISTS, OBJECTS, TAGS
 from livepass.pkpass.upcoming import DATE_KEYS, ENTRY_GROUPS, ENTRY_KEYS, ENTRY_TYPES, IMAGE_KEYS, IMAGE_URL_KEYS
 from livepass.pkpass.upcoming import IMAGES as ENTRY_IMAGES
-from pkpass.lint_pairs import png_of
+from pkpass.conftest import png
 
-ICONS = {"icon.png": png_of(38, 38), "icon@2x.png": png_of(76, 76)}
+ICONS = {"icon.png": png(38, 38), "icon@2x.png": png(76, 76)}
 STATIC = StaticFiles.prepare(ICONS)
 IDENTITY = ("passTypeIdentifier", "teamIdentifier")
 ABOUT_TYPES = {"value-type", "unknown-key", "semantic-tag", "semantic-type", "semantic-enum", "semantic-amount"}

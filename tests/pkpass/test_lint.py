@@ -17,7 +17,8 @@ from livepass.pkpass.fields import TOP_LEVEL
 from livepass.pkpass.personalization import PERSONALIZATION_KEYS
 from livepass.pkpass.strings import strings_bytes
 from livepass.pkpass.upcoming import ENTRY_KEYS
-from pkpass.lint_pairs import COMPRESSED, NFC, QR, REMOVE, UNCOMPRESSED, b64, png_of, spoiled
+from pkpass.conftest import png
+from pkpass.lint_pairs import COMPRESSED, NFC, QR, REMOVE, UNCOMPRESSED, b64, spoiled
 
 P384 = ec.generate_private_key(ec.SECP384R1()).public_key()
 
@@ -269,16 +270,55 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("featured-action", "warning", "/featuredActions", {"/featuredActions": [{"type": "shop"}] * 3}),
 ]
 
+LOGO = png(160, 50)
+TALLER = LOGO[:33] + png(160, 49)[33:]  # the header of one, the pixels of another
+
 # rule, severity, file name shown, {file: bytes to put there}
 FILE_CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("icon-missing", "fatal", "icon.png", {"icon.png": REMOVE}),
     ("icon-scale", "warning", "icon.png", {"icon@2x.png": REMOVE}),
     ("image", "fatal", "icon.png", {"icon.png": b"\xff\xd8\xff JPEG"}),
     ("image", "fatal", "icon.png", {"icon.png": b"\x89PNG"}),
-    ("image", "fatal", "icon.png", {"icon.png": png_of(0, 5)}),
+    ("image", "fatal", "icon.png", {"icon.png": png(0, 5)}),
     ("image", "warning", "logo.png", {"logo.png": b"GIF89a"}),
-    ("image-size", "warning", "logo.png", {"logo.png": png_of(4097, 1)}),
-    ("image-shadowed", "warning", "en.lproj/logo.png", {"en.lproj/logo.png": png_of(1, 1)}),
+    ("image-size", "warning", "logo.png", {"logo.png": png(4097, 1)}),
+    ("image", "warning", "de.lproj/footer.png", {"de.lproj/footer.png": b"GIF89a"}),
+    *(
+        ("image-damaged", "warning", "logo.png", {"logo.png": data})
+        for data in (LOGO[:-1], LOGO + b" ", LOGO[:40], TALLER)
+    ),
+    ("image-damaged", "warning", "icon.png", {"icon.png": png(38, 38)[:-8] + b"DNEI" + bytes(4)}),
+    *(
+        ("image-larger", "warning", name, {name: png(*sides)})
+        for name, sides in (
+            ("logo.png", (161, 50)),
+            ("footer@2x.png", (573, 30)),
+            ("footer.png", (286, 16)),
+            ("strip@3x.png", (1128, 433)),
+            ("thumbnail.png", (91, 90)),
+            ("en.lproj/background.png", (360, 527)),
+        )
+    ),
+    *(
+        ("image-cropped", "warning", name, {name: png(*sides)})
+        for name, sides in (
+            ("strip.png", (375, 98)),
+            ("strip@2x.png", (750, 270)),
+            ("background.png", (180, 212)),
+            ("artwork.png", (358, 358)),
+        )
+    ),
+    *(
+        ("image-scale", "warning", name, {name: png(*sides), **others})
+        for name, sides, others in (
+            ("icon@2x.png", (74, 74), {}),
+            ("icon@3x.png", (112, 112), {}),
+            ("logo@2x.png", (320, 98), {}),
+            ("de.lproj/footer@3x.png", (300, 44), {"de.lproj/footer@2x.png": png(200, 28)}),
+            ("footer@3x.png", (300, 43), {"footer.png": png(100, 15), "footer@2x.png": png(200, 29)}),
+        )
+    ),
+    ("image-shadowed", "warning", "en.lproj/logo.png", {"en.lproj/logo.png": png(1, 1)}),
     ("strings-encoding", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": b"\xe4"}),
     ("strings-encoding", "warning", "en.lproj/pass.strings", {"en.lproj/pass.strings": b"\xff\xfe\x00"}),
     *(
@@ -314,13 +354,13 @@ FILE_CASES: list[tuple[str, str, str, dict[str, Any]]] = [
         "de.lproj",
         {
             "logo.png": REMOVE,
-            **dict.fromkeys(["en.lproj/logo.png", "en.lproj/logo@2x.png", "de.lproj/logo.png"], png_of(1, 1)),
+            **dict.fromkeys(["en.lproj/logo.png", "en.lproj/logo@2x.png", "de.lproj/logo.png"], png(1, 1)),
         },
     ),
     ("reserved-name", "fatal", "pass.json", {"pass.json": b"{}"}),
     ("reserved-name", "fatal", "Manifest.json", {"Manifest.json": b"{}"}),
     ("reserved-name", "fatal", "signature", {"signature": b""}),
-    ("file-name", "fatal", "images/logo.png", {"images/logo.png": png_of(1, 1), "logo.png": REMOVE}),
+    ("file-name", "fatal", "images/logo.png", {"images/logo.png": png(1, 1), "logo.png": REMOVE}),
     ("file-name", "fatal", "my logo.png", {"my logo.png": b""}),
     ("stray-file", "warning", ".DS_Store", {".DS_Store": b""}),
     ("stray-file", "warning", "__MACOSX/._x", {"__MACOSX/._x": b""}),
@@ -399,8 +439,14 @@ def test_one_file_wrong_is_one_problem(
         {"en.lproj/pass.strings": b"points; points;"},
         # the message lost nothing that it had
         {"en.lproj/pass.strings": b"Gold = Or;", "de.lproj/pass.strings": b"Gold = Gold;"},
+        # one side sticks out by what nobody notices
+        {"background.png": png(340, 506)},
+        # halves of a pixel are rounded
+        {"footer.png": png(100, 15), "footer@2x.png": png(199, 29), "footer@3x.png": png(299, 44)},
+        # what another generation of Wallet shows, is fine
+        {"strip.png": png(375, 123), "strip@2x.png": png(750, 246), "background.png": png(180, 220)},
         # an image for one language alone
-        {"logo.png": REMOVE, "en.lproj/logo.png": png_of(1, 1)},
+        {"logo.png": REMOVE, "en.lproj/logo.png": png(1, 1)},
     ],
 )
 def test_these_files_are_fine_too(document: dict[str, Any], files: dict[str, bytes], changes: dict[str, Any]) -> None:
@@ -434,6 +480,15 @@ def test_what_strings_lack_is_told_by_place_and_name(document: dict[str, Any], f
     assert "line 2, column 2: 'points' says otherwise in line 1" in found.message
     files["en.lproj/pass.strings"] *= 99
     assert len(lint(document, files)) == 1, "one says enough"
+
+
+def test_the_files_of_a_template_are_looked_at_once(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    static = StaticFiles.prepare({**files, "logo.png": b"GIF89a", "de.lproj/pass.strings": b"Level; level"})
+    first = lint(document, static)
+    [looked] = static.memo.values()
+    assert first == lint(document, static) == lint(document, static.files) and len(first) == 2
+    assert [*static.memo.values()] == [looked] and static.memo["lint"] is looked
+    assert static == StaticFiles.prepare(static.files), "what was noted is no part of what they are"
 
 
 CERTIFICATE_CASES = [

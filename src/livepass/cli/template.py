@@ -12,6 +12,7 @@ from livepass.cli.faults import Fault, usage
 from livepass.cli.render import Column, Page, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
+from livepass.cli.template_images import images
 
 
 @noun("template")
@@ -171,6 +172,9 @@ def show(session: Session, name: str) -> None:
         page.table(columns, [{"name": key, "type": kind} for key, kind in variables.items()], "no variables")
 
     session.out.show(row, draw)
+
+
+template.add_command(images)
 
 
 async def _all(session: Session) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from livepass.pkpass.bundle import StaticFiles
 from livepass.pkpass.certificate import CertificateFacts
@@ -10,6 +11,7 @@ from livepass.pkpass.lint import (
     barcodes,
     extras,
     identity,
+    images,
     keys,
     layouts,
     localisation,
@@ -44,7 +46,7 @@ def lint(
 
     Fatal problems come first; otherwise in reading order. Never raises for anything that JSON can say.
     """
-    static = files.files if isinstance(files, StaticFiles) else files
+    static, looked = files.files if isinstance(files, StaticFiles) else files, _looked_at(files)
     found = [
         *keys.check(document),
         *identity.check(document, certificate),
@@ -57,14 +59,40 @@ def lint(
         *semantics.check(document),
         *upcoming.check(document),
         *layouts.check(document, static),
-        *package_files.check(static),
+        *looked.problems,
+        *images.check(document, looked.sides),
         *personalization.check(document, static),
-        *localisation.check(document, static),
+        *localisation.check(document, looked.languages),
     ]
     if ios is not None:
         found.extend(newer.check(document, ios))
         found = [each for each in found if not set(ios).isdisjoint(each.ios)]
     return sorted(found, key=lambda each: each.severity != "fatal")
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What files say by themselves, whatever pass.json stands beside them."""
+
+    problems: tuple[Problem, ...]
+    sides: images.Sides
+    languages: Mapping[str, localisation.Language]
+
+    @classmethod
+    def at(cls, files: Mapping[str, bytes]) -> _Looked:
+        sides, of_images = images.sides(files)
+        languages, of_languages = localisation.languages(files)
+        return cls((*package_files.check(files), *of_images, *of_languages), sides, languages)
+
+
+def _looked_at(files: Mapping[str, bytes] | StaticFiles) -> _Looked:
+    """Once for the files of a template, not again for each of its passes."""
+    if not isinstance(files, StaticFiles):
+        return _Looked.at(files)
+    known = files.memo.get("lint")
+    if not isinstance(known, _Looked):
+        known = files.memo["lint"] = _Looked.at(files.files)
+    return known
 
 
 def lint_bytes(

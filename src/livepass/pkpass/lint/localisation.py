@@ -2,62 +2,80 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from livepass.pkpass.fields import IMAGES, SCALES
-from livepass.pkpass.lint.problem import Problems, problem
+from livepass.pkpass.lint.problem import Problem, Problems, problem
 from livepass.pkpass.localize import FOLDER, STRINGS, texts
 from livepass.pkpass.strings import Pair, StringsProblem, read_pairs
 
-_IMAGE_FILES = {f"{image}{scale}.png": (image, scale) for image in IMAGES for scale in SCALES}
 _SHOWN = 5  # names of a list that a message holds
 _SHOWN_LENGTH = 60  # characters of a name
 
 
-def check(document: Mapping[str, object], files: Mapping[str, bytes]) -> Problems:
-    """Every ``xx.lproj`` of the pass."""
-    read: dict[str, _Texts] = {}
-    for name in sorted(name for name in files if _is_localised(name, STRINGS)):
-        found = _texts(files[name])
-        if isinstance(found, StringsProblem):
-            rule = "strings-encoding" if found.kind == "encoding" else "strings-syntax"
-            yield problem(rule, name, f"{name}: {found}", found.hint)
-            continue
-        if found.twice:
-            pair, other = found.twice
-            yield problem(
-                "strings-duplicate",
-                name,
-                f"{name}: line {pair.line}, column {pair.column}: {_cut(pair.key)} says otherwise in line {other.line}",
-                "keep one of the two",
-            )
-        read[name] = found
-    yield from _missing(read)
-    if read:
-        yield from _against(list(texts(document)), read)
-    yield from _resolutions(files)
-
-
 @dataclass(frozen=True, slots=True)
-class _Texts:
-    """What one pass.strings says. ``alike``: key, spelled loosely → key; ``twice``: the first key with two texts."""
+class Language:
+    """The texts of one pass.strings, and its keys by how they read aloud: without case and spacing."""
 
-    own: Mapping[str, str]
-    alike: Mapping[str, str]
-    twice: tuple[Pair, Pair] | None
+    texts: Mapping[str, str]
+    loosely: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> Language:
+        texts = {pair.key: pair.value for pair in pairs}
+        loosely: dict[str, list[str]] = defaultdict(list)
+        for key in texts:
+            loosely[_loosely(key)].append(key)
+        return cls(texts, dict(loosely))
 
 
-@lru_cache(maxsize=32)
-def _texts(data: bytes) -> _Texts | StringsProblem:
-    """A file is the same for all passes of a template, and is read once for many of them."""
-    try:
-        pairs = read_pairs(data)
-    except StringsProblem as fault:
-        return fault
-    own = {pair.key: pair.value for pair in pairs}
-    return _Texts(own, {_loosely(key): key for key in own}, _twice(pairs))
+def languages(files: Mapping[str, bytes]) -> tuple[dict[str, Language], Problems]:
+    """Every pass.strings that can be read, by its name, and what files say against each other."""
+    found: dict[str, Language] = {}
+    problems: list[Problem] = []
+    for name in sorted(files):
+        if not _is_localised(name, STRINGS):
+            continue
+        try:
+            pairs = read_pairs(files[name])
+        except StringsProblem as fault:
+            rule = "strings-encoding" if fault.kind == "encoding" else "strings-syntax"
+            problems.append(problem(rule, name, f"{name}: {fault}", fault.hint))
+            continue
+        problems += _twice(name, pairs)
+        found[name] = Language.of(pairs)
+    problems += _missing({name: language.texts for name, language in found.items()})
+    problems += _resolutions(files)
+    return found, iter(problems)
+
+
+def check(document: Mapping[str, object], found: Mapping[str, Language]) -> Problems:
+    """Translations against the texts they are for.
+
+    That nothing uses a key is not certain from one pass: the next one of the same template may. That its twin in
+    another spelling stands in this pass is.
+    """
+    placed = dict.fromkeys(text for _, text in texts(document))
+    messages = {text for pointer, text in texts(document) if pointer.endswith("/changeMessage") and "%@" in text}
+    for name, language in found.items():
+        for text in placed:
+            for key in language.loosely.get(_loosely(text), ()):
+                if key not in placed and text not in language.texts:
+                    yield problem(
+                        "strings-key-spelling",
+                        name,
+                        f"{name}: nothing is called {_cut(key)} in pass.json, but {_cut(text)} is",
+                        "write the key exactly as the text stands in pass.json",
+                    )
+            if text in messages and "%@" not in (value := language.texts.get(text, text)):
+                yield problem(
+                    "strings-change-message",
+                    name,
+                    f"{name}: the change message {_cut(text)} has no %@ in {_cut(value)}",
+                    "put %@ where the new value belongs; without it the phone shows no message",
+                )
 
 
 def _is_localised(name: str, base: str) -> bool:
@@ -65,18 +83,24 @@ def _is_localised(name: str, base: str) -> bool:
     return rest == base and folder.endswith(FOLDER)
 
 
-def _twice(pairs: Sequence[Pair]) -> tuple[Pair, Pair] | None:
-    """One says enough: a merge gone wrong has hundreds."""
+def _twice(name: str, pairs: Sequence[Pair]) -> Problems:
     first: dict[str, Pair] = {}
-    return next(
-        ((pair, first[pair.key]) for pair in pairs if first.setdefault(pair.key, pair).value != pair.value), None
-    )
+    for pair in pairs:
+        other = first.setdefault(pair.key, pair)
+        if other.value != pair.value:
+            yield problem(
+                "strings-duplicate",
+                name,
+                f"{name}: line {pair.line}, column {pair.column}: {_cut(pair.key)} says otherwise in line {other.line}",
+                "keep one of the two",
+            )
+            return  # one says enough: a merge gone wrong has hundreds
 
 
-def _missing(read: Mapping[str, _Texts]) -> Problems:
-    everywhere = dict.fromkeys(key for texts_ in read.values() for key in texts_.own)
-    for name, texts_ in read.items():
-        if lacking := [key for key in everywhere if key not in texts_.own]:
+def _missing(read: Mapping[str, Mapping[str, str]]) -> Problems:
+    everywhere = dict.fromkeys(key for texts_ in read.values() for key in texts_)
+    for name, own in read.items():
+        if lacking := [key for key in everywhere if key not in own]:
             yield problem(
                 "strings-keys",
                 name,
@@ -85,46 +109,16 @@ def _missing(read: Mapping[str, _Texts]) -> Problems:
             )
 
 
-def _against(placed: Sequence[tuple[str, str]], read: Mapping[str, _Texts]) -> Problems:
-    """Translations against the texts they are for.
-
-    That nothing uses a key is not certain from one pass: the next one of the same template may. That its twin in
-    another spelling stands in this pass is.
-    """
-    exact = dict.fromkeys(text for _, text in placed)
-    messages = dict.fromkeys(text for pointer, text in placed if "%@" in text and pointer.endswith("/changeMessage"))
-    for name, texts_ in read.items():
-        for text in exact:
-            key = text if text in texts_.own else texts_.alike.get(_loosely(text), text)
-            if key not in exact:
-                yield problem(
-                    "strings-key-spelling",
-                    name,
-                    f"{name}: nothing is called {_cut(key)} in pass.json, but {_cut(text)} is",
-                    "write the key exactly as the text stands in pass.json",
-                )
-        for message in messages:
-            said = texts_.own.get(message, message)
-            if "%@" not in said:
-                yield problem(
-                    "strings-change-message",
-                    name,
-                    f"{name}: the change message {_cut(message)} has no %@ in {_cut(said)}",
-                    "put %@ where the new value belongs; without it the phone shows no message",
-                )
-
-
 def _resolutions(files: Mapping[str, bytes]) -> Problems:
     """Apple: each language has the same resolutions of an image."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for name in files:
-        folder, _, rest = name.partition("/")
-        if rest in _IMAGE_FILES and folder.endswith(FOLDER):
-            image, scale = _IMAGE_FILES[rest]
-            found.setdefault(image, {}).setdefault(folder, set()).add(scale)
-    for image, scales in found.items():
-        everywhere = set().union(*scales.values())
-        for folder, own in sorted(scales.items()):
+    for image in IMAGES:
+        found: dict[str, set[str]] = defaultdict(set)
+        for name in files:
+            for scale in SCALES:
+                if _is_localised(name, f"{image}{scale}.png"):
+                    found[name.partition("/")[0]].add(scale)
+        everywhere = set().union(*found.values())
+        for folder, own in sorted(found.items()):
             if lacking := [f"{image}{scale}.png" for scale in SCALES if scale in everywhere and scale not in own]:
                 yield problem(
                     "image-languages",

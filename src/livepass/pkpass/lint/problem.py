@@ -63,6 +63,7 @@ _FIELD = "Apple, Wallet Passes: PassFieldContent"
 _BARCODE = "Apple, Wallet Passes: Pass.Barcodes"
 _BUILD = "Apple, Wallet Passes: Building a Pass"
 _SOURCE = "Apple, Wallet Passes: Creating the Source for a Pass"
+_BUILDER = "Apple's open-source pass builder; archived: Wallet Developer Guide"
 _SERVICE = "Apple, Wallet Passes: Adding a Web Service to Update Passes"
 _PHONE = "observed on phones"
 _OURS = "ours"
@@ -190,6 +191,10 @@ RULES: Final[Mapping[str, Rule]] = {
     "strings-keys": Rule("warning", "all languages have the same keys", _BUILD),
     "strings-key-spelling": Rule("warning", "a key is spelled exactly as the text in pass.json", _SOURCE),
     "strings-change-message": Rule("warning", "the translation of a changeMessage keeps its %@", _FIELD),
+    "image-damaged": Rule("warning", "an image is a whole PNG: every part and every pixel is there", _OURS),
+    "image-larger": Rule("warning", "no image is larger than Wallet shows it", _BUILDER),
+    "image-cropped": Rule("warning", "an image that fills an area has its shape", _BUILDER),
+    "image-scale": Rule("warning", "@2x and @3x are twice and three times the plain image", _BUILD),
     "image-languages": Rule("warning", "a localised image has the same sizes in every language", _SOURCE),
 }
 
