@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from livepass.pkpass import IOS, RULES, Rule, ios_names
 from made_pages import REFERENCE, cell
 
@@ -38,7 +40,8 @@ def page() -> str:
 
 def _row(name: str, rule: Rule) -> str:
     ios = "all" if rule.ios == IOS else ios_names(rule.ios)
-    columns = (f"`{name}`", rule.demand, rule.severity, rule.effect, ios, rule.source)
+    demand = re.sub("<[^>]+>", r"`\g<0>`", rule.demand)  # markup is shown, not followed
+    columns = (f"`{name}`", demand, rule.severity, rule.effect, ios, rule.source)
     return "".join(f"| {cell(column)} " for column in columns) + "|\n"
 
 

@@ -199,7 +199,7 @@ SPELLINGS: Final[tuple[tuple[str, str], ...]] = (
     ("loungePlaceIDs", "airlineLoungePlaceID"),
 )
 
-# What the new layouts need: of each line one, all of its tags. Without them a phone shows the old layout.
+# What the new layouts need: of each line one, all of its tags. Without them a phone is said to show the old layout.
 Needs = tuple[tuple[tuple[str, ...], ...], ...]
 POSTER_EVENT_NEEDS: Final[Needs] = (
     (("eventName",),),

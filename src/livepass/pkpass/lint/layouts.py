@@ -1,4 +1,4 @@
-"""Do the layouts that a pass asks for find what they need? A phone shows the old layout otherwise."""
+"""Do the layouts that a pass asks for find what they need? A phone is said to show the old layout otherwise."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def _old_layout(rule: str, kind: str, missing: list[str]) -> Problems:
         yield problem(
             rule,
             "/preferredStyleSchemes",
-            f"the phone shows the old layout: {kind} needs {'; '.join(missing)}",
+            f"the phone may show the old layout: {kind} needs {'; '.join(missing)}",
             "add them (tags stand in semantics), or take the scheme out of preferredStyleSchemes",
         )

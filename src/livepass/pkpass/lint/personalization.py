@@ -46,7 +46,7 @@ def check(document: Mapping[str, object], files: Mapping[str, bytes]) -> Problem
                 f"use {', '.join(PERSONALIZATION_FIELDS)}",
             )
     if "nfc" not in document:
-        yield _wrong("the pass has no nfc, and Wallet enrols into NFC passes only", "add nfc, or remove the file")
+        yield _wrong("the pass has no nfc, which enrolment is said to need", "add nfc, or remove the file")
     if not any(name.rpartition("/")[2] in _LOGOS for name in files):
         yield _wrong(f"there is no {PERSONALIZATION_LOGO}@2x.png", "add the logo that the form shows")
 

@@ -65,7 +65,7 @@ def _relevant(pointer: str, content: Mapping[str, object]) -> Problems:
             yield problem(
                 "relevant-date-spelling",
                 pointer,
-                f"{key} has no {other} beside it, which {ios_names(RELEVANT_DATE_READ_BY[other])} read",
+                f"{key} has no {other} beside it, the spelling of {ios_names(RELEVANT_DATE_READ_BY[other])}",
                 f"write the same date as {other} too",
                 ios=RELEVANT_DATE_READ_BY[other],
             )

@@ -107,7 +107,7 @@ def _image_url(pointer: str, content: Mapping[str, object]) -> Problems:
         yield problem(
             "upcoming-image",
             f"{pointer}/SHA256",
-            "an image needs its SHA256: the phone compares",
+            "an image needs its SHA256",
             "write the hash: sha256sum FILE",
         )
     if isinstance(size, int | float) and is_number(size) and size > LARGEST_IMAGE:
