@@ -23,7 +23,7 @@ SKEW: Final = timedelta(minutes=10)
 RULES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     # check → the rules of lint that it stands for; a rule ending in - stands for all that begin so
     "PKG5": ("icon-",),
-    "PKG6": ("image", "strings-encoding", "reserved-name", "file-name", "stray-file", "unknown-file"),
+    "PKG6": ("image", "strings-", "reserved-name", "file-name", "stray-file", "unknown-file"),
     "JSN1": (
         "json-", "required-key", "value-type", "unknown-key", "format-version", "pass-type-identifier",
         "serial-alphabet", "sharing", "grouping-identifier", "newer-than-ios",
