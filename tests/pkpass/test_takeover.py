@@ -229,6 +229,14 @@ def test_a_wish_that_cannot_be_had_is_named(wish, said):
         take_over(of(FIELDS), [Wish("/storeCard/headerFields/0/value", "taken"), wish])
 
 
+def test_dates_as_javascript_writes_them_are_written_as_phones_read_them():
+    old, new = "2027-12-31T12:00:00.000Z", "2027-12-31T12:00:00Z"
+    kept = {"userInfo": {"date": old}, "coupon": {"backFields": [{"key": "a", "value": old}]}}
+    taken = take_over(of({"expirationDate": old, "relevantDates": [{"date": old, "startDate": new}, 7], **kept}))
+    assert filled(taken) == {"expirationDate": new, "relevantDates": [{"date": new, "startDate": new}, 7], **kept}
+    assert noted(taken.notes, Act.REPAIRED) == {"/expirationDate", "/relevantDates/0/date"}
+
+
 # ── the icon
 
 
