@@ -91,7 +91,7 @@ DESIGN = {
 @pytest.mark.parametrize("form", ["folder", "zip", "zip of the folder"])
 def test_a_template_of_apples_designer_is_repaired(tmp_path, form):
     files = {"pass.json": json.dumps(DESIGN).encode(), "tooling.json": b"{}", "icon.png": b"-", "mood.board": b"?"}
-    files["Signer.P12"] = b"-"
+    files |= {"Signer.P12": b"-", "notes.txt": b"-----BEGIN CERTIFICATE-----", "old.bin": zipped({"a": b"-"})}
     path = tmp_path / "Club.pkpasstemplate"
     if form == "folder":
         folder(path, files)
@@ -108,9 +108,8 @@ def test_a_template_of_apples_designer_is_repaired(tmp_path, form):
         "posterMagic": {"depth": [1, {"x": 1.5}]},
     }
     assert Note(Act.REPAIRED, "pass.json", "4 '_id' keys of Apple's designer removed") in taken.notes
-    assert noted(taken.notes, Act.LEFT_OUT) == {"tooling.json", "Signer.P12"} and noted(taken.notes, Act.KEPT) == {
-        "mood.board"
-    }
+    assert noted(taken.notes, Act.LEFT_OUT) == {"tooling.json", "Signer.P12", "notes.txt", "old.bin"}
+    assert noted(taken.notes, Act.KEPT) == {"mood.board"}
 
 
 def test_elsewhere_these_keys_and_files_are_somebodys_own():

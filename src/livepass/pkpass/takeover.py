@@ -105,7 +105,7 @@ def _document(source: Source) -> dict[str, object]:
     if source.kind is Kind.MODEL and (found := next((use for use in uses(document) if is_name(use.name)), None)):
         raise TemplateError(
             f"{source.name} is a template of livepass already: ${{{found.name}}} stands at {found.pointer}",
-            "livepass template import FOLDER takes it in, without a second name, and if its own does not end with .pass",
+            "livepass template import FOLDER takes it in: without a second name, and if its own ends not with .pass",
         )
     return document
 
