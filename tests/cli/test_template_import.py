@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,8 @@ from livepass.cli import starts
 from livepass.emulators.authority import Issued
 from livepass.pkpass import Signer, StaticFiles, build, canonical
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "start-from-what-designers-have.md"
+COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^\$ (livepass .+)$", PAGE.read_text(), re.MULTILINE)]
 TOKEN = "b7f3a0c14e9d4f6a9c0d5e2b1a7f8c3d"
 DOCUMENT: dict[str, Any] = {
     "formatVersion": 1,
@@ -25,6 +29,7 @@ DOCUMENT: dict[str, Any] = {
     "webServiceURL": "https://theirs.example/wallet",
     "authenticationToken": TOKEN,
     "ourOwn": {"kept": [1, None, "${as it is}"]},
+    "barcodes": [{"format": "PKBarcodeFormatQR", "message": "T-1", "messageEncoding": "iso-8859-1"}],
     "storeCard": {"primaryFields": [{"key": "points", "label": "Points", "value": 120}]},
 }
 
@@ -159,3 +164,36 @@ def test_what_was_made_goes_into_the_service_and_becomes_a_pass(project, package
     expected = {key: each for key, each in DOCUMENT.items() if key not in {"authenticationToken", "webServiceURL"}}
     points = {"key": "points", "label": "Points", "value": 7}
     assert again == {**expected, "storeCard": {"primaryFields": [points]}}
+
+
+# ── the page
+
+
+def test_every_command_of_the_page_does_what_it_says(project, package, tmp_path):
+    assert [words[:2] for words in COMMANDS] == [
+        ["template", "new"],
+        ["pass", "lint"],
+        ["template", "import"],
+        ["template", "import"],
+        ["template", "import"],
+        ["template", "import"],
+        ["pass", "lint"],
+        ["template", "import"],
+    ]
+    new, lint_new, design, existing, chosen, node, lint_card, into_service = COMMANDS
+    package.rename("card.pkpass")
+    model(tmp_path / "Membership.pkpasstemplate")
+    (tmp_path / "Membership.pkpasstemplate" / "tooling.json").write_text("{}")
+    model(tmp_path / "club.pass")
+
+    assert "loyalty: a template of the style storeCard" in project(*new).out
+    assert "nothing to complain about" in project(*lint_new).out
+    assert "left out  tooling.json" in project(*design).out and Path("Membership/pass.json").exists()
+    assert "variables  points" in project(*existing).out
+    document = json.loads(package.with_name("card").joinpath("pass.json").read_bytes())
+    assert document["storeCard"]["primaryFields"][0]["value"] == "${points}"
+    assert "variables  member_no" in project(*chosen).out
+    assert json.loads(Path("member/variables.json").read_bytes()) == {"member_no": {"type": "string", "default": "T-1"}}
+    assert "as generators on Node read it" in project(*node).out and Path("club/pass.json").exists()
+    assert "phones take it" in project(*lint_card).out
+    assert "card: revision" in project(*into_service).out

@@ -91,7 +91,7 @@ DESIGN = {
 @pytest.mark.parametrize("form", ["folder", "zip", "zip of the folder"])
 def test_a_template_of_apples_designer_is_repaired(tmp_path, form):
     files = {"pass.json": json.dumps(DESIGN).encode(), "tooling.json": b"{}", "icon.png": b"-", "mood.board": b"?"}
-    files["Signer.P12"] = b"-"
+    files |= {"Signer.P12": b"-", "notes.txt": b"-----BEGIN CERTIFICATE-----", "old.bin": zipped({"a": b"-"})}
     path = tmp_path / "Club.pkpasstemplate"
     if form == "folder":
         folder(path, files)
@@ -108,9 +108,8 @@ def test_a_template_of_apples_designer_is_repaired(tmp_path, form):
         "posterMagic": {"depth": [1, {"x": 1.5}]},
     }
     assert Note(Act.REPAIRED, "pass.json", "4 '_id' keys of Apple's designer removed") in taken.notes
-    assert noted(taken.notes, Act.LEFT_OUT) == {"tooling.json", "Signer.P12"} and noted(taken.notes, Act.KEPT) == {
-        "mood.board"
-    }
+    assert noted(taken.notes, Act.LEFT_OUT) == {"tooling.json", "Signer.P12", "notes.txt", "old.bin"}
+    assert noted(taken.notes, Act.KEPT) == {"mood.board"}
 
 
 def test_elsewhere_these_keys_and_files_are_somebodys_own():
@@ -227,6 +226,14 @@ def test_a_value_becomes_the_variable_that_is_wished():
 def test_a_wish_that_cannot_be_had_is_named(wish, said):
     with pytest.raises(TemplateError, match=said.replace("[", r"\[")):
         take_over(of(FIELDS), [Wish("/storeCard/headerFields/0/value", "taken"), wish])
+
+
+def test_dates_as_javascript_writes_them_are_written_as_phones_read_them():
+    old, new = "2027-12-31T12:00:00.000Z", "2027-12-31T12:00:00Z"
+    kept = {"userInfo": {"date": old}, "coupon": {"backFields": [{"key": "a", "value": old}]}}
+    taken = take_over(of({"expirationDate": old, "relevantDates": [{"date": old, "startDate": new}, 7], **kept}))
+    assert filled(taken) == {"expirationDate": new, "relevantDates": [{"date": new, "startDate": new}, 7], **kept}
+    assert noted(taken.notes, Act.REPAIRED) == {"/expirationDate", "/relevantDates/0/date"}
 
 
 # ── the icon

@@ -148,7 +148,9 @@ def list_(session: Session) -> None:
         ("SINCE", lambda row: instant(row.get("created_at"))),
         ("VARIABLES", lambda row: text_of(list(row.get("variables") or ()))),
     ]
-    session.out.rows(run(_all(session)), columns, "no templates: livepass template import FOLDER")
+    session.out.rows(
+        run(_all(session)), columns, "no templates: livepass template new STYLE, livepass template import FOLDER"
+    )
 
 
 @template.command()

@@ -24,7 +24,7 @@ MODEL_SUFFIX = ".pass"
 TOOLING = "tooling.json"  # names the version of Apple's designer or builder
 
 _KEY_SUFFIXES = frozenset({".cer", ".crt", ".csr", ".der", ".jks", ".key", ".p12", ".p7b", ".p8", ".pem", ".pfx"})
-_KEY_MARK = b"-----BEGIN "
+_KEY_MARK, _ZIP_MARK = b"-----BEGIN ", b"PK\x03\x04"
 _KNOWN = frozenset(
     {DOCUMENT, *OTHER_FILES, *LOCALIZED_TEXTS, *(f"{name}{scale}.png" for name in IMAGES for scale in SCALES)}
 )
@@ -114,10 +114,13 @@ def _source(
         raise TemplateError(
             f"{name} has no {DOCUMENT} at its top level", "name the .pkpass, or the folder that pass.json lies in"
         )
-    for each in [each for each, data in files.items() if _KEY_MARK in data or data.startswith(b"PK\x03\x04")]:
-        if each != DOCUMENT:
-            del files[each]
-            notes.append(Note(Act.LEFT_OUT, each, "a key, a certificate or an archive never goes into a pass"))
+    secret = [
+        each for each, data in files.items() if each != DOCUMENT and (_KEY_MARK in data or data.startswith(_ZIP_MARK))
+    ]
+    for each in secret:
+        del files[each]
+    notes = [note for note in notes if note.where not in secret]
+    notes += [Note(Act.LEFT_OUT, each, "a key, a certificate or an archive never goes into a pass") for each in secret]
     return Source(name, kind, MappingProxyType(files), tuple(notes), archive, signed)
 
 

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.errors import TemplateError
-from livepass.pkpass.fields import DATE_OPTIONS, FIELD_GROUPS, STYLES, is_number
+from livepass.pkpass.fields import DATE_OPTIONS, DATES, FIELD_GROUPS, RELEVANT_DATE_KEYS, STYLES, is_number
 from livepass.pkpass.names import DOCUMENT
 from livepass.pkpass.placeholders import is_name, uses
 from livepass.pkpass.pointer import down
@@ -39,6 +39,8 @@ IDENTITY: Mapping[str, str] = {
 ICON = "icon.png"
 DESIGNER_KEY = "_id"  # in objects of Apple's designer, which means something by it; Wallet does not
 _LONGEST_NAME = 64
+# What JavaScript's toISOString writes. Phones are known to read dates without a fraction (see lint's rule "date").
+_FRACTION = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def take_over(source: Source, wishes: Sequence[Wish] = (), *, every_field: bool 
     for key in [key for key in IDENTITY if key in document]:
         del document[key]
         notes.append(Note(Act.LEFT_OUT, down("", key), IDENTITY[key]))
+    notes.extend(_dates(document))
     if document.get("voided") is True:
         notes.append(Note(Act.TO_DO, "/voided", "every pass of this template would be void: take it out"))
     fields = dict(_fields(document))
@@ -102,7 +105,7 @@ def _document(source: Source) -> dict[str, object]:
     if source.kind is Kind.MODEL and (found := next((use for use in uses(document) if is_name(use.name)), None)):
         raise TemplateError(
             f"{source.name} is a template of livepass already: ${{{found.name}}} stands at {found.pointer}",
-            "livepass template import FOLDER, with no second name, takes it in",
+            "livepass template import FOLDER takes it in: without a second name, and if its own ends not with .pass",
         )
     return document
 
@@ -125,6 +128,21 @@ def _without_ids(value: dict[str, object]) -> tuple[dict[str, object], int]:
     cleaned = clean(value, top=True)
     assert isinstance(cleaned, dict)
     return cleaned, count
+
+
+def _dates(document: dict[str, object]) -> Iterator[Note]:
+    """Drop fractions of seconds from the dates of the pass itself, in place."""
+    listed = document.get("relevantDates")
+    places: list[tuple[str, dict[str, object], Sequence[str]]] = [("", document, DATES)]
+    for index, each in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(each, dict):
+            places.append((f"/relevantDates/{index}", each, RELEVANT_DATE_KEYS))
+    for pointer, holder, keys in places:
+        for key in keys:
+            value = holder.get(key)
+            if isinstance(value, str) and (found := _FRACTION.fullmatch(value)):
+                holder[key] = found[1] + found[2]
+                yield Note(Act.REPAIRED, down(pointer, key), "written without fractions of a second")
 
 
 # ── values that become variables
