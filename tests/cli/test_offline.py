@@ -13,7 +13,6 @@ from livepass.cli.apns import WHAT_NEXT
 from livepass.cli.drawing import png
 from livepass.cli.faults import Fault
 from livepass.core.trip2_push import Next
-from pkpass.conftest import png as png_of
 
 SAID = (
     "[2026-11-23 12:00:00 +0000] Get pass task (pass type pass.x, serial number 7, if-modified-since (null); with "
@@ -168,8 +167,8 @@ def new_template(tmp_path, **document):
     folder.mkdir(exist_ok=True)
     document = {"description": "x", "organizationName": "y", "generic": {}, **document}
     (folder / "pass.json").write_text(json.dumps(document))
-    for name in ("icon.png", "icon@2x.png"):
-        (folder / name).write_bytes(png_of(38, 38))
+    for name, side in (("icon.png", 38), ("icon@2x.png", 76)):
+        (folder / name).write_bytes(png(side, side, lambda x, y: (9, 9, 9, 255)))
 
 
 def test_lint_for_versions_of_ios(livepass, tmp_path):
@@ -225,7 +224,6 @@ def pictures(tmp_path):
 
 
 def test_images_of_a_template_are_made(livepass, pictures):
-    pytest.importorskip("PIL")
     before = {path.name: path.read_bytes() for path in pictures.rglob("*.png")}
     told = livepass("template", "images", "card", "--dry-run")
     assert "would be made from icon@3x.png" in told.out and len([*pictures.rglob("*.png")]) == len(before)

@@ -80,7 +80,9 @@ def texts(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     yield from _below(f"/{SEMANTICS}", document.get(SEMANTICS))
     for style in STYLES:
         groups = document.get(style)
-        for group in FIELD_GROUPS if isinstance(groups, Mapping) else ():
+        if not isinstance(groups, Mapping):
+            continue
+        for group in FIELD_GROUPS:
             for pointer, field in _objects(f"/{style}/{group}", groups.get(group)):
                 for key in FIELD_TEXTS:
                     yield from _text(f"{pointer}/{key}", field.get(key))

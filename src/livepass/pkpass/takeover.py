@@ -19,10 +19,11 @@ from types import MappingProxyType
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.errors import TemplateError
 from livepass.pkpass.fields import DATE_OPTIONS, DATES, FIELD_GROUPS, RELEVANT_DATE_KEYS, STYLES, is_number
+from livepass.pkpass.image_set import NoPillow, steps
 from livepass.pkpass.names import DOCUMENT
 from livepass.pkpass.placeholders import is_name, uses
+from livepass.pkpass.png import PngProblem
 from livepass.pkpass.pointer import down
-from livepass.pkpass.scaling import shrink
 from livepass.pkpass.source import Act, Kind, Note, Source
 from livepass.pkpass.strict_json import JsonProblem, parse_object
 from livepass.pkpass.template import DECLARATIONS
@@ -252,21 +253,20 @@ def _written(value: object, names: Mapping[str, str], pointer: str = "") -> obje
 
 def _icon(files: dict[str, bytes]) -> Iterator[Note]:
     """Apple's designer writes icon@2x.png and icon@3x.png alone; phones refuse a pass without the plain one."""
+    larger = next((name for name in ("icon@3x.png", "icon@2x.png") if name in files), None)
     if ICON in files:
         return
-    larger = next(((name, by) for name, by in (("icon@2x.png", 2), ("icon@3x.png", 3)) if name in files), None)
     if larger is None:
         yield Note(Act.TO_DO, ICON, "there is no icon, and phones refuse a pass without: add it, 38 by 38 pixels")
-    elif small := shrink(files[larger[0]], larger[1]):
-        files[ICON] = small
-        yield Note(Act.REPAIRED, ICON, f"was missing, phones refuse a pass without: scaled from {larger[0]}")
-    else:
-        yield Note(
-            Act.TO_DO,
-            ICON,
-            f"is missing, phones refuse a pass without: scale {larger[0]} down to 38 by 38 pixels; "
-            "where the Python package pillow is, import does it",
-        )
+        return
+    try:
+        files[ICON] = next(step.data for step in steps({larger: files[larger]}) if step.name == ICON) or b""
+        yield Note(Act.REPAIRED, ICON, f"was missing, phones refuse a pass without: scaled from {larger}")
+    except NoPillow:
+        what = "with pip install 'livepass[images]', import does it"
+        yield Note(Act.TO_DO, ICON, f"is missing, phones refuse a pass without: scale {larger} to 38 by 38; {what}")
+    except PngProblem as fault:
+        yield Note(Act.TO_DO, ICON, f"is missing, and cannot be made: {fault} ({fault.hint})")
 
 
 def _json(document: object) -> bytes:
