@@ -160,8 +160,9 @@ def test_every_text_has_its_line_in_english(livepass, style):
     template = made(livepass, style)
     lines = template.files["en.lproj/pass.strings"].decode().splitlines()
     found = {json.loads(line.partition(" = ")[0]) for line in lines}
-    labels = {text for key, text in strings(template.document) if key == "label" and "${" not in text}
-    assert labels <= found and template.document["description"] in found
+    shown = {"label", "value", "description", "organizationName", "logoText"}
+    texts = {text for key, text in strings(template.document) if key in shown and "${" not in text}
+    assert texts <= found and template.document["description"] in found
     assert all(re.fullmatch(r'"[^"\\]+" = "[^"\\]+";', line) for line in lines)
 
 
@@ -202,6 +203,11 @@ def test_an_unknown_style_is_named_with_the_known_ones(livepass):
     assert all(style in said for style in starts.STYLES)
     assert "did you mean 'storeCard'?" in livepass("template", "new", "storeCrad", exit_=2).err
     assert livepass("template", "new", "storecard", "--json").json["style"] == "storeCard"
+
+
+def test_a_folder_that_no_template_can_be_named_after_is_refused(livepass, tmp_path):
+    assert "'my card' cannot name a template" in livepass("template", "new", "coupon", "my card", exit_=2).err
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_style_is_in_the_help_and_has_a_file(livepass):

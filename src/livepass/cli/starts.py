@@ -46,7 +46,9 @@ SIZES: Final[Mapping[str, tuple[int, int]]] = {
 }
 SCALES: Final = (1, 2, 3)
 LANGUAGE: Final = "en.lproj/pass.strings"
-_TEXTS: Final = frozenset({"label", "changeMessage", "description", "logoText", "eventLogoText", "organizationName"})
+_TEXTS: Final = frozenset(
+    {"label", "value", "changeMessage", "description", "logoText", "eventLogoText", "organizationName"}
+)
 _WHITE: Final[Rgb] = (255, 255, 255)
 _BLACK: Final[Rgb] = (0, 0, 0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from livepass.cli import starts
-from livepass.cli.faults import Fault, usage
+from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.render import Column, Page, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
@@ -32,12 +32,17 @@ def new(session: Session, style: str, folder: Path | None, transit: str | None) 
     storeCard. FOLDER is new or empty, and named after the style by default. Needs no service; overwrites nothing.
     """
     from livepass.cli.folders import write_new
+    from livepass.pkpass import Template, TemplateError
 
     style = _style(style)
     if transit and style != "boardingPass":
         raise usage(f"{style} has no --transit", "only boardingPass has: leave it out")
     target = folder or Path(style)
     files = starts.files(style, transit or "air")
+    try:
+        Template.from_files(target.resolve().name, files)
+    except TemplateError as error:
+        raise Fault(f"{target}: {error.reason}", Exit.USAGE, hint=error.hint, code="template") from error
     write_new(target, files, f"livepass template new {style}")
     note = starts.note(style)
     steps = [f"livepass pass lint {target}", f"livepass template import {target}"]

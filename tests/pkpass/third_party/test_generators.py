@@ -110,15 +110,18 @@ def theirs(
 pytestmark = pytest.mark.timeout(SECONDS + 100)
 
 
-def test_it_is_read_believed_and_linted(theirs: Theirs, authority: Authority, pass_certificate: Issued) -> None:
+def test_it_is_read_believed_and_linted(theirs: Theirs, authority: Authority, tmp_path: Path) -> None:
     found = verify(theirs.package, roots=[authority.root])
+    believed_by_openssl(theirs.package, authority, tmp_path)
     assert (found.pass_type, found.serial, found.team, found.root_checked) == (PASS_TYPE, SERIAL, TEAM, True)
     found_by_lint = lint(theirs.package.document, theirs.package.static_files())
     assert {each.pointer for each in found_by_lint} == theirs.faults
     assert set(theirs.package.document) == set(MODEL) | theirs.adds
 
 
-def test_it_is_made_again_from_a_template(theirs: Theirs, authority: Authority, pass_certificate: Issued) -> None:
+def test_it_is_made_again_from_a_template(
+    theirs: Theirs, authority: Authority, pass_certificate: Issued, tmp_path: Path
+) -> None:
     taken = take_over(open_source(theirs.path), every_field=True)
     assert {name: each["type"] for name, each in taken.variables.items()} == VARIABLES
     assert {each.where for each in taken.notes if each.act is not Act.LEFT_OUT} == theirs.faults
@@ -128,6 +131,7 @@ def test_it_is_made_again_from_a_template(theirs: Theirs, authority: Authority, 
     own = {key: each for key, each in theirs.package.document.items() if key in IDENTITY}
     again = remade(template, {}, own, pass_certificate)
     assert verify(again, roots=[authority.root]).serial == SERIAL
+    believed_by_openssl(again, authority, tmp_path)
     assert lint(again.document, again.static_files()) == []
     assert {key: each for key, each in again.document.items() if f"/{key}" not in theirs.faults} == {
         key: each for key, each in theirs.package.document.items() if f"/{key}" not in theirs.faults
@@ -135,6 +139,14 @@ def test_it_is_made_again_from_a_template(theirs: Theirs, authority: Authority, 
 
     changed = remade(template, {"points": 7}, own, pass_certificate).document["storeCard"]
     assert changed["headerFields"][0]["value"] == 7  # type: ignore[index]
+
+
+def believed_by_openssl(package: Package, authority: Authority, folder: Path) -> None:
+    for name, data in {"manifest": package.manifest_bytes, "cms": package.signature, "ca": authority.root_pem}.items():
+        (folder / name).write_bytes(data)
+    command = "openssl cms -verify -binary -inform DER -in cms -content manifest -purpose any -CAfile ca -out /dev/null"
+    done = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
 
 
 def remade(template: Template, data: Mapping[str, Any], own: Mapping[str, object], issued: Issued) -> Package:
