@@ -88,6 +88,15 @@ def test_it_is_filled_from_its_defaults_built_and_believed(livepass, style, sign
     assert dict(read(package).document) == document
 
 
+@each_style
+def test_the_service_takes_it_in_and_makes_a_pass_of_it(project, style):
+    project("template", "new", style, "mine")
+    assert len(project("template", "import", "mine", "--json").json["variables"]) >= 6
+    project("pass", "issue", "pass.test.livepass/1", "--template", "mine")
+    project("pass", "build", "pass.test.livepass/1", "-o", "mine.pkpass")
+    assert project("pass", "verify", "mine.pkpass", "--json").json["serial"] == "1"
+
+
 @pytest.mark.parametrize("style", ["coupon", "posterGeneric"])
 def test_it_is_the_same_in_every_process(style, tmp_path):
     script = (
