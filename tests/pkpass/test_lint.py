@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -460,6 +461,14 @@ def test_a_text_that_stands_there_in_both_spellings_is_no_slip(
     for key in ("Gold", "GOLD"):
         files["en.lproj/pass.strings"] = files["de.lproj/pass.strings"] = strings_bytes({key: "x"})
         assert lint({**document, "logoText": "GOLD"}, files) == []
+
+
+def test_many_spellings_of_many_texts_are_no_flood(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    spellings = ["".join(letters) for letters in product(*(["aA", "bB", "cC", "dD", "eE", "fF", "gG", "hH"]))]
+    fields = [{"key": f"k{number}", "value": text} for number, text in enumerate(spellings[::2])]
+    files["en.lproj/pass.strings"] = files["de.lproj/pass.strings"] = strings_bytes(dict.fromkeys(spellings[1::2], "x"))
+    found = lint(spoiled(document, {"/storeCard/backFields": fields}), files)
+    assert [each.rule for each in found] == ["strings-key-spelling"] * 2
 
 
 def test_a_message_that_never_had_its_value_is_told_of_once(document: dict[str, Any], files: dict[str, bytes]) -> None:

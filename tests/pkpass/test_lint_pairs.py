@@ -42,6 +42,13 @@ def test_a_pass_breaks_only_this_rule_and_its_twin_none(judge: Any, rule: str) -
     assert judge(rule, pair.fixed, pair.ios) == []
 
 
+def test_the_fallback_for_older_phones_shares_no_message() -> None:
+    groups = {"primaryFields": [{"key": "a", "value": "${points}", "changeMessage": "Now %@"}]}
+    assert shared_messages({"posterGeneric": groups, "generic": groups}) == []
+    twice = {"primaryFields": [*groups["primaryFields"], *groups["primaryFields"]]}
+    assert len(shared_messages({"posterGeneric": groups, "generic": twice})) == 1
+
+
 def test_every_pair_is_of_a_rule() -> None:
     assert PAIRS.keys() == RULES.keys()
 

@@ -34,7 +34,7 @@ def sides(files: Mapping[str, bytes]) -> tuple[dict[str, tuple[int, int]], Probl
                 raise PngProblem(f"{png.trailing} bytes follow its end", "livepass template images FOLDER --force cuts")
         except PngProblem as fault:
             severity: Severity | None = "fatal" if fault.kind == "none" and name == "icon.png" else None
-            problems.append(problem(_RULE[fault.kind], name, f"{name} is unusable: {fault}", fault.hint, severity))
+            problems.append(problem(_RULE[fault.kind], name, f"{name}: {fault}", fault.hint, severity))
             continue
         found[name] = png.width, png.height
     return found, iter(problems)

@@ -57,19 +57,24 @@ def check(document: Mapping[str, object], found: Mapping[str, Language]) -> Prob
     That nothing uses a key is not certain from one pass: the next one of the same template may. That its twin in
     another spelling stands in this pass is.
     """
-    placed = dict.fromkeys(text for _, text in texts(document))
-    messages = {text for pointer, text in texts(document) if pointer.endswith("/changeMessage") and "%@" in text}
+    alike: dict[str, dict[str, None]] = defaultdict(dict)
+    for _, text in texts(document):
+        alike[_loosely(text)][text] = None
+    placed = texts(document)
+    messages = dict.fromkeys(text for pointer, text in placed if pointer.endswith("/changeMessage") and "%@" in text)
     for name, language in found.items():
-        for text in placed:
-            for key in language.loosely.get(_loosely(text), ()):
-                if key not in placed and text not in language.texts:
-                    yield problem(
-                        "strings-key-spelling",
-                        name,
-                        f"{name}: nothing is called {_cut(key)} in pass.json, but {_cut(text)} is",
-                        "write the key exactly as the text stands in pass.json",
-                    )
-            if text in messages and "%@" not in (value := language.texts.get(text, text)):
+        for loose, spellings in alike.items():
+            key = next((key for key in language.loosely.get(loose, ()) if key not in spellings), None)
+            meant = next((text for text in spellings if text not in language.texts), None)
+            if key is not None and meant is not None:
+                yield problem(
+                    "strings-key-spelling",
+                    name,
+                    f"{name}: nothing is called {_cut(key)} in pass.json, but {_cut(meant)} is",
+                    "write the key exactly as the text stands in pass.json",
+                )
+        for text in messages:
+            if "%@" not in (value := language.texts.get(text, text)):
                 yield problem(
                     "strings-change-message",
                     name,

@@ -16,11 +16,12 @@ from livepass.pkpass.placeholders import uses
 def shared_messages(document: Mapping[str, object]) -> list[Problem]:
     """The variables of a template's pass.json that change several fields with a changeMessage."""
     fields = set(_with_message(document))
-    showing: dict[str, dict[str, None]] = {}
+    showing: dict[tuple[str, str], dict[str, None]] = {}
     for use in uses(document):
         field, _, key = use.pointer.rpartition("/")
         if key == "value" and field in fields:
-            showing.setdefault(use.name, {})[field] = None
+            # A phone shows one style: the fallback's fields are the same ones for an older phone.
+            showing.setdefault((field.split("/")[1], use.name), {})[field] = None
     return [
         problem(
             "change-message-shared",
@@ -28,7 +29,7 @@ def shared_messages(document: Mapping[str, object]) -> list[Problem]:
             f"a change of {name} changes {len(places)} fields with a changeMessage, and phones may show none",
             "keep the changeMessage of one of them",
         )
-        for name, places in showing.items()
+        for (_, name), places in showing.items()
         if len(places) > 1
     ]
 
