@@ -491,6 +491,15 @@ def test_what_strings_lack_is_told_by_place_and_name(document: dict[str, Any], f
     assert len(lint(document, files)) == 1, "one says enough"
 
 
+def test_images_are_inflated_up_to_a_sum(document: dict[str, Any]) -> None:
+    """128 MiB, which two of these pass: a package full of bombs that tell the truth costs no more than that."""
+    large = png(4096, 4096, 6)
+    torn = large[:33] + png(4096, 4095, 6)[33:]
+    for name, told in (("background.png", True), ("venueMap.png", False)):
+        files = {"icon.png": png(38, 38), "logo.png": large, "strip.png": large, name: torn}
+        assert ("image-damaged" in {each.rule for each in lint(document, files)}) == told
+
+
 def test_the_files_of_a_template_are_looked_at_once(document: dict[str, Any], files: dict[str, bytes]) -> None:
     static = StaticFiles.prepare({**files, "logo.png": b"GIF89a", "de.lproj/pass.strings": b"Level; level"})
     first = lint(document, static)
