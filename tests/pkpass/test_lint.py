@@ -619,3 +619,31 @@ def test_lint_never_raises(data: st.DataObject) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(TOP_LEVEL)) | st.text(max_size=4), anything, max_size=5))
 def test_lint_never_raises_on_any_object(document: dict[str, Any]) -> None:
     lint(document, {})
+
+
+@pytest.mark.parametrize("value", [[], {}, None, 1, [[]], [{}]])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"barcodes": [{"format": "HERE"}]},
+        {"barcodes": "HERE"},
+        {"preferredStyleSchemes": ["HERE"]},
+        {"featuredActions": [{"type": "HERE"}]},
+        {"relevantDates": ["HERE", {"date": "HERE", "startDate": "HERE"}]},
+        {"semantics": {"eventType": "HERE", "seats": ["HERE"], "transitStatus": "HERE", "balance": "HERE"}},
+        {"upcomingPassInformation": ["HERE", {"type": "HERE", "images": "HERE", "dateInformation": "HERE"}]},
+        {"upcomingPassInformation": [{"images": {"venueMap": {"URLs": [{"URL": "HERE", "scale": "HERE"}]}}}]},
+        {"boardingPass": {"transitType": "HERE", "primaryFields": [{"key": "HERE", "textAlignment": "HERE"}]}},
+    ],
+)
+def test_lint_never_raises_where_a_word_should_stand(document: dict[str, Any], value: object) -> None:
+    def put(inside: object) -> object:
+        if isinstance(inside, dict):
+            return {key: put(each) for key, each in inside.items()}
+        if isinstance(inside, list):
+            return [put(each) for each in inside]
+        return value if inside == "HERE" else inside
+
+    spoiled_ = put(document)
+    assert isinstance(spoiled_, dict)
+    assert lint(spoiled_, {}) and lint(spoiled_, {}, ios=(18, 26, 27))

@@ -24,6 +24,11 @@ SCHEMES_SINCE: Final[Mapping[str, int]] = {"semanticBoardingPass": 26}
 RELEVANT_DATE_READ_BY: Final[Mapping[str, tuple[int, ...]]] = {"relevantDate": (18,), "date": (26, 27)}
 
 
+def is_new_barcode(format_: object) -> bool:
+    """Whether it is a format that older phones skip."""
+    return isinstance(format_, str) and format_ in BARCODES_SINCE
+
+
 def ios_names(versions: tuple[int, ...]) -> str:
     """``iOS 18``, ``iOS 26 and iOS 27``."""
     names = [f"iOS {version}" for version in versions]

@@ -8,7 +8,7 @@ from livepass.pkpass.fields import BARCODE_KEYS, BARCODES, CHARSETS, LEGACY_BARC
 from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, Severity, problem
 from livepass.pkpass.pointer import did_you_mean
-from livepass.pkpass.since import BARCODES_SINCE
+from livepass.pkpass.since import is_new_barcode
 
 _NEEDED = ("format", "message", "messageEncoding")
 
@@ -21,7 +21,7 @@ def check(document: Mapping[str, object]) -> Problems:
     for pointer, each in objects(document, "barcodes"):
         yield from _barcode(pointer, each, BARCODES, "warning")
     formats = [each.get("format") for _, each in objects(document, "barcodes")]
-    if formats and "barcode" not in document and all(format_ in BARCODES_SINCE for format_ in formats):
+    if formats and "barcode" not in document and all(map(is_new_barcode, formats)):
         yield problem(
             "barcode-fallback",
             "/barcodes",

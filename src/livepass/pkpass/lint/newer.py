@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from livepass.pkpass.fields import CLASSIC_STYLES, POSTER_STYLE
 from livepass.pkpass.lint.keys import objects
 from livepass.pkpass.lint.problem import Problems, problem
-from livepass.pkpass.since import BARCODES_SINCE, KEYS_SINCE, SCHEMES_SINCE, ios_names
+from livepass.pkpass.since import BARCODES_SINCE, KEYS_SINCE, SCHEMES_SINCE, ios_names, is_new_barcode
 
 
 def check(document: Mapping[str, object], asked: Collection[int]) -> Problems:
@@ -22,7 +22,7 @@ def check(document: Mapping[str, object], asked: Collection[int]) -> Problems:
         if isinstance(scheme, str):
             yield from _newer(f"/preferredStyleSchemes/{index}", scheme, SCHEMES_SINCE.get(scheme), asked)
     # If all are new, barcode-fallback says so.
-    if "barcode" in document or not all(format_ in BARCODES_SINCE for _, format_ in formats):
+    if "barcode" in document or not all(is_new_barcode(format_) for _, format_ in formats):
         for pointer, format_ in formats:
             if isinstance(format_, str):
                 yield from _newer(pointer, format_, BARCODES_SINCE.get(format_), asked)
