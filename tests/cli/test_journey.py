@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from livepass.cli.key import key
+from livepass.pkpass.zip_write import archive, entry, head
 from livepass.service.access import SCOPES
 
 TYPE = "pass.test.livepass"
@@ -266,6 +267,44 @@ def test_verify_finds_a_changed_file(issued):
     Path("x.pkpass").write_bytes(data.replace(b'"Ada"', b'"Eve"'))
     ran = issued("pass", "verify", "x.pkpass", exit_=1)
     assert ran.out == "" and "hint:" in ran.err
+
+
+def test_bundle_of_the_service_and_of_files(issued, livepass):
+    issued("pass", "issue", f"{TYPE}/1002", "--template", "membership", 'member_no="1002"', "name=Bob", "points=7")
+    issued("pass", "build", NAME, "-o", "x.pkpass")
+    done = issued("pass", "bundle", f"{TYPE}/1002", "x.pkpass", "-o", "all.pkpasses", "--json").json
+    assert done["passes"] == ["1002.pkpass", "x.pkpass"] and done["bytes"] == Path("all.pkpasses").stat().st_size
+    rows = livepass("pass", "verify", "all.pkpasses", "--ca", "root.pem", "--json").rows
+    assert [(row["entry"], row["serial"], row["root_checked"]) for row in rows] == [
+        ("1002.pkpass", "1002", True),
+        ("x.pkpass", "1001", True),
+    ]
+    assert "1002.pkpass" in livepass("pass", "verify", "all.pkpasses").out
+    alone = livepass("pass", "lint", "x.pkpass", "--json").json
+    found = livepass("pass", "lint", "all.pkpasses", "--json").json
+    assert [each["pointer"] for each in found["problems"] if each["pointer"].startswith("x.pkpass:")] == [
+        f"x.pkpass:{each['pointer']}" for each in alone["problems"]
+    ]
+    assert "2 passes" in issued("pass", "bundle", NAME, f"{TYPE}/1002", "-o", "b.pkpasses").out
+
+
+def test_bundle_that_cannot_be(issued, livepass):
+    issued("pass", "build", NAME, "-o", "x.pkpass")
+    data = Path("x.pkpass").read_bytes()
+    Path("y.pkpass").write_bytes(data.replace(b'"Ada"', b'"Eve"'))
+    assert "are one pass" in livepass("pass", "bundle", "x.pkpass", "x.pkpass", "-o", "b.pkpasses", exit_=1).err
+    assert "y.pkpass: " in livepass("pass", "bundle", "y.pkpass", "-o", "b.pkpasses", exit_=1).err
+    assert "11 passes" in livepass("pass", "bundle", *["x.pkpass"] * 11, "-o", "b.pkpasses", exit_=2).err
+    livepass("pass", "bundle", "x.pkpass", "-o", "-", "--json", exit_=2)
+    livepass("pass", "bundle", "neither", "-o", "b.pkpasses", exit_=2)
+    livepass("pass", "bundle", "nowhere.pkpass", "-o", "b.pkpasses", exit_=3)
+    assert not Path("b.pkpasses").exists()
+    Path("bad.pkpasses").write_bytes(
+        archive(head([entry("y.pkpass", Path("y.pkpass").read_bytes(), deflate=False)]), ())
+    )
+    assert "bad.pkpasses: y.pkpass: " in livepass("pass", "verify", "bad.pkpasses", exit_=1).err
+    Path("bad.pkpasses").write_bytes(data)
+    assert "is no pass" in livepass("pass", "lint", "bad.pkpasses", exit_=1).err
 
 
 def test_timeline(issued):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 
 import pytest
 
 from livepass.cli import names
 from livepass.cli.apns import WHAT_NEXT
+from livepass.cli.drawing import png
 from livepass.cli.faults import Fault
 from livepass.core.trip2_push import Next
 
@@ -158,6 +160,102 @@ def test_lint_of_a_template_says_what_is_wrong(livepass, tmp_path):
     assert "icon" in ran.out
     found = livepass("pass", "lint", "bad", "--json", exit_=1).json
     assert found["fatal"] == 1, "points is tried as a number where text does not fit"
+
+
+def new_template(tmp_path, **document):
+    folder = tmp_path / "card"
+    folder.mkdir(exist_ok=True)
+    document = {"description": "x", "organizationName": "y", "generic": {}, **document}
+    (folder / "pass.json").write_text(json.dumps(document))
+    for name, side in (("icon.png", 38), ("icon@2x.png", 76)):
+        (folder / name).write_bytes(png(side, side, lambda x, y: (9, 9, 9, 255)))
+
+
+def test_lint_for_versions_of_ios(livepass, tmp_path):
+    new_template(tmp_path, barcodes=[{"format": "PKBarcodeFormatEAN13", "message": "4", "messageEncoding": "utf-8"}])
+    said = livepass("pass", "lint", "card", "--ios", "18, 27").out
+    assert "iOS 18 and iOS 26 only" in said and "[barcode-fallback]" in said
+    (problem,) = livepass("pass", "lint", "card", "--ios", "26", "--json").json["problems"]
+    assert (problem["severity"], problem["effect"], problem["ios"]) == ("warning", "invisible", [18, 26])
+    assert "nothing to complain" in livepass("pass", "lint", "card", "--ios", "27").out
+    for bad in ("17", "18,,26", "latest", ""):
+        ran = livepass("pass", "lint", "card", "--ios", bad, exit_=2)
+        assert "no version of iOS that lint knows" in ran.err and "18, 26, 27" in ran.err
+
+
+def test_lint_tries_a_variable_as_what_its_place_wants(livepass, tmp_path):
+    field = {"key": "seen", "label": "${label}", "value": "${seen}", "dateStyle": "PKDateStyleShort"}
+    new_template(
+        tmp_path, generic={"primaryFields": [field]}, semantics={"flightNumber": "${no}", "eventEndDate": "${end}"}
+    )
+    assert "nothing to complain" in livepass("pass", "lint", "card").out
+    (problem,) = livepass("pass", "lint", "card", "seen=yesterday", "--json", exit_=1).json["problems"]
+    assert problem["rule"] == "field-date"
+
+
+def test_lint_of_a_template_advises_one_message_for_a_change(livepass, tmp_path):
+    fields = [{"key": key, "value": f"${{points}}{key}", "changeMessage": "Now %@"} for key in "ab"]
+    silent = {"key": "c", "value": "${points}"}
+    new_template(tmp_path, generic={"primaryFields": fields[:1], "backFields": [*fields[1:], silent]})
+    (problem,) = livepass("pass", "lint", "card", "--json").json["problems"]
+    assert (problem["rule"], problem["pointer"]) == ("change-message-shared", "/generic/backFields/0/changeMessage")
+
+
+@pytest.mark.parametrize("words", [(), ("--template",)])
+def test_the_schema_is_json_in_both_forms(livepass, words):
+    said, machine = livepass("pass", "schema", *words).out, livepass("pass", "schema", *words, "--json").json
+    assert json.loads(said) == machine and machine["$schema"].endswith("2020-12/schema")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A template with a large icon, a small logo that was scaled badly, and a strip in German alone."""
+    folder = tmp_path / "card"
+    (folder / "de.lproj").mkdir(parents=True)
+    (folder / "pass.json").write_text("{}")
+    for name, sides in (
+        ("icon@3x", (114, 114)),
+        ("logo@2x", (100, 40)),
+        ("logo", (9, 9)),
+        ("de.lproj/strip@2x", (750, 288)),
+    ):
+        (folder / f"{name}.png").write_bytes(png(*sides, lambda x, y: (200, 10, 10, 255)))
+    return folder
+
+
+def test_images_of_a_template_are_made(livepass, pictures):
+    before = {path.name: path.read_bytes() for path in pictures.rglob("*.png")}
+    told = livepass("template", "images", "card", "--dry-run")
+    assert "would be made from icon@3x.png" in told.out and len([*pictures.rglob("*.png")]) == len(before)
+    rows = livepass("template", "images", "card", "--json").rows
+    assert [(row["file"], row["done"], row["written"], row["width"]) for row in rows] == [
+        ("icon@3x.png", "kept", False, 114),
+        ("icon@2x.png", "made", True, 76),
+        ("icon.png", "made", True, 38),
+        ("logo@2x.png", "kept", False, 100),
+        ("logo.png", "kept", False, 9),
+        ("de.lproj/strip@2x.png", "kept", False, 750),
+        ("de.lproj/strip.png", "made", True, 375),
+    ]
+    assert all((pictures / row["file"]).stat().st_size == row["bytes"] for row in rows)
+    assert all(path.read_bytes() == before.get(path.name, path.read_bytes()) for path in pictures.rglob("*.png"))
+    assert "image-scale" in livepass("pass", "lint", "card", exit_=1).out
+    assert "made from logo@2x.png" in livepass("template", "images", "card", "--force").out
+    assert "image-scale" not in livepass("pass", "lint", "card", exit_=1).out
+    assert not [*pictures.rglob(".*")], "nothing half written is left"
+
+
+def test_images_without_pillow(livepass, pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    assert "pip install 'livepass[images]'" in livepass("template", "images", "card", exit_=3).err
+    assert len([*pictures.rglob("*.png")]) == 4
+
+
+def test_images_that_cannot_be(livepass, pictures):
+    (pictures / "icon@3x.png").write_bytes(b"GIF89a")
+    ran = livepass("template", "images", "card", "--json", exit_=1)
+    assert "card/icon@3x.png: it is no PNG image" in ran.problem["title"]
+    livepass("template", "images", "nowhere", exit_=1)
 
 
 def test_files_that_are_no_passes(livepass, tmp_path):

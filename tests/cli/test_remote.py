@@ -88,6 +88,8 @@ def test_everything_from_afar(livepass, service):
     assert [row["kind"] for row in livepass("pass", "timeline", NAME, *far, "--json").rows] == ["issued", "changed"]
     assert "1 passes done" in livepass("pass", "batch", _line(), *far).out
     assert livepass("status", *far, "--json").json["stats"]["passes"] == 2
+    livepass("pass", "bundle", "x.pkpass", f"{TYPE}/2", "-o", "all.pkpasses", *far)
+    assert len(livepass("pass", "verify", "all.pkpasses", "--ca", "root.pem", "--json").rows) == 2
     livepass("pass", "void", NAME, *far)
     livepass("pass", "erase", NAME, "--yes", *far)
     livepass("pass", "show", NAME, *far, exit_=1)

@@ -85,7 +85,7 @@ SPOILED: list[tuple[str, str, str, Make]] = [
     ("PKG2", "no signature", "missing: signature", lambda s: zipped(s, signature=None)),
     ("PKG3", "pass.json is no JSON", "", lambda s: signed_by(s, certified(s), b'{"formatVersion": 1')),
     ("PKG3", "pass.json has a key twice", "", lambda s: signed_by(s, certified(s), b'{"a": 1, "a": 2}')),
-    ("PKG4", "a file was exchanged", "icon@2x.png has another SHA-1", lambda s: zipped(s, **{"icon@2x.png": png(s)})),
+    ("PKG4+PKG6", "a file was exchanged", "has another SHA-1", lambda s: zipped(s, **{"icon@2x.png": png(s)})),
     ("PKG4", "a file was added", "logo.png is not listed", lambda s: zipped(s, **{"logo.png": png(s)})),
     ("PKG4", "a file was taken out", "is listed and not there", lambda s: zipped(s, **{"icon@3x.png": None})),
     ("PKG5", "no icon", "no icon.png", lambda s: s.made(files={"icon.png": None})),

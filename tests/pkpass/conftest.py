@@ -13,14 +13,14 @@ from livepass.pkpass import Signer, StaticFiles
 from pkpass.mutations import Materials
 
 
-def png(width: int, height: int) -> bytes:
-    """A real PNG, all black."""
+def png(width: int, height: int, colour: int = 0) -> bytes:
+    """A real PNG, all black: of grey, or as ``colour`` 6 of four samples, and all transparent."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = zlib.compress(b"\0" * (width + 1) * height)
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    rows = zlib.compress(b"\0" * (width * (4 if colour else 1) + 1) * height)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 

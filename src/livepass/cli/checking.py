@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from cryptography import x509
 from livepass.cli.faults import Fault, usage
 from livepass.cli.names import read_bytes
 from livepass.pkpass import (
+    IOS,
     InvalidPackage,
     InvalidSignature,
     Package,
@@ -24,6 +26,8 @@ from livepass.pkpass import (
     Verified,
     lint,
     read,
+    several,
+    shared_messages,
     verify,
 )
 
@@ -66,6 +70,16 @@ def verified(path: str, ca: Path | None) -> Verified:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="signature") from error
 
 
+def verified_each(path: str, ca: Path | None) -> dict[str, Verified]:
+    """The passes of a .pkpasses by their names in it, if a phone would believe every one."""
+    try:
+        return several.verify_all(read_bytes(path), roots=_roots(ca) if ca else None)
+    except InvalidPackage as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="package") from error
+    except InvalidSignature as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="signature") from error
+
+
 def verified_json(path: str, found: Verified) -> dict[str, Any]:
     """What was verified, for ``--json``."""
     certificate = found.certificate
@@ -83,31 +97,73 @@ def verified_json(path: str, found: Verified) -> dict[str, Any]:
     }
 
 
-def linted(path: str, data: Mapping[str, Any]) -> list[Problem]:
-    """The problems of a package, or of a template folder filled with ``data`` and samples."""
+def versions(text: str | None) -> tuple[int, ...] | None:
+    """``18,26`` as numbers; ``None`` where nobody asked."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    known = {str(version): version for version in IOS}
+    for word in words:
+        if word not in known:
+            raise usage(
+                f"--ios {text}: {word!r} is no version of iOS that lint knows",
+                f"write some of {', '.join(known)}, with commas between",
+            )
+    return tuple(sorted({known[word] for word in words}))
+
+
+def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = None) -> list[Problem]:
+    """The problems of a package, of each package of a bundle, or of a template folder filled with ``data`` and samples.
+
+    In a bundle the name of the package stands before each pointer: ``1001.pkpass:/storeCard``.
+    """
     if not Path(path).is_dir():
+        if path.endswith(several.ENDING):
+            return _lint_each(path, ios)
         opened = package(path)
-        return lint(opened.document, opened.static_files())
+        return lint(opened.document, opened.static_files(), ios=ios)
     try:
         template = Template.from_folder(path)
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
-    return [*_lint_template(template, data), *template.grants_needed]
+    return [*_lint_template(template, data, ios), *template.grants_needed, *shared_messages(template.document)]
 
 
-def _lint_template(template: Template, data: Mapping[str, Any]) -> list[Problem]:
-    """A variable without a declared type is tried as text, and as a number where text does not fit."""
+def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
+    found = []
+    try:
+        for name, opened in several.opened(read_bytes(path)):
+            problems = lint(opened.document, opened.static_files(), ios=ios)
+            found += [replace(each, pointer=f"{name}:{each.pointer}") for each in problems]
+    except InvalidPackage as error:
+        raise Fault(f"{path}: {error.reason}", hint=error.hint, code="package") from error
+    return found
+
+
+def _lint_template(template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None) -> list[Problem]:
+    """A variable without a declared type is tried as text; where that does not fit, as a number, then as a date."""
     values = {**_samples(template.declarations.values()), **data}
-    found = lint(_document(template, values), template.static)
-    wrong = tuple(problem.pointer for problem in found if problem.severity == "fatal" and problem.pointer)
-    numbers = {
-        variable.name: 1
+    undeclared = [
+        variable
         for variable in template.declarations.values()
-        if variable.type is VariableType.SCALAR
-        and variable.name not in data
-        and any(place.startswith(wrong) for place in variable.used_at)
-    }
-    return lint(_document(template, {**values, **numbers}), template.static) if numbers else found
+        if variable.type is VariableType.SCALAR and variable.name not in data
+    ]
+    found = lint(_document(template, values), template.static, ios=ios)
+    for kind in (VariableType.NUMBER, VariableType.DATE):
+        misfits = tuple(each.pointer for each in found if each.pointer and _is_misfit(each))
+        names = [
+            variable.name for variable in undeclared if any(place.startswith(misfits) for place in variable.used_at)
+        ]
+        if not names:
+            break
+        values.update(dict.fromkeys(names, SAMPLES[kind]))
+        found = lint(_document(template, values), template.static, ios=ios)
+    return found
+
+
+def _is_misfit(problem: Problem) -> bool:
+    """Whether another sample may be what the template wants there."""
+    return problem.severity == "fatal" or problem.rule in {"value-type", "semantic-type"}
 
 
 def _document(template: Template, values: Mapping[str, Any]) -> dict[str, object]:

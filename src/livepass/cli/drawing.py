@@ -36,7 +36,7 @@ def png(width: int, height: int, painter: Painter) -> bytes:
         for x in range(width):
             rows.extend(painter(x + 0.5, y + 0.5))
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(bytes(rows), 9)) + _chunk(b"IEND", b"")
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(rows), 9)) + chunk(b"IEND", b"")
 
 
 def paint(scale: float, background: Fill, *layers: tuple[Shape, Fill]) -> Painter:
@@ -135,5 +135,6 @@ def _over(top: Colour, share: float, below: Colour) -> Colour:
     return red, green, blue, round(total * 255)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """One piece of a PNG, with its length and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from livepass.cli.faults import Fault
+from livepass.cli import starts
+from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.render import Column, Page, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
+from livepass.cli.template_images import images
 
 
 @noun("template")
@@ -17,14 +20,93 @@ def template() -> None:
     """Folders that passes are made from: pass.json with ${variables}, images, localisations."""
 
 
-@template.command("import")
-@click.argument("folder")
-@click.option("--name", help="Its name; the folder's own by default.")
+@template.command()
+@click.argument("style")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--transit", type=click.Choice(list(starts.TRANSITS)), help="For boardingPass: by what (default air).")
 @click.pass_obj
-def import_(session: Session, folder: str, name: str | None) -> None:
-    """Take in a folder. Importing it again makes a new revision, which the template's passes follow."""
-    from pathlib import Path
+def new(session: Session, style: str, folder: Path | None, transit: str | None) -> None:
+    """Begin a template: a whole one, with sample values and images of our own, to edit into yours.
 
+    STYLE is boardingPass, coupon, eventTicket, generic, posterEventTicket, posterGeneric, semanticBoardingPass or
+    storeCard. FOLDER is new or empty, and named after the style by default. Needs no service; overwrites nothing.
+    """
+    from livepass.cli.folders import write_new
+    from livepass.pkpass import Template, TemplateError
+
+    style = _style(style)
+    if transit and style != "boardingPass":
+        raise usage(f"{style} has no --transit", "only boardingPass has: leave it out")
+    target = folder or Path(style)
+    files = starts.files(style, transit or "air")
+    try:
+        Template.from_files(target.resolve().name, files)
+    except TemplateError as error:
+        raise Fault(f"{target}: {error.reason}", Exit.USAGE, hint=error.hint, code="template") from error
+    write_new(target, files, f"livepass template new {style}")
+    note = starts.note(style)
+    steps = [f"livepass pass lint {target}", f"livepass template import {target}"]
+
+    def draw(page: Page) -> None:
+        page.line(good(f"{target}: a template of the style {style}, {len(files)} files"))
+        page.line(dim(starts.about(style)))
+        if note:
+            page.line(warn(note))
+        page.line("edit pass.json, variables.json and the images; then:")
+        for step in steps:
+            page.line(f"  {step}")
+
+    document = {"style": style, "folder": str(target), "files": sorted(files), "note": note, "next": steps}
+    session.out.show(document, draw)
+
+
+def _style(typed: str) -> str:
+    from livepass.pkpass.pointer import did_you_mean
+
+    found = next((each for each in starts.STYLES if each.casefold() == typed.casefold()), None)
+    if found is None:
+        raise usage(
+            f"there is no style {typed!r}{did_you_mean(typed, starts.STYLES)}", f"use one of {', '.join(starts.STYLES)}"
+        )
+    return found
+
+
+@template.command("import")
+@click.argument("source")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--name", help="The template's name; the folder's own by default.")
+@click.option(
+    "--variables", "every_field", is_flag=True, help="Each field's value becomes a variable, named by its key."
+)
+@click.option(
+    "--variable",
+    "wishes",
+    multiple=True,
+    metavar="POINTER=NAME[:TYPE]",
+    help="This value becomes a variable, as in /barcodes/0/message=code:string. May be given often.",
+)
+@click.pass_obj
+def import_(
+    session: Session, source: str, folder: Path | None, name: str | None, every_field: bool, wishes: tuple[str, ...]
+) -> None:
+    """Take in a template's folder; or make one of what others left.
+
+    A template's folder goes into the service. Importing it again makes a new revision, which its passes follow.
+
+    A .pkpass, a .pkpasstemplate of Apple's designer, or a folder NAME.pass as generators on Node read it is written to
+    FOLDER as a template, with a report of what was repaired and left out. It needs no service and overwrites nothing.
+    """
+    from livepass.cli import taking
+
+    if folder or every_field or wishes or taking.is_foreign(source):
+        if name:
+            raise usage("--name is for a template's folder", "name the FOLDER to write instead")
+        taking.over(session, source, folder, taking.wishes(wishes), every_field=every_field)
+    else:
+        _publish(session, source, name)
+
+
+def _publish(session: Session, folder: str, name: str | None) -> None:
     from livepass.pkpass import Template, TemplateError
 
     try:
@@ -71,7 +153,9 @@ def list_(session: Session) -> None:
         ("SINCE", lambda row: instant(row.get("created_at"))),
         ("VARIABLES", lambda row: text_of(list(row.get("variables") or ()))),
     ]
-    session.out.rows(run(_all(session)), columns, "no templates: livepass template import FOLDER")
+    session.out.rows(
+        run(_all(session)), columns, "no templates: livepass template new STYLE, livepass template import FOLDER"
+    )
 
 
 @template.command()
@@ -95,6 +179,9 @@ def show(session: Session, name: str) -> None:
         page.table(columns, [{"name": key, "type": kind} for key, kind in variables.items()], "no variables")
 
     session.out.show(row, draw)
+
+
+template.add_command(images)
 
 
 async def _all(session: Session) -> list[dict[str, Any]]:

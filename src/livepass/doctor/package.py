@@ -23,17 +23,19 @@ SKEW: Final = timedelta(minutes=10)
 RULES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     # check → the rules of lint that it stands for; a rule ending in - stands for all that begin so
     "PKG5": ("icon-",),
-    "PKG6": ("image", "strings-encoding", "reserved-name", "file-name", "stray-file", "unknown-file"),
+    "PKG6": ("image", "strings-", "reserved-name", "file-name", "stray-file", "unknown-file"),
     "JSN1": (
         "json-", "required-key", "value-type", "unknown-key", "format-version", "pass-type-identifier",
-        "serial-alphabet", "sharing", "grouping-identifier",
+        "serial-alphabet", "sharing", "grouping-identifier", "newer-than-ios",
     ),
-    "JSN2": ("style", "transit-type", "poster-groups"),
+    "JSN2": ("style", "transit-type", "poster-", "semantic-boarding", "link-style"),
     "JSN3": ("field-",),
     "JSN4": ("web-service-",),
     "JSN5": ("token-",),
     "JSN6": ("barcode-",),
-    "JSN7": ("app-launch-url", "nfc", "semantic-amount", "featured-action", "certificate-nfc"),
+    "JSN7": (
+        "app-launch-url", "nfc", "semantic-", "featured-action", "certificate-nfc", "upcoming-", "personalization",
+    ),
     "JSN8": ("change-message",),
     "JSN9": ("date", "relevant-date", "location", "max-distance", "beacon", "color"),
 }  # fmt: skip

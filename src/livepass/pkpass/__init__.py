@@ -25,16 +25,19 @@ from livepass.pkpass.errors import (
     TemplateError,
 )
 from livepass.pkpass.limits import Limits
-from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint_bytes
+from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint_bytes, shared_messages
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.reader import Package, read
+from livepass.pkpass.schema import document_schema
 from livepass.pkpass.signature import Signer
+from livepass.pkpass.since import IOS, ios_names
 from livepass.pkpass.strict_json import canonical
 from livepass.pkpass.template import Template
 from livepass.pkpass.variables import Variable, VariableType
 from livepass.pkpass.verifier import Verified, verify
 
 __all__ = [
+    "IOS",
     "RULES",
     "CertificateFacts",
     "CertificateNotValid",
@@ -61,12 +64,15 @@ __all__ = [
     "Verified",
     "build",
     "canonical",
+    "document_schema",
     "grants_needed",
+    "ios_names",
     "lint",
     "lint_bytes",
     "manifest",
     "merge_patch",
     "read",
+    "shared_messages",
     "verify",
     "verify_signature",
 ]

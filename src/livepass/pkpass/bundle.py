@@ -47,6 +47,8 @@ class StaticFiles:
     _head: Head = field(repr=False)
     _manifest_before: bytes = field(repr=False)
     _manifest_after: bytes = field(repr=False)
+    memo: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """What somebody worked out of these files, and need not again for every pass: see ``lint``."""
 
     @classmethod
     def prepare(cls, files: Mapping[str, bytes]) -> StaticFiles:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 # W3C date-time with a zone: YYYY-MM-DDTHH:MM[:SS](Z|±HH:MM). Apple's own builder insists on the zone in this form.
 # The hour is bounded here because Python versions disagree about 24:00.
-_W3C = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
+DATE_PATTERN = r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
+_W3C = re.compile(DATE_PATTERN, re.ASCII)
 
 
 def parse_date(text: object) -> datetime | None:

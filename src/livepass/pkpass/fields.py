@@ -1,5 +1,7 @@
 """What a pass.json may say: keys, types and values. Data only; ``lint`` reads it.
 
+Beside it: ``semantic_tags``, ``links``, ``upcoming``, ``personalization``, and ``since``, which iOS brought what.
+
 Source, unless a row says otherwise: Apple, Wallet Passes, "Pass", "PassFields", "PassFieldContent" and the pages below
 them, as of iOS 27, together with what Apple's open-source pass builder accepts.
 """
@@ -8,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final
+
+from livepass.pkpass.links import STYLE_OF_LINK
 
 
 def _strings(value: object) -> bool:
@@ -210,39 +214,7 @@ ACTION_TYPES: Final = (
     "watchTrailer",
 )
 MOST_ACTIONS: Final = 2
-
-_URL_KEYS: Final = (
-    # poster event tickets, iOS 18
-    "accessibilityURL",
-    "addOnURL",
-    "bagPolicyURL",
-    "contactVenueEmail",
-    "contactVenuePhoneNumber",
-    "contactVenueWebsite",
-    "directionsInformationURL",
-    "merchandiseURL",
-    "orderFoodURL",
-    "parkingInformationURL",
-    "purchaseParkingURL",
-    "sellURL",
-    "transferURL",
-    "transitInformationURL",
-    # boarding passes, iOS 26
-    "changeSeatURL",
-    "entertainmentURL",
-    "managementURL",
-    "purchaseAdditionalBaggageURL",
-    "purchaseLoungeAccessURL",
-    "purchaseWifiURL",
-    "registerServiceAnimalURL",
-    "reportLostBagURL",
-    "requestWheelchairURL",
-    "trackBagsURL",
-    "upgradeURL",
-    "transitProviderEmail",
-    "transitProviderPhoneNumber",
-    "transitProviderWebsiteURL",
-)
+ACTION_KEYS: Final[Mapping[str, str]] = {"identifier": "string", "type": "string", "url": "string"}
 
 TOP_LEVEL: Final[Mapping[str, str]] = {
     "appLaunchURL": "string",
@@ -281,7 +253,7 @@ TOP_LEVEL: Final[Mapping[str, str]] = {
     **dict.fromkeys(STYLES, "object"),
     **dict.fromkeys(COLORS, "string"),
     **dict.fromkeys(DATES, "string"),
-    **dict.fromkeys(_URL_KEYS, "string"),
+    **dict.fromkeys(STYLE_OF_LINK, "string"),
 }
 
 # Every image a package may hold, without scale and extension

@@ -53,7 +53,7 @@ _TYPES: dict[VariableType, tuple[Callable[[object], bool], str]] = {
         "a date such as 2026-11-23T18:30:00+01:00",
     ),
 }
-_DECLARABLE = frozenset(VariableType) - {VariableType.SCALAR, VariableType.TEXT}
+DECLARABLE = frozenset(VariableType) - {VariableType.SCALAR, VariableType.TEXT}
 _DECLARATION_KEYS = frozenset({"type", "default", "description"})
 
 
@@ -104,8 +104,8 @@ def _declared(name: str, declaration: object, uses: list[Use]) -> Variable:
     for key in sorted(declaration.keys() - _DECLARATION_KEYS):
         raise ValueError(f"unknown key {key!r}{did_you_mean(key, _DECLARATION_KEYS)}")
     kind = declaration.get("type")
-    if not isinstance(kind, str) or kind not in _DECLARABLE:
-        raise ValueError(f"the type is one of {', '.join(sorted(_DECLARABLE))}")
+    if not isinstance(kind, str) or kind not in DECLARABLE:
+        raise ValueError(f"the type is one of {', '.join(sorted(DECLARABLE))}")
     kind = VariableType(kind)
     if kind is VariableType.BOOLEAN and not all(use.whole for use in uses):
         raise ValueError("true and false have no text; use it as a whole string only")

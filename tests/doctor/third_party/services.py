@@ -43,26 +43,35 @@ class Running:
 
 def django() -> list[str]:
     """What starts django-walletpass, installed if it is not yet."""
+    return [django_python(), str(HERE / "django_service.py")]
+
+
+def django_python() -> str:
+    """The Python that has django-walletpass."""
     pins = HERE / "requirements.txt"
     folder = INSTALLED / f"django-{_digest(pins)}"
-    python = folder / "bin" / "python"
+    python = str(folder / "bin" / "python")
     _install(
         folder,
         [sys.executable, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(pins)],
+        [python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(pins)],
     )
-    return [str(python), str(HERE / "django_service.py")]
+    return python
 
 
 def node() -> list[str]:
     """What starts express-passkit-webservice, installed if it is not yet."""
+    return node_program(HERE / "package.json", HERE / "node_service.mjs")
+
+
+def node_program(pins: Path, script: Path) -> list[str]:
+    """What starts ``script`` beside the packages of ``pins`` (a package.json), installed if they are not yet."""
     program = shutil.which("node")
     if program is None or shutil.which("npm") is None:
         _not_here("node and npm are not on this machine")
-    pins = HERE / "package.json"
     folder = INSTALLED / f"node-{_digest(pins)}"
     folder.mkdir(parents=True, exist_ok=True)
-    for each in (pins, HERE / "node_service.mjs"):
+    for each in (pins, script):
         shutil.copy(each, folder / each.name)
     npm = [
         "npm",
@@ -75,7 +84,7 @@ def node() -> list[str]:
         "--no-package-lock",
     ]
     _install(folder, npm)
-    return [str(program), str(folder / "node_service.mjs")]
+    return [str(program), str(folder / script.name)]
 
 
 def _digest(pins: Path) -> str:
@@ -98,7 +107,7 @@ def _install(folder: Path, *commands: list[str]) -> None:
 def _not_here(why: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(why)
-    pytest.skip(f"a service that others wrote cannot be judged here: {why}")
+    pytest.skip(f"what others wrote cannot run here: {why}")
 
 
 @contextmanager

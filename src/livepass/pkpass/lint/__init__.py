@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from livepass.pkpass.bundle import StaticFiles
 from livepass.pkpass.certificate import CertificateFacts
@@ -10,31 +11,42 @@ from livepass.pkpass.lint import (
     barcodes,
     extras,
     identity,
+    images,
     keys,
+    layouts,
+    localisation,
     look,
+    newer,
     package_files,
+    personalization,
     relevance,
+    semantics,
     style,
+    upcoming,
     web_service,
 )
 from livepass.pkpass.lint.grants import grants_needed
+from livepass.pkpass.lint.messages import shared_messages
 from livepass.pkpass.lint.problem import RULES, Problem, Rule, problem
 from livepass.pkpass.strict_json import JsonProblem, parse_object
 
-__all__ = ["RULES", "Problem", "Rule", "grants_needed", "lint", "lint_bytes"]
+__all__ = ["RULES", "Problem", "Rule", "grants_needed", "lint", "lint_bytes", "shared_messages"]
 
 
 def lint(
     document: Mapping[str, object],
     files: Mapping[str, bytes] | StaticFiles,
     certificate: CertificateFacts | None = None,
+    ios: Collection[int] | None = None,
 ) -> list[Problem]:
     """Every problem of a pass: ``document`` is its pass.json, ``files`` everything beside it (images, .lproj).
 
-    With ``certificate``, also whether it may sign this pass. Fatal problems come first; otherwise in reading order.
-    Never raises for anything that JSON can say.
+    With ``certificate``, also whether it may sign this pass. With ``ios`` (of 18, 26 and 27), only the problems that
+    concern one of these versions, and also what one of them is too old for.
+
+    Fatal problems come first; otherwise in reading order. Never raises for anything that JSON can say.
     """
-    static = files.files if isinstance(files, StaticFiles) else files
+    static, looked = files.files if isinstance(files, StaticFiles) else files, _looked_at(files)
     found = [
         *keys.check(document),
         *identity.check(document, certificate),
@@ -44,13 +56,50 @@ def lint(
         *barcodes.check(document),
         *relevance.check(document),
         *extras.check(document),
-        *package_files.check(static),
+        *semantics.check(document),
+        *upcoming.check(document),
+        *layouts.check(document, static),
+        *looked.problems,
+        *images.check(document, looked.sides),
+        *personalization.check(document, static),
+        *localisation.check(document, looked.languages),
     ]
+    if ios is not None:
+        found.extend(newer.check(document, ios))
+        found = [each for each in found if not set(ios).isdisjoint(each.ios)]
     return sorted(found, key=lambda each: each.severity != "fatal")
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What files say by themselves, whatever pass.json stands beside them."""
+
+    problems: tuple[Problem, ...]
+    sides: images.Sides
+    languages: Mapping[str, localisation.Language]
+
+    @classmethod
+    def at(cls, files: Mapping[str, bytes]) -> _Looked:
+        sides, of_images = images.sides(files)
+        languages, of_languages = localisation.languages(files)
+        return cls((*package_files.check(files), *of_images, *of_languages), sides, languages)
+
+
+def _looked_at(files: Mapping[str, bytes] | StaticFiles) -> _Looked:
+    """Once for the files of a template, not again for each of its passes."""
+    if not isinstance(files, StaticFiles):
+        return _Looked.at(files)
+    known = files.memo.get("lint")
+    if not isinstance(known, _Looked):
+        known = files.memo["lint"] = _Looked.at(files.files)
+    return known
+
+
 def lint_bytes(
-    document: bytes, files: Mapping[str, bytes] | StaticFiles, certificate: CertificateFacts | None = None
+    document: bytes,
+    files: Mapping[str, bytes] | StaticFiles,
+    certificate: CertificateFacts | None = None,
+    ios: Collection[int] | None = None,
 ) -> list[Problem]:
     """As ``lint``, from the text of a pass.json: finds duplicate keys and broken JSON too."""
     try:
@@ -58,4 +107,4 @@ def lint_bytes(
     except JsonProblem as fault:
         rule = "json-duplicate-key" if fault.kind == "duplicate" else "json-invalid"
         return [problem(rule, "", f"pass.json: {fault}", "write it as UTF-8 JSON, each key once")]
-    return lint(parsed, files, certificate)
+    return lint(parsed, files, certificate, ios)

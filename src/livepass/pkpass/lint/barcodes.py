@@ -8,6 +8,7 @@ from livepass.pkpass.fields import BARCODE_KEYS, BARCODES, CHARSETS, LEGACY_BARC
 from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, Severity, problem
 from livepass.pkpass.pointer import did_you_mean
+from livepass.pkpass.since import is_new_barcode
 
 _NEEDED = ("format", "message", "messageEncoding")
 
@@ -19,6 +20,14 @@ def check(document: Mapping[str, object]) -> Problems:
         yield from _barcode("/barcode", barcode, LEGACY_BARCODES, "fatal")
     for pointer, each in objects(document, "barcodes"):
         yield from _barcode(pointer, each, BARCODES, "warning")
+    formats = [each.get("format") for _, each in objects(document, "barcodes")]
+    if formats and "barcode" not in document and all(map(is_new_barcode, formats)):
+        yield problem(
+            "barcode-fallback",
+            "/barcodes",
+            "phones before iOS 27 know none of these formats and show no barcode",
+            "add one of a format that they know behind it, such as PKBarcodeFormatQR",
+        )
 
 
 def _barcode(pointer: str, barcode: Mapping[str, object], formats: tuple[str, ...], severity: Severity) -> Problems:

@@ -1,26 +1,25 @@
-"""Apps, NFC, featured actions and the amounts among semantic tags."""
+"""Apps, NFC and featured actions."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from livepass.pkpass.fields import (
+    ACTION_KEYS,
     ACTION_TYPES,
-    FIELD_GROUPS,
     LONGEST_NFC_MESSAGE,
     MOST_ACTIONS,
     NFC_KEYS,
-    STYLES,
 )
 from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, problem
-from livepass.pkpass.pointer import did_you_mean, down
+from livepass.pkpass.pointer import did_you_mean
 
 _COMPRESSED_POINT = 33  # bytes: sign and x; both coordinates take 65
 
@@ -38,8 +37,6 @@ def check(document: Mapping[str, object]) -> Problems:
     if isinstance(nfc, Mapping):
         yield from _nfc(nfc)
     yield from _actions(document)
-    for pointer, tags in _semantics(document):
-        yield from _amounts(pointer, tags)
 
 
 def _nfc(nfc: Mapping[str, object]) -> Problems:
@@ -98,6 +95,7 @@ def _actions(document: Mapping[str, object]) -> Problems:
             "featured-action", "/featuredActions", f"only {MOST_ACTIONS} featuredActions show", "keep the best two"
         )
     for pointer, action in actions:
+        yield from typed({key: each for key, each in action.items() if key != "type"}, ACTION_KEYS, pointer, "warning")
         kind = action.get("type")
         if kind not in ACTION_TYPES:
             yield problem(
@@ -106,34 +104,3 @@ def _actions(document: Mapping[str, object]) -> Problems:
                 f"{kind!r} is no type of action{did_you_mean(str(kind), ACTION_TYPES)}",
                 f"use one of {', '.join(ACTION_TYPES)}",
             )
-
-
-def _semantics(document: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Semantic tags of the pass and of its fields, with their pointers."""
-    holders: list[tuple[str, Mapping[str, object]]] = [("", document)]
-    for style in STYLES:
-        groups = document.get(style)
-        for group in FIELD_GROUPS if isinstance(groups, Mapping) else ():
-            fields = groups.get(group) if isinstance(groups, Mapping) else None
-            for index, field in enumerate(fields if isinstance(fields, list) else ()):
-                if isinstance(field, Mapping):
-                    holders.append((f"/{style}/{group}/{index}", field))
-    for pointer, holder in holders:
-        tags = holder.get("semantics")
-        if isinstance(tags, Mapping):
-            yield down(pointer, "semantics"), tags
-
-
-def _amounts(pointer: str, tags: Mapping[str, object]) -> Problems:
-    for tag in ("totalPrice", "balance"):
-        amount = tags.get(tag)
-        if tag not in tags:
-            continue
-        if isinstance(amount, Mapping) and all(isinstance(amount.get(key), str) for key in ("amount", "currencyCode")):
-            continue
-        yield problem(
-            "semantic-amount",
-            down(pointer, tag),
-            f"{tag} needs amount and currencyCode, both strings",
-            'write {"amount": "12.50", "currencyCode": "EUR"}',
-        )

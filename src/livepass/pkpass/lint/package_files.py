@@ -1,8 +1,7 @@
-"""The files beside pass.json: the icon that must be there, images that must be images, and what should not be there."""
+"""The files beside pass.json: the icon that must be there, and what should not be there."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 
 from livepass.pkpass.errors import InvalidPackage
@@ -12,11 +11,8 @@ from livepass.pkpass.names import GENERATED, check_level, check_name, is_junk
 from livepass.pkpass.pointer import did_you_mean
 from livepass.pkpass.strict_json import JsonProblem, parse_object
 
-_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-_SIDES = struct.Struct(">II")
-_LONGEST_SIDE = 4096  # pixels; the largest image Wallet shows is a third of that
-_IMAGE_FILES = frozenset(f"{name}{scale}.png" for name in IMAGES for scale in SCALES)
-_KNOWN = _IMAGE_FILES | {*OTHER_FILES, *LOCALIZED_TEXTS}
+IMAGE_FILES = frozenset(f"{name}{scale}.png" for name in IMAGES for scale in SCALES)
+_KNOWN = IMAGE_FILES | {*OTHER_FILES, *LOCALIZED_TEXTS}
 
 
 def check(files: Mapping[str, bytes]) -> Problems:
@@ -25,12 +21,8 @@ def check(files: Mapping[str, bytes]) -> Problems:
     for name in sorted(files):
         yield from _name(name)
         base = name.rpartition("/")[2]
-        if base in _IMAGE_FILES:
-            yield from _image(name, files[name])
-            if base != name and base in files:
-                yield problem("image-shadowed", name, f"{base} at the top level hides {name}", "keep one of the two")
-        elif base in LOCALIZED_TEXTS:
-            yield from _strings(name, files[name])
+        if base in IMAGE_FILES and base != name and base in files:
+            yield problem("image-shadowed", name, f"{base} at the top level hides {name}", "keep one of the two")
         elif base in OTHER_FILES:
             yield from _json(name, files[name])
 
@@ -66,30 +58,6 @@ def _fault(name: str) -> InvalidPackage | None:
     except InvalidPackage as error:
         return error
     return None
-
-
-def _image(name: str, data: bytes) -> Problems:
-    sides = _SIDES.unpack_from(data, len(_PNG)) if len(data) >= len(_PNG) + _SIDES.size else (0, 0)
-    if not data.startswith(_PNG) or 0 in sides:
-        yield problem(
-            "image",
-            name,
-            f"{name} is no PNG image",
-            "export it as PNG; renaming another format does not help",
-            "fatal" if name == "icon.png" else "warning",
-        )
-    elif max(sides) > _LONGEST_SIDE:
-        yield problem("image-size", name, f"{name} is {sides[0]} by {sides[1]} pixels", "scale it to what Wallet shows")
-
-
-def _strings(name: str, data: bytes) -> Problems:
-    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        data.decode("utf-16" if marked else "utf-8")
-    except UnicodeDecodeError:
-        yield problem(
-            "strings-encoding", name, f"{name} is neither UTF-16 with its mark nor UTF-8", "save it as UTF-16 or UTF-8"
-        )
 
 
 def _json(name: str, data: bytes) -> Problems:

@@ -44,9 +44,9 @@ class _Field:
         return "fatal" if self.group in FRONT_GROUPS else "warning"
 
 
-def check(style: str, groups: Mapping[str, object]) -> Problems:
-    """Every field of one style."""
-    fields = list(_fields(style, groups))
+def check(pointer: str, groups: Mapping[str, object]) -> Problems:
+    """Every field of one style, or of another object that holds groups of fields."""
+    fields = list(_fields(pointer, groups))
     yield from _unique(fields)
     for field in fields:
         yield from typed(
@@ -62,12 +62,12 @@ def check(style: str, groups: Mapping[str, object]) -> Problems:
         yield from _texts(field)
 
 
-def _fields(style: str, groups: Mapping[str, object]) -> Iterator[_Field]:
+def _fields(pointer: str, groups: Mapping[str, object]) -> Iterator[_Field]:
     for group in FIELD_GROUPS:
         content = groups.get(group)
         for index, each in enumerate(content if isinstance(content, list) else ()):
             if isinstance(each, Mapping):
-                yield _Field(group, f"/{style}/{group}/{index}", each)
+                yield _Field(group, f"{pointer}/{group}/{index}", each)
 
 
 def _unique(fields: list[_Field]) -> Problems:

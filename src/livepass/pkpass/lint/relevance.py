@@ -9,6 +9,7 @@ from livepass.pkpass.dates import parse_date
 from livepass.pkpass.fields import BEACON_KEYS, DATES, LOCATION_KEYS, MOST_LOCATIONS, RELEVANT_DATE_KEYS, is_number
 from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, Severity, problem
+from livepass.pkpass.since import RELEVANT_DATE_READ_BY, ios_names
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _RELEVANT_DATE = dict.fromkeys(RELEVANT_DATE_KEYS, "string")
@@ -59,6 +60,15 @@ def _relevant(pointer: str, content: Mapping[str, object]) -> Problems:
             "a relevant date needs date, or startDate and a later endDate",
             "give it one or the other",
         )
+    for key, other in (("date", "relevantDate"), ("relevantDate", "date")):
+        if key in content and other not in content:
+            yield problem(
+                "relevant-date-spelling",
+                pointer,
+                f"{key} has no {other} beside it, the spelling of {ios_names(RELEVANT_DATE_READ_BY[other])}",
+                f"write the same date as {other} too",
+                ios=RELEVANT_DATE_READ_BY[other],
+            )
 
 
 def _location(pointer: str, content: Mapping[str, object]) -> Problems:

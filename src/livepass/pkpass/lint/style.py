@@ -33,7 +33,7 @@ def check(document: Mapping[str, object]) -> Problems:
         group = document.get(style)
         if isinstance(group, Mapping):
             yield from _style(style, group)
-            yield from pass_fields.check(style, group)
+            yield from pass_fields.check(f"/{style}", group)
     yield from _schemes(document)
 
 

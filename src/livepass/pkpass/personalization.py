@@ -1,0 +1,21 @@
+"""What personalization.json may say: the rewards enrolment that Wallet offers when a pass is added. Data only.
+
+Source: field reports about Apple's "Personalization"; unconfirmed on a phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+PERSONALIZATION: Final = "personalization.json"
+PERSONALIZATION_KEYS: Final[Mapping[str, str]] = {
+    "description": "string",
+    "requiredPersonalizationFields": "strings",
+    "termsAndConditions": "string",
+}
+PERSONALIZATION_NEEDS: Final = ("description", "requiredPersonalizationFields")
+PERSONALIZATION_FIELDS: Final = tuple(
+    f"PKPassPersonalizationField{field}" for field in ("Name", "PostalCode", "EmailAddress", "PhoneNumber")
+)
+PERSONALIZATION_LOGO: Final = "personalizationLogo"
