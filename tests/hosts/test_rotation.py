@@ -12,7 +12,7 @@ from journeys.world import PASS_TYPE, TEAM, points
 from livepass.emulators.authority import Authority
 from livepass.pkpass import read, verify
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_a_promotion_on_one_host_is_live_on_the_other(tmp_path: Path, authority: Authority) -> None:

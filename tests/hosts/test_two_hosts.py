@@ -27,7 +27,7 @@ from livepass.store.postgres_link import IDLE_IN_TRANSACTION
 SERIALS = ("both", "a", "b", "quiet")
 """Which host changes the pass meanwhile."""
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 """A failure waits out what it waits for: more than the usual limit."""
 
 
