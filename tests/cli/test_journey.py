@@ -285,7 +285,13 @@ def test_bundle_of_the_service_and_of_files(issued, livepass):
     assert [each["pointer"] for each in found["problems"] if each["pointer"].startswith("x.pkpass:")] == [
         f"x.pkpass:{each['pointer']}" for each in alone["problems"]
     ]
-    assert "2 passes" in issued("pass", "bundle", NAME, f"{TYPE}/1002", "-o", "b.pkpasses").out
+    Path("y.pkpass").write_bytes(Path("x.pkpass").read_bytes())
+    Path("x.pkpass").unlink()
+    assert "2 passes" in issued("pass", "bundle", f"{TYPE}/1002", NAME, "-o", "b.pkpasses").out
+    rows = livepass("pass", "verify", "b.pkpasses", "--json").rows
+    assert [(row["entry"], row["serial"]) for row in rows] == [("1002.pkpass", "1002"), ("1001.pkpass", "1001")]
+    ran = issued("pass", "bundle", NAME, f"{TYPE}/nowhere", "y.pkpass", "-o", "c.pkpasses", exit_=1)
+    assert f"there is no pass {TYPE}/nowhere" in ran.err and not Path("c.pkpasses").exists()
 
 
 def test_bundle_that_cannot_be(issued, livepass):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -161,6 +161,15 @@ class Builder:
             raise CannotBuild(str(error), error.hint) from error
         self._built.put((row.pass_type, row.serial, row.seq, row.last_modified, identity.id), built, len(built))
         return built
+
+    async def bundle(self, passes: Mapping[str, bytes]) -> bytes:
+        """The .pkpasses of signed passes by their names in it; each is verified once more, off the loop."""
+        from livepass.pkpass import several  # here, because whoever builds one pass does without
+
+        try:
+            return await self._scheduler.off_loop(lambda: several.bundle(passes))
+        except PkpassError as error:
+            raise CannotBuild(str(error), error.hint) from error
 
     def complete(self, document: bytes, tenant: str, row: Pass) -> bytes:
         """pass.json as the phone gets it: the stored document and the token, which is never stored."""

@@ -139,6 +139,13 @@ class Issuing:
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
+    async def bundled(self, passes: Mapping[str, bytes]) -> bytes:
+        """The .pkpasses of signed passes, by their names in it."""
+        try:
+            return await self._builder.bundle(passes)
+        except CannotBuild as error:
+            raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
+
     async def tag(self, row: Pass) -> str:
         """The pass's number as it would stand in a tag."""
         counter = await self._store.counter(row.pass_type)
