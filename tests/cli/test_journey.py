@@ -18,6 +18,7 @@ from livepass.service.access import SCOPES
 
 TYPE = "pass.test.livepass"
 NAME = f"{TYPE}/1001"
+BARCODE = {"message": "4006381333931", "messageEncoding": "iso-8859-1"}
 
 
 @pytest.fixture
@@ -195,6 +196,18 @@ def test_set_says_what_the_phones_will_show(issued):
     assert done["fields"] == [{"key": "points", "before": 120, "after": 130, "message": "You have %@ points"}]
     assert issued("pass", "show", NAME, "--json").json["data"]["points"] == 130
     assert "nothing changes on a phone" in issued("pass", "set", NAME, "points=130").out
+
+
+def test_a_dry_run_says_what_comes_of_a_warning(project):
+    content = {"futureKey": 1, "barcodes": [{"format": "PKBarcodeFormatEAN13", **BARCODE}]}
+    Path("content.json").write_text(json.dumps(content))
+    said = project(
+        *("pass", "issue", NAME, "--template", "membership", 'member_no="1001"', "name=Ada", "points=120"),
+        *("--content", "content.json", "--dry-run"),
+    ).out.splitlines()
+    [key] = [line for line in said if "futureKey" in line]
+    [barcode] = [line for line in said if "/barcodes" in line]
+    assert key.endswith("(has no effect)") and barcode.endswith("(has no effect, iOS 18 and iOS 26 only)")
 
 
 def test_set_null_takes_the_default_again(issued):
