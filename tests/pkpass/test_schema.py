@@ -23,7 +23,7 @@ SEEN = {
     "required-key", "value-type", "format-version", "web-service-url", "token-length", "style-scheme", "transit-type",
     "field-key", "field-value", "field-value-type", "field-enum", "field-currency", "field-row", "change-message",
     "color", "color-hex", "barcode-key", "barcode-format", "date", "location", "location-count", "max-distance",
-    "beacon", "semantic-amount", "semantic-type", "semantic-enum", "featured-action", "upcoming-image",
+    "date-fraction", "beacon", "semantic-amount", "semantic-type", "semantic-enum", "featured-action", "upcoming-image",
 }  # fmt: skip
 
 
