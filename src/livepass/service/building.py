@@ -15,6 +15,7 @@ from livepass.core.provider_token import IMPORT, to_certificate
 from livepass.core.rotation import signing, signing_for
 from livepass.core.trip2_push import Credential
 from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
+from livepass.pkpass.lint import is_looked_at, look_at
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
 
@@ -121,9 +122,16 @@ class Builder:
         if stored is None:
             return None
         key = (tenant, name, stored.revision)
-        template = self._templates.get(key) or Template.from_zip(stored.files, name=name)
-        self._templates.put(key, template)
+        template = self._templates.get(key)
+        if template is None:
+            template = await self._scheduler.off_loop(lambda: Template.from_zip(stored.files, name=name), share=key)
+            self._templates.put(key, template)
         return template
+
+    async def look_at(self, template: Template) -> None:
+        """What ``lint`` needs of a template's files, once in its time here. A phone never waits for it."""
+        if not is_looked_at(template.static):
+            await self._scheduler.off_loop(lambda: look_at(template.static), aside=True)
 
     async def breathe(self) -> None:
         """Let others run in the middle of something long."""

@@ -176,6 +176,7 @@ class Drafting:
             certificate = (await gathered.identity(pass_type)).facts
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="no_certificate") from error
+        await self._builder.look_at(template)
         found = lint(document, template.static, certificate)
         fatal = [problem for problem in found if problem.severity == "fatal"]
         if fatal:

@@ -39,7 +39,8 @@ class Publishing:
         variables = {name: kind.value for name, kind in template.variables.items()}
         before = await self._store.template(DEFAULT_TENANT, template.name, None)
         new = before is None or before.revision != template.revision
-        stored = StoredTemplate(template.name, template.revision, template.to_zip(), variables, self._clock.now(), True)
+        files = await self._scheduler.off_loop(template.to_zip)
+        stored = StoredTemplate(template.name, template.revision, files, variables, self._clock.now(), True)
         await self._store.write(lambda tx: tx.put_template(DEFAULT_TENANT, stored))
         if wait:
             await self._follow(template.name)
