@@ -512,6 +512,16 @@ def test_the_files_of_a_template_are_looked_at_once(document: dict[str, Any], fi
     assert static == StaticFiles.prepare(static.files), "what was noted is no part of what they are"
 
 
+def test_what_is_kept_of_images_is_kept_by_style(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    """A strip that store cards show whole loses its edges on a coupon: also where one template makes both."""
+    static = StaticFiles.prepare({**files, "strip.png": png(375, 123)})
+    of_coupon = {("coupon" if key == "storeCard" else key): value for key, value in document.items()}
+    for _ in range(2):
+        assert lint(document, static) == lint(document, static.files) == []
+        assert [each.rule for each in lint(of_coupon, static)] == ["image-cropped"]
+    assert lint(of_coupon, static) == lint(of_coupon, static.files)
+
+
 CERTIFICATE_CASES = [
     ("certificate-pass-type", "/passTypeIdentifier", {"/passTypeIdentifier": "pass.other"}),
     ("certificate-team", "/teamIdentifier", {"/teamIdentifier": "OTHER12345"}),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from livepass.pkpass.bundle import StaticFiles
 from livepass.pkpass.certificate import CertificateFacts
+from livepass.pkpass.fields import STYLES
 from livepass.pkpass.lint import (
     barcodes,
     extras,
@@ -70,7 +71,7 @@ def lint(
         *upcoming.check(document),
         *layouts.check(document, static),
         *looked.problems,
-        *images.check(document, looked.sides),
+        *looked.sizes(document),
         *personalization.check(document, static),
         *localisation.check(document, looked.languages),
     ]
@@ -87,6 +88,14 @@ class _Looked:
     problems: tuple[Problem, ...]
     sides: images.Sides
     languages: Mapping[str, localisation.Language]
+    _sizes: dict[tuple[str, ...], tuple[Problem, ...]] = field(default_factory=dict)
+
+    def sizes(self, document: Mapping[str, object]) -> tuple[Problem, ...]:
+        """What is wrong with the images' sizes in a pass of these styles, which all passes of a template share."""
+        styles = tuple(style for style in STYLES if style in document)
+        if styles not in self._sizes:
+            self._sizes[styles] = tuple(images.check(styles, self.sides))
+        return self._sizes[styles]
 
     @classmethod
     def at(cls, files: Mapping[str, bytes]) -> _Looked:
