@@ -9,7 +9,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -127,6 +127,8 @@ class AsyncScheduler:
     def __init__(self, threads: int | None = None) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1), "livepass-build")
+        self._aside = ThreadPoolExecutor(1, "livepass-aside")
+        self._shared: dict[Hashable, asyncio.Future[Any]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -139,8 +141,20 @@ class AsyncScheduler:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    async def off_loop(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def off_loop(self, work: Callable[[], T], *, share: Hashable = None, aside: bool = False) -> T:
+        running: asyncio.Future[T] | None = self._shared.get(share)
+        if running is None:
+            pool = self._aside if aside else self._pool
+            running = asyncio.get_running_loop().run_in_executor(pool, work)
+            if share is None:
+                return await running
+            self._shared[share] = running
+        try:
+            return await asyncio.shield(running)  # who waits no longer ends it for nobody else
+        finally:
+            # By the first who has the result: between its coming and its being used nobody begins anew.
+            if running.done() and self._shared.get(share) is running:
+                del self._shared[share]
 
     async def close(self) -> None:
         """Cancel what still runs and wait for it."""
@@ -149,6 +163,7 @@ class AsyncScheduler:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._pool.shutdown(wait=False)
+        self._aside.shutdown(wait=False)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -18,6 +18,7 @@ from livepass.service.access import SCOPES
 
 TYPE = "pass.test.livepass"
 NAME = f"{TYPE}/1001"
+BARCODE = {"message": "4006381333931", "messageEncoding": "iso-8859-1"}
 
 
 @pytest.fixture
@@ -197,6 +198,18 @@ def test_set_says_what_the_phones_will_show(issued):
     assert "nothing changes on a phone" in issued("pass", "set", NAME, "points=130").out
 
 
+def test_a_dry_run_says_what_comes_of_a_warning(project):
+    content = {"futureKey": 1, "barcodes": [{"format": "PKBarcodeFormatEAN13", **BARCODE}]}
+    Path("content.json").write_text(json.dumps(content))
+    said = project(
+        *("pass", "issue", NAME, "--template", "membership", 'member_no="1001"', "name=Ada", "points=120"),
+        *("--content", "content.json", "--dry-run"),
+    ).out.splitlines()
+    [key] = [line for line in said if "futureKey" in line]
+    [barcode] = [line for line in said if "/barcodes" in line]
+    assert key.endswith("(has no effect)") and barcode.endswith("(has no effect, iOS 18 and iOS 26 only)")
+
+
 def test_set_null_takes_the_default_again(issued):
     issued("pass", "set", NAME, "points=null")
     found = issued("pass", "show", NAME, "--json").json
@@ -285,7 +298,13 @@ def test_bundle_of_the_service_and_of_files(issued, livepass):
     assert [each["pointer"] for each in found["problems"] if each["pointer"].startswith("x.pkpass:")] == [
         f"x.pkpass:{each['pointer']}" for each in alone["problems"]
     ]
-    assert "2 passes" in issued("pass", "bundle", NAME, f"{TYPE}/1002", "-o", "b.pkpasses").out
+    Path("y.pkpass").write_bytes(Path("x.pkpass").read_bytes())
+    Path("x.pkpass").unlink()
+    assert "2 passes" in issued("pass", "bundle", f"{TYPE}/1002", NAME, "-o", "b.pkpasses").out
+    rows = livepass("pass", "verify", "b.pkpasses", "--json").rows
+    assert [(row["entry"], row["serial"]) for row in rows] == [("1002.pkpass", "1002"), ("1001.pkpass", "1001")]
+    ran = issued("pass", "bundle", NAME, f"{TYPE}/nowhere", "y.pkpass", "-o", "c.pkpasses", exit_=1)
+    assert f"there is no pass {TYPE}/nowhere" in ran.err and not Path("c.pkpasses").exists()
 
 
 def test_bundle_that_cannot_be(issued, livepass):

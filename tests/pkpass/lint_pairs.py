@@ -45,6 +45,19 @@ ENTRY = {
     "backFields": [{"key": "doors", "value": "19:00"}],
     "semantics": {"eventName": "First night"},
 }
+FRACTION = "2026-12-01T20:00:00.000Z"
+WHERE_DATES_ARE = {
+    # pointer → (changes beside the fraction there, what comes of a date there that phones cannot read)
+    "/expirationDate": ({}, "refused"),
+    "/relevantDate": ({}, "refused"),
+    "/relevantDates/0/date": ({}, "logged"),
+    "/storeCard/secondaryFields/0/value": ({}, "refused"),
+    "/storeCard/backFields/0/value": ({"/storeCard/backFields/0/dateStyle": "PKDateStyleLong"}, "logged"),
+    "/semantics/eventStartDate": ({}, "logged"),
+    "/semantics/eventStartDateInfo/date": ({"/semantics/eventStartDateInfo": {}}, "logged"),
+    "/storeCard/primaryFields/0/semantics/eventStartDate": ({"/storeCard/primaryFields/0/semantics": {}}, "logged"),
+    "/upcomingPassInformation/0/dateInformation/date": ({"/upcomingPassInformation": [ENTRY]}, "logged"),
+}
 EVENT_TAGS = {
     "eventName": "First night",
     "eventType": "PKEventTypeLivePerformance",
@@ -176,6 +189,7 @@ PAIRS: Mapping[str, Pair] = {
         {"/barcode": REMOVE, "/barcodes": [CODE39]}, {"/barcode": REMOVE, "/barcodes": [CODE39, QR]}
     ),
     "date": Pair({"/expirationDate": "2026-12-01"}, {"/expirationDate": "2026-12-01T00:00Z"}),
+    "date-fraction": Pair({"/expirationDate": "2026-12-01T00:00:00.000Z"}, {"/expirationDate": "2026-12-01T00:00:00Z"}),
     "relevant-date": Pair(
         {"/relevantDates": [{"startDate": "2026-12-01T00:00Z"}]},
         {"/relevantDates": [{"startDate": "2026-12-01T00:00Z", "endDate": "2026-12-02T00:00Z"}]},

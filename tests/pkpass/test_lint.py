@@ -19,7 +19,7 @@ from livepass.pkpass.personalization import PERSONALIZATION_KEYS
 from livepass.pkpass.strings import strings_bytes
 from livepass.pkpass.upcoming import ENTRY_KEYS
 from pkpass.conftest import png
-from pkpass.lint_pairs import COMPRESSED, NFC, QR, REMOVE, UNCOMPRESSED, b64, spoiled
+from pkpass.lint_pairs import COMPRESSED, FRACTION, NFC, QR, REMOVE, UNCOMPRESSED, WHERE_DATES_ARE, b64, spoiled
 
 P384 = ec.generate_private_key(ec.SECP384R1()).public_key()
 
@@ -211,12 +211,15 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     *(
         ("date", "fatal", f"/{key}", {f"/{key}": value})
         for key in ("expirationDate", "relevantDate")
-        for value in ("2026-11-23", "2026-11-23T10:00:00", "2026-11-23T10:00:00.5Z", "2026-02-30T10:00Z", "tomorrow")
+        for value in ("2026-11-23", "2026-11-23T10:00:00", "2026-02-30T10:00Z", "2026-11-23T10:00.5Z", "tomorrow")
     ),
     ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-11-23T10:00:00+0100"}),
     ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-11-23T24:00Z"}),
     ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-11-23T10:00z"}),
+    ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-02-30T10:00:00.5Z"}),
+    ("date", "fatal", "/expirationDate", {"/expirationDate": "2026-02-28T10:00:00.Z"}),
     ("date", "warning", "/relevantDates/0/date", {"/relevantDates/0/date": "soon"}),
+    ("date-fraction", "warning", "/relevantDate", {"/relevantDate": "2026-11-23T10:00:00.123456789+01:00"}),
     ("relevant-date", "warning", "/relevantDates/0", {"/relevantDates": [{}]}),
     ("relevant-date", "warning", "/relevantDates/0", {"/relevantDates": [{"startDate": "2026-01-01T00:00Z"}]}),
     (
@@ -509,6 +512,16 @@ def test_the_files_of_a_template_are_looked_at_once(document: dict[str, Any], fi
     assert static == StaticFiles.prepare(static.files), "what was noted is no part of what they are"
 
 
+def test_what_is_kept_of_images_is_kept_by_style(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    """A strip that store cards show whole loses its edges on a coupon: also where one template makes both."""
+    static = StaticFiles.prepare({**files, "strip.png": png(375, 123)})
+    of_coupon = {("coupon" if key == "storeCard" else key): value for key, value in document.items()}
+    for _ in range(2):
+        assert lint(document, static) == lint(document, static.files) == []
+        assert [each.rule for each in lint(of_coupon, static)] == ["image-cropped"]
+    assert lint(of_coupon, static) == lint(of_coupon, static.files)
+
+
 CERTIFICATE_CASES = [
     ("certificate-pass-type", "/passTypeIdentifier", {"/passTypeIdentifier": "pass.other"}),
     ("certificate-team", "/teamIdentifier", {"/teamIdentifier": "OTHER12345"}),
@@ -565,6 +578,18 @@ def test_unknown_keys_get_a_suggestion(document: dict[str, Any], files: dict[str
         assert f"did you mean {right!r}?" in found.message
     (found,) = lint({**document, "zzzzzz": "x"}, files)
     assert "did you mean" not in found.message
+
+
+@pytest.mark.parametrize("where", WHERE_DATES_ARE)
+def test_a_fraction_of_a_second_is_told_of_wherever_a_date_stands(
+    document: dict[str, Any], files: dict[str, bytes], where: str
+) -> None:
+    changes, effect = WHERE_DATES_ARE[where]
+    found = [each for each in lint(spoiled(document, {**changes, where: FRACTION}), files) if "date" in each.rule]
+    assert [(each.rule, each.severity, each.pointer, each.effect) for each in found] == [
+        ("date-fraction", "warning", where, effect)
+    ]
+    assert found[0].remedy == "write 2026-12-01T20:00:00Z" and "not confirmed" in found[0].message
 
 
 def test_fatal_problems_come_first(document: dict[str, Any], files: dict[str, bytes]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from livepass.cli.checking import FILLED_IN
 from livepass.cli.demo_passes import SAMPLES
 from livepass.cli.starter import PASS
-from livepass.pkpass import RULES, document_schema
+from livepass.cli.starts import FOLDER, STYLES
+from livepass.pkpass import RULES, Template, document_schema
 from livepass.pkpass.fields import FIELD_KEYS, TOP_LEVEL
 from livepass.pkpass.semantic_tags import TAGS
 from livepass.pkpass.upcoming import ENTRY_KEYS
@@ -23,7 +26,7 @@ SEEN = {
     "required-key", "value-type", "format-version", "web-service-url", "token-length", "style-scheme", "transit-type",
     "field-key", "field-value", "field-value-type", "field-enum", "field-currency", "field-row", "change-message",
     "color", "color-hex", "barcode-key", "barcode-format", "date", "location", "location-count", "max-distance",
-    "beacon", "semantic-amount", "semantic-type", "semantic-enum", "featured-action", "upcoming-image",
+    "date-fraction", "beacon", "semantic-amount", "semantic-type", "semantic-enum", "featured-action", "upcoming-image",
 }  # fmt: skip
 
 
@@ -90,6 +93,35 @@ def test_unknown_keys_are_allowed_anywhere(document: dict[str, Any]) -> None:
 def test_our_own_templates_fit(template: dict[str, Any]) -> None:
     assert faults(OF_TEMPLATE, template) == []
     assert faults(OF_PASS, template), "a pass needs the keys that livepass fills in"
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_start_fits_and_so_does_its_pass(document: dict[str, Any], style: str) -> None:
+    start = json.loads((FOLDER / f"{style}.json").read_text("utf-8"))
+    files = {name: json.dumps(start[part]).encode() for name, part in FILES.items()}
+    template = Template.from_files(style, files)
+    assert faults(OF_TEMPLATE, dict(template.document)) == []
+    made = {**{key: document[key] for key in FILLED_IN}, **template.render({})}
+    assert faults(OF_PASS, made) == []
+    for missing in ("description", "organizationName", "serialNumber"):
+        assert faults(OF_PASS, {key: each for key, each in made.items() if key != missing}) != []
+    for key, wrong in WRONG.items():
+        assert faults(OF_PASS, {**made, key: wrong}) != [], key
+        assert faults(OF_TEMPLATE, {**template.document, key: wrong}) != [], key
+
+
+FILES = {"pass.json": "pass", "variables.json": "variables"}
+WRONG: dict[str, Any] = {
+    "backgroundColor": "navy",
+    "expirationDate": "31.12.2027",
+    "barcodes": [{"format": "QR", "message": "1", "messageEncoding": "utf-8"}],
+    "voided": "yes",
+    "maxDistance": "100",
+    "relevantDates": "2027-12-31T12:00:00Z",
+    "locations": [{"lat": 1, "lon": 1}],
+    "semantics": {"eventStartDate": 1_900_000_000},
+    "generic": {"primaryFields": [{"value": "no key"}]},
+}
 
 
 @pytest.mark.parametrize("changes", [POSTER_EVENT, SEMANTIC_BOARDING])

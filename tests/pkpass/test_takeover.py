@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from livepass.pkpass import Signer, StaticFiles, Template, TemplateError, VariableType, build, canonical
 from livepass.pkpass.source import Act, Kind, Note, Source, open_source
 from livepass.pkpass.takeover import IDENTITY, TakenOver, Wish, take_over
+from pkpass.lint_pairs import FRACTION, WHERE_DATES_ARE, spoiled
 
 Document = dict[str, Any]
 
@@ -234,6 +235,14 @@ def test_dates_as_javascript_writes_them_are_written_as_phones_read_them():
     taken = take_over(of({"expirationDate": old, "relevantDates": [{"date": old, "startDate": new}, 7], **kept}))
     assert filled(taken) == {"expirationDate": new, "relevantDates": [{"date": new, "startDate": new}, 7], **kept}
     assert noted(taken.notes, Act.REPAIRED) == {"/expirationDate", "/relevantDates/0/date"}
+
+
+@pytest.mark.parametrize("where", WHERE_DATES_ARE)
+def test_fractions_of_a_second_go_wherever_a_date_stands(document, where):
+    changes, _ = WHERE_DATES_ARE[where]
+    taken = take_over(of(spoiled(document, {**changes, where: FRACTION})))
+    assert noted(taken.notes, Act.REPAIRED) == {where}
+    assert filled(taken) == filled(take_over(of(spoiled(document, {**changes, where: "2026-12-01T20:00:00Z"}))))
 
 
 # ── the icon

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
 from simulation.loop import Killed, Loop, Owner, Park
@@ -76,7 +76,7 @@ class VirtualScheduler:
             raise Killed
         await self._loop.sleep(seconds)
 
-    async def off_loop(self, work: Callable[[], T]) -> T:
+    async def off_loop(self, work: Callable[[], T], *, share: Hashable = None, aside: bool = False) -> T:
         """Others run meanwhile: before it begins, and before its result is used."""
         if self._owner.dead:
             raise Killed

@@ -87,6 +87,12 @@ ROWS: Mapping[str, Row] = {
     "pushPass": Row(),
     "push": Row(bodies=({"pass_type": "{type}", "serial": "{serial}"}, {"pass_type": "{type}"}), creates=True),
     "putPasses": Row(bodies=({"pass_type": "{type}", "serial": "{serial}", **PUT},), media=NDJSON, creates=True),
+    "bundlePasses": Row(
+        bodies=(
+            {"passes": [{"pass_type": "{type}", "serial": "{serial}"}]},
+            {"passes": [{"pass_type": PASS_TYPE, "serial": "1"}, {"pass_type": "{type}", "serial": "{serial}"}]},
+        )
+    ),
     "listPasses": Row(
         (
             *("", "pass_type={type}", "serial_prefix={serial}", "pass_type={type}&serial_prefix={serial}"),

@@ -17,6 +17,8 @@ from livepass.web.operations import Operation
 from provider_keys import Minted
 from web.asgi import ADMIN, NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip, push_token_of, with_api
 
+PASSES = "application/vnd.apple.pkpass"
+"""What a pass, or several, comes as: it holds its token."""
 REFUSED = ("importCertificate", "createSigningRequest", "createKey", "importApnsKey", "lookAtCertificates")
 OF_ALL = ("importApnsKey", "retireApnsKey", "lookAtCertificates")
 UNLIMITED = ("publishTemplate",)
@@ -47,6 +49,7 @@ SAMPLES = {
     "pushPass": Sample("/passes/{type}/1:push"),
     "push": Sample("/pushes", json={"pass_type": "{type}", "serial": "1"}),
     "putPasses": Sample("/passes:batch", body=json.dumps(LINE).encode(), media=NDJSON),
+    "bundlePasses": Sample("/passes:bundle", json={"passes": [{"pass_type": "{type}", "serial": "1"}]}),
     "listPasses": Sample("/passes"),
     "listRegistrations": Sample("/registrations"),
     "listPushes": Sample("/pushes"),
@@ -82,7 +85,10 @@ SAMPLES = {
     "revokeKey": Sample("/keys/{key}", 204),
     "getOpenapi": Sample("/openapi.json"),
 }
-NAMED_PASS = ("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push")
+NAMED_PASS = (
+    *("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push"),
+    "bundlePasses",
+)
 LISTS = (
     "listPasses",
     "listRegistrations",
@@ -290,7 +296,7 @@ async def test_no_secret_leaves(api: Api, caplog: pytest.LogCaptureFixture, cert
     private = certificates[0].key_pem.decode().splitlines()[5]
     secrets = [ADMIN, *(key.split("_", 2)[2] for key in api.keys), "sesame-marker", private]
     secrets += [await api.token("1", OTHER), token, push_token_of(f"phone-{PASS_TYPE}")]
-    bodies = [reply for reply in api.replies if reply.headers.get("content-type") != "application/vnd.apple.pkpass"]
+    bodies = [reply for reply in api.replies if not reply.headers.get("content-type", "").startswith(PASSES)]
     assert len(bodies) > 100
     for secret in secrets:
         assert len(secret) >= 12

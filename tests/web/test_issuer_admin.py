@@ -128,7 +128,10 @@ async def test_templates_are_published_and_shown(api: Api) -> None:
     reply = await api.call("POST", "/templates?name=gold", body=changed, media="application/zip")
     assert reply.status == 201 and set(reply.json()) == {"name", "revision", "variables", "new", "problems"}
     assert (reply.json()["name"], reply.json()["new"]) == ("gold", True)
-    assert [row["name"] for row in (await api.ok("GET", "/templates"))["data"]] == ["gold", "membership"]
+    door = folder_zip("door/", {**MEMBERSHIP, "nfc": {"message": "1", "encryptionPublicKey": "AA=="}})
+    [grant] = (await api.ok("POST", "/templates", body=door, media="application/zip"))["problems"]
+    assert (grant["rule"], grant["effect"], grant["ios"]) == ("nfc-grant", "grant", [18, 26, 27])
+    assert [row["name"] for row in (await api.ok("GET", "/templates"))["data"]] == ["door", "gold", "membership"]
     shown = await api.ok("GET", "/templates/gold")
     assert shown["revision"] == reply.json()["revision"] and shown["created_at"].endswith("Z")
     missing = await api.call("GET", "/templates/none")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
+from livepass.pkpass.lint.problem import Effect
 from livepass.web.issuer import OPERATIONS
+from livepass.web.issuer_answers import LintEffect
 from livepass.web.operations import BASE
-from web.asgi import PASS_TYPE, Api, with_api
+from web.asgi import NDJSON, PASS_TYPE, Api, with_api
+
+BARCODE = {"message": "4006381333931", "messageEncoding": "iso-8859-1"}
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -141,6 +146,33 @@ async def test_answers_have_the_fields_that_the_document_says(api: Api) -> None:
         [operation] = [each for each in OPERATIONS if each.name == name]
         said = document["paths"][BASE + operation.path]["get"]["responses"]["200"]["content"]["application/json"]
         conforms(document, said["schema"], await api.ok("GET", target))
+
+
+def test_the_effects_are_those_of_lint() -> None:
+    assert get_args(LintEffect) == get_args(Effect)
+
+
+@with_api
+async def test_a_warning_says_what_comes_of_it_and_on_which_ios(api: Api) -> None:
+    document = await api.ok("GET", "/openapi.json", key=None)
+    schema = document["components"]["schemas"]["LintProblem"]
+    content = {
+        "foregroundColor": "#102030",
+        "barcodes": [{**BARCODE, "format": "PKBarcodeFormatEAN13"}],
+        "futureKey": 1,
+    }
+    body = {"template": "membership", "data": {"points": 1}, "content": content}
+    line = json.dumps({"pass_type": PASS_TYPE, "serial": "2", **body}).encode()
+    dry = await api.ok("PUT", f"/passes/{PASS_TYPE}/1?dry_run=1", body)
+    [of_batch] = (await api.call("POST", "/passes:batch", body=line, media=NDJSON)).lines()
+    for said in (dry, await api.ok("PUT", f"/passes/{PASS_TYPE}/1", body), of_batch):
+        for warning in said["warnings"]:
+            conforms(document, schema, warning)
+        assert {warning["rule"]: (warning["effect"], warning["ios"]) for warning in said["warnings"]} == {
+            "unknown-key": ("invisible", [18, 26, 27]),
+            "color-hex": ("logged", [18, 26, 27]),
+            "barcode-fallback": ("invisible", [18, 26]),
+        }
 
 
 def conforms(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:

@@ -262,6 +262,7 @@ def test_it_notices_a_route_that_forgets_whose_it_is(visit: Visit[list[str]], mo
         "getWhyAll",
         "pushPass",
         "push",
+        "bundlePasses",
     ):
         assert [leak for leak in leaks if leak.startswith(_beginning(name))], name
     for name in ("getCertificate", "putPasses", "getApnsKey", "choosePushCredential"):

@@ -132,10 +132,13 @@ async def test_issuers_read_nothing_and_change_everything(api: Api, engine: str)
         api.replies.pop()
         assert (reply.status, reply.json()["code"]) == (503, "overloaded")
         assert reply.headers["content-type"] == "application/problem+json" and int(reply.headers["retry-after"]) > 0
+    bundle = {"passes": [{"pass_type": PASS_TYPE, "serial": "1"}]}
+    assert (await api.call("POST", "/passes:bundle", bundle)).status == 503, "reading too"
+    api.replies.pop()
     # It costs nothing to refuse: not even the key is looked up.
     assert (await api.call("GET", "/passes", key="lp_nobody")).status == 503
     api.replies.pop()
-    assert load.shed[READ] == 5
+    assert load.shed[READ] == 6
     await api.issue("1", 2)
     assert (await api.call("POST", "/pushes", {"pass_type": PASS_TYPE})).status == 200
     assert (await api.call("GET", "/openapi.json", key=None)).status == 200

@@ -44,12 +44,12 @@ def bundle(session: Session, passes: Sequence[PassName | Path], output: str) -> 
         raise usage(f"{len(passes)} passes are too many for a bundle", f"put at most {several.MOST_PASSES} into one")
     wanted = [each.serial if isinstance(each, PassName) else each.name for each in passes]
     entries = several.entry_names(wanted)
-    contents = (
-        run(_contents(session, passes))
-        if any(isinstance(each, PassName) for each in passes)
-        else [names.read_bytes(each) for each in passes if isinstance(each, Path)]
-    )
     try:
+        contents = (
+            run(_contents(session, passes))
+            if any(isinstance(each, PassName) for each in passes)
+            else [names.read_bytes(each) for each in passes if isinstance(each, Path)]
+        )
         made = several.bundle(dict(zip(entries, contents, strict=True)))
     except (InvalidPackage, InvalidSignature) as error:
         raise Fault(error.reason, hint=error.hint, code="package") from error
@@ -61,15 +61,15 @@ def bundle(session: Session, passes: Sequence[PassName | Path], output: str) -> 
 
 
 async def _contents(session: Session, passes: Sequence[PassName | Path]) -> list[bytes]:
-    from livepass.cli.client import address, connected
+    """The passes of the service, which come together, and those of files, in the order given."""
+    from livepass.cli.client import connected
+    from livepass.pkpass import several
 
+    wanted = [{"pass_type": each[0], "serial": each[1]} for each in passes if isinstance(each, PassName)]
     async with connected(session) as client:
-        return [
-            (await client.request("GET", address("passes", *each, "pkpass"))).body
-            if isinstance(each, PassName)
-            else names.read_bytes(each)
-            for each in passes
-        ]
+        answer = await client.request("POST", "/passes:bundle", json={"passes": wanted})
+    built = iter(several.split(answer.body).values())
+    return [next(built) if isinstance(each, PassName) else names.read_bytes(each) for each in passes]
 
 
 def verify_each(session: Session, file: str) -> None:

@@ -163,9 +163,27 @@ def _draw_preview(page: Page, name: PassName, preview: Mapping[str, Any], *, dry
             ("lock screen", f"“{text}”" if text else dim("silent: no changed field has a changeMessage")),
         )
     for each in preview.get("warnings") or ():
-        page.line(warn(f"{each.get('pointer') or 'pass'}: {each.get('message')}"))
+        page.line(warn(f"{each.get('pointer') or 'pass'}: {each.get('message')}"), dim(_outcome(each)))
     if dry_run:
         page.facts(("phones", str(preview.get("registrations", 0))))
+
+
+_EFFECTS = {
+    "refused": "refused",
+    "logged": "logged and left out",
+    "invisible": "has no effect",
+    "grant": "Apple must permit it",
+}
+
+
+def _outcome(warning: Mapping[str, Any]) -> str:
+    """What comes of it, and where that is not every iOS that lint knows, on which."""
+    from livepass.pkpass import IOS, ios_names
+
+    said = _EFFECTS.get(warning.get("effect", ""), "")
+    ios = tuple(warning.get("ios") or ())
+    where = f"{ios_names(ios)} only" if ios and ios != IOS else ""
+    return f"({', '.join(filter(None, (said, where)))})" if said or where else ""
 
 
 def _draw_reach(page: Page, done: Mapping[str, Any]) -> None:

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from livepass.pkpass.dates import parse_date
+from livepass.pkpass.dates import parse_date, without_fraction
 from livepass.pkpass.errors import TemplateError
-from livepass.pkpass.fields import DATE_OPTIONS, DATES, FIELD_GROUPS, RELEVANT_DATE_KEYS, STYLES, is_number
+from livepass.pkpass.fields import DATE_OPTIONS, FIELD_GROUPS, STYLES, is_number
 from livepass.pkpass.image_set import NoPillow, steps
+from livepass.pkpass.lint import lint
 from livepass.pkpass.names import DOCUMENT
 from livepass.pkpass.placeholders import is_name, uses
 from livepass.pkpass.png import PngProblem
@@ -40,8 +41,6 @@ IDENTITY: Mapping[str, str] = {
 ICON = "icon.png"
 DESIGNER_KEY = "_id"  # in objects of Apple's designer, which means something by it; Wallet does not
 _LONGEST_NAME = 64
-# What JavaScript's toISOString writes. Phones are known to read dates without a fraction (see lint's rule "date").
-_FRACTION = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +131,14 @@ def _without_ids(value: dict[str, object]) -> tuple[dict[str, object], int]:
 
 
 def _dates(document: dict[str, object]) -> Iterator[Note]:
-    """Drop fractions of seconds from the dates of the pass itself, in place."""
-    listed = document.get("relevantDates")
-    places: list[tuple[str, dict[str, object], Sequence[str]]] = [("", document, DATES)]
-    for index, each in enumerate(listed if isinstance(listed, list) else ()):
-        if isinstance(each, dict):
-            places.append((f"/relevantDates/{index}", each, RELEVANT_DATE_KEYS))
-    for pointer, holder, keys in places:
-        for key in keys:
-            value = holder.get(key)
-            if isinstance(value, str) and (found := _FRACTION.fullmatch(value)):
-                holder[key] = found[1] + found[2]
-                yield Note(Act.REPAIRED, down(pointer, key), "written without fractions of a second")
+    """Drop fractions of seconds, in place, wherever lint finds one."""
+    for found in lint(document, {}):
+        if found.rule == "date-fraction":
+            parent, _, key = found.pointer.rpartition("/")
+            holder = _at(document, parent) if parent else document
+            assert isinstance(holder, dict)
+            holder[key] = without_fraction(holder[key])
+            yield Note(Act.REPAIRED, found.pointer, "written without fractions of a second")
 
 
 # ── values that become variables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -15,6 +15,7 @@ from livepass.core.provider_token import IMPORT, to_certificate
 from livepass.core.rotation import signing, signing_for
 from livepass.core.trip2_push import Credential
 from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
+from livepass.pkpass.lint import is_looked_at, look_at
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
 
@@ -121,9 +122,16 @@ class Builder:
         if stored is None:
             return None
         key = (tenant, name, stored.revision)
-        template = self._templates.get(key) or Template.from_zip(stored.files, name=name)
-        self._templates.put(key, template)
+        template = self._templates.get(key)
+        if template is None:
+            template = await self._scheduler.off_loop(lambda: Template.from_zip(stored.files, name=name), share=key)
+            self._templates.put(key, template)
         return template
+
+    async def look_at(self, template: Template) -> None:
+        """What ``lint`` needs of a template's files, once in its time here. A phone never waits for it."""
+        if not is_looked_at(template.static):
+            await self._scheduler.off_loop(lambda: look_at(template.static), aside=True)
 
     async def breathe(self) -> None:
         """Let others run in the middle of something long."""
@@ -161,6 +169,15 @@ class Builder:
             raise CannotBuild(str(error), error.hint) from error
         self._built.put((row.pass_type, row.serial, row.seq, row.last_modified, identity.id), built, len(built))
         return built
+
+    async def bundle(self, passes: Mapping[str, bytes]) -> bytes:
+        """The .pkpasses of signed passes by their names in it; each is verified once more, off the loop."""
+        from livepass.pkpass import several  # here, because whoever builds one pass does without
+
+        try:
+            return await self._scheduler.off_loop(lambda: several.bundle(passes))
+        except PkpassError as error:
+            raise CannotBuild(str(error), error.hint) from error
 
     def complete(self, document: bytes, tenant: str, row: Pass) -> bytes:
         """pass.json as the phone gets it: the stored document and the token, which is never stored."""

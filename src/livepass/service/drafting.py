@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,7 +16,7 @@ import orjson
 
 from livepass.core.change import moves
 from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
-from livepass.pkpass import InvalidDocument, Template, TemplateDataError, canonical, lint, merge_patch
+from livepass.pkpass import InvalidDocument, Problem, Template, TemplateDataError, canonical, lint, merge_patch
 from livepass.service.building import Builder, CannotBuild, manifest_sha
 from livepass.service.gathering import Gathered
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
@@ -54,7 +54,7 @@ class Draft:
     tenant: str
     follows: tuple[str, str] | None
     noted: bool
-    warnings: tuple[Fault, ...] = field(default=())
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def moves(self) -> bool:
@@ -171,11 +171,12 @@ class Drafting:
 
     async def _lint(
         self, document: Mapping[str, Any], template: Template, pass_type: str, gathered: Gathered
-    ) -> tuple[Fault, ...]:
+    ) -> tuple[Problem, ...]:
         try:
             certificate = (await gathered.identity(pass_type)).facts
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="no_certificate") from error
+        await self._builder.look_at(template)
         found = lint(document, template.static, certificate)
         fatal = [problem for problem in found if problem.severity == "fatal"]
         if fatal:
@@ -184,7 +185,7 @@ class Drafting:
                 faults=[Fault(p.pointer, p.message, p.remedy, p.rule) for p in fatal],
                 code="lint",
             )
-        return tuple(Fault(p.pointer, p.message, p.remedy, p.rule) for p in found)
+        return tuple(found)
 
     async def tenant(self, pass_type: str) -> str:
         """Whose a pass type is."""

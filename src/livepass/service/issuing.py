@@ -17,11 +17,11 @@ from livepass.core.decision import PassVersion
 from livepass.core.model import DEFAULT_TENANT, Held, Pass, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
-from livepass.pkpass import Template
+from livepass.pkpass import Problem, Template
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
 from livepass.service.epochs import new_epoch
-from livepass.service.refusals import Conflict, Fault, Refusal, TooLarge, no_pass
+from livepass.service.refusals import Conflict, Refusal, TooLarge, no_pass
 from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
 
 BATCH_LIMIT = 1000
@@ -46,7 +46,7 @@ class Issued:
     last_modified: int
     registrations: int
     pushes_due: int
-    warnings: tuple[Fault, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Preview:
     fields: tuple[Mapping[str, Any], ...]
     lock_screen: str | None
     registrations: int
-    warnings: tuple[Fault, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 class Issuing:
@@ -136,6 +136,13 @@ class Issuing:
             raise no_pass(pass_type, serial)
         try:
             return await self._builder.pkpass(row, await self._drafting.tenant(pass_type))
+        except CannotBuild as error:
+            raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
+
+    async def bundled(self, passes: Mapping[str, bytes]) -> bytes:
+        """The .pkpasses of signed passes, by their names in it."""
+        try:
+            return await self._builder.bundle(passes)
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from livepass.core.model import DEFAULT_TENANT, StoredTemplate
-from livepass.pkpass import Template
+from livepass.pkpass import Problem, Template
 from livepass.service.issuing import Issuing
-from livepass.service.refusals import Fault
 from livepass.service.seams import Clock, Scheduler, Store
 
 
@@ -21,7 +20,7 @@ class Published:
     revision: str
     variables: dict[str, str]
     new: bool
-    problems: tuple[Fault, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class Publishing:
@@ -40,7 +39,8 @@ class Publishing:
         variables = {name: kind.value for name, kind in template.variables.items()}
         before = await self._store.template(DEFAULT_TENANT, template.name, None)
         new = before is None or before.revision != template.revision
-        stored = StoredTemplate(template.name, template.revision, template.to_zip(), variables, self._clock.now(), True)
+        files = await self._scheduler.off_loop(template.to_zip)
+        stored = StoredTemplate(template.name, template.revision, files, variables, self._clock.now(), True)
         await self._store.write(lambda tx: tx.put_template(DEFAULT_TENANT, stored))
         if wait:
             await self._follow(template.name)
@@ -48,12 +48,12 @@ class Publishing:
             self._scheduler.spawn(self._follow(template.name), f"follow-{template.name}")
         return Published(template.name, template.revision, variables, new, await self._missing_grants(template))
 
-    async def _missing_grants(self, template: Template) -> tuple[Fault, ...]:
+    async def _missing_grants(self, template: Template) -> tuple[Problem, ...]:
         """What no certificate here allows: none of a pass type that the template's passes may come to belong to."""
         needed = template.grants_needed
         if not needed or any(one.nfc and one.retired_at is None for one in await self._store.certificates(None)):
             return ()
-        return tuple(Fault(one.pointer, one.message, one.remedy, one.rule) for one in needed)
+        return tuple(needed)
 
     async def _follow(self, name: str) -> None:
         while await self._issuing.follow(DEFAULT_TENANT, name):

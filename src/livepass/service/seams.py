@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -85,8 +85,12 @@ class Scheduler(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
-    async def off_loop(self, work: Callable[[], T]) -> T:
-        """Run something that computes for long (building, signing) without holding up the others."""
+    async def off_loop(self, work: Callable[[], T], *, share: Hashable = None, aside: bool = False) -> T:
+        """Run something that computes for long (building, signing) without holding up the others.
+
+        ``share``: its name; who asks for it meanwhile gets the same result. ``aside``: one after the other, on a thread
+        that nothing needs which a phone waits for.
+        """
 
 
 class Reader(Protocol):

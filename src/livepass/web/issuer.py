@@ -30,6 +30,7 @@ from livepass.web import (
     issuer_admin,
     issuer_apns_keys,
     issuer_batch,
+    issuer_bundle,
     issuer_certificates,
     issuer_lists,
     issuer_passes,
@@ -65,6 +66,7 @@ _DESCRIBE = Operation(
 OPERATIONS = (
     *issuer_passes.OPERATIONS,
     *issuer_batch.OPERATIONS,
+    *issuer_bundle.OPERATIONS,
     *issuer_lists.OPERATIONS,
     *issuer_certificates.OPERATIONS,
     *issuer_admin.OPERATIONS,
@@ -127,7 +129,7 @@ class IssuerApp:
         if segments[: len(_PREFIX)] != _PREFIX:
             raise problems.NoRoute("there is nothing at this address", hint=f"the API is under {BASE}")
         operation, path = self._routes.find(request.method, segments[len(_PREFIX) :])
-        if self._load.level >= Level.READ and operation.method == "GET" and operation.scopes:
+        if self._load.level >= Level.READ and operation.reads and operation.scopes:
             self._load.shed[Level.READ] += 1
             raise problems.overloaded()
         caller = await self._caller(request, operation)

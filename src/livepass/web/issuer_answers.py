@@ -13,15 +13,33 @@ from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import Problem, ProblemError, error_of
 
 if TYPE_CHECKING:
+    from livepass.pkpass import Problem as Linted
     from livepass.service.issuing import Issued, Preview
     from livepass.service.refusals import Fault
 
+LintEffect = Literal["refused", "logged", "invisible", "grant"]
 StandsOn = Literal["current", "fetch", "ask", "push", "register"]
 Json = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
 
 
 def faults(found: Sequence[Fault]) -> list[ProblemError]:
     return [error_of(fault) for fault in found]
+
+
+class LintProblem(ProblemError, frozen=True):
+    """Something in a pass that Wallet does not take as it is meant; the pass is issued all the same.
+
+    `effect`: `refused`, phones of these versions refuse the pass; `logged`, they log it and leave the part out;
+    `invisible`, the part has no effect and nobody says so; `grant`, Apple must permit it first. `ios`: the versions
+    of iOS that are concerned. `rule` stands in the table of `/docs/reference/lint`.
+    """
+
+    effect: LintEffect
+    ios: list[int]
+
+
+def lint_problems(found: Sequence[Linted]) -> list[LintProblem]:
+    return [LintProblem(one.pointer, one.message, one.remedy, one.rule, one.effect, list(one.ios)) for one in found]
 
 
 class PassResult(Struct, frozen=True):
@@ -35,7 +53,7 @@ class PassResult(Struct, frozen=True):
     last_modified: Instant
     registrations: int
     pushes_due: int
-    warnings: list[ProblemError]
+    warnings: list[LintProblem]
 
     @classmethod
     def of(cls, issued: Issued) -> PassResult:
@@ -48,7 +66,7 @@ class PassResult(Struct, frozen=True):
             at(issued.last_modified * 1000),
             issued.registrations,
             issued.pushes_due,
-            faults(issued.warnings),
+            lint_problems(issued.warnings),
         )
 
 
@@ -72,7 +90,7 @@ class PassPreview(Struct, frozen=True):
     fields: list[FieldChange]
     lock_screen: str | None
     registrations: int
-    warnings: list[ProblemError]
+    warnings: list[LintProblem]
 
     @classmethod
     def of(cls, preview: Preview) -> PassPreview:
@@ -85,7 +103,7 @@ class PassPreview(Struct, frozen=True):
             [FieldChange(c["key"], c["before"], c["after"], _text(c["message"])) for c in preview.fields],
             preview.lock_screen,
             preview.registrations,
-            faults(preview.warnings),
+            lint_problems(preview.warnings),
         )
 
 

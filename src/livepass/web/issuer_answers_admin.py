@@ -14,7 +14,7 @@ from livepass.pkpass.certificate import facts_of
 from livepass.service.publishing import Published
 from livepass.service.refusals import Fault
 from livepass.service.rotating import Plan, Proven
-from livepass.web.issuer_answers import faults
+from livepass.web.issuer_answers import LintProblem, faults, lint_problems
 from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import ProblemError
 
@@ -178,11 +178,13 @@ class TemplatePublished(Struct, frozen=True):
     revision: str
     variables: dict[str, str]
     new: bool
-    problems: list[ProblemError]
+    problems: list[LintProblem]
 
     @classmethod
     def of(cls, published: Published) -> TemplatePublished:
-        return cls(published.name, published.revision, published.variables, published.new, faults(published.problems))
+        return cls(
+            published.name, published.revision, published.variables, published.new, lint_problems(published.problems)
+        )
 
 
 class KeyRow(Struct, frozen=True):

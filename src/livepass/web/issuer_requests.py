@@ -12,6 +12,8 @@ from livepass.service.issuing import Push
 
 LARGEST_PAGE = 500
 LARGEST_INTEGER = 2**63 - 1
+MOST_IN_BUNDLE = 10
+"""As ``pkpass.several`` allows, which is not loaded for it: ``tests/web/test_issuer_bundle.py`` holds them together."""
 
 _NO_NUL = r"^[^\u0000]*$"
 """Neither database takes a NUL in text."""
@@ -63,6 +65,19 @@ class BatchLine(Struct, forbid_unknown_fields=True, frozen=True):
     data: Data | UnsetType = UNSET
     content: Content | UnsetType = UNSET
     revision: Revision | None = None
+
+
+class NamedPass(Struct, forbid_unknown_fields=True, frozen=True):
+    """A pass, by its name."""
+
+    pass_type: PassType
+    serial: Serial
+
+
+class BundleRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """The passes of a bundle, in its order; each one once."""
+
+    passes: Annotated[list[NamedPass], Meta(min_length=1, max_length=MOST_IN_BUNDLE)]
 
 
 class PushRequest(Struct, forbid_unknown_fields=True, frozen=True):

@@ -160,7 +160,7 @@ def _problems(operation: Operation) -> list[int]:
     found = [400, 422, 500, 503]
     if operation.scopes:
         found += [401, 403]
-    if "{" in operation.path or operation.name == "push":
+    if "{" in operation.path or operation.name in ("push", "bundlePasses"):
         found.append(404)
     if operation.method in ("PUT", "PATCH", "DELETE"):
         found.append(409)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,10 +28,13 @@ BASE = "/api/v1"
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 PKPASS = "application/vnd.apple.pkpass"
+PKPASSES = "application/vnd.apple.pkpasses"
 ZIP = "application/zip"
 
 MIB = 1 << 20
 LARGEST_UPLOAD = 16 * MIB
+BUNDLES_AT_ONCE = 2
+"""In the making, each of up to a hundred megabytes; others wait their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Services:
     explaining: Explaining
     apns_keys: ApnsKeys
     watching: Watching
+    bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,11 @@ class Operation:
     query: type[msgspec.Struct] = NoQuery
     body: Body | None = None
     group: str = "passes"
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing: it waits where there is more to do than can be done."""
+        return self.method == "GET" or all(scope.endswith(":read") for scope in self.scopes)
 
 
 Segments = tuple[str, ...]

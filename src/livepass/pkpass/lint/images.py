@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from livepass.pkpass.fields import STYLES
 from livepass.pkpass.image_sizes import is_cropped, is_larger, scale_of, sizes_of
 from livepass.pkpass.limits import MIB
 from livepass.pkpass.lint.package_files import IMAGE_FILES
@@ -40,9 +39,8 @@ def sides(files: Mapping[str, bytes]) -> tuple[dict[str, tuple[int, int]], Probl
     return found, iter(problems)
 
 
-def check(document: Mapping[str, object], found: Sides) -> Problems:
-    """The sizes of images against the style of the pass, and of the scales against each other."""
-    styles = [style for style in STYLES if style in document]
+def check(styles: Sequence[str], found: Sides) -> Problems:
+    """The sizes of images against the styles of the pass, and of the scales against each other."""
     for name, (width, height) in found.items():
         image, scale = scale_of(name.rpartition("/")[2])
         rows = sizes_of(image, styles)

@@ -57,14 +57,18 @@ def check(document: Mapping[str, object], found: Mapping[str, Language]) -> Prob
     That nothing uses a key is not certain from one pass: the next one of the same template may. That its twin in
     another spelling stands in this pass is.
     """
+    if not found:
+        return
     alike: dict[str, dict[str, None]] = defaultdict(dict)
-    for _, text in texts(document):
+    placed = list(texts(document))
+    for _, text in placed:
         alike[_loosely(text)][text] = None
-    placed = texts(document)
     messages = dict.fromkeys(text for pointer, text in placed if pointer.endswith("/changeMessage") and "%@" in text)
     for name, language in found.items():
         for loose, spellings in alike.items():
-            key = next((key for key in language.loosely.get(loose, ()) if key not in spellings), None)
+            if loose not in language.loosely:
+                continue
+            key = next((key for key in language.loosely[loose] if key not in spellings), None)
             meant = next((text for text in spellings if text not in language.texts), None)
             if key is not None and meant is not None:
                 yield problem(

@@ -23,6 +23,7 @@ from livepass.pkpass.fields import (
     UNALIGNED_GROUPS,
     is_number,
 )
+from livepass.pkpass.lint import fraction
 from livepass.pkpass.lint.keys import typed
 from livepass.pkpass.lint.problem import Problems, Severity, problem
 from livepass.pkpass.pointer import did_you_mean, down
@@ -141,6 +142,7 @@ def _date_and_number(field: _Field) -> Problems:
     elif numbers and isinstance(value, str):
         rule, message = "field-number", f"{numbers[0]} needs a number, but the value is a string"
     else:
+        yield from fraction.check(f"{field.pointer}/value", value if dates else None, field.severity)
         return
     remedy = {
         "field-date": "write the value as 2026-11-23T18:30:00+01:00",

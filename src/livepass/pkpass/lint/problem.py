@@ -71,6 +71,7 @@ _TAGS = "Apple, Wallet Passes: SemanticTags"
 _LAYOUT = "Apple's documentation and Apple's pass builder, which differ; unconfirmed"
 _UPCOMING = "Apple's pass builder"
 _FIELD_REPORTS = "field reports; unconfirmed"
+_LOGGED_FORMS = "what phones log about bad dates names the forms without; unconfirmed"
 
 _UNTIL_26 = (18, 26)
 _SINCE_26 = (26, 27)
@@ -145,6 +146,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     # relevance
     "date": Rule("fatal", "dates are YYYY-MM-DDTHH:MM[:SS] with Z or ±HH:MM", _PASS),
+    "date-fraction": Rule("warning", "dates have no fraction of a second", _LOGGED_FORMS, "refused"),
     "relevant-date": Rule("warning", "a relevant date has date, or startDate and a later endDate", _PASS, "logged"),
     "relevant-date-spelling": Rule(
         "warning", "a single date is there as date (iOS 26) and as relevantDate (iOS 18)", _FIELD_REPORTS
@@ -206,8 +208,9 @@ def problem(
     remedy: str,
     severity: Severity | None = None,
     ios: tuple[int, ...] | None = None,
+    effect: Effect | None = None,
 ) -> Problem:
-    """A problem of the table; ``severity`` and ``ios`` where they depend on the place."""
+    """A problem of the table; ``severity``, ``ios`` and ``effect`` where they depend on the place."""
     row = RULES[rule]
     severity = severity or row.severity
-    return Problem(rule, severity, pointer, message, remedy, row.effect_as(severity), ios or row.ios)
+    return Problem(rule, severity, pointer, message, remedy, effect or row.effect_as(severity), ios or row.ios)

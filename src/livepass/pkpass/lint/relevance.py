@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.fields import BEACON_KEYS, DATES, LOCATION_KEYS, MOST_LOCATIONS, RELEVANT_DATE_KEYS, is_number
+from livepass.pkpass.lint import fraction
 from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, Severity, problem
 from livepass.pkpass.since import RELEVANT_DATE_READ_BY, ios_names
@@ -44,6 +45,7 @@ def _date(content: Mapping[str, object], key: str, pointer: str, severity: Sever
             "write 2026-11-23T18:30:00+01:00 or 2026-11-23T17:30:00Z",
             severity,
         )
+    yield from fraction.check(pointer, value, severity)
 
 
 def _relevant(pointer: str, content: Mapping[str, object]) -> Problems:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.fields import FIELD_GROUPS, KINDS, STYLES
+from livepass.pkpass.lint import fraction
 from livepass.pkpass.lint.keys import objects
 from livepass.pkpass.lint.problem import Problem, Problems, problem
 from livepass.pkpass.pointer import did_you_mean, down
@@ -87,6 +88,8 @@ def _plain(pointer: str, name: str, kind: str, value: object) -> Problems:
     fits, phrase = (parse_date(value) is not None, _DATE) if kind == "date" else (KINDS[kind][0](value), KINDS[kind][1])
     if not fits:
         yield _mistyped(pointer, name, phrase)
+    elif kind == "date":
+        yield from fraction.check(pointer, value, "warning")
 
 
 def _words(pointer: str, tag: str, value: object) -> Problems:

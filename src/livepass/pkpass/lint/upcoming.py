@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.fields import is_number
 from livepass.pkpass.links import EVENT_LINKS
-from livepass.pkpass.lint import pass_fields
+from livepass.pkpass.lint import fraction, pass_fields
 from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, problem
 from livepass.pkpass.upcoming import (
@@ -74,6 +74,7 @@ def _date(pointer: str, content: object) -> Problems:
             "write 2026-11-23T18:30:00+01:00 or 2026-11-23T17:30:00Z",
             "warning",
         )
+    yield from fraction.check(f"{pointer}/date", date, "warning")
 
 
 def _images(pointer: str, images: object) -> Problems:
