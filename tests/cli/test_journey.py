@@ -15,6 +15,7 @@ import pytest
 from livepass.cli.key import key
 from livepass.pkpass.zip_write import archive, entry, head
 from livepass.service.access import SCOPES
+from livepass.service.issuing import Issuing
 
 TYPE = "pass.test.livepass"
 NAME = f"{TYPE}/1001"
@@ -280,6 +281,22 @@ def test_verify_finds_a_changed_file(issued):
     Path("x.pkpass").write_bytes(data.replace(b'"Ada"', b'"Eve"'))
     ran = issued("pass", "verify", "x.pkpass", exit_=1)
     assert ran.out == "" and "hint:" in ran.err
+
+
+def test_bundle_only_reads(issued, monkeypatch):
+    """What a change leaves to be done in the background is done by commands that change something."""
+    followed = []
+    whole = Issuing.follow_all
+
+    async def watched(self, *given):
+        followed.append(given)
+        return await whole(self, *given)
+
+    monkeypatch.setattr(Issuing, "follow_all", watched)
+    issued("pass", "bundle", NAME, "-o", "all.pkpasses")
+    assert followed == []
+    issued("pass", "set", NAME, "points=7")
+    assert len(followed) == 1
 
 
 def test_bundle_of_the_service_and_of_files(issued, livepass):

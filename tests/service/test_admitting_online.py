@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from livepass.emulators.authority import Authority, AuthorityServer, Issued
 from livepass.outside.authorities import HttpAuthorities
+from livepass.pkpass import Template
 from livepass.service.admitting import Terms
 from livepass.service.refusals import NotFound, Refusal
 from livepass.service.seams import Authorities
@@ -351,7 +353,7 @@ def test_what_happened_while_apple_was_asked_counts(at_desk: AtDesk) -> None:
 # ── what it can do
 
 
-def test_nfc_is_not_lost_unawares(at_desk: AtDesk) -> None:
+def test_nfc_is_not_lost_unawares(at_desk: AtDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def steps(here: Desk) -> None:
         service, admitting = here.service, here.service.admitting
         plain, nfc = (here.authority.pass_certificate(TYPE, TEAM, nfc=each).p12("x") for each in (False, True))
@@ -366,7 +368,14 @@ def test_nfc_is_not_lost_unawares(at_desk: AtDesk) -> None:
         content = b'{"nfc":{"message":"m","encryptionPublicKey":"k"}}'
         service.elsewhere("UPDATE pass SET document = :document WHERE serial = 'b'", document=content)
         said = "nfc stands in template gold and in 1 pass: b"
-        refused = await here.refused(admitting.import_p12(plain, "x"), "nfc_lost", said)
+        threads: list[str] = []
+        opened = Template.from_zip
+        with monkeypatch.context() as watched:
+            watched.setattr(
+                Template, "from_zip", lambda *given: (threads.append(current_thread().name), opened(*given))[1]
+            )
+            refused = await here.refused(admitting.import_p12(plain, "x"), "nfc_lost", said)
+        assert [name.partition("_")[0] for name in threads] == ["livepass-aside"] * 2, "phones are answered meanwhile"
         assert "--accept-nfc-loss" in refused.hint
         taken = await admitting.import_p12(plain, "x", Terms(accept_nfc_loss=True))
         assert (taken.certificate.nfc, taken.certificate.live) == (False, False)

@@ -67,7 +67,7 @@ async def _contents(session: Session, passes: Sequence[PassName | Path]) -> list
 
     wanted = [{"pass_type": each[0], "serial": each[1]} for each in passes if isinstance(each, PassName)]
     async with connected(session) as client:
-        answer = await client.request("POST", "/passes:bundle", json={"passes": wanted})
+        answer = await client.request("POST", "/passes:bundle", json={"passes": wanted}, reads=True)
     built = iter(several.split(answer.body).values())
     return [next(built) if isinstance(each, PassName) else names.read_bytes(each) for each in passes]
 

@@ -78,8 +78,11 @@ class Client:
         json: object = None,
         body: bytes | None = None,
         content_type: str = "application/octet-stream",
+        reads: bool = False,
     ) -> Answer:
-        """One call; ``path`` begins after ``/api/v1``. Queries that are ``None`` are left out."""
+        """One call; ``path`` begins after ``/api/v1``. Queries that are ``None`` are left out. ``reads``: it changes
+        nothing, although it is no GET.
+        """
         import httpx2
 
         given = {key: value for key, value in (query or {}).items() if value is not None}
@@ -88,7 +91,7 @@ class Client:
             reply = await self._http.request(method, API + path, params=given, json=json, content=body, headers=headers)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _unreachable(str(self._http.base_url), error) from error
-        self.wrote = self.wrote or method != "GET"
+        self.wrote = self.wrote or not (reads or method == "GET")
         if self._caught is not None and self._caught.error is not None:
             raise self._caught.error  # the service is in here: nobody else has its log
         if reply.status_code >= 300:

@@ -169,7 +169,7 @@ def _draw_preview(page: Page, name: PassName, preview: Mapping[str, Any], *, dry
 
 
 _EFFECTS = {
-    "refused": "refused",
+    "refused": "may be refused",
     "logged": "logged and left out",
     "invisible": "has no effect",
     "grant": "Apple must permit it",

@@ -153,7 +153,7 @@ class Admitting:
         """Refuses what takes NFC away from passes that have it."""
         if not live.nfc or extension(leaf, NFC_MARKER) is not None:
             return
-        users = await nfc_users(self._store, tenant, live.pass_type)
+        users = await nfc_users(self._store, self._scheduler, tenant, live.pass_type)
         raise Refusal(
             f"the live certificate {live.id} may use NFC, this one may not: {users}",
             hint="issue a certificate with NFC (Certificates → + → Pass Type ID with NFC), or accept the loss: "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from livepass.core.model import StoredTemplate
 from livepass.pkpass import Template, TemplateError
-from livepass.service.seams import Reader
+from livepass.service.seams import Reader, Scheduler
 
 LOOKED_AT = 5_000
 """Passes that are looked at, in pages: there may be millions, and one that carries it is enough to think twice."""
@@ -15,9 +16,11 @@ PAGE = 500
 NAMED = 5
 
 
-async def nfc_users(reader: Reader, tenant: str, pass_type: str) -> str:
+async def nfc_users(reader: Reader, scheduler: Scheduler, tenant: str, pass_type: str) -> str:
     """In words, for a person who is about to lose it."""
-    templates = sorted({each.name for each in await reader.templates(tenant) if _uses_nfc(each, pass_type)})
+    stored = await reader.templates(tenant)
+    # Opening every template there is takes a second or more.
+    templates = await scheduler.off_loop(lambda: _named(stored, pass_type), aside=True)
     serials: list[str] = []
     seen, after = 0, (pass_type, "")
     while seen < LOOKED_AT:
@@ -38,6 +41,10 @@ async def nfc_users(reader: Reader, tenant: str, pass_type: str) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+
+
+def _named(stored: Sequence[StoredTemplate], pass_type: str) -> list[str]:
+    return sorted({each.name for each in stored if _uses_nfc(each, pass_type)})
 
 
 def _uses_nfc(stored: StoredTemplate, pass_type: str) -> bool:

@@ -29,9 +29,9 @@ def faults(found: Sequence[Fault]) -> list[ProblemError]:
 class LintProblem(ProblemError, frozen=True):
     """Something in a pass that Wallet does not take as it is meant; the pass is issued all the same.
 
-    `effect`: `refused`, phones of these versions refuse the pass; `logged`, they log it and leave the part out;
-    `invisible`, the part has no effect and nobody says so; `grant`, Apple must permit it first. `ios`: the versions
-    of iOS that are concerned. `rule` stands in the table of `/docs/reference/lint`.
+    `effect`, as far as Apple's pages and reports from the field say: `refused`, phones of these versions refuse the
+    pass; `logged`, they log it and leave the part out; `invisible`, the part has no effect and nobody says so; `grant`,
+    Apple must permit it first. `ios`: the versions of iOS that are concerned. `/docs/reference/lint` lists the rules.
     """
 
     effect: LintEffect
