@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from livepass import preview
 from livepass.service.refusals import NotFound, Refusal
 from livepass.web import issuer_passes
 from livepass.web.console.drawing import url
 from livepass.web.console.page import Desk, File, Gone, Held, Shown, Visit, plain
-from livepass.web.console.pictures import LABEL, svg
+from livepass.web.console.pictures import svg
 from livepass.web.issuer_answers_events import EventRow
 from livepass.web.issuer_requests import NoQuery
 
@@ -56,7 +57,7 @@ async def demo(visit: Visit) -> Shown:
         "breaks": list(_desk(visit).breaks()),
         "why": why,
         "events": [plain(EventRow.of(event)) for event in events],
-        "label": LABEL,
+        "label": preview.LABEL,
     }
     return Shown(data, command="livepass demo change")
 
@@ -99,4 +100,4 @@ def _like(value: Any, text: str) -> Any:
 async def picture(visit: Visit) -> File:
     """The pass as this phone has it."""
     _, shown = _held(visit)
-    return File(svg(shown.files), "image/svg+xml")
+    return File(svg(shown.files, preview.View(scheme="dark")), "image/svg+xml")

@@ -10,7 +10,6 @@ from livepass.pkpass import read
 from livepass.service.refusals import Refusal
 from livepass.web.console.page import File, Visit
 
-LABEL = "Approximate. Apple's Pass Designer (Mac) shows the true rendering."
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "ios": ("27", "26", "18"),
     "scheme": ("light", "dark"),
