@@ -14,7 +14,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from livepass.cli.faults import unchecked, usage
 from livepass.service.access import Access
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
-from livepass.web.app import App
+from livepass.web.app import App, Asgi
 from livepass.web.issuer import IssuerApp
 from livepass.web.metrics import exposition
 from livepass.web.phone import PhoneApp
@@ -80,14 +80,53 @@ async def serve(
     the loop for the service alone. Cancelling drains too.
     """
     _settle_memory()
+    role: Role = "serve+worker" if worker else "serve"
+    async with (
+        answered(application(services), host, port, tls_cert, tls_key, ready) as run,
+        services.present(role, sheds=sheds),
+        _work(services) if worker else contextlib.nullcontext(),
+    ):
+        await run(services.answering.load, stop)
+
+
+async def show(
+    services: Services,
+    app: Asgi,
+    *,
+    host: str,
+    port: int,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    ready: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Answer people, and no phone, until SIGTERM or SIGINT (or ``stop``): what they ask holds up nobody's pass."""
+    async with answered(app, host, port, tls_cert, tls_key, ready) as run:
+        await run(services.answering.load, stop)
+
+
+@contextlib.asynccontextmanager
+async def answered(
+    app: Asgi,
+    host: str,
+    port: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    ready: Callable[[str], None] | None,
+) -> AsyncIterator[Callable[[Load, asyncio.Event | None], Awaitable[None]]]:
+    """A listener for an application, bound already, and what runs it. ``ready`` gets its address when it is listened
+    to.
+    """
     listener = _listener(host, port)
     address = _address(host, listener, tls=tls_cert is not None)
-    server = _server(application(services), tls_cert, tls_key, lambda: ready(address) if ready else None)
-    role: Role = "serve+worker" if worker else "serve"
-    async with services.present(role, sheds=sheds), _work(services) if worker else contextlib.nullcontext():
+    server = _server(app, tls_cert, tls_key, lambda: ready(address) if ready else None)
+
+    async def run(load: Load, stop: asyncio.Event | None) -> None:
         ending = stop or asyncio.Event()
         with _signals(ending) if stop is None else contextlib.nullcontext():
-            await _run(server, listener, ending, services.answering.load)
+            await _run(server, listener, ending, load)
+
+    yield run
 
 
 async def work(
@@ -140,7 +179,7 @@ async def _hang_up(server: uvicorn.Server) -> None:
                 transport.abort()
 
 
-def _server(app: App, tls_cert: Path | None, tls_key: Path | None, listening: Callable[[], None]) -> uvicorn.Server:
+def _server(app: Asgi, tls_cert: Path | None, tls_key: Path | None, listening: Callable[[], None]) -> uvicorn.Server:
     import ssl
 
     import uvicorn

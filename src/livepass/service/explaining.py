@@ -67,13 +67,13 @@ class Explaining:
     """Why a pass is not up to date. ``web_service_url`` is what goes into new passes ("": not known here)."""
 
     def __init__(self, store: Reader, clock: Clock, web_service_url: str = "") -> None:
-        self._store = store
+        self.store = store
         self._clock = clock
         self._url = web_service_url
 
     async def explain(self, pass_type: str, serial: str, devices: Collection[str] = ()) -> Explained:
         """``devices`` are looked at as well, wherever they come. Raises ``NotFound``."""
-        store = self._store
+        store = self.store
         row = await store.pass_(pass_type, serial)
         if row is None:
             raise no_pass(pass_type, serial)
@@ -105,7 +105,7 @@ class Explaining:
         followed = behind = looked_at = 0
         for pass_type in pass_types:
             some = max(LEAST_SOME, SOME // len(pass_types))
-            lots = await self._store.behind(pass_type, some=some, most=MOST_PLACED)
+            lots = await self.store.behind(pass_type, some=some, most=MOST_PLACED)
             explained = await self._explained(pass_type, [one for lot in lots for one in lot.some])
             for lot in lots:
                 said = [
@@ -116,7 +116,7 @@ class Explaining:
                 looked_at += len(said)
                 behind += lot.people
                 found += shares(lot, said)
-            people = await self._store.count_followed(pass_type)
+            people = await self.store.count_followed(pass_type)
             followed += people
             found += await self._of_certificate(pass_type, explained, people)
         return Round(followed, max(0, followed - behind), looked_at, grouped(found))
@@ -136,7 +136,7 @@ class Explaining:
         """It concerns all passes of the type: one that was looked at already shows it, or any."""
         known = next(iter(explained.values()), None)
         if known is None:
-            first = await self._store.passes(
+            first = await self.store.passes(
                 pass_type=pass_type, template=None, prefix="", after=("", ""), limit=1, within=None
             )
             known = await self.explain(pass_type, first[0].serial) if first else None
@@ -153,7 +153,7 @@ class Explaining:
         return Phone(
             held,
             target,
-            await self._store.last_of_phone(row.pass_type, row.device_id, held.target, limit=MOST_EVENTS),
+            await self.store.last_of_phone(row.pass_type, row.device_id, held.target, limit=MOST_EVENTS),
         )
 
     async def _cohort(self, pass_type: str, held: Sequence[Held]) -> Cohort:
@@ -162,4 +162,4 @@ class Explaining:
         if not waiting:
             return Cohort()
         first = min(waiting)
-        return await self._store.pushed_and_asked(pass_type, after=first - HOUR, before=first + HOUR, limit=SAMPLE)
+        return await self.store.pushed_and_asked(pass_type, after=first - HOUR, before=first + HOUR, limit=SAMPLE)

@@ -1,0 +1,79 @@
+"""The console as a process of its own: what it shows is the database's, and phones are answered elsewhere.
+
+How all registrations stand is counted on a thread of its own, over a connection of its own: where there are millions
+that takes seconds, in which other pages are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from livepass.cli import serving
+from livepass.cli.demo_desk import DemoDesk
+from livepass.config import Config
+from livepass.looking import looking
+from livepass.service.explaining import Explaining
+from livepass.service.seams import Clock
+from livepass.web.console.app import ConsoleApp
+from livepass.web.console.page import Counted, plain
+from livepass.web.console.people import OpenDoors
+from livepass.web.issuer_answers_phones import Standing, Stats
+from livepass.web.issuer_answers_why import WhyAll
+
+if TYPE_CHECKING:
+    from livepass.cli.demo_world import Demo
+
+FRESH_MS, SLOW = 5_000, 20
+"""Counted again when it is older, or than so many times what counting took: it costs a twentieth of a core at most."""
+FIRST_SECONDS = 0.2
+"""How long the first visitor waits for the first count."""
+
+
+def of_demo(world: Demo) -> ConsoleApp:
+    """The console of a demonstration, which whoever sits at this machine may use."""
+    services = world.services
+    known = serving.issuer(services, ())
+    return ConsoleApp(known.services, OpenDoors(), Counting(services.config, services.clock), DemoDesk(world))
+
+
+class Counting:
+    """What was counted last. One count is under way at a time."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._found: Counted | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self) -> Counted | None:
+        found = self._found
+        old = found is None or self._clock.now() - found.at > max(FRESH_MS, SLOW * found.took_ms)
+        if old and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._count(), name="count")
+        if found is None and self._task is not None:
+            await asyncio.wait({self._task}, timeout=FIRST_SECONDS)
+        return self._found
+
+    async def _count(self) -> None:
+        began = time.perf_counter()
+        data = await asyncio.to_thread(lambda: asyncio.run(_counted(self._config)))
+        self._found = Counted(self._clock.now(), round(1000 * (time.perf_counter() - began)), data)
+
+
+async def _counted(config: Config) -> Mapping[str, Any]:
+    async with looking(config) as explaining:
+        return await counted(explaining)
+
+
+async def counted(explaining: Explaining) -> Mapping[str, Any]:
+    """How many registrations stand where, and what is to be said of those that wait."""
+    store = explaining.store
+    types = [row.pass_type for row in await store.pass_types()]
+    counts = await store.stats(None)
+    standing = Standing(counts["current"], counts["fetch"], counts["ask"], counts["push"])
+    stats = Stats(counts["passes"], counts["registrations"], counts["unverified"], standing, [])
+    why = WhyAll.of(await explaining.everything(types))
+    return {"stats": plain(stats), "why": plain(why)}

@@ -1,0 +1,144 @@
+"""Passes: the list, one of them with everything that is known of it, and what may be done with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from livepass.core.authorization import fingerprint
+from livepass.core.model import Held
+from livepass.service.refusals import NotFound, Refusal
+from livepass.web import issuer_lists, issuer_passes
+from livepass.web.console.drawing import url
+from livepass.web.console.page import Gone, Shown, Visit, plain
+from livepass.web.issuer_answers_events import EventRow
+from livepass.web.issuer_requests import DeleteQuery, NoQuery, PassesQuery, PassPatch, PutQuery
+
+EVENTS = 60
+A_PAGE = 50
+
+
+async def passes(visit: Visit) -> Shown:
+    """By pass type and serial; what is searched for is the beginning of a serial."""
+    asked = {name: visit.query.get(name, "").strip() for name in ("pass_type", "template", "serial_prefix")}
+    found = await visit.asked(
+        issuer_lists.passes, PassesQuery, {"limit": A_PAGE, "cursor": visit.query.get("cursor"), **asked}
+    )
+    types = [row.pass_type for row in await visit.services.store.pass_types()]
+    words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in _flags(asked) if value)
+    return Shown({**found, "asked": asked, "pass_types": types}, command=f"livepass pass list {words}".strip())
+
+
+def _flags(asked: dict[str, str]) -> list[tuple[str, str]]:
+    return [("type", asked["pass_type"]), ("template", asked["template"]), ("prefix", asked["serial_prefix"])]
+
+
+async def search(visit: Visit) -> Gone:
+    """From anywhere: a serial that exists leads to its pass, anything else to the list."""
+    wanted = visit.query.get("q", "").strip()
+    pass_type, slash, serial = wanted.partition("/")
+    types = [row.pass_type for row in await visit.services.store.pass_types()]
+    named = [(pass_type, serial)] if slash else [(one, wanted) for one in types]
+    found = [name for name in named if wanted and await visit.services.store.pass_(*name) is not None]
+    if len(found) == 1:
+        return Gone(url("passes", *found[0]))
+    return Gone(url("passes", serial_prefix=serial if slash else wanted, pass_type=pass_type if slash else None))
+
+
+async def pass_(visit: Visit) -> Shown:
+    """A pass: its values, its phones with their round trips, the verdicts, and what happened."""
+    return await _shown(visit)
+
+
+async def _shown(visit: Visit, problem: Refusal | None = None, preview: Any = None) -> Shown:
+    name = visit.path["type"], visit.path["serial"]
+    found = await visit.asked(issuer_passes.get, NoQuery)
+    why = await visit.asked(issuer_passes.why, NoQuery)
+    events = await visit.services.store.last_of_pass(*name, limit=EVENTS)
+    data = {
+        "pass": found,
+        "why": why,
+        "events": [plain(EventRow.of(event)) for event in events],
+        "preview": preview,
+        "problem": None if problem is None else _said(problem),
+        "given": dict(visit.form) if problem is not None or preview is not None else {},
+    }
+    return Shown(data, title=f"{name[1]} · {name[0]}", command=f"livepass why {name[0]}/{name[1]}")
+
+
+def _said(problem: Refusal) -> dict[str, Any]:
+    faults = [f"{fault.pointer}: {fault.message}" for fault in problem.faults]
+    return {"detail": problem.title, "hint": problem.hint, "faults": faults}
+
+
+async def change(visit: Visit) -> Shown | Gone:
+    """Set a value (looked at first), push what is due, or void: the last only when the serial is typed."""
+    try:
+        return await _changed(visit)
+    except NotFound:
+        raise
+    except Refusal as problem:
+        return await _shown(visit, problem)
+
+
+async def _changed(visit: Visit) -> Shown | Gone:
+    name = visit.path["type"], visit.path["serial"]
+    here, act = url("passes", *name), visit.form.get("act", "")
+    if act == "push":
+        done = await visit.asked(issuer_passes.push, NoQuery)
+        return Gone(here, f"{done['pushes_due']} pushes are due now")
+    if act == "void":
+        if visit.form.get("confirm", "").strip() != name[1]:
+            raise Refusal("nothing was done: the serial was not typed", hint=f"type {name[1]} to void this pass")
+        done = await visit.asked(issuer_passes.delete, DeleteQuery)
+        return Gone(here, f"voided; {done['pushes_due']} pushes are due")
+    if act not in ("look", "set"):
+        raise Refusal("this form asks for nothing that there is", hint="load the page again")
+    body = PassPatch(data={visit.form.get("key", ""): _value(visit.form.get("value", ""))})
+    if act == "look":
+        preview = await visit.asked(issuer_passes.patch, PutQuery, {"dry_run": True}, body=body)
+        return await _shown(visit, preview=preview)
+    done = await visit.asked(issuer_passes.patch, PutQuery, {"push": visit.form.get("push", "auto")}, body=body)
+    said = f"changed: {done['pushes_due']} pushes are due" if done["changed"] else "nothing changes on a phone"
+    return Gone(here, said)
+
+
+def _value(text: str) -> Any:
+    """As on the command line: JSON where it is a number, true, false, null or quoted, else text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, dict | list) else value
+
+
+async def phone(visit: Visit) -> Shown:
+    """A pass on one phone: its three round trips, what is to be said of it, and what it did."""
+    name = visit.path["type"], visit.path["serial"]
+    held = await _held(visit, *name)
+    device_id = held.registration.device_id
+    found = await visit.asked(issuer_passes.get, NoQuery)
+    why = await visit.services.explaining.explain(*name, devices=[device_id])
+    from livepass.web.issuer_answers_why import VerdictRow
+
+    verdicts = [plain(VerdictRow.of(one)) for one in why.verdicts if one.device_id in (device_id, None)]
+    store = visit.services.store
+    of_phone = await store.last_of_phone(name[0], device_id, held.target, limit=EVENTS)
+    of_pass = [event for event in await store.last_of_pass(*name, limit=EVENTS) if event.device_id in (device_id, None)]
+    events = sorted({event.id: event for event in (*of_phone, *of_pass)}.values(), key=lambda event: -event.id)
+    [row] = [row for row in found["registrations"] if row["device_id"] == device_id]
+    data = {
+        "pass_type": name[0],
+        "serial": name[1],
+        "registration": row,
+        "verdicts": verdicts,
+        "events": [plain(EventRow.of(event)) for event in events[:EVENTS]],
+    }
+    return Shown(data, title=f"A phone with {name[1]}", command=f"livepass why {name[0]}/{name[1]}")
+
+
+async def _held(visit: Visit, pass_type: str, serial: str) -> Held:
+    for held in await visit.services.store.held(pass_type, serial):
+        if fingerprint(held.registration.device_id) == visit.path["phone"]:
+            return held
+    raise NotFound("no such phone follows this pass", hint="it may have left: look at the pass")

@@ -1,0 +1,69 @@
+"""Who may come in: through a session, or, in a demonstration on this machine, without."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from livepass.core.model import DEFAULT_TENANT
+from livepass.service.access import SCOPES, Caller
+from livepass.service.refusals import Refusal
+from livepass.web.console.page import BASE, Person, Role
+
+
+class Doors(Protocol):
+    """How people come in and go out. Raises ``Refusal`` where somebody may not."""
+
+    @property
+    def open(self) -> bool:
+        """Nobody is asked who they are."""
+
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Person | None:
+        """Who it is, by a session or by what a trusted proxy says; ``None``: nobody we know."""
+
+    async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
+        """A new session."""
+
+    async def redeem(self, link: str) -> str:
+        """A new session, for a link that works once."""
+
+    async def logout(self, session: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Anybody:
+    """Whoever sits at this machine."""
+
+    name: str = "demo"
+    role: Role = "admin"
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+
+    def caller(self) -> Caller:
+        return Caller(self.name, DEFAULT_TENANT, frozenset(SCOPES))
+
+
+class OpenDoors:
+    """For a demonstration on loopback. Forms need their token anyway: no other page in the browser may send one."""
+
+    open = True
+
+    def __init__(self) -> None:
+        self._anybody = Anybody()
+
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Person | None:
+        return self._anybody
+
+    async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
+        raise _nobody_signs_in()
+
+    async def redeem(self, link: str) -> str:
+        raise _nobody_signs_in()
+
+    async def logout(self, session: str) -> None:
+        raise _nobody_signs_in()
+
+
+def _nobody_signs_in() -> Refusal:
+    return Refusal("nobody signs in at this console", hint=f"{BASE} is open to whoever sits at this machine")
