@@ -261,6 +261,11 @@ class Reader(Protocol):
     async def followers(self, tenant: str, template: str, revision: str, *, limit: int) -> Sequence[Pass]:
         """Passes that follow a template, not pinned, and not built from its current ``revision``."""
 
+    async def following(self, tenant: str, template: str, revision: str, *, most: int) -> tuple[int, int, int]:
+        """How many passes follow a template and are not pinned: built from ``revision``, not built from it, and those
+        of the latter that cannot be. No more than ``most`` (twice that, of the latter two) are counted.
+        """
+
     async def templates_behind(self) -> Sequence[tuple[str, str, str]]:
         """(tenant, name, current revision) of templates with passes that do not have it yet."""
 

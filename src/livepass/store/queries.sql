@@ -227,6 +227,26 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
   JOIN pass p ON p.pass_type = f.pass_type AND p.serial = f.serial
   JOIN counter c ON c.pass_type = f.pass_type;
 
+-- name: following
+-- Passes that follow a template: those with this revision, those without, and those of the latter that it cannot build;
+-- each counted up to a bound, as one template may have millions. A range also where it is one revision, or PostgreSQL
+-- would walk all passes.
+SELECT (SELECT count(*) FROM (
+               SELECT o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+                WHERE o.template = :template AND o.pinned = 0 AND o.revision BETWEEN :revision AND :revision
+                ORDER BY o.revision LIMIT :most) c),
+       count(*), count(*) FILTER (WHERE b.refused_revision = :revision)
+  FROM (
+       SELECT l.refused_revision FROM (
+              SELECT o.refused_revision FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+               WHERE o.template = :template AND o.pinned = 0 AND o.revision < :revision
+               ORDER BY o.revision LIMIT :most) l
+       UNION ALL
+       SELECT h.refused_revision FROM (
+              SELECT o.refused_revision FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+               WHERE o.template = :template AND o.pinned = 0 AND o.revision > :revision
+               ORDER BY o.revision LIMIT :most) h) b;
+
 -- name: templates_behind
 -- The first of each range, and not EXISTS: for that PostgreSQL would rather walk all passes than look into the index.
 SELECT m.tenant, m.name, m.revision FROM template m

@@ -312,6 +312,11 @@ class Reading:
         )
         return [rows.pass_(row) for row in found]
 
+    async def following(self, tenant: str, template: str, revision: str, *, most: int) -> tuple[int, int, int]:
+        row = await self._one("following", tenant=tenant, template=template, revision=revision, most=most)
+        assert row is not None  # of counts there is always one
+        return row[0], row[1], row[2]
+
     async def templates_behind(self) -> Sequence[tuple[str, str, str]]:
         return [(row[0], row[1], row[2]) for row in await self._db.rows("templates_behind", {})]
 
