@@ -130,6 +130,14 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
     )
 
 
+def sources(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> dict[str, str]:
+    """Where each setting that was given came from, by its name. Raises ``ConfigError``, as ``load`` does."""
+    environ = os.environ if environ is None else environ
+    file = environ.get("LIVEPASS_CONFIG") or "livepass.toml"
+    from_file = dict.fromkeys(_from_file(environ, directory or Path.cwd()), file)
+    return from_file | dict.fromkeys(_from_environment(environ), "the environment")
+
+
 def client_settings(environ: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
     """``LIVEPASS_URL`` and ``LIVEPASS_KEY``: the remote service that the CLI talks to, if any."""
     environ = os.environ if environ is None else environ

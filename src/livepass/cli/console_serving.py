@@ -60,6 +60,10 @@ async def counted(explaining: Explaining) -> Mapping[str, Any]:
     types = [row.pass_type for row in await store.pass_types()]
     counts = await store.stats(None)
     standing = Standing(counts["current"], counts["fetch"], counts["ask"], counts["push"])
+    of_types = {name: await store.stats(name) for name in types}
     stats = Stats(counts["passes"], counts["registrations"], counts["unverified"], standing, [])
     why = WhyAll.of(await explaining.everything(types))
-    return {"stats": plain(stats), "why": plain(why)}
+    hanging = {
+        name: {"passes": each["passes"], "registrations": each["registrations"]} for name, each in of_types.items()
+    }
+    return {"stats": plain(stats), "why": plain(why), "pass_types": hanging}

@@ -19,8 +19,9 @@ from livepass.service.refusals import Forbidden, Refusal
 from livepass.web import problems
 from livepass.web.bodies import segments_of
 from livepass.web.console import drawing, forms
+from livepass.web.console.edge import Edge
 from livepass.web.console.live import Live
-from livepass.web.console.page import BASE, ROLES, Counts, Gone, Page, Pages, Person, Shown, Visit
+from livepass.web.console.page import BASE, ROLES, Counts, Gone, Page, Pages, Person, Role, Shown, Visit
 from livepass.web.console.pages import PAGES
 from livepass.web.console.people import Doors
 from livepass.web.operations import Services
@@ -53,16 +54,17 @@ HEADERS = {
 class ConsoleApp:
     """One object per process; it needs no lifespan. ``counts``: how all registrations stand, counted elsewhere."""
 
-    def __init__(self, services: Services, doors: Doors, counts: Counts) -> None:
+    def __init__(self, services: Services, doors: Doors, counts: Counts, edge: Edge | None = None) -> None:
         self._services = services
         self._doors = doors
         self._counts = counts
+        self._edge = edge or Edge()
         self._pages = Pages(PAGES)
         self._drawn = drawing.environment()
         self._live = Live(services.store)
         self._static = {path.name: path.read_bytes() for path in drawing.STATIC.iterdir() if path.is_file()}
         stamp = sha256(b"".join(self._static[name] for name in sorted(self._static))).hexdigest()[:12]
-        self._drawn.globals.update(stamp=stamp, menu=[page for page in PAGES if page.menu])
+        self._drawn.globals.update(stamp=stamp)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -133,6 +135,7 @@ class ConsoleApp:
             request,
             self._services.clock.now(),
             uploads,
+            self._edge,
         )
         found = await handler(visit)
         if isinstance(found, Gone):
@@ -155,6 +158,8 @@ class ConsoleApp:
         said = request.cookies.get(SAID, "")
         text = self._drawn.get_template(page.template).render(
             page=page,
+            menu=[one for one in PAGES if one.menu and _may(visit.person, one.role)],
+            posted=request.method == "POST",
             title=shown.title,
             data=shown.data,
             command=shown.command,
@@ -193,8 +198,12 @@ class ConsoleApp:
         return Response(self._static[name], headers={"cache-control": "public, max-age=31536000"}, media_type=media)
 
 
-def _require(person: Person, role: str) -> None:
-    if ROLES.index(person.role) < ROLES.index(role):
+def _may(person: Person, role: Role) -> bool:
+    return ROLES.index(person.role) >= ROLES.index(role)
+
+
+def _require(person: Person, role: Role) -> None:
+    if not _may(person, role):
         raise Forbidden(f"{person.name} is a {person.role}; this is for {role}s", hint="ask an admin of this console")
 
 

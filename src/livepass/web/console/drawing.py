@@ -29,7 +29,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(time=time, span=span, count=count, short=short, json_text=json_text)
+    made.filters.update(time=time, span=span, count=count, short=short, json_text=json_text, pretty=pretty)
     made.globals.update(url=url, base=BASE)
     return made
 
@@ -77,6 +77,13 @@ def json_text(value: Any) -> str:
     import msgspec
 
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def pretty(value: Any) -> str:
+    """JSON with a line for each value, to read."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
 
 
 def hidden(data: Any, *, personal: bool) -> Any:

@@ -11,6 +11,7 @@ import msgspec
 from starlette.requests import Request
 
 from livepass.service.access import Caller
+from livepass.web.console.edge import Edge
 from livepass.web.operations import Answer, Call, Services
 from livepass.web.problems import Malformed, NoRoute
 
@@ -65,6 +66,7 @@ class Visit:
     request: Request
     now: int
     uploads: Mapping[str, bytes] = field(default_factory=dict)
+    edge: Edge = field(default_factory=Edge)
 
     @property
     def operates(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livepass.web.console import overview, passes
+from livepass.web.console import certificates, doctor, overview, passes, settings, templates
 from livepass.web.console.page import Page
 
 PAGES = (
@@ -12,4 +12,49 @@ PAGES = (
     Page("search", "Search", "passes.html", passes.search),
     Page("passes/{type}/{serial}", "Pass", "pass.html", passes.pass_, post=passes.change),
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
+    Page(
+        "certificates",
+        "Certificates",
+        "certificates.html",
+        certificates.certificates,
+        menu="Certificates",
+        post=certificates.take_in,
+        post_role="admin",
+    ),
+    Page(
+        "certificates/{id}",
+        "Certificate",
+        "certificate.html",
+        certificates.certificate,
+        post=certificates.step,
+        post_role="admin",
+    ),
+    Page(
+        "templates",
+        "Templates",
+        "templates.html",
+        templates.templates,
+        menu="Templates",
+        post=templates.publish,
+        post_role="admin",
+    ),
+    Page(
+        "templates/{name}",
+        "Template",
+        "template.html",
+        templates.template,
+        post=templates.publish_next,
+        post_role="admin",
+    ),
+    Page("doctor", "Doctor", "doctor.html", doctor.doctor, menu="Doctor", post=doctor.examine),
+    Page(
+        "settings",
+        "Settings",
+        "settings.html",
+        settings.settings,
+        menu="Settings",
+        role="admin",
+        post=settings.change,
+        post_role="admin",
+    ),
 )
