@@ -18,19 +18,17 @@ if TYPE_CHECKING:
 
 
 def edge(services: Services, sources: Mapping[str, str] | None = None) -> Edge:
-    """``sources``: where each setting that was given came from (``config.sources``)."""
-    return Edge(
-        settings(services.config, sources or {}), services.safekeeping.secret_ids, judge=judged, ready=services.ready
-    )
+    """``sources``: where each setting that was given came from (``config.sources``); ``None``: not from there."""
+    return Edge(settings(services.config, sources), services.safekeeping.secret_ids, judge=judged, ready=services.ready)
 
 
-def settings(config: Config, sources: Mapping[str, str]) -> list[dict[str, Any]]:
+def settings(config: Config, sources: Mapping[str, str] | None) -> list[dict[str, Any]]:
     """Every setting, what it is and where it is from; its value, unless it is secret."""
     return [
         {
             "name": f"{PREFIX}{one.name}",
             "what": one.what,
-            "source": sources.get(one.name, "built in"),
+            "source": "whoever started this" if sources is None else sources.get(one.name, "the default"),
             "secret": one.secret,
             "given": bool(getattr(config, one.name.lower())),
             "value": "" if one.secret else _shown(getattr(config, one.name.lower())),

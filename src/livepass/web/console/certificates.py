@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from livepass.core.rotation import MOST_CANARY, Link, Step, refusal
+from livepass.core.rotation import MOST_CANARY, Link, Refused, Step, refusal
 from livepass.core.rotation_plan import plan
 from livepass.service.refusals import NotFound, Refusal
 from livepass.service.rotating import Plan
@@ -111,7 +111,7 @@ async def _one(visit: Visit, problem: Refusal | None = None) -> Shown:
         "certificate": row,
         "stage": stage,
         "stages": STAGES,
-        "steps": _steps(link, lineage, visit.now, stage),
+        "steps": _steps(link, lineage, visit.now, stage, signs=row["signs"]),
         "most_canary": MOST_CANARY,
         "watched": [one for one in watched if one["certificate"] == row["id"]],
         "plan": next((one for one in await _plans(visit) if one["pass_type"] == pass_type), None),
@@ -120,11 +120,13 @@ async def _one(visit: Visit, problem: Refusal | None = None) -> Shown:
     return Shown(data, title=f"Certificate of {pass_type}", command=f"livepass cert show {row['id']}")
 
 
-def _steps(link: Link, lineage: Sequence[Link], now: int, stage: str) -> list[dict[str, Any]]:
+def _steps(link: Link, lineage: Sequence[Link], now: int, stage: str, *, signs: bool) -> list[dict[str, Any]]:
     """Every step, whether it may be taken now, and if not why. ``nfc``: only by accepting the loss of NFC."""
     steps = []
     for step in (Step.PROVE, Step.CANARY, Step.PROMOTE, Step.ROLL_BACK, Step.RETIRE):
         refused = refusal(step, link, lineage, now)
+        if step is Step.PROMOTE and signs:
+            refused = Refused("signs", f"certificate {link.id} signs and pushes already", "nothing to do")
         nfc = refused is not None and refused.code == NFC_LOST
         steps.append(
             {

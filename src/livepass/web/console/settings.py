@@ -70,7 +70,8 @@ def _scopes(visit: Visit) -> list[str]:
 def _limits() -> Iterator[dict[str, str]]:
     """As the code has them: none can be set but those among the settings."""
     for what, kept in KEPT_MS.items():
-        yield {"what": f"{what.value}: kept for", "value": f"{kept // DAY_MS} days"}
+        days = kept // DAY_MS
+        yield {"what": f"kept: {what.value}", "value": f"{days} day{'s' * (days != 1)}"}
     yield {"what": "pushes wait at APNs for a phone that is off", "value": f"{EXPIRATION_DAYS} days"}
     yield {"what": "score up to which a phone is pushed as changes come", "value": f"{budget.LIMIT:g}"}
     yield {"what": "changes that share a push come within", "value": f"{budget.SPACING_MS // 1000} s"}
@@ -78,8 +79,8 @@ def _limits() -> Iterator[dict[str, str]]:
     yield {"what": "spacing of pushes beyond that, for a phone with one pass", "value": f"{spacing} min"}
     yield {"what": "a canary signs at most", "value": f"{MOST_CANARY} % of the passes"}
     yield {"what": "a package or template has at most", "value": f"{DEFAULT_LIMITS.archive_bytes // MIB} MiB"}
-    yield {"what": "and, unpacked", "value": f"{DEFAULT_LIMITS.total_bytes // MIB} MiB"}
-    yield {"what": "and files", "value": str(DEFAULT_LIMITS.entries)}
+    yield {"what": "the same, unpacked", "value": f"{DEFAULT_LIMITS.total_bytes // MIB} MiB"}
+    yield {"what": "the same, files in it", "value": str(DEFAULT_LIMITS.entries)}
     yield {"what": "an upload has at most", "value": f"{LARGEST_UPLOAD // MIB} MiB"}
 
 
