@@ -78,7 +78,7 @@ def _read(stored: StoredTemplate) -> dict[str, Any]:
     return {
         "variables": variables,
         "files": files,
-        "document": dict(template.document),
+        "pass_json": dict(template.document),
         "problems": problems(lint_template(template)),
     }
 
