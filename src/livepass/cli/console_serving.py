@@ -9,20 +9,37 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from livepass.cli import serving
+from livepass.cli.console_edge import edge
+from livepass.cli.demo_desk import DemoDesk
 from livepass.config import Config
 from livepass.looking import looking
 from livepass.service.explaining import Explaining
 from livepass.service.seams import Clock
+from livepass.web.console.app import ConsoleApp
 from livepass.web.console.page import Counted, plain
+from livepass.web.console.people import OpenDoors
 from livepass.web.issuer_answers_phones import Standing, Stats
 from livepass.web.issuer_answers_why import WhyAll
+
+if TYPE_CHECKING:
+    from livepass.cli.demo_world import Demo
 
 FRESH_MS, SLOW = 5_000, 20
 """Counted again when it is older, or than so many times what counting took: it costs a twentieth of a core at most."""
 FIRST_SECONDS = 0.2
 """How long the first visitor waits for the first count."""
+
+
+def of_demo(world: Demo) -> ConsoleApp:
+    """The console of a demonstration, which whoever sits at this machine may use."""
+    services = world.services
+    known = serving.issuer(services, ())
+    return ConsoleApp(
+        known.services, OpenDoors(), Counting(services.config, services.clock), DemoDesk(world), edge(services)
+    )
 
 
 class Counting:

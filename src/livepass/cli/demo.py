@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 import time
+import webbrowser
 from typing import Any
 
 import click
@@ -26,8 +28,9 @@ TOLD = ("push", "answer", "failure", "banner", "alert", "complaint")
 @click.group("demo", cls=Noun, invoke_without_command=True)
 @click.option("--once", is_flag=True, help="Play the whole tour, print each round trip, and exit.")
 @click.option("--keep", is_flag=True, help="Keep the directory with the database and the throwaway certificates.")
+@click.option("--no-open", is_flag=True, help="Do not open the demo's page in a browser.")
 @click.pass_context
-def demo(context: click.Context, once: bool, keep: bool) -> None:
+def demo(context: click.Context, once: bool, keep: bool, no_open: bool) -> None:
     """Run everything locally: service, APNs, phone, three sample passes.
 
     Without --once it stays up until Ctrl-C. In a second terminal, `livepass demo change` changes a pass, and
@@ -36,7 +39,7 @@ def demo(context: click.Context, once: bool, keep: bool) -> None:
     if context.invoked_subcommand is None:
         logging.getLogger("httpx2").setLevel(logging.WARNING)
         as_json = context.ensure_object(Session).as_json
-        sys.exit(asyncio.run(_once(keep, as_json) if once else _stay(keep, as_json)))
+        sys.exit(asyncio.run(_once(keep, as_json) if once else _stay(keep, as_json, opens=not (no_open or as_json))))
 
 
 @demo.command()
@@ -77,7 +80,7 @@ async def _once(keep: bool, as_json: bool) -> int:
     return 0 if well else Exit.PROBLEM
 
 
-async def _stay(keep: bool, as_json: bool) -> int:
+async def _stay(keep: bool, as_json: bool, *, opens: bool) -> int:
     from livepass.cli.demo_world import running
 
     started = time.monotonic()
@@ -101,14 +104,23 @@ async def _stay(keep: bool, as_json: bool) -> int:
                 click.echo(json.dumps(world.facts()))
             else:
                 _invite(world, keep)
+            if opens and world.console_url and _has_display():
+                webbrowser.open(f"{world.console_url}demo")
             await stop.wait()
     if not as_json:
         click.echo("\nstopped" + ("" if keep else "; everything is deleted"))
     return 0
 
 
+def _has_display() -> bool:
+    """Whether there is a screen to open a page on."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
 def _invite(world: Any, keep: bool) -> None:
-    click.echo("\n  Try    livepass demo change       in a second terminal")
+    page = f"{world.console_url}demo" if world.console_url else "needs livepass[console]"
+    click.echo(f"\n  Page   {page}")
+    click.echo("  Try    livepass demo change       in a second terminal")
     click.echo("         livepass demo status")
     click.echo("         livepass demo break --list   what can go wrong, by name")
     click.echo(f"  API    {world.url}/api/v1         key {world.admin_key}")

@@ -15,14 +15,14 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from livepass import wiring
 from livepass.cli.demo_passes import SAMPLES, Sample
-from livepass.cli.serving import serve
+from livepass.cli.serving import serve, show
 from livepass.config import Config
 from livepass.emulators.apns.server import ApnsServer
 from livepass.emulators.authority import Authority
@@ -61,8 +61,9 @@ class Demo:
         self.proxy = Proxy(self.url, self.certificate, self.authority.root_pem)
         self.phones: dict[str, PhoneRunner] = {}
         self._broken = Broken(self)
-        self._control = Control(self.control_secret, self._cause, self._mend, lambda: self._broken.breaks)
+        self._control = Control(self.control_secret, self.cause, self.mend, lambda: self._broken.breaks)
         self.services: wiring.Services
+        self.console_url = ""
         self._on_event = on_event
         self._stack = AsyncExitStack()
 
@@ -101,6 +102,7 @@ class Demo:
             await phone.install(await self.services.issuing.pkpass(PASS_TYPE, sample.serial))
         await phone.settle()
         await self._stack.enter_async_context(self._control)
+        await self._stack.enter_async_context(self._console())
 
     async def stop(self) -> None:
         await self._stack.aclose()
@@ -139,7 +141,12 @@ class Demo:
 
     # ── what goes wrong
 
-    async def _cause(self, one: Break) -> None:
+    @property
+    def breaks(self) -> Sequence[Break]:
+        """What is broken now."""
+        return self._broken.breaks
+
+    async def cause(self, one: Break) -> None:
         """Break one thing. What is seen only when a phone registers is seen at once: they leave, and come back."""
         if one.joining:
             await self._switch_updates(False)
@@ -153,7 +160,7 @@ class Demo:
             with contextlib.suppress(TimeoutError):  # of a phone whose calls hang
                 await phone.settle(5)
 
-    async def _mend(self) -> list[Break]:
+    async def mend(self) -> list[Break]:
         """Mend everything; then phones do what a person would see to: try again, and look."""
         mended = await self._broken.mend()
         for phone in self.holders:
@@ -173,6 +180,7 @@ class Demo:
             "ca_file": str(self.ca_file),
             "apns": self.apns.url,
             "apns_control": self.apns.control_url,
+            "console": self.console_url,
             "control": self._control.url,
             "control_secret": self.control_secret,
             "directory": str(self.directory),
@@ -184,35 +192,70 @@ class Demo:
         await self.services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
 
     @asynccontextmanager
+    async def _console(self) -> AsyncIterator[None]:
+        """The pages, for whoever sits at this machine; none where what they need is not installed."""
+        try:
+            from livepass.cli import console_serving
+        except ImportError:
+            yield
+            return
+
+        def ready(address: str) -> None:
+            self.console_url = f"{address.replace('127.0.0.1', 'localhost')}/console/"
+
+        app, port = console_serving.of_demo(self), _free_port(FIRST_PORT + 2)
+        async with _beside(
+            lambda stop, told: show(self.services, app, host="127.0.0.1", port=port, ready=told, stop=stop), ready
+        ):
+            yield
+
+    @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         issued = self.certificate
         certificate, key = self.directory / "tls.crt", self.directory / "tls.secret"
         certificate.write_bytes(issued.certificate_pem)
         key.touch(0o600)
         key.write_bytes(issued.key_pem)
-        stop, ready = asyncio.Event(), asyncio.Event()
-        serving = asyncio.create_task(
-            serve(
+        async with _beside(
+            lambda stop, told: serve(
                 self.services,
                 host="127.0.0.1",
                 port=self.port,
                 sheds=False,  # phones and APNs run on the same loop: that it is late says nothing of the service
                 tls_cert=certificate,
                 tls_key=key,
-                ready=lambda _address: ready.set(),
+                ready=told,
                 stop=stop,
             )
-        )
-        first = asyncio.create_task(ready.wait())
-        await asyncio.wait({serving, first}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            first.cancel()
-            await serving
-        try:
+        ):
             yield
-        finally:
-            stop.set()
-            await serving
+
+
+Told = Callable[[str], None]
+
+
+@asynccontextmanager
+async def _beside(
+    work: Callable[[asyncio.Event, Told], Coroutine[Any, Any, None]], ready: Told = lambda _address: None
+) -> AsyncIterator[None]:
+    """Something that serves, from when it says that it is ready until the end of the block."""
+    stop, listening = asyncio.Event(), asyncio.Event()
+
+    def told(address: str) -> None:
+        ready(address)
+        listening.set()
+
+    serving = asyncio.create_task(work(stop, told))
+    first = asyncio.create_task(listening.wait())
+    await asyncio.wait({serving, first}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        first.cancel()
+        await serving
+    try:
+        yield
+    finally:
+        stop.set()
+        await serving
 
 
 @asynccontextmanager

@@ -97,7 +97,7 @@ class IssuerApp:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self._services = Services(*parts, apns_keys, watching)
+        self.services = Services(*parts, apns_keys, watching)
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,12 +133,12 @@ class IssuerApp:
         caller = await self._caller(request, operation)
         query = query_of(request.scope.get("query_string", b""), operation.query)
         body = None if operation.body is None else await body_of(request, operation.body)
-        return await operation.handler(Call(self._services, caller, path, query, body, request, request_id))
+        return await operation.handler(Call(self.services, caller, path, query, body, request, request_id))
 
     async def _caller(self, request: Request, operation: Operation) -> Caller:
         if not operation.scopes:
             return NOBODY
-        caller = await self._services.access.authenticate(request.headers.get("authorization"))
+        caller = await self.services.access.authenticate(request.headers.get("authorization"))
         if caller is None:
             raise problems.Unauthenticated(
                 "this request carries no API key that we know",

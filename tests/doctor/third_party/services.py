@@ -66,13 +66,18 @@ def node() -> list[str]:
 
 def node_program(pins: Path, script: Path) -> list[str]:
     """What starts ``script`` beside the packages of ``pins`` (a package.json), installed if they are not yet."""
-    program = shutil.which("node")
-    if program is None or shutil.which("npm") is None:
+    folder = npm_folder(pins)
+    shutil.copy(script, folder / script.name)
+    return [str(shutil.which("node")), str(folder / script.name)]
+
+
+def npm_folder(pins: Path) -> Path:
+    """Where the packages of a package.json are, installed if they are not yet."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
         _not_here("node and npm are not on this machine")
     folder = INSTALLED / f"node-{_digest(pins)}"
     folder.mkdir(parents=True, exist_ok=True)
-    for each in (pins, script):
-        shutil.copy(each, folder / each.name)
+    shutil.copy(pins, folder / pins.name)
     npm = [
         "npm",
         "install",
@@ -84,7 +89,7 @@ def node_program(pins: Path, script: Path) -> list[str]:
         "--no-package-lock",
     ]
     _install(folder, npm)
-    return [str(program), str(folder / script.name)]
+    return folder
 
 
 def _digest(pins: Path) -> str:

@@ -1,8 +1,4 @@
-"""The console in process, over a real database: visited by somebody of a role, with and without data.
-
-    @with_room
-    async def test_something(room): ...
-"""
+"""The console in process, over a real database: visited by somebody of a role, with and without data."""
 
 from __future__ import annotations
 
@@ -19,6 +15,7 @@ from livepass.cli.console_serving import counted
 from livepass.emulators.authority import Issued
 from livepass.service.access import SCOPES, Caller
 from livepass.service.explaining import Explaining
+from livepass.service.refusals import Refusal
 from livepass.web.console.app import SESSION, ConsoleApp
 from livepass.web.console.page import Counted, Role
 from web.asgi import Api, Reply, empty, opened, send
@@ -46,11 +43,16 @@ class ThreeDoors:
 
     open = False
 
-    async def visitor(self, session: str | None) -> Somebody | None:
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Somebody | None:
         return Somebody(session) if session in _MAY else None  # type: ignore[arg-type]
 
-    def csrf_ok(self, visitor_session: str, given: str) -> bool:
-        return given == f"token-of-{visitor_session}"
+    async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
+        raise Refusal("nobody signs in here")
+
+    async def redeem(self, link: str) -> str:
+        raise Refusal("nobody signs in here")
+
+    async def logout(self, session: str) -> None: ...
 
 
 class Room:
@@ -58,7 +60,7 @@ class Room:
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.app = ConsoleApp(api.app._services, ThreeDoors(), self._counted, edge(api.services))
+        self.app = ConsoleApp(api.app._services, ThreeDoors(), self._counted, edge=edge(api.services))
 
     async def _counted(self) -> Counted:
         services = self.api.services

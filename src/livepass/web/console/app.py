@@ -6,6 +6,7 @@ here and the browser may keep a page.
 
 from __future__ import annotations
 
+import hmac
 import mimetypes
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,15 +16,17 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from livepass.manual import ADDRESS as DOCS
 from livepass.service.refusals import Forbidden, Refusal
 from livepass.web import problems
 from livepass.web.bodies import segments_of
 from livepass.web.console import drawing, forms
 from livepass.web.console.edge import Edge
 from livepass.web.console.live import Live
-from livepass.web.console.page import BASE, ROLES, Counts, Gone, Page, Pages, Person, Role, Shown, Visit
-from livepass.web.console.pages import PAGES
+from livepass.web.console.page import BASE, ROLES, Counts, Desk, File, Gone, Page, Pages, Person, Role, Shown, Visit
+from livepass.web.console.pages import DEMO, PAGES
 from livepass.web.console.people import Doors
+from livepass.web.docs import Docs
 from livepass.web.operations import Services
 from livepass.web.phone import Receive, Scope, Send
 from livepass.web.problems import Malformed, MethodNotAllowed, NoRoute
@@ -32,6 +35,9 @@ SESSION = "livepass_console"
 SECURE_SESSION = "__Host-livepass_console"
 """A cookie that no other host can set; browsers keep it on TLS only."""
 THEME, SAID = "livepass_theme", "livepass_said"
+DOORS = (f"{BASE}/login", f"{BASE}/enter", f"{BASE}/logout")
+FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""A picture draws itself with styles of its own, and can do nothing else."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     "cache-control": "private, no-store",
@@ -54,20 +60,28 @@ HEADERS = {
 class ConsoleApp:
     """One object per process; it needs no lifespan. ``counts``: how all registrations stand, counted elsewhere."""
 
-    def __init__(self, services: Services, doors: Doors, counts: Counts, edge: Edge | None = None) -> None:
+    def __init__(
+        self, services: Services, doors: Doors, counts: Counts, desk: Desk | None = None, edge: Edge | None = None
+    ) -> None:
         self._services = services
         self._doors = doors
         self._counts = counts
+        self._desk = desk
         self._edge = edge or Edge()
-        self._pages = Pages(PAGES)
+        pages = (*PAGES, *DEMO) if desk is not None else PAGES
+        self._pages = Pages(pages)
         self._drawn = drawing.environment()
         self._live = Live(services.store)
+        self._docs = Docs()
         self._static = {path.name: path.read_bytes() for path in drawing.STATIC.iterdir() if path.is_file()}
         stamp = sha256(b"".join(self._static[name] for name in sorted(self._static))).hexdigest()[:12]
         self._drawn.globals.update(stamp=stamp)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["path"] == DOCS or scope["path"].startswith(f"{DOCS}/"):
+            await self._docs(scope, receive, send)
             return
         request = Request(scope, receive)
         try:
@@ -90,21 +104,25 @@ class ConsoleApp:
     async def _answer(self, request: Request) -> Response:
         self._require_here(request)
         segments = segments_of(request.scope)
+        if segments == ("",):
+            return RedirectResponse(f"{BASE}/", 303)
         if segments[:1] != (BASE.strip("/"),):
             raise NoRoute("there is no such page", hint=f"the console is at {BASE}")
         segments = tuple(segments[1:-1] if segments[-1] == "" else segments[1:])
         if segments[:1] == ("static",) and len(segments) == 2:
             return self._file(segments[1])
         session = request.cookies.get(SECURE_SESSION) or request.cookies.get(SESSION)
-        person = await self._doors.visitor(session)
+        if segments in (("login",), ("enter",), ("logout",)):
+            return await self._door(request, segments[0], session)
+        person = await self._doors.visitor(session, request.headers)
         if person is None:
-            raise Forbidden("nobody is signed in here", hint="livepass console link makes a way in", code="forbidden")
+            return self._asked_in(request)
         if segments == ("live",):
             return self._live.response(request)
         if segments == ("theme",):
             return _themed(request)
         page, named, as_json = self._pages.find(segments)
-        return await self._page(request, page, named, person, session or "", as_json=as_json)
+        return await self._page(request, page, named, person, as_json=as_json)
 
     def _require_here(self, request: Request) -> None:
         """Where nobody is asked who they are, only this machine may ask, under a name that is this machine's: another
@@ -114,8 +132,50 @@ class ConsoleApp:
         if self._doors.open and host not in LOOPBACK:
             raise Forbidden("this console is for this machine only", hint=f"open it as http://localhost…{BASE}")
 
+    # ── coming in and going out
+
+    def _asked_in(self, request: Request) -> Response:
+        """Whoever is not known is led to the door, and from there back to where they wanted to go."""
+        if request.method not in ("GET", "HEAD") or request.scope["path"].endswith(".json"):
+            raise Forbidden("nobody is signed in here", hint=f"sign in at {BASE}/login")
+        back = quote(request.scope["path"], safe="/")
+        return RedirectResponse(f"{BASE}/login?back={back}", 303)
+
+    async def _door(self, request: Request, which: str, session: str | None) -> Response:
+        back = _inside(request.query_params.get("back", ""))
+        if request.method in ("GET", "HEAD") and which != "logout":
+            return self._door_page(request, which, back)
+        if request.method != "POST":
+            raise MethodNotAllowed(request.method, ["POST"] if which == "logout" else ["GET", "HEAD", "POST"])
+        form, _ = await forms.read(request)
+        if which == "logout":
+            person = await self._doors.visitor(session, request.headers)
+            _require_ours(request, form, person.csrf if person else "")
+            await self._doors.logout(session or "")
+            return _without_session(RedirectResponse(f"{BASE}/login", 303))
+        _require_ours(request, form, None)
+        try:
+            if which == "enter":
+                entered = await self._doors.redeem(form.get("k", "").strip())
+            else:
+                source = request.client.host if request.client else ""
+                code = form.get("code", "").strip() or None
+                entered = await self._doors.login(form.get("name", ""), form.get("password", ""), code, source=source)
+        except Refusal as refusal:
+            return self._door_page(request, which, back, refusal)
+        return _with_session(request, RedirectResponse(_inside(form.get("back", back)), 303), entered)
+
+    def _door_page(self, request: Request, which: str, back: str, refusal: Refusal | None = None) -> Response:
+        key = request.query_params.get("k", "")
+        text = self._drawn.get_template(f"{which}.html").render(
+            title="Sign in", refusal=refusal, theme=_theme(request), back=back, key=key
+        )
+        return Response(text, refusal.status if refusal else 200, media_type="text/html")
+
+    # ── pages
+
     async def _page(
-        self, request: Request, page: Page, named: Mapping[str, str], person: Person, session: str, *, as_json: bool
+        self, request: Request, page: Page, named: Mapping[str, str], person: Person, *, as_json: bool
     ) -> Response:
         posted = request.method == "POST"
         handler = page.post if posted else page.get
@@ -124,7 +184,7 @@ class ConsoleApp:
         _require(person, page.post_role if posted else page.role)
         form, uploads = await forms.read(request) if posted else ({}, {})
         if posted:
-            self._require_ours(request, session, form)
+            _require_ours(request, form, person.csrf)
         visit = Visit(
             self._services,
             self._counts,
@@ -135,30 +195,24 @@ class ConsoleApp:
             request,
             self._services.clock.now(),
             uploads,
+            self._desk,
             self._edge,
         )
         found = await handler(visit)
         if isinstance(found, Gone):
             return _gone(found)
+        if isinstance(found, File):
+            return Response(found.data, headers={"content-security-policy": FILE_POLICY}, media_type=found.media)
         data = drawing.hidden(found.data, personal=visit.operates)
         if as_json:
             return Response(msgspec.json.encode(data), media_type="application/json")
         return self._html(request, page, Shown(data, found.title or page.title, found.command), visit)
 
-    def _require_ours(self, request: Request, session: str, form: Mapping[str, str]) -> None:
-        """A form of this very console, sent from one of its pages."""
-        origin = request.headers.get("origin")
-        host = request.headers.get("host", "")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Forbidden("this form was sent from another site", hint="send it from the console's own page")
-        if not self._doors.csrf_ok(session, form.get("csrf", "")):
-            raise Forbidden("this form is not the console's, or too old", hint="load its page again and send it again")
-
     def _html(self, request: Request, page: Page, shown: Shown, visit: Visit) -> Response:
         said = request.cookies.get(SAID, "")
         text = self._drawn.get_template(page.template).render(
             page=page,
-            menu=[one for one in PAGES if one.menu and _may(visit.person, one.role)],
+            menu=[one for one in self._pages.all if one.menu and _may(visit.person, one.role)],
             posted=request.method == "POST",
             title=shown.title,
             data=shown.data,
@@ -198,6 +252,35 @@ class ConsoleApp:
         return Response(self._static[name], headers={"cache-control": "public, max-age=31536000"}, media_type=media)
 
 
+def _require_ours(request: Request, form: Mapping[str, str], csrf: str | None) -> None:
+    """A form of this very console, sent from one of its pages. ``csrf`` ``None``: nobody has come in yet."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+        raise Forbidden("this form was sent from another site", hint="send it from the console's own page")
+    if csrf is not None and not (csrf and hmac.compare_digest(csrf.encode(), form.get("csrf", "").encode())):
+        raise Forbidden("this form is not the console's, or too old", hint="load its page again and send it again")
+
+
+def _with_session(request: Request, response: Response, session: str) -> Response:
+    """Over TLS under a name that no other host can set; without, as on loopback, browsers would not keep that."""
+    secure = request.url.scheme == "https"
+    name = SECURE_SESSION if secure else SESSION
+    response.set_cookie(name, session, path="/", secure=secure, httponly=True, samesite="strict")
+    return response
+
+
+def _without_session(response: Response) -> Response:
+    response.delete_cookie(SECURE_SESSION, path="/", secure=True, httponly=True, samesite="strict")
+    response.delete_cookie(SESSION, path="/", httponly=True, samesite="strict")
+    return response
+
+
+def _inside(back: str) -> str:
+    """An address of the console, whatever was asked for."""
+    outside = not back.startswith(f"{BASE}/") or "//" in back or "\\" in back
+    return f"{BASE}/" if outside or back.startswith(DOORS) else back
+
+
 def _may(person: Person, role: Role) -> bool:
     return ROLES.index(person.role) >= ROLES.index(role)
 
@@ -229,10 +312,7 @@ def _theme(request: Request) -> str:
 def _themed(request: Request) -> Response:
     """Keep how pages look, and go back. Changes nothing but that."""
     wanted = request.query_params.get("to", "")
-    back = request.query_params.get("back", BASE)
-    if not back.startswith(f"{BASE}/") or "//" in back or "\\" in back:
-        back = BASE
-    response = RedirectResponse(back, 303)
+    response = RedirectResponse(_inside(request.query_params.get("back", "")), 303)
     if wanted in ("light", "dark"):
         response.set_cookie(THEME, wanted, max_age=31_536_000, path=BASE, httponly=True, samesite="strict")
     else:

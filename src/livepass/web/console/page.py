@@ -53,6 +53,37 @@ class Counts(Protocol):
     async def __call__(self) -> Counted | None: ...
 
 
+class Desk(Protocol):
+    """The demonstration: its emulated phones, and what can be done to them. ``None`` elsewhere."""
+
+    def held(self) -> list[Held]:
+        """What each phone shows now."""
+
+    async def change(self, serial: str, value: Any) -> None: ...
+
+    def breaks(self) -> list[Mapping[str, Any]]:
+        """``{"name", "sentence", "broken"}`` each."""
+
+    async def cause(self, name: str) -> None: ...
+
+    async def mend(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A pass on an emulated phone: its files as that has them, and the last text on its lock screen."""
+
+    phone: str
+    pass_type: str
+    serial: str
+    title: str
+    variable: str
+    value: Any
+    files: Mapping[str, bytes]
+    version: str
+    banner: str
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A request for a page by somebody who may see it. ``query`` and ``form``: one value a name."""
@@ -66,6 +97,7 @@ class Visit:
     request: Request
     now: int
     uploads: Mapping[str, bytes] = field(default_factory=dict)
+    desk: Desk | None = None
     edge: Edge = field(default_factory=Edge)
 
     @property
@@ -121,7 +153,15 @@ class Gone:
     said: str = ""
 
 
-Handler = Callable[[Visit], Awaitable[Shown | Gone]]
+@dataclass(frozen=True, slots=True)
+class File:
+    """Bytes of a kind, shown and never run: a picture."""
+
+    data: bytes
+    media: str
+
+
+Handler = Callable[[Visit], Awaitable[Shown | Gone | File]]
 
 
 @dataclass(frozen=True, slots=True)

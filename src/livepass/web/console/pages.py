@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livepass.web.console import certificates, doctor, overview, passes, settings, templates
+from livepass.web.console import certificates, demo, doctor, overview, passes, pictures, settings, templates
 from livepass.web.console.page import Page
 
 PAGES = (
@@ -11,6 +11,7 @@ PAGES = (
     Page("passes", "Passes", "passes.html", passes.passes, menu="Passes"),
     Page("search", "Search", "passes.html", passes.search),
     Page("passes/{type}/{serial}", "Pass", "pass.html", passes.pass_, post=passes.change),
+    Page("passes/{type}/{serial}/picture.svg", "Picture", "", pictures.of_pass),
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
     Page(
         "certificates",
@@ -58,3 +59,9 @@ PAGES = (
         post_role="admin",
     ),
 )
+DEMO = (
+    Page("demo", "Demo", "demo.html", demo.demo, menu="Demo", post=demo.act),
+    Page("demo/{serial}", "Demo", "demo.html", demo.demo, post=demo.act),
+    Page("demo/{serial}/picture.svg", "Picture", "", demo.picture),
+)
+"""Where a demonstration runs."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from livepass.core.model import DEFAULT_TENANT
 from livepass.service.access import SCOPES, Caller
-from livepass.web.console.page import Person, Role
+from livepass.service.refusals import Refusal
+from livepass.web.console.page import BASE, Person, Role
 
 
 class Doors(Protocol):
@@ -19,9 +20,16 @@ class Doors(Protocol):
     def open(self) -> bool:
         """Nobody is asked who they are."""
 
-    async def visitor(self, session: str | None) -> Person | None: ...
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Person | None:
+        """Who it is, by a session or by what a trusted proxy says; ``None``: nobody we know."""
 
-    def csrf_ok(self, visitor_session: str, given: str) -> bool: ...
+    async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
+        """A new session."""
+
+    async def redeem(self, link: str) -> str:
+        """A new session, for a link that works once."""
+
+    async def logout(self, session: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,18 @@ class OpenDoors:
     def __init__(self) -> None:
         self._anybody = Anybody()
 
-    async def visitor(self, session: str | None) -> Person | None:
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Person | None:
         return self._anybody
 
-    def csrf_ok(self, visitor_session: str, given: str) -> bool:
-        return hmac.compare_digest(self._anybody.csrf.encode(), given.encode())
+    async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
+        raise _nobody_signs_in()
+
+    async def redeem(self, link: str) -> str:
+        raise _nobody_signs_in()
+
+    async def logout(self, session: str) -> None:
+        raise _nobody_signs_in()
+
+
+def _nobody_signs_in() -> Refusal:
+    return Refusal("nobody signs in at this console", hint=f"{BASE} is open to whoever sits at this machine")

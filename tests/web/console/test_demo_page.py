@@ -1,0 +1,120 @@
+"""The demo page in a real browser: change a value, see it on the phone, break the loop, read why, mend it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from web.console.browser import chromium, looked
+
+SERIAL = "COFFEE-0002"
+HERE = f"/console/demo/{SERIAL}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The console of a demo that runs in a process of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "livepass", "demo", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment | {"TMPDIR": str(folder)},
+    )
+    try:
+        assert running.stdout is not None
+        yield json.loads(running.stdout.readline())["console"]
+    finally:
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 0
+
+
+def test_change_break_why_mend(browser: Browser, console: str) -> None:
+    with looked(browser, console) as seen:
+        page = seen.open(HERE)
+        expect(page.locator("#shown")).to_have_text("120")
+        page.get_by_label("points", exact=True).fill("130")
+        page.get_by_role("button", name="Change it").click()
+        # By itself: the page follows what the service writes.
+        expect(page.locator("#shown")).to_have_text("130", timeout=15_000)
+        expect(page.locator(".banner")).to_contain_text("130")
+        page.get_by_label("Break something").select_option("login-on-ask")
+        page.get_by_role("button", name="Break it").click()
+        expect(page.get_by_text("broken: login-on-ask").first).to_be_visible()
+        page.get_by_label("points", exact=True).fill("140")
+        page.get_by_role("button", name="Change it").click()
+        expect(page.locator(".verdict.problem").first).to_be_visible(timeout=20_000)
+        expect(page.locator("#shown")).to_have_text("130")
+        page.get_by_role("button", name="Mend it").click()
+        expect(page.locator("#shown")).to_have_text("140", timeout=20_000)
+        expect(page.locator(".verdict.problem")).to_have_count(0, timeout=20_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_and_keep_to_themselves(
+    browser: Browser, console: str, scheme: str, tmp_path: Path
+) -> None:
+    with looked(browser, console, color_scheme=scheme, viewport={"width": 1280, "height": 900}) as seen:
+        for path in (
+            "/console/",
+            "/console/findings",
+            "/console/passes",
+            HERE,
+            f"/console/passes/pass.demo.livepass/{SERIAL}",
+        ):
+            seen.open(path)
+            assert seen.violations() == [], path
+
+
+@pytest.mark.parametrize("width", [360, 640])
+def test_nothing_is_cut_off_on_a_narrow_screen(browser: Browser, console: str, width: int) -> None:
+    """640 is also what 1280 pixels are at a zoom of 200 %."""
+    with looked(browser, console, viewport={"width": width, "height": 740}) as seen:
+        for path in (
+            "/console/",
+            "/console/findings",
+            "/console/passes",
+            HERE,
+            f"/console/passes/pass.demo.livepass/{SERIAL}",
+        ):
+            seen.open(path)
+            assert seen.overflow() <= 0, path
+
+
+def test_without_javascript(browser: Browser, console: str) -> None:
+    with looked(browser, console, java_script_enabled=False) as seen:
+        page = seen.open(f"/console/passes/pass.demo.livepass/{SERIAL}")
+        page.get_by_label("Field").fill("name")
+        page.get_by_label("Value").fill("Grace Hopper")
+        page.get_by_role("button", name="See what would change").click()
+        expect(page.get_by_text("This would change")).to_be_visible()
+        page.get_by_role("button", name="Change it and tell its phones").click()
+        expect(page.get_by_text("Grace Hopper").first).to_be_visible()
+
+
+def test_by_keyboard_alone_from_the_overview_to_why(browser: Browser, console: str) -> None:
+    with looked(browser, console) as seen:
+        page = seen.open("/console/")
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.name") == "q":
+                break
+        page.keyboard.type(SERIAL)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Why")).to_be_visible()
+        assert SERIAL in page.url
