@@ -60,7 +60,7 @@ class Room:
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.app = ConsoleApp(api.app._services, ThreeDoors(), self._counted, edge=edge(api.services))
+        self.app = ConsoleApp(api.app.services, ThreeDoors(), self._counted, edge=edge(api.services))
 
     async def _counted(self) -> Counted:
         services = self.api.services

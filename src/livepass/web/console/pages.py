@@ -11,7 +11,7 @@ PAGES = (
     Page("passes", "Passes", "passes.html", passes.passes, menu="Passes"),
     Page("search", "Search", "passes.html", passes.search),
     Page("passes/{type}/{serial}", "Pass", "pass.html", passes.pass_, post=passes.change),
-    Page("passes/{type}/{serial}/picture.svg", "Picture", "", pictures.of_pass),
+    Page("passes/{type}/{serial}/picture.svg", "Picture", "", pictures.of_pass, role="operator"),
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
     Page(
         "certificates",
