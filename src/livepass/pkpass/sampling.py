@@ -35,16 +35,28 @@ def lint_template(
 ) -> list[Problem]:
     """The problems of a pass that is filled with ``data``, and with samples where none is given; and of the template
     itself. Raises ``TemplateDataError`` for data that does not fit.
-
-    A variable without a declared type is tried as text; where that does not fit, as a number, then as a date.
     """
-    given = data or {}
+    _, found = _settled(template, data or {}, ios)
+    return [*found, *template.grants_needed, *shared_messages(template.document)]
+
+
+def sampled(template: Template) -> dict[str, object]:
+    """A pass.json filled with samples, to be looked at."""
+    document, _ = _settled(template, {}, None)
+    return document
+
+
+def _settled(
+    template: Template, data: Mapping[str, object], ios: Collection[int] | None
+) -> tuple[dict[str, object], list[Problem]]:
+    """A variable without a declared type is tried as text; where that does not fit, as a number, then as a date."""
     declared = template.declarations.values()
-    values = {variable.name: SAMPLES[variable.type] for variable in declared if variable.required} | dict(given)
+    values = {variable.name: SAMPLES[variable.type] for variable in declared if variable.required} | dict(data)
     undeclared = [
-        variable for variable in declared if variable.type is VariableType.SCALAR and variable.name not in given
+        variable for variable in declared if variable.type is VariableType.SCALAR and variable.name not in data
     ]
-    found = lint(_document(template, values), template.static, ios=ios)
+    document = _document(template, values)
+    found = lint(document, template.static, ios=ios)
     for kind in (VariableType.NUMBER, VariableType.DATE):
         misfits = tuple(each.pointer for each in found if each.pointer and _is_misfit(each))
         names = [
@@ -53,8 +65,9 @@ def lint_template(
         if not names:
             break
         values.update(dict.fromkeys(names, SAMPLES[kind]))
-        found = lint(_document(template, values), template.static, ios=ios)
-    return [*found, *template.grants_needed, *shared_messages(template.document)]
+        document = _document(template, values)
+        found = lint(document, template.static, ios=ios)
+    return document, found
 
 
 def _is_misfit(problem: Problem) -> bool:

@@ -47,6 +47,7 @@ PAGES = (
         post=templates.publish_next,
         post_role="admin",
     ),
+    Page("templates/{name}/picture.svg", "Picture", "", pictures.of_template),
     Page("doctor", "Doctor", "doctor.html", doctor.doctor, menu="Doctor", post=doctor.examine),
     Page(
         "settings",
