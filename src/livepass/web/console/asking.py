@@ -16,14 +16,11 @@ SHORTEST_START = 6
 
 def body(struct: type[S], values: Mapping[str, Any]) -> S:
     """A body, checked as the issuer API checks it. What is ``None`` is left out. Raises ``Refusal``."""
+    given = {name: value for name, value in values.items() if value is not None}
     try:
-        return msgspec.convert(
-            {name: value for name, value in values.items() if value is not None}, struct, strict=False
-        )
+        return msgspec.convert(given, struct, strict=False)
     except msgspec.ValidationError as error:
-        raise Refusal(
-            f"this cannot be done as it was filled in: {error}", hint="correct it and send it again"
-        ) from error
+        raise Refusal(f"what was filled in does not fit: {error}", hint="correct it and send it again") from error
 
 
 def confirmed(typed: str, *names: str, start: str = "") -> None:

@@ -30,12 +30,12 @@ def drawn(watched: Iterable[Mapping[str, Any]], waiting: Iterable[Mapping[str, A
     groups: dict[str, list[dict[str, Any]]] = {}
     for one in sorted(watched, key=lambda one: list(WORDS).index(one["kind"])):
         ends = one["ends_at"]
-        word = WORDS[one["kind"]]
-        row = _bar(word, KINDS.get(one["state"], "bad"), one["state"], None if ends is None else ends.timestamp(), now)
+        what = f"{WORDS[one['kind']]} {(one['certificate'] or '')[:8]}".strip()
+        row = _bar(what, KINDS.get(one["state"], "bad"), one["state"], None if ends is None else ends.timestamp(), now)
         groups.setdefault(one["pass_type"] or "", []).append(row)
     for one in waiting:
         until = min(one["not_after"], one["intermediate_not_after"]).timestamp()
-        row = _bar("next certificate", "dim", one["state"], until, now)
+        row = _bar(f"next certificate {one['id'][:8]}", "dim", one["state"], until, now)
         groups.setdefault(one["pass_type"], []).append(row)
     rows, y = [], 0
     for name in sorted(groups, key=lambda name: (not name, name)):
