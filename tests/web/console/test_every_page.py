@@ -123,6 +123,15 @@ async def test_only_a_role_that_may_sends_its_forms(room: Room) -> None:
             assert f"this is for {page.post_role}s" in reply.body.decode()
 
 
+def test_who_may_what_stands_here_too() -> None:
+    may = {page.path: (page.role, page.post_role if page.post else None) for page in PAGES}
+    for path in ("certificates", "certificates/{id}", "templates", "templates/{name}"):
+        assert may[path] == ("viewer", "admin"), path
+    assert may["settings"] == ("admin", "admin")
+    assert may["doctor"] == ("viewer", "operator")
+    assert may["passes/{type}/{serial}/picture.svg"] == ("operator", None)
+
+
 @with_room
 async def test_a_form_without_its_token_or_from_elsewhere_is_refused(room: Room) -> None:
     named = await filled(room)
