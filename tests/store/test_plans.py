@@ -15,6 +15,7 @@ RARE = {
     "passes", "registrations", "targets", "stats", "events", "testimony", "waiting", "want_now", "resume_pushes",
     "prune_events", "prune_dead", "prune_devices", "prune_targets",
     "behind", "count_followed", "sealed_counts", "tokens_sealed_otherwise", "new_epochs", "last_new_epoch", "strangers",
+    "staleness", "chores",
 }  # fmt: skip
 BIG = "pass|device|registration|push_target|event|p|d|r|g|o"
 WALK = re.compile(rf"(?:SCAN (?:{BIG})\b|SEARCH (?:{BIG}) USING .*\(pass_type=\?\)$)")
