@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import engines
-from livepass.core.house import Chores, FanOut
+from livepass.core.house import Chores, FanOut, Owed
 from livepass.core.staleness import AGES, Waiting, added
 from livepass.core.timeline import Event, Kind
 from livepass.core.verdict import Circuit
@@ -227,5 +227,46 @@ def test_fan_outs_are_seen_and_not_taken(tmp_path: Path) -> None:
             # Not even while somebody is at it.
             seen = await hand.store.write(lambda tx: tx.fan_outs_under_way(limit=9))
             assert list(seen) == found
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_due_comes_in_the_order_in_which_it_goes(tmp_path: Path, seed: int) -> None:
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            chance = random.Random(seed)
+            await hand.pass_type(OTHER)
+            await hand.put("a", "b")
+            await hand.put("a", pass_type=OTHER)
+            await hand.join("other", "a", token="t0", pass_type=OTHER)
+            for number in range(30):
+                await hand.join(f"d{number:02}", chance.choice("ab"), token=f"t{number // 2}")
+            for number, next_at in enumerate(chance.sample(range(T0 - 50, T0 + 50), 15)):
+                row = (chance.choice([3, 9]), chance.choice([2, 5]), chance.choice([0, 3, 9]))
+                dead = chance.choice([None, None, 5])
+                engines.run(
+                    hand.url,
+                    "UPDATE push_target SET wanted = ?, acked = ?, pushed = ?, next_at = ?, dead_at = ?"
+                    " WHERE push_token = ? AND pass_type = ?",
+                    *(*row, next_at, dead, f"t{number}", TYPE),
+                )
+            due = sorted(
+                (row for row in hand.rows("push_target", pass_type=TYPE) if row["wanted"] > row["acked"]),
+                key=lambda row: row["next_at"],
+            )
+            due = [row for row in due if row["dead_at"] is None]
+            first = {token: f"d{2 * int(token[1:]):02}" for token in (row["push_token"] for row in due)}
+            for limit in (2, 100):
+                found = await hand.store.due_first(TYPE, limit=limit)
+                assert [(device, row.push_token) for device, row in found] == [
+                    (first[row["push_token"]], row["push_token"]) for row in due[:limit]
+                ]
+                accepted = [row for row in due[:limit] if row["pushed"] >= row["wanted"]]
+                ready = [row for row in due[:limit] if row["pushed"] < row["wanted"] and row["next_at"] <= T0]
+                owed = Owed(len(due[:limit]), len(accepted), len(ready))
+                assert await hand.store.due_up_to(TYPE, T0, most=limit) == owed
+            serials = {row["serial"] for row in hand.rows("registration") if row["device_id"] in ("d00", "d01")}
+            assert {row.passes for _, row in found if row.push_token == "t0"} <= {len(serials)}
 
     asyncio.run(main())

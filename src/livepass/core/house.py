@@ -49,3 +49,14 @@ class Chores:
     ended: int
     dead: int
     oldest_event: int | None
+
+
+@frozen
+class Owed:
+    """Pushes that a pass type owes, counted up to a bound: all of them; those that APNs accepted, and no ask followed
+    yet; those that nothing keeps from being sent now.
+    """
+
+    due: int
+    accepted: int
+    ready: int

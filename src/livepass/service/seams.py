@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from livepass.core.decision import PassVersion, Write
     from livepass.core.history import Witness
-    from livepass.core.house import Chores, FanOut
+    from livepass.core.house import Chores, FanOut, Owed
     from livepass.core.model import (
         ApiKey,
         Certificate,
@@ -304,6 +304,12 @@ class Reader(Protocol):
         within: Sequence[str] | None = None,
     ) -> Sequence[Event]:
         """Events of these kinds, newest first, among the newest ``most`` of all (those before the id ``before``)."""
+
+    async def due_first(self, pass_type: str, *, limit: int) -> Sequence[tuple[str, Target]]:
+        """Pushes that are due, those that may go first before the others; each with the first phone of its token."""
+
+    async def due_up_to(self, pass_type: str, now: int, *, most: int) -> Owed:
+        """Of the ``most`` that may go first."""
 
     async def circuits(self) -> Sequence[tuple[str, Circuit]]:
         """By pass type; those whose time is over as well."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from livepass.core.house import Chores, FanOut
+from livepass.core.house import Chores, FanOut, Owed
+from livepass.core.model import Target
 from livepass.core.staleness import AGES, Instants, Waiting
 from livepass.core.timeline import Event
 from livepass.core.verdict import Circuit
@@ -45,6 +46,14 @@ class Figures:
         key["kinds"] = self._db.array(kinds)
         key["within"] = None if within is None else self._db.array(within)
         return [rows.event(row) for row in await self._db.rows("newest", key)]
+
+    async def due_first(self, pass_type: str, *, limit: int) -> Sequence[tuple[str, Target]]:
+        found = await self._db.rows("due_first", {"pass_type": pass_type, "limit": limit})
+        return [(row[0] or "", rows.target(row[1:])) for row in found]
+
+    async def due_up_to(self, pass_type: str, now: int, *, most: int) -> Owed:
+        [row] = await self._db.rows("due_up_to", {"pass_type": pass_type, "now": now, "most": most})
+        return Owed(*map(int, row))
 
     async def circuits(self) -> Sequence[tuple[str, Circuit]]:
         return [(row[0], Circuit(*row[1:])) for row in await self._db.rows("circuits", {})]

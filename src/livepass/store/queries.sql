@@ -686,6 +686,28 @@ SELECT d.device_id, g.pass_type, g.push_token, g.token_registered_at, g.wanted, 
    AND (:due_only = 0 OR (g.wanted > g.acked AND g.dead_at IS NULL))
  ORDER BY d.pass_type, d.device_id LIMIT :limit;
 
+-- name: due_first
+-- The pushes that are due first, from the index of those that are due: with the first phone that has the token.
+SELECT (SELECT min(x.device_id) FROM device x WHERE x.pass_type = g.pass_type AND x.push_token = g.push_token),
+       g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending, g.attempts,
+       g.next_at, g.lease, g.score, g.last_push_at,
+       (SELECT count(DISTINCT r.serial) FROM device x
+          JOIN registration r ON r.pass_type = x.pass_type AND r.device_id = x.device_id AND r.left_at IS NULL
+         WHERE x.pass_type = g.pass_type AND x.push_token = g.push_token),
+       g.dead_at, g.dead_reason
+  FROM push_target g
+ WHERE g.pass_type = :pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
+ ORDER BY g.next_at LIMIT :limit;
+
+-- name: due_up_to
+-- How many pushes are owed, how many of them APNs has accepted already (they wait for the phone to ask), and how many wait
+-- for nothing but to be sent.
+SELECT count(*), coalesce(sum(CASE WHEN s.pushed >= s.wanted THEN 1 ELSE 0 END), 0),
+       coalesce(sum(CASE WHEN s.pushed < s.wanted AND s.next_at <= :now THEN 1 ELSE 0 END), 0)
+  FROM (SELECT g.pushed, g.wanted, g.next_at FROM push_target g
+         WHERE g.pass_type = :pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
+         ORDER BY g.next_at LIMIT :most) s;
+
 -- name: to_retell
 -- What was told again belongs to a version: after a change, or in a new epoch, counting starts afresh.
 SELECT r.pass_type, r.device_id, r.serial, CASE WHEN r.seq < p.seq OR r.seq < c.began THEN 0 ELSE r.retold END
