@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livepass.web.console import overview, passes
+from livepass.web.console import jobs, logs, overview, passes, pushes
 from livepass.web.console.page import Page
 
 PAGES = (
@@ -12,4 +12,7 @@ PAGES = (
     Page("search", "Search", "passes.html", passes.search),
     Page("passes/{type}/{serial}", "Pass", "pass.html", passes.pass_, post=passes.change),
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
+    Page("pushes", "Pushes", "pushes.html", pushes.pushes, menu="Pushes", post=pushes.push_now),
+    Page("logs", "Device logs", "logs.html", logs.logs, menu="Logs"),
+    Page("jobs", "Jobs", "jobs.html", jobs.jobs, menu="Jobs"),
 )
