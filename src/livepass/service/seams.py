@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from livepass.core.decision import PassVersion, Write
     from livepass.core.history import Witness
+    from livepass.core.house import Chores, FanOut, Owed
     from livepass.core.model import (
         ApiKey,
         Certificate,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from livepass.core.rotation import Link
     from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
     from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
+    from livepass.core.staleness import Instants, Waiting
     from livepass.core.timeline import Event
     from livepass.core.trip2_push import Credential, Outcome, PushAnswer, PushCredential, PushMessage
     from livepass.core.verdict import Circuit, Cohort
@@ -287,6 +289,43 @@ class Reader(Protocol):
         """(pass type, instant) for each pass type that has pushes waiting: when its first one may go."""
 
     async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]: ...
+
+    async def staleness(self, pass_type: str, now: int) -> Sequence[Waiting]:
+        """Who was not served what is current, by how old that is. Walks all registrations of the pass type."""
+
+    async def served_lately(self, pass_type: str, *, since: int, first: str, limit: int) -> Sequence[Instants]:
+        """The last instants of the registrations that were served since then, among the ``limit`` that come after the
+        device id ``first``, and round to it.
+        """
+
+    async def newest(
+        self,
+        *,
+        kinds: Sequence[str],
+        pass_type: str | None,
+        limit: int,
+        most: int,
+        before: int = ...,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[Event]:
+        """Events of these kinds, newest first, among the newest ``most`` of all (those before the id ``before``)."""
+
+    async def due_first(self, pass_type: str, *, limit: int) -> Sequence[tuple[str, Target]]:
+        """Pushes that are due, those that may go first before the others; each with the first phone of its token."""
+
+    async def due_up_to(self, pass_type: str, now: int, *, most: int) -> Owed:
+        """Of the ``most`` that may go first."""
+
+    async def circuits(self) -> Sequence[tuple[str, Circuit]]:
+        """By pass type; those whose time is over as well."""
+
+    async def behind_template(self, tenant: str, template: str, revision: str, *, most: int) -> tuple[int, int]:
+        """(passes that are still to be built from that revision, passes that could not be), of ``most`` of both."""
+
+    async def fan_outs_under_way(self, *, limit: int) -> Sequence[FanOut]: ...
+
+    async def chores(self, now: int, *, most: int) -> Chores:
+        """Counted up to ``most`` each."""
 
     async def processes(self) -> Sequence[Process]:
         """Those that have not said goodbye, also if they have not been heard for long."""

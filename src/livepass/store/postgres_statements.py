@@ -26,6 +26,7 @@ _NUMBERS = (
     *("starts_at", "ends_at", "look_at", "days"),
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
     *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
+    *("since", "step_1", "step_2", "step_3", "step_4"),
 )
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),

@@ -37,6 +37,7 @@ from livepass.core.timeline import Event, Stand
 from livepass.core.verdict import Circuit, Cohort
 from livepass.core.watching import Watched
 from livepass.store import rows
+from livepass.store.figures import Figures
 
 Parameters = Mapping[str, Any]
 
@@ -61,7 +62,7 @@ class Connection(Protocol):
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None: ...
 
 
-class Reading:
+class Reading(Figures):
     """``service.seams.Reader`` over a connection."""
 
     def __init__(self, connection: Connection) -> None:

@@ -29,7 +29,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(time=time, span=span, count=count, short=short, json_text=json_text, pretty=pretty)
+    made.filters.update(time=time, span=span, took=took, count=count, short=short, json_text=json_text, pretty=pretty)
     made.globals.update(url=url, base=BASE)
     return made
 
@@ -48,6 +48,13 @@ def span(seconds: float) -> str:
     """A length of time in its largest unit: ``42 s``, ``3 min``, ``6 d``."""
     seconds = max(0, seconds)
     return next(f"{int(seconds // size)} {unit}" for limit, unit, size in _STEPS if not limit or seconds < limit)
+
+
+def took(ms: float) -> str:
+    """How long something took: ``350 ms``, ``1.9 s``, then as ``span``."""
+    if ms < 1000:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.1f} s" if ms < 10_000 else span(ms / 1000)
 
 
 def time(at: datetime | None, now: int) -> Markup:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from livepass.web.console import certificates, demo, doctor, overview, passes, pictures, settings, templates
+from livepass.web.console import (
+    certificates,
+    demo,
+    doctor,
+    jobs,
+    logs,
+    overview,
+    passes,
+    pictures,
+    pushes,
+    settings,
+    templates,
+)
 from livepass.web.console.page import Page
 
 PAGES = (
@@ -13,6 +25,8 @@ PAGES = (
     Page("passes/{type}/{serial}", "Pass", "pass.html", passes.pass_, post=passes.change),
     Page("passes/{type}/{serial}/picture.svg", "Picture", "", pictures.of_pass, role="operator"),
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
+    Page("pushes", "Pushes", "pushes.html", pushes.pushes, menu="Pushes", post=pushes.push_now),
+    Page("logs", "Device logs", "logs.html", logs.logs, menu="Logs"),
     Page(
         "certificates",
         "Certificates",
@@ -48,6 +62,7 @@ PAGES = (
         post_role="admin",
     ),
     Page("templates/{name}/picture.svg", "Picture", "", pictures.of_template),
+    Page("jobs", "Jobs", "jobs.html", jobs.jobs, menu="Jobs"),
     Page("doctor", "Doctor", "doctor.html", doctor.doctor, menu="Doctor", post=doctor.examine),
     Page(
         "settings",
