@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from livepass.service.console_seams import ConsoleReader, ConsoleTx
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
@@ -91,7 +93,7 @@ class Scheduler(Protocol):
         """Run something that computes for long (building, signing) without holding up the others."""
 
 
-class Reader(Protocol):
+class Reader(ConsoleReader, Protocol):
     """Reads. Each is one statement, so one snapshot.
 
     ``within`` keeps a list to these pass types (``None``: all): what a caller may not see is never read.
@@ -331,7 +333,7 @@ class Reader(Protocol):
         """Those that have not said goodbye, also if they have not been heard for long."""
 
 
-class Tx(Reader, Protocol):
+class Tx(ConsoleTx, Reader, Protocol):
     """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
 
     async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:
@@ -620,6 +622,9 @@ class KeyRing(Protocol):
 
     def reseal(self, one: Sealed) -> bytes:
         """The same, sealed with the first secret key. Raises ``PkpassError``."""
+
+    def totp_step(self, one: Sealed, code: str, now: int, after: int | None) -> int | None:
+        """The step that a code is of (``core.totp``), by the sealed secret. Raises ``PkpassError``."""
 
     def open(self, certificate: Certificate) -> Identity:
         """The certificate, opened; kept open, because opening a key is slow."""

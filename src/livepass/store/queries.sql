@@ -1149,6 +1149,88 @@ UPDATE api_key SET last_used_at = :now WHERE id = :id;
 -- name: revoke_api_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
 
+-- ─────────────────────────────────────────────── the console
+
+-- name: console_user
+SELECT tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at
+  FROM console_user WHERE tenant = :tenant AND name = :name;
+
+-- name: console_users
+SELECT tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at
+  FROM console_user WHERE tenant = :tenant ORDER BY name;
+
+-- name: put_console_user
+INSERT INTO console_user (tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at)
+VALUES (:tenant, :name, :role, :password, :totp_sealed, :totp_step, :created_at, :disabled_at)
+ON CONFLICT (tenant, name) DO UPDATE SET role = excluded.role, password = excluded.password,
+  totp_sealed = excluded.totp_sealed, totp_step = excluded.totp_step, disabled_at = excluded.disabled_at;
+
+-- name: add_console_user
+INSERT INTO console_user (tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at)
+VALUES (:tenant, :name, :role, :password, :totp_sealed, :totp_step, :created_at, :disabled_at)
+ON CONFLICT (tenant, name) DO NOTHING;
+
+-- name: console_session
+-- With its user, as far as there is one.
+SELECT s.id, s.tenant, s.name, s.role, s.created_at, s.seen_at,
+       u.tenant, u.name, u.role, u.password, u.totp_sealed, u.totp_step, u.created_at, u.disabled_at
+  FROM console_session s LEFT JOIN console_user u ON u.tenant = s.tenant AND u.name = s.name
+ WHERE s.id = :id;
+
+-- name: add_console_session
+INSERT INTO console_session (id, tenant, name, role, created_at, seen_at)
+VALUES (:id, :tenant, :name, :role, :created_at, :seen_at);
+
+-- name: see_console_session
+UPDATE console_session SET seen_at = :now WHERE id = :id AND seen_at < :now;
+
+-- name: end_console_session
+DELETE FROM console_session WHERE id = :id;
+
+-- name: end_console_sessions_of
+DELETE FROM console_session WHERE tenant = :tenant AND name = :name;
+
+-- name: drop_old_console_sessions
+DELETE FROM console_session WHERE seen_at < :seen_before OR created_at < :created_before;
+
+-- name: drop_old_console_links
+DELETE FROM console_link WHERE expires_at <= :now;
+
+-- name: end_console_sessions
+DELETE FROM console_session;
+
+-- name: end_console_links
+DELETE FROM console_link;
+
+-- name: console_link
+SELECT id, tenant, role, expires_at, used_at FROM console_link WHERE id = :id;
+
+-- name: add_console_link
+INSERT INTO console_link (id, tenant, role, expires_at, used_at) VALUES (:id, :tenant, :role, :expires_at, NULL);
+
+-- name: use_console_link
+-- Of several that come with it at once, one finds it unused.
+UPDATE console_link SET used_at = :now WHERE id = :id AND used_at IS NULL;
+
+-- name: add_audit
+INSERT INTO audit (at, tenant, who, role, action, subject, detail)
+VALUES (:at, :tenant, :who, :role, :action, :subject, :detail);
+
+-- name: audited
+-- Newest first.
+SELECT id, at, tenant, who, role, action, subject, detail FROM audit
+ WHERE tenant = :tenant AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: console_totp_sealed_otherwise
+SELECT tenant, name, totp_sealed FROM console_user
+ WHERE (tenant, name) > (:after_under, :after_id) AND totp_sealed IS NOT NULL AND substr(totp_sealed, 2, 8) <> :secret
+ ORDER BY tenant, name LIMIT :limit;
+
+-- name: reseal_console_totp
+UPDATE console_user SET totp_sealed = :sealed WHERE tenant = :under AND name = :id AND totp_sealed = :was;
+
+-- ─────────────────────────────────────────────── what is sealed
+
 -- name: shared_keys
 SELECT id, purpose, sealed, created_at FROM shared_key ORDER BY created_at, id;
 
@@ -1166,6 +1248,9 @@ UNION ALL
 SELECT 'APNs key', substr(key_sealed, 2, 8), count(*) FROM apns_key GROUP BY substr(key_sealed, 2, 8)
 UNION ALL
 SELECT 'signing request key', substr(key_sealed, 2, 8), count(*) FROM signing_request GROUP BY substr(key_sealed, 2, 8)
+UNION ALL
+SELECT 'console TOTP secret', substr(totp_sealed, 2, 8), count(*) FROM console_user
+ WHERE totp_sealed IS NOT NULL GROUP BY substr(totp_sealed, 2, 8)
 UNION ALL
 SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
  WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8);

@@ -37,6 +37,7 @@ from livepass.core.timeline import Event, Stand
 from livepass.core.verdict import Circuit, Cohort
 from livepass.core.watching import Watched
 from livepass.store import rows
+from livepass.store.console import ConsoleReading
 from livepass.store.figures import Figures
 
 Parameters = Mapping[str, Any]
@@ -62,7 +63,7 @@ class Connection(Protocol):
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None: ...
 
 
-class Reading(Figures):
+class Reading(Figures, ConsoleReading):
     """``service.seams.Reader`` over a connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -431,6 +432,8 @@ class Reading(Figures):
             found = await self._db.rows("apns_keys_sealed_otherwise", key)
         elif kind is Sealable.SIGNING_REQUEST:
             found = await self._db.rows("signing_requests_sealed_otherwise", key)
+        elif kind is Sealable.TOTP:
+            found = await self._db.rows("console_totp_sealed_otherwise", key)
         else:
             found = await self._db.rows("tokens_sealed_otherwise", key)
         return [Sealed(kind, *row) for row in found]
