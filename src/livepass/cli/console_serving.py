@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from livepass.cli import serving
 from livepass.cli.console_edge import edge
 from livepass.cli.demo_desk import DemoDesk
-from livepass.config import Config
+from livepass.config import Config, sources
 from livepass.keys.sealing import Secrets
 from livepass.looking import looking
 from livepass.service.explaining import Explaining
@@ -23,18 +23,27 @@ from livepass.service.seams import Clock
 from livepass.web.console import figures
 from livepass.web.console.app import ConsoleApp
 from livepass.web.console.page import Counted, plain
-from livepass.web.console.people import OpenDoors
+from livepass.web.console.people import OpenDoors, SessionDoors
 from livepass.web.issuer_answers_phones import Standing, Stats
 from livepass.web.issuer_answers_why import WhyAll
 
 if TYPE_CHECKING:
     from livepass.cli.demo_world import Demo
+    from livepass.wiring import Services
 
 COUNTED = ("passes", "registrations", "unverified", "current", "fetch", "ask", "push")
 FRESH_MS, SLOW = 5_000, 20
 """Counted again when it is older, or than so many times what counting took: it costs a twentieth of a core at most."""
 FIRST_SECONDS = 0.2
 """How long the first visitor waits for the first count."""
+
+
+def application(services: Services) -> ConsoleApp:
+    """The console of an installation. People sign in, or come through the proxy that the settings name."""
+    known = serving.issuer(services, ())
+    counting = Counting(services.config, services.clock)
+    doors = SessionDoors(services.console, services.config.console_user_header)
+    return ConsoleApp(known.services, doors, counting, edge=edge(services, sources()))
 
 
 def of_demo(world: Demo) -> ConsoleApp:

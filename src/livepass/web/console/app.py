@@ -24,7 +24,7 @@ from livepass.web.console import drawing, forms
 from livepass.web.console.edge import Edge
 from livepass.web.console.live import Live
 from livepass.web.console.page import BASE, ROLES, Counts, Desk, File, Gone, Page, Pages, Person, Role, Shown, Visit
-from livepass.web.console.pages import DEMO, PAGES
+from livepass.web.console.pages import DEMO, PAGES, PEOPLE
 from livepass.web.console.people import Doors
 from livepass.web.docs import Docs
 from livepass.web.operations import Services
@@ -38,6 +38,8 @@ THEME, SAID = "livepass_theme", "livepass_said"
 DOORS = (f"{BASE}/login", f"{BASE}/enter", f"{BASE}/logout")
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """A picture draws itself with styles of its own, and can do nothing else."""
+LOOK = "look"
+"""What a form asks for that changes nothing."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     "cache-control": "private, no-store",
@@ -68,7 +70,7 @@ class ConsoleApp:
         self._counts = counts
         self._desk = desk
         self._edge = edge or Edge()
-        pages = (*PAGES, *DEMO) if desk is not None else PAGES
+        pages = (*PAGES, *(DEMO if desk is not None else ()), *(PEOPLE if doors.users is not None else ()))
         self._pages = Pages(pages)
         self._drawn = drawing.environment()
         self._live = Live(services.store)
@@ -197,7 +199,11 @@ class ConsoleApp:
             uploads,
             self._desk,
             self._edge,
+            self._doors.users,
         )
+        if posted and form.get("act") != LOOK:
+            subject = "/".join(named.values()) or form.get("id", "") or form.get("name", "")
+            await self._doors.note(person, f"{page.title}: {form.get('act', 'send')}"[:100], subject[:200])
         found = await handler(visit)
         if isinstance(found, Gone):
             return _gone(found)

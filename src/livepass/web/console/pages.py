@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from livepass.web.console import (
+    accounts,
     certificates,
     demo,
     doctor,
@@ -75,6 +76,20 @@ PAGES = (
         post_role="admin",
     ),
 )
+PEOPLE = (
+    Page(
+        "people",
+        "People",
+        "people.html",
+        accounts.people,
+        menu="People",
+        role="admin",
+        post=accounts.manage,
+        post_role="admin",
+    ),
+    Page("account", "Account", "account.html", accounts.account, post=accounts.change_account, post_role="viewer"),
+)
+"""Where people sign in."""
 DEMO = (
     Page("demo", "Demo", "demo.html", demo.demo, menu="Demo", post=demo.act),
     Page("demo/{serial}", "Demo", "demo.html", demo.demo, post=demo.act),
