@@ -173,3 +173,21 @@ async def test_the_menu_leads_to_what_somebody_may_see(room: Room) -> None:
 
 def _page(path: str) -> Page:
     return next(page for page in PAGES if page.path == path)
+
+
+@with_room
+async def test_a_nul_is_refused_wherever_it_stands(room: Room) -> None:
+    """As in the issuer API: neither database takes one in text."""
+    named = await filled(room)
+    for page in PAGES:
+        if "{" in page.path:
+            reply = await room.get(address(page, dict.fromkeys(named, "\0")))
+            assert 400 <= reply.status < 500, page.path
+        for query in ("cursor=%00", "q=a%00", "%00=1"):
+            assert (await room.get(f"{address(page, named) or '/'}?{query}")).status == 400, (page.path, query)
+    for page in FORMS:
+        for act in ("revoke", "void", "set", "look", "publish", "create", "promote"):
+            reply = await room.post(
+                address(page, named), act=act, id="\0", name="\0", confirm="\0", key="\0", value="\0"
+            )
+            assert reply.status == 400, (page.path, act)

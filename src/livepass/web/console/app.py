@@ -298,9 +298,11 @@ def _require(person: Person, role: Role) -> None:
 
 def _pairs(raw: bytes) -> dict[str, str]:
     try:
-        return dict(parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=50))
+        pairs = dict(parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=50))
     except ValueError as error:
         raise Malformed("the address cannot be read", hint="start again from a page") from error
+    forms.require_no_nul(pairs)
+    return pairs
 
 
 def _gone(gone: Gone) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from livepass.core.model import StoredTemplate
@@ -16,8 +16,8 @@ from livepass.web.console.page import Gone, Shown, Visit
 from livepass.web.issuer_requests import PageQuery, TemplateQuery
 
 A_PAGE = 50
-COUNTED = 10_000
-"""Passes of a template are counted up to so many: counting millions would hold up the page."""
+COUNTED, COUNTED_EACH = 10_000, 1_000
+"""Passes of a template are counted up to so many, fewer in the list: counting millions would hold up the page."""
 EFFECTS = ("refused", "invisible", "logged", "grant")
 
 
@@ -28,16 +28,17 @@ async def templates(visit: Visit) -> Shown:
 
 async def _all(visit: Visit, problem: Refusal | None = None) -> Shown:
     found = await visit.asked(issuer_admin.templates, PageQuery, {"limit": A_PAGE, "cursor": visit.query.get("cursor")})
-    rows = [{**row, "following": await _following(visit, row["name"], row["revision"])} for row in found["data"]]
+    rows = [{**row, "following": await _following(visit, row, COUNTED_EACH)} for row in found["data"]]
     data = {**found, "data": rows, "problem": None if problem is None else asking.problem(problem)}
     return Shown(data, command="livepass template list")
 
 
-async def _following(visit: Visit, name: str, revision: str) -> dict[str, Any]:
+async def _following(visit: Visit, row: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """``more``: where there may be more than were counted."""
     tenant = visit.person.caller().tenant
     store = visit.services.store
-    current, behind, refused = await store.following(tenant, name, revision, most=COUNTED)
-    more = {"current": current >= COUNTED, "behind": behind >= COUNTED}
+    current, behind, refused = await store.following(tenant, row["name"], row["revision"], most=most)
+    more = {"current": current >= most, "behind": behind >= most}
     return {"current": current, "behind": behind, "refused": refused, "more": more}
 
 
@@ -52,7 +53,7 @@ async def _one(visit: Visit, problem: Refusal | None = None) -> Shown:
     assert stored is not None  # just answered
     data = {
         "template": row,
-        "following": await _following(visit, row["name"], row["revision"]),
+        "following": await _following(visit, row, COUNTED),
         # Opening and judging megabytes of images takes a while.
         **await asyncio.to_thread(_read, stored),
         "effects": EFFECTS,
