@@ -16,7 +16,7 @@ from livepass.web.issuer_answers_events import at, maybe_at
 from livepass.web.issuer_answers_phones import PushRow
 from livepass.web.issuer_requests import NoQuery, PushRequest
 
-DUE, CHANGES = 50, 40
+DUE, CHANGES = 25, 40
 MOST_DUE = 10_000
 """How far is counted."""
 EVENTS, LOOKED_AT = 4000, 20_000
