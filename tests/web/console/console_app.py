@@ -26,15 +26,15 @@ class Desk:
     """Whoever sits here has this role."""
 
     open = False
+    users = None
 
     def __init__(self, role: Role) -> None:
         self._person = Anybody("tester", role, CSRF)
 
-    async def visitor(self, session: str | None) -> Anybody:
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Anybody:
         return self._person
 
-    def csrf_ok(self, visitor_session: str, given: str) -> bool:
-        return given == CSRF
+    async def note(self, person: Anybody, action: str, subject: str) -> None: ...
 
 
 class Console:
@@ -57,7 +57,7 @@ class Console:
 
     async def page(self, path: str, role: Role = "operator", form: Mapping[str, str] | None = None) -> Reply:
         """``path`` goes on after ``/console/``; with ``form`` it is sent, with the right token if it has none."""
-        app = self._apps.setdefault(role, ConsoleApp(self.api.app._services, Desk(role), self.counts))
+        app = self._apps.setdefault(role, ConsoleApp(self.api.app.services, Desk(role), self.counts))
         body = b"" if form is None else urlencode({"csrf": CSRF, **form}).encode()
         reply = await _send(app, "GET" if form is None else "POST", f"/console/{path}", body)
         self.api.replies.append(reply)

@@ -17,7 +17,7 @@ from livepass.service.access import SCOPES, Caller
 from livepass.service.explaining import Explaining
 from livepass.service.refusals import Refusal
 from livepass.web.console.app import SESSION, ConsoleApp
-from livepass.web.console.page import Counted, Role
+from livepass.web.console.page import Counted, Person, Role
 from web.asgi import Api, Reply, empty, opened, send
 
 HOST = "passes.example.com"
@@ -42,6 +42,13 @@ class ThreeDoors:
     """One for each role; the session is the role's name."""
 
     open = False
+    users = None
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[str, str, str]] = []
+
+    async def note(self, person: Person, action: str, subject: str) -> None:
+        self.noted.append((person.name, action, subject))
 
     async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Somebody | None:
         return Somebody(session) if session in _MAY else None  # type: ignore[arg-type]
@@ -60,12 +67,15 @@ class Room:
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.app = ConsoleApp(api.app.services, ThreeDoors(), self._counted, edge=edge(api.services))
+        self.doors = ThreeDoors()
+        self.app = ConsoleApp(api.app.services, self.doors, self._counted, edge=edge(api.services))
 
     async def _counted(self) -> Counted:
         services = self.api.services
         explaining = Explaining(services.store, services.clock, services.issuing.web_service_url)
-        return Counted(services.clock.now(), 1, await counted(explaining))
+        return Counted(
+            services.clock.now(), 1, await counted(explaining, services.clock.now(), services.keys.secret_ids)
+        )
 
     async def get(self, path: str, role: Role = "admin") -> Reply:
         """A page; ``path`` goes on after ``/console``."""

@@ -23,6 +23,9 @@ LOOKED_AT = (
     "/console/passes",
     HERE,
     f"/console/passes/pass.demo.livepass/{SERIAL}",
+    "/console/pushes",
+    "/console/logs",
+    "/console/jobs",
     "/console/certificates",
     "/console/templates",
     "/console/templates/coffee",
@@ -112,7 +115,7 @@ def test_without_javascript(browser: Browser, console: str) -> None:
 def test_by_keyboard_alone_from_the_overview_to_why(browser: Browser, console: str) -> None:
     with looked(browser, console) as seen:
         page = seen.open("/console/")
-        for _ in range(12):
+        for _ in range(30):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.name") == "q":
                 break
