@@ -9,11 +9,17 @@ from livepass.preview.back import draw_back
 from livepass.preview.classic import draw_classic
 from livepass.preview.locales import direction
 from livepass.preview.markup import el
+from livepass.preview.poster import draw_event, draw_generic
 from livepass.preview.reading import Reading, read_files
+from livepass.preview.semantic import draw_semantic
 from livepass.preview.shapes import BACK, DARK, Drawing, View
 
 Draws = Callable[[Reading], tuple[ET.Element, int]]
-LAYOUTS: Mapping[str, Draws] = {}
+LAYOUTS: Mapping[str, Draws] = {
+    "posterEventTicket": draw_event,
+    "posterGeneric": draw_generic,
+    "semanticBoardingPass": draw_semantic,
+}  # the others are classic
 PLAIN = View()
 WALL = (374, 16)  # width of the whole; how much of its height is wall
 
