@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from livepass.pkpass.dates import parse_date
 from livepass.preview.barcode import SQUARE, Barcode, symbol
-from livepass.preview.colours import Colours, hexed, parse_colour
+from livepass.preview.colours import Colours, contrast, hexed, parse_colour
 from livepass.preview.fitting import fitting, width_of, width_of_label
 from livepass.preview.images import image
 from livepass.preview.markup import el, tinted
@@ -23,6 +23,7 @@ _HEADER_VALUES = (18, 16, 14, 12, 11)
 _ROW_VALUES = (18, 17, 16, 15, 14, 13, 12, 11)
 _LOGO_TEXTS = (18, 17, 16, 15, 14, 13, 12)
 _LOGO = 144  # at most
+_LEAST_CONTRAST = 3.0  # WCAG 2.2 asks for it of large text
 _HEADER_WIDTHS = (0, 150, 84, 62)  # pixels of each, by how many there are
 _MOST_HEADERS = 3
 _SYMBOL, _SMALLEST_SYMBOL = 132, 60  # pixels: how high a barcode is
@@ -38,7 +39,11 @@ def colours(reading: Reading) -> Colours:
         if written is not None and colour is None:
             reading.note(f"{key} is no colour that a phone reads: it is left out")
         found.append(colour)
-    return Colours.of(*found)
+    paint = Colours.of(*found)
+    for key, colour in (("foregroundColor", paint.ink), ("labelColor", paint.label)):
+        if (ratio := contrast(colour, paint.ground)) < _LEAST_CONTRAST:
+            reading.note(f"{key} is hard to read on backgroundColor: their contrast is {ratio:.1f} to 1")
+    return paint
 
 
 def value(field: Field, size: int, ink: str) -> ET.Element:
