@@ -122,7 +122,9 @@ async def test_it_says_what_stops_and_what_hangs_on_it(room: Room) -> None:
 
 @with_room
 async def test_a_look_at_everything_is_noted(room: Room) -> None:
-    assert (await room.post("/certificates", act="look")).status == 303
+    assert (await room.post("/certificates", act="watch")).status == 303
+    # Unlike a look at what a form would do, it signs and calls: that is noted.
+    assert ("a admin", "Certificates: watch", "") in room.doors.noted
     rows = (await room.json("/certificates"))["watched"]
     assert [one["sound"] for one in rows if one["kind"] == "certificate"] == [True, True]
 

@@ -75,7 +75,7 @@ async def _plans(visit: Visit) -> list[dict[str, Any]]:
 async def take_in(visit: Visit) -> Shown | Gone:
     """A .p12 with its password; or a look at everything, now."""
     try:
-        if visit.form.get("act") == "look":
+        if visit.form.get("act") == "watch":
             await visit.asked(issuer_watch.look, body=Nothing())
             return Gone(url("certificates"), "everything was looked at")
         if not visit.uploads.get("p12"):
