@@ -1,4 +1,4 @@
-"""Coming into the console: by name and password, by a link, by what a proxy says; and what is written down of people."""
+"""Coming into the console: with a password, by a link, by what a proxy says; and what is written down of people."""
 
 from __future__ import annotations
 
