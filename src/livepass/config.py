@@ -52,6 +52,7 @@ SETTINGS = (
     Setting("REGISTRATION_JOURNAL", "folder on another disk that keeps every registration (default: none)"),
     Setting("PHONES_PER_PASS", "phones of a pass above which silent ones are forgotten (default 64, 0: off)"),
     Setting("CERTIFICATE_HOSTS", "hosts asked for intermediates and revocation (default Apple's three; off: none)"),
+    Setting("CONSOLE_USER_HEADER", "header in which the proxy in front of the console says who is signed in"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
@@ -74,6 +75,7 @@ class Config:
     phones_per_pass: int = 64
     certificate_hosts: tuple[str, ...] = tuple(CERTIFICATE_HOSTS.split(","))
     connection_header: str = ""
+    console_user_header: str = ""
     witness_file: str = ""
     registration_journal: Path | None = None
     public_ca_file: Path | None = None
@@ -123,11 +125,20 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         port=_port(values.get("PORT", "8420")),
         phones_per_pass=_phones(values.get("PHONES_PER_PASS", "64")),
         certificate_hosts=_hosts(values.get("CERTIFICATE_HOSTS", CERTIFICATE_HOSTS)),
-        connection_header=_header(values.get("CONNECTION_HEADER", "")),
+        connection_header=_header("CONNECTION_HEADER", values.get("CONNECTION_HEADER", "")),
+        console_user_header=_header("CONSOLE_USER_HEADER", values.get("CONSOLE_USER_HEADER", "")),
         witness_file=_witness(values.get("WITNESS_FILE", "")),
         registration_journal=_folder(values.get("REGISTRATION_JOURNAL")),
         public_ca_file=_file("PUBLIC_CA_FILE", values.get("PUBLIC_CA_FILE")),
     )
+
+
+def sources(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> dict[str, str]:
+    """Where each setting that was given came from, by its name. Raises ``ConfigError``, as ``load`` does."""
+    environ = os.environ if environ is None else environ
+    file = environ.get("LIVEPASS_CONFIG") or "livepass.toml"
+    from_file = dict.fromkeys(_from_file(environ, directory or Path.cwd()), file)
+    return from_file | dict.fromkeys(_from_environment(environ), "the environment")
 
 
 def client_settings(environ: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
@@ -299,11 +310,14 @@ def _phones(text: str) -> int:
     return int(text)
 
 
-def _header(name: str) -> str:
+_HEADERS = {"CONNECTION_HEADER": "X-Connection-Id", "CONSOLE_USER_HEADER": "X-Forwarded-User"}
+
+
+def _header(setting: str, name: str) -> str:
     if name and re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) is None:
         raise ConfigError(
-            f"LIVEPASS_CONNECTION_HEADER is {name!r}, not the name of a header",
-            "name the header alone, as in X-Connection-Id, and have your proxy set it",
+            f"LIVEPASS_{setting} is {name!r}, not the name of a header",
+            f"name the header alone, as in {_HEADERS[setting]}, and have your proxy set it",
         )
     return name.lower()
 

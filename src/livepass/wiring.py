@@ -27,6 +27,7 @@ from livepass.service.admitting import Admitting
 from livepass.service.answering import Answering
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
+from livepass.service.console_access import ConsoleAccess
 from livepass.service.epochs import begin_epochs, say_loudly
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
@@ -115,6 +116,7 @@ class Services:
     rotating: Rotating
     apns_keys: ApnsKeys
     watching: Watching
+    console: ConsoleAccess
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
@@ -179,6 +181,7 @@ class Services:
             apns_keys=ApnsKeys(store, keys, clock, chance, prober),
             admitting=Admitting(*(store, keys, clock, chance, scheduler), authorities),
             watching=Watching(*(store, keys, clock, chance, scheduler), _looks(config), asking(authorities)),
+            console=ConsoleAccess(store, keys, clock, chance, scheduler),
             due=due,
         )
 

@@ -9,10 +9,8 @@ import sys
 import pytest
 
 from livepass.cli import names
-from livepass.cli.apns import WHAT_NEXT
 from livepass.cli.drawing import png
 from livepass.cli.faults import Fault
-from livepass.core.trip2_push import Next
 
 SAID = (
     "[2026-11-23 12:00:00 +0000] Get pass task (pass type pass.x, serial number 7, if-modified-since (null); with "
@@ -103,10 +101,6 @@ def test_apns_explain_knows_what_was_nearly_typed(livepass):
     ran = livepass("apns", "explain", "BadDeviceTokn", exit_=1)
     assert "did you mean BadDeviceToken?" in ran.err
     livepass("apns", "explain", "999", exit_=1)
-
-
-def test_every_action_has_its_sentence():
-    assert set(WHAT_NEXT) == {each.value for each in Next}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from livepass.core import (
 )
 from livepass.core import trip3_fetch as fetch
 from livepass.core.authorization import WELL_KNOWN_TOKENS, derive_token
+from livepass.core.console import ConsoleUser
 from livepass.core.history import Mark, Reason
 from livepass.core.replay import Act, Entry, Standing, read_entry, write_entry
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
@@ -93,7 +94,7 @@ def test_a_word_that_is_stored_or_shown_is_its_name(words: type[StrEnum]) -> Non
 
 def test_the_texts_that_are_shown_keep_their_wording() -> None:
     assert [one.value for one in Sealable] == [
-        *("shared key", "certificate key", "APNs key", "signing request key", "pass token")
+        *("shared key", "certificate key", "APNs key", "signing request key", "console TOTP secret", "pass token")
     ]
     assert [one.value for one in fetch.Evidence] == [
         "same connection as its ask",
@@ -161,6 +162,7 @@ BYTES = SECRET.encode()
         model.Target("pass.test", SECRET, 1, 1, 0, 0, 0, 0, 0, 0, None, 0.0, None, 1, None, None),
         model.Certificate("c", "pass.test", "T", "n", "o", "i", "1", 0, 1, 1, False, BYTES, BYTES, 0, None, None, True),
         model.StoredTemplate("t", "r", BYTES, {}, 0, True),
+        ConsoleUser("default", "ada", "admin", SECRET, BYTES, 1, 1, None),
         model.ApiKey("k", "default", "n", SECRET, (), None, 0, None, None),
         decision.Forget("pass.test", "d", "s", SECRET, 1, 0),
         decision.SaveDevice("pass.test", "d", SECRET, 1),

@@ -53,6 +53,20 @@ def process(url: str, heard_at: int) -> None:
     )
 
 
+@pytest.mark.parametrize("empty", [True, False], ids=["into an empty one", "in place of another"])
+def test_nobody_is_let_into_the_console_by_what_was_before(tmp_path: Path, engine: str, empty: bool) -> None:
+    """Neither by what the archive was made of, nor by what was there."""
+    url = engines.new_database(tmp_path / "a.db") if empty else a_database(tmp_path / "a.db")
+    source = a_database(tmp_path / "b.db")
+    for database in (url, source):
+        engines.run(database, "INSERT INTO console_session VALUES ('s', 'default', 'ada', 'admin', 1, 1)")
+        engines.run(database, "INSERT INTO console_link VALUES ('l', 'default', 'admin', 1, NULL)")
+    data, _ = asyncio.run(archived(source))
+    asyncio.run(fill(url, data, replace=True))
+    assert [engines.look(url, f"SELECT * FROM {table}") for table in ("console_session", "console_link")] == [[], []]
+    assert engines.look(url, "SELECT * FROM console_user") == engines.look(source, "SELECT * FROM console_user") != []
+
+
 # ── what is refused
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import engines
+from livepass.core.console import ConsoleUser
 from livepass.core.model import DEFAULT_TENANT, Certificate, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SealedCount, SharedKey
@@ -41,6 +42,10 @@ def apns_key(id_: str, secret: str) -> ApnsKey:
 
 def waiting(id_: str, secret: str, pass_type: str = TYPE, at: int = T0) -> SigningRequest:
     return SigningRequest(id_, pass_type, f"{id_}00", sealed(secret), at)
+
+
+def user(name: str, secret: str) -> ConsoleUser:
+    return ConsoleUser(DEFAULT_TENANT, name, "admin", None, sealed(secret), None, T0, None)
 
 
 async def imported(hand: Hand, serial: str, secret: str) -> None:
@@ -97,12 +102,15 @@ def test_what_is_sealed_with_what_is_counted_by_kind_and_secret(tmp_path: Path) 
             await hand.store.write(lambda tx: tx.put_certificate(certificate("c1", NEW)))
             await hand.store.write(lambda tx: tx.put_apns_key(apns_key("k1", OLD)))
             await hand.store.write(lambda tx: tx.put_signing_request(waiting("r1", OLD)))
+            await hand.store.write(lambda tx: tx.put_console_user(user("u1", NEW)))
+            await hand.store.write(lambda tx: tx.put_console_user(replace(user("u2", NEW), totp_sealed=None)))
             assert sorted(await hand.store.sealed_counts(), key=repr) == sorted(
                 [
                     SealedCount(Sealable.SHARED_KEY, OLD, 1),
                     SealedCount(Sealable.CERTIFICATE, NEW, 1),
                     SealedCount(Sealable.APNS_KEY, OLD, 1),
                     SealedCount(Sealable.SIGNING_REQUEST, OLD, 1),
+                    SealedCount(Sealable.TOTP, NEW, 1),
                     SealedCount(Sealable.TOKEN, OLD, 2),
                     SealedCount(Sealable.TOKEN, NEW, 1),
                 ],
@@ -119,6 +127,7 @@ async def fill(hand: Hand) -> None:
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_certificate(certificate(f"c{n}", secret)))
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_apns_key(apns_key(f"k{n}", secret)))
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_signing_request(waiting(f"r{n}", secret, "")))
+        await hand.store.write(lambda tx, n=n, secret=secret: tx.put_console_user(user(f"u{n}", secret)))
         await imported(hand, f"i{n}", secret)
 
 
@@ -127,6 +136,7 @@ NAMES = {
     Sealable.CERTIFICATE: [(TYPE, "c1"), (TYPE, "c3")],
     Sealable.APNS_KEY: [(DEFAULT_TENANT, "k1"), (DEFAULT_TENANT, "k3")],
     Sealable.SIGNING_REQUEST: [("", "r1"), ("", "r3")],
+    Sealable.TOTP: [(DEFAULT_TENANT, "u1"), (DEFAULT_TENANT, "u3")],
     Sealable.TOKEN: [(TYPE, "i1"), (TYPE, "i3")],
 }
 

@@ -1018,6 +1018,14 @@ def test_a_template_points_at_its_newest_revision_and_keeps_the_others(tmp_path:
             await hand.store.write(lambda tx: tx.refuse_revision(TYPE, "b", "r2"))
             assert [row.serial for row in await follow()] == ["a", "c"]
 
+            counted = lambda revision, most=9: hand.store.following("default", "membership", revision, most=most)  # noqa: E731
+            assert await counted("r1") == (3, 0, 0)
+            assert await counted("r2") == (0, 3, 1), "one of the three cannot be built from it"
+            assert await counted("r0") == (0, 3, 0), "older than theirs is another one too"
+            assert await counted("r1", most=2) == (2, 0, 0)
+            assert (await counted("r2", most=2))[:2] == (0, 2)
+            assert await hand.store.following("another tenant", "membership", "r1", most=9) == (0, 0, 0)
+
     asyncio.run(main())
 
 

@@ -209,8 +209,8 @@ async def out_of_reach() -> Seen:
 
 
 @asynccontextmanager
-async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterator[Api]:
-    """The API with two pass types and one template."""
+async def empty(directory: Path) -> AsyncIterator[Api]:
+    """The API over a database that nothing was put into."""
     config = Config(
         database_url=engines.new_database(directory / "livepass.db"),
         public_url="https://passes.example.com",
@@ -225,11 +225,19 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
         services.watching._looks = {What.PUBLIC_TLS: out_of_reach, What.APNS_TLS: out_of_reach}
         more = {"apns_keys": services.apns_keys, "watching": services.watching}
         api = Api(services, IssuerApp(services.store, access, *parts, *common, **more))
-        for issued in certificates:
-            await services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
-        await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")
         yield api
         assert [reply for reply in api.replies if reply.status >= 500] == []
+
+
+@asynccontextmanager
+async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterator[Api]:
+    """The API with two pass types and one template."""
+    async with empty(directory) as api:
+        for issued in certificates:
+            pems = (issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+            await api.services.admitting.import_pem(*pems)
+        await api.ok("POST", "/templates", body=folder_zip("membership/"), media="application/zip")
+        yield api
 
 
 def with_api(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:

@@ -228,23 +228,12 @@ def _answer(row: Mapping[str, Any]) -> Any:
     return good(said) if row.get("status") == 200 else bad(said)
 
 
-WHAT_NEXT = {
-    # core.trip2_push.Next → what livepass does
-    "accepted": "the push is with Apple; livepass waits for the phone to ask, and pushes again if it does not",
-    "token_dead": "livepass stops pushing to this token, unless the phone registered again since its timestamp",
-    "quarantine": "livepass stops pushing to this token; if many are called bad at once, it blames itself instead",
-    "later": "livepass pushes again, a little later each time",
-    "much_later": "livepass pushes again, after 15 minutes at the earliest",
-    "stop_credential": "livepass stops pushing for this pass type for minutes: the credential is to blame, no token",
-    "our_bug": "livepass tries again after a day: the request itself was wrong, which is a bug to report",
-}
-
-
 @apns.command()
 @click.argument("reason")
 @click.pass_obj
 def explain(session: Session, reason: str) -> None:
     """What an answer of APNs means, and what is done about it: BadDeviceToken, 410, TopicDisallowed, …"""
+    from livepass.core.push_told import WHAT_NEXT
     from livepass.core.trip2_push import ANSWERS, STATUS_CLASSES, action_for
     from livepass.emulators.apns import REASONS
 
@@ -274,12 +263,12 @@ def explain(session: Session, reason: str) -> None:
         "reason": name or None,
         "meaning": meaning or None,
         "next": action.value,
-        "what_livepass_does": WHAT_NEXT[action.value],
+        "what_livepass_does": WHAT_NEXT[action],
     }
 
     def draw(page: Page) -> None:
         page.line(f"{status or 'no answer'} {name}".rstrip() + (f": {meaning}" if meaning else ""))
-        page.line(WHAT_NEXT[action.value])
+        page.line(WHAT_NEXT[action])
 
     session.out.show(document, draw)
 

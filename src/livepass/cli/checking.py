@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,35 +21,13 @@ from livepass.pkpass import (
     Template,
     TemplateDataError,
     TemplateError,
-    Variable,
-    VariableType,
     Verified,
     lint,
+    lint_template,
     read,
     several,
-    shared_messages,
     verify,
 )
-
-FILLED_IN: Mapping[str, object] = {
-    # What livepass adds to every pass, so a template may leave it out.
-    "formatVersion": 1,
-    "passTypeIdentifier": "pass.example.lint",
-    "teamIdentifier": "TEAM000000",
-    "serialNumber": "sample",
-    "webServiceURL": "https://example.com/wallet",
-    "authenticationToken": "2b7e151628aed2a6abf7158809cf4f3c",
-}
-
-SAMPLES: Mapping[VariableType, object] = {
-    VariableType.SCALAR: "Sample",
-    VariableType.TEXT: "Sample",
-    VariableType.STRING: "Sample",
-    VariableType.NUMBER: 1,
-    VariableType.INTEGER: 1,
-    VariableType.BOOLEAN: True,
-    VariableType.DATE: "2026-11-23T18:30:00+00:00",
-}
 
 
 def package(path: str) -> Package:
@@ -126,7 +104,7 @@ def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = Non
         template = Template.from_folder(path)
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
-    return [*_lint_template(template, data, ios), *template.grants_needed, *shared_messages(template.document)]
+    return _lint_template(template, data, ios)
 
 
 def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
@@ -141,43 +119,13 @@ def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
 
 
 def _lint_template(template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None) -> list[Problem]:
-    """A variable without a declared type is tried as text; where that does not fit, as a number, then as a date."""
-    values = {**_samples(template.declarations.values()), **data}
-    undeclared = [
-        variable
-        for variable in template.declarations.values()
-        if variable.type is VariableType.SCALAR and variable.name not in data
-    ]
-    found = lint(_document(template, values), template.static, ios=ios)
-    for kind in (VariableType.NUMBER, VariableType.DATE):
-        misfits = tuple(each.pointer for each in found if each.pointer and _is_misfit(each))
-        names = [
-            variable.name for variable in undeclared if any(place.startswith(misfits) for place in variable.used_at)
-        ]
-        if not names:
-            break
-        values.update(dict.fromkeys(names, SAMPLES[kind]))
-        found = lint(_document(template, values), template.static, ios=ios)
-    return found
-
-
-def _is_misfit(problem: Problem) -> bool:
-    """Whether another sample may be what the template wants there."""
-    return problem.severity == "fatal" or problem.rule in {"value-type", "semantic-type"}
-
-
-def _document(template: Template, values: Mapping[str, Any]) -> dict[str, object]:
     try:
-        return {**FILLED_IN, **template.render(values)}
+        return lint_template(template, data, ios)
     except TemplateDataError as error:
         from livepass.cli.faults import Where
 
         where = [Where(each.pointer, each.message) for each in error.problems]
         raise Fault(f"template {template.name} cannot be filled", hint=error.hint, where=where) from error
-
-
-def _samples(variables: Sequence[Variable] | Any) -> dict[str, Any]:
-    return {variable.name: SAMPLES[variable.type] for variable in variables if variable.required}
 
 
 def _roots(ca: Path) -> list[x509.Certificate]:

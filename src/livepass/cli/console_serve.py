@@ -32,7 +32,7 @@ def serve(session: Session, host: str, port: int, tls_cert: Path | None, tls_key
     try:
         from livepass.cli import console_serving
     except ImportError as error:
-        raise usage(f"the console needs {error.name}, which is not installed", "install livepass[console]") from error
+        raise usage(f"the console needs {error.name}", "install livepass[console]") from error
     import uvloop
 
     from livepass.cli import logs, serving

@@ -7,36 +7,52 @@ that takes seconds, in which other pages are shown.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from livepass.cli import serving
+from livepass.cli.console_edge import edge
 from livepass.cli.demo_desk import DemoDesk
-from livepass.config import Config
+from livepass.config import Config, sources
+from livepass.keys.sealing import Secrets
 from livepass.looking import looking
 from livepass.service.explaining import Explaining
 from livepass.service.seams import Clock
+from livepass.web.console import figures
 from livepass.web.console.app import ConsoleApp
 from livepass.web.console.page import Counted, plain
-from livepass.web.console.people import OpenDoors
+from livepass.web.console.people import OpenDoors, SessionDoors
 from livepass.web.issuer_answers_phones import Standing, Stats
 from livepass.web.issuer_answers_why import WhyAll
 
 if TYPE_CHECKING:
     from livepass.cli.demo_world import Demo
+    from livepass.wiring import Services
 
+COUNTED = ("passes", "registrations", "unverified", "current", "fetch", "ask", "push")
 FRESH_MS, SLOW = 5_000, 20
 """Counted again when it is older, or than so many times what counting took: it costs a twentieth of a core at most."""
 FIRST_SECONDS = 0.2
 """How long the first visitor waits for the first count."""
 
 
+def application(services: Services) -> ConsoleApp:
+    """The console of an installation. People sign in, or come through the proxy that the settings name."""
+    known = serving.issuer(services, ())
+    counting = Counting(services.config, services.clock)
+    doors = SessionDoors(services.console, services.config.console_user_header)
+    return ConsoleApp(known.services, doors, counting, edge=edge(services, sources()))
+
+
 def of_demo(world: Demo) -> ConsoleApp:
     """The console of a demonstration, which whoever sits at this machine may use."""
     services = world.services
     known = serving.issuer(services, ())
-    return ConsoleApp(known.services, OpenDoors(), Counting(services.config, services.clock), DemoDesk(world))
+    return ConsoleApp(
+        known.services, OpenDoors(), Counting(services.config, services.clock), DemoDesk(world), edge(services)
+    )
 
 
 class Counting:
@@ -59,21 +75,28 @@ class Counting:
 
     async def _count(self) -> None:
         began = time.perf_counter()
-        data = await asyncio.to_thread(lambda: asyncio.run(_counted(self._config)))
+        data = await asyncio.to_thread(lambda: asyncio.run(_counted(self._config, self._clock.now())))
         self._found = Counted(self._clock.now(), round(1000 * (time.perf_counter() - began)), data)
 
 
-async def _counted(config: Config) -> Mapping[str, Any]:
+async def _counted(config: Config, now: int) -> Mapping[str, Any]:
+    names = Secrets(config.secret_key, secrets.token_bytes).ids
     async with looking(config) as explaining:
-        return await counted(explaining)
+        return await counted(explaining, now, names)
 
 
-async def counted(explaining: Explaining) -> Mapping[str, Any]:
-    """How many registrations stand where, and what is to be said of those that wait."""
+async def counted(explaining: Explaining, now: int, secret_ids: Sequence[str]) -> Mapping[str, Any]:
+    """How many registrations stand where, what is to be said of those that wait, and the figures beside it."""
     store = explaining.store
     types = [row.pass_type for row in await store.pass_types()]
-    counts = await store.stats(None)
+    of_types = {name: await store.stats(name) for name in types}
+    counts = {name: sum(each[name] for each in of_types.values()) for name in COUNTED}
     standing = Standing(counts["current"], counts["fetch"], counts["ask"], counts["push"])
     stats = Stats(counts["passes"], counts["registrations"], counts["unverified"], standing, [])
     why = WhyAll.of(await explaining.everything(types))
-    return {"stats": plain(stats), "why": plain(why)}
+    hanging = {
+        name: {"passes": each["passes"], "registrations": each["registrations"]} for name, each in of_types.items()
+    }
+    heard = counts["registrations"] - counts["unverified"]
+    more = await figures.gathered(store, now, heard=heard, first=secrets.token_hex(16), secrets=secret_ids)
+    return {"stats": plain(stats), "why": plain(why), "pass_types": hanging, **more}

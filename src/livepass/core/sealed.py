@@ -20,6 +20,7 @@ class Sealable(Enum):
     CERTIFICATE = "certificate key"
     APNS_KEY = "APNs key"
     SIGNING_REQUEST = "signing request key"
+    TOTP = "console TOTP secret"
     TOKEN = "pass token"
 
 

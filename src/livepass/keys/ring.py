@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
+from livepass.core import totp
 from livepass.core.authorization import derive_token
 from livepass.core.model import Certificate, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey, PushKey
@@ -157,6 +158,10 @@ class SealedKeyRing:
     def reseal(self, one: Sealed) -> bytes:
         """The same, sealed with the first secret key. Raises ``CannotUnseal``."""
         return self.seal(one.kind, one.within, one.id, self._unseal(one))
+
+    def totp_step(self, one: Sealed, code: str, now: int, after: int | None) -> int | None:
+        """The step that a code is of, by the sealed secret; ``None``: of none. Raises ``CannotUnseal``."""
+        return totp.step_of(self._unseal(one), code, now, after)
 
     def require_opens(self, one: Sealed) -> None:
         """Raise ``CannotUnseal`` for what is of no use here. There may be millions of tokens, and one that was altered

@@ -28,6 +28,7 @@ from livepass.pkpass.limits import Limits
 from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint_bytes, shared_messages
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.reader import Package, read
+from livepass.pkpass.sampling import lint_template, sampled
 from livepass.pkpass.schema import document_schema
 from livepass.pkpass.signature import Signer
 from livepass.pkpass.since import IOS, ios_names
@@ -69,9 +70,11 @@ __all__ = [
     "ios_names",
     "lint",
     "lint_bytes",
+    "lint_template",
     "manifest",
     "merge_patch",
     "read",
+    "sampled",
     "shared_messages",
     "verify",
     "verify_signature",

@@ -53,6 +53,8 @@ async def begin_epochs(
         decided = (replace(alarm[0], modified_floor=floor), alarm[1])
         alarms = [decided, *(one for one in alarms if one[0].pass_type != alarm[0].pass_type)]
     numbers = await tx.apply([write for write, _ in alarms], [event for _, event in alarms])
+    if numbers or not alarms:  # or somebody else began them, and ended these
+        await tx.end_console_access()  # who signed out, and which links were used, may be among what was lost
     return tuple(
         Begun(write.pass_type, write.epoch, numbers[write.pass_type] - 1, numbers[write.pass_type])
         for write, _ in alarms

@@ -119,9 +119,14 @@ class Safekeeping:
 
     # ── sealing anew
 
+    @property
+    def secret_ids(self) -> tuple[str, ...]:
+        """The names of the secret keys that are configured; the first seals."""
+        return tuple(self._keys.secret_ids)
+
     async def seals(self) -> Seals:
         """What is sealed with which secret key."""
-        configured = tuple(self._keys.secret_ids)
+        configured = self.secret_ids
         return Seals(configured[0], configured, tuple(await self._store.sealed_counts()))
 
     async def reseal(self) -> Resealed:

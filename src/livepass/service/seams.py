@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from livepass.service.console_seams import ConsoleReader, ConsoleTx
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from livepass.core.decision import PassVersion, Write
     from livepass.core.history import Witness
+    from livepass.core.house import Chores, FanOut, Owed
     from livepass.core.model import (
         ApiKey,
         Certificate,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from livepass.core.rotation import Link
     from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
     from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
+    from livepass.core.staleness import Instants, Waiting
     from livepass.core.timeline import Event
     from livepass.core.trip2_push import Credential, Outcome, PushAnswer, PushCredential, PushMessage
     from livepass.core.verdict import Circuit, Cohort
@@ -93,7 +97,7 @@ class Scheduler(Protocol):
         """
 
 
-class Reader(Protocol):
+class Reader(ConsoleReader, Protocol):
     """Reads. Each is one statement, so one snapshot.
 
     ``within`` keeps a list to these pass types (``None``: all): what a caller may not see is never read.
@@ -265,6 +269,11 @@ class Reader(Protocol):
     async def followers(self, tenant: str, template: str, revision: str, *, limit: int) -> Sequence[Pass]:
         """Passes that follow a template, not pinned, and not built from its current ``revision``."""
 
+    async def following(self, tenant: str, template: str, revision: str, *, most: int) -> tuple[int, int, int]:
+        """How many passes follow a template and are not pinned: built from ``revision``, not built from it, and those
+        of the latter that cannot be. No more than ``most`` (twice that, of the latter two) are counted.
+        """
+
     async def templates_behind(self) -> Sequence[tuple[str, str, str]]:
         """(tenant, name, current revision) of templates with passes that do not have it yet."""
 
@@ -287,11 +296,48 @@ class Reader(Protocol):
 
     async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]: ...
 
+    async def staleness(self, pass_type: str, now: int) -> Sequence[Waiting]:
+        """Who was not served what is current, by how old that is. Walks all registrations of the pass type."""
+
+    async def served_lately(self, pass_type: str, *, since: int, first: str, limit: int) -> Sequence[Instants]:
+        """The last instants of the registrations that were served since then, among the ``limit`` that come after the
+        device id ``first``, and round to it.
+        """
+
+    async def newest(
+        self,
+        *,
+        kinds: Sequence[str],
+        pass_type: str | None,
+        limit: int,
+        most: int,
+        before: int = ...,
+        within: Sequence[str] | None = None,
+    ) -> Sequence[Event]:
+        """Events of these kinds, newest first, among the newest ``most`` of all (those before the id ``before``)."""
+
+    async def due_first(self, pass_type: str, *, limit: int) -> Sequence[tuple[str, Target]]:
+        """Pushes that are due, those that may go first before the others; each with the first phone of its token."""
+
+    async def due_up_to(self, pass_type: str, now: int, *, most: int) -> Owed:
+        """Of the ``most`` that may go first."""
+
+    async def circuits(self) -> Sequence[tuple[str, Circuit]]:
+        """By pass type; those whose time is over as well."""
+
+    async def behind_template(self, tenant: str, template: str, revision: str, *, most: int) -> tuple[int, int]:
+        """(passes that are still to be built from that revision, passes that could not be), of ``most`` of both."""
+
+    async def fan_outs_under_way(self, *, limit: int) -> Sequence[FanOut]: ...
+
+    async def chores(self, now: int, *, most: int) -> Chores:
+        """Counted up to ``most`` each."""
+
     async def processes(self) -> Sequence[Process]:
         """Those that have not said goodbye, also if they have not been heard for long."""
 
 
-class Tx(Reader, Protocol):
+class Tx(ConsoleTx, Reader, Protocol):
     """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
 
     async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:
@@ -580,6 +626,9 @@ class KeyRing(Protocol):
 
     def reseal(self, one: Sealed) -> bytes:
         """The same, sealed with the first secret key. Raises ``PkpassError``."""
+
+    def totp_step(self, one: Sealed, code: str, now: int, after: int | None) -> int | None:
+        """The step that a code is of (``core.totp``), by the sealed secret. Raises ``PkpassError``."""
 
     def open(self, certificate: Certificate) -> Identity:
         """The certificate, opened; kept open, because opening a key is slow."""

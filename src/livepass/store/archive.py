@@ -35,6 +35,7 @@ SEALED: Mapping[Sealable, tuple[str, str, str, str]] = {
     Sealable.CERTIFICATE: ("certificate", "pass_type", "id", "key_sealed"),
     Sealable.APNS_KEY: ("apns_key", "tenant", "id", "key_sealed"),
     Sealable.SIGNING_REQUEST: ("signing_request", "pass_type", "id", "key_sealed"),
+    Sealable.TOTP: ("console_user", "tenant", "name", "totp_sealed"),
     Sealable.TOKEN: ("pass", "pass_type", "serial", "token_sealed"),
 }
 """Where what is sealed stands: table, and the columns that make a ``core.sealed.Sealed``."""

@@ -31,6 +31,17 @@ SELECT 1 FROM pass_type WHERE pass_type = :pass_type FOR UPDATE;
 -- A key is not retired while it is being chosen, nor replaced by one that does not suit.
 SELECT 1 FROM apns_key WHERE tenant = :tenant AND id = :id FOR UPDATE;
 
+-- name: lock_console_user
+-- Whoever signs in is not given another role meanwhile, nor disabled, and a code is not taken twice.
+SELECT 1 FROM console_user WHERE tenant = :tenant AND name = :name FOR UPDATE;
+
+-- name: drop_old_console_sessions
+DELETE FROM console_session WHERE id IN (
+  SELECT id FROM console_session WHERE seen_at < :seen_before OR created_at < :created_before FOR UPDATE SKIP LOCKED);
+
+-- name: drop_old_console_links
+DELETE FROM console_link WHERE id IN (SELECT id FROM console_link WHERE expires_at <= :now FOR UPDATE SKIP LOCKED);
+
 -- name: lock_pass
 -- A pass that is joined must stay; that it changes meanwhile does not matter.
 SELECT 1 FROM pass WHERE pass_type = :pass_type AND serial = :serial FOR KEY SHARE;

@@ -128,6 +128,10 @@ ON CONFLICT (pass_type, what, serial) DO UPDATE SET
 SELECT pass_type, what, serial, seq, wanted, urgent, push_at, after_key, upto, again_to FROM fan_out
  ORDER BY push_at, pass_type, what, seq, serial LIMIT :limit;
 
+-- name: fan_outs_under_way
+SELECT pass_type, what, serial, seq, wanted, urgent, push_at, after_key, upto, again_to FROM fan_out
+ ORDER BY push_at, pass_type, what, serial LIMIT :limit;
+
 -- name: rest_of
 SELECT pass_type, what, serial, seq, wanted, urgent, push_at, after_key, upto, again_to FROM fan_out
  WHERE pass_type = :pass_type AND what = :what AND serial IN (SELECT value FROM json_each(:serials)) ORDER BY serial;
@@ -227,6 +231,26 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
   JOIN pass p ON p.pass_type = f.pass_type AND p.serial = f.serial
   JOIN counter c ON c.pass_type = f.pass_type;
 
+-- name: following
+-- Passes that follow a template: those with this revision, those without, and those of the latter that it cannot build;
+-- each counted up to a bound, as one template may have millions. A range also where it is one revision, or PostgreSQL
+-- would walk all passes.
+SELECT (SELECT count(*) FROM (
+               SELECT o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+                WHERE o.template = :template AND o.pinned = 0 AND o.revision BETWEEN :revision AND :revision
+                ORDER BY o.revision LIMIT :most) c),
+       count(*), count(*) FILTER (WHERE b.refused_revision = :revision)
+  FROM (
+       SELECT l.refused_revision FROM (
+              SELECT o.refused_revision FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+               WHERE o.template = :template AND o.pinned = 0 AND o.revision < :revision
+               ORDER BY o.revision LIMIT :most) l
+       UNION ALL
+       SELECT h.refused_revision FROM (
+              SELECT o.refused_revision FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+               WHERE o.template = :template AND o.pinned = 0 AND o.revision > :revision
+               ORDER BY o.revision LIMIT :most) h) b;
+
 -- name: templates_behind
 -- The first of each range, and not EXISTS: for that PostgreSQL would rather walk all passes than look into the index.
 SELECT m.tenant, m.name, m.revision FROM template m
@@ -238,6 +262,24 @@ SELECT m.tenant, m.name, m.revision FROM template m
          WHERE p.template = m.name AND p.pinned = 0 AND p.revision > m.revision
            AND (p.refused_revision IS NULL OR p.refused_revision <> m.revision)
          ORDER BY p.revision LIMIT 1) IS NOT NULL;
+
+-- name: behind_template
+-- How many passes a roll-out still has before it, and how many could not be built from that revision: no more than so many
+-- of each are counted. As in templates_behind, two ranges of the index.
+SELECT sum(CASE WHEN f.refused_revision = :revision THEN 0 ELSE 1 END),
+       sum(CASE WHEN f.refused_revision = :revision THEN 1 ELSE 0 END)
+  FROM (SELECT b.refused_revision FROM (
+               SELECT o.refused_revision FROM pass o
+                 JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+                WHERE o.template = :template AND o.pinned = 0 AND o.revision < :revision
+                ORDER BY o.revision LIMIT :most) b
+        UNION ALL
+        SELECT a.refused_revision FROM (
+               SELECT o.refused_revision FROM pass o
+                 JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
+                WHERE o.template = :template AND o.pinned = 0 AND o.revision > :revision
+                ORDER BY o.revision LIMIT :most) a
+         LIMIT :most) f;
 
 -- name: template
 SELECT r.name, r.revision, r.files, r.variables, r.created_at, m.revision = r.revision
@@ -491,6 +533,49 @@ SELECT stand, ended, people, serial, device_id,
                      AND r.served < greatest(p.seq, c.began)) END AS of_all
   FROM placed WHERE place <= :some ORDER BY stand, ended, place;
 
+-- name: staleness
+-- Who was not served what is current, by how old that is, and apart whoever was served nothing yet. What is current of a
+-- pass became so when it changed, when the phone joined after that, or when an epoch began in which all counts as changed.
+-- A pass is read twice: its number from an index, and when it changed only of those that wait.
+WITH head AS MATERIALIZED (
+  SELECT c.pass_type, c.began,
+         coalesce((SELECT e.at FROM event e WHERE e.pass_type = c.pass_type AND e.kind = 'new_epoch'
+                    ORDER BY e.id DESC LIMIT 1), 0) AS began_at
+    FROM counter c WHERE c.pass_type = :pass_type
+), waiting AS (
+  SELECT r.serial, CASE WHEN r.served = 0 THEN 1 ELSE 0 END AS unverified,
+         greatest(r.registered_at, CASE WHEN h.began > p.seq THEN h.began_at ELSE 0 END) AS since
+    FROM head h
+    JOIN registration r ON r.pass_type = h.pass_type
+    JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+   WHERE r.left_at IS NULL AND r.superseded_at IS NULL AND r.served < greatest(p.seq, h.began)
+)
+SELECT b.step, b.unverified, count(*), min(b.since) FROM (
+       SELECT a.unverified, a.since,
+              CASE WHEN a.since > :step_1 THEN 0 WHEN a.since > :step_2 THEN 1 WHEN a.since > :step_3 THEN 2
+                   WHEN a.since > :step_4 THEN 3 ELSE 4 END AS step
+         FROM (SELECT w.unverified, greatest(w.since, q.changed_at) AS since
+                 FROM waiting w JOIN pass q ON q.pass_type = :pass_type AND q.serial = w.serial) a) b
+ GROUP BY b.step, b.unverified ORDER BY b.step, b.unverified;
+
+-- name: served_lately
+-- When phones were pushed, asked and were served last: of those that were served since an instant, among the ones that come
+-- after a device id, which is random, and round to it again. A pass type of millions is never walked.
+SELECT g.last_push_at, d.asked_at, s.served_at
+  FROM (SELECT a.device_id, a.served_at, a.left_at FROM (
+               SELECT device_id, served_at, left_at FROM registration
+                WHERE pass_type = :pass_type AND device_id >= :device_id
+                ORDER BY device_id, serial LIMIT :limit) a
+        UNION ALL
+        SELECT b.device_id, b.served_at, b.left_at FROM (
+               SELECT device_id, served_at, left_at FROM registration
+                WHERE pass_type = :pass_type AND device_id < :device_id
+                ORDER BY device_id, serial LIMIT :limit) b
+        LIMIT :limit) s
+  JOIN device d ON d.pass_type = :pass_type AND d.device_id = s.device_id
+  LEFT JOIN push_target g ON g.pass_type = :pass_type AND g.push_token = d.push_token
+ WHERE s.served_at >= :since AND s.left_at IS NULL;
+
 -- name: last_of_pass
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND serial = :serial ORDER BY id DESC LIMIT :limit;
@@ -513,6 +598,9 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 
 -- name: circuit
 SELECT open_until, reason, opened_at, push_key_id FROM circuit WHERE pass_type = :pass_type;
+
+-- name: circuits
+SELECT pass_type, open_until, reason, opened_at, push_key_id FROM circuit ORDER BY pass_type;
 
 -- name: pushed_and_asked
 -- Of a sample (push tokens are random, so the first ones are as good as any): how many were pushed then, and how many of
@@ -618,6 +706,28 @@ SELECT d.device_id, g.pass_type, g.push_token, g.token_registered_at, g.wanted, 
    AND (:due_only = 0 OR (g.wanted > g.acked AND g.dead_at IS NULL))
  ORDER BY d.pass_type, d.device_id LIMIT :limit;
 
+-- name: due_first
+-- The pushes that are due first, from the index of those that are due: with the first phone that has the token.
+SELECT (SELECT min(x.device_id) FROM device x WHERE x.pass_type = g.pass_type AND x.push_token = g.push_token),
+       g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending, g.attempts,
+       g.next_at, g.lease, g.score, g.last_push_at,
+       (SELECT count(DISTINCT r.serial) FROM device x
+          JOIN registration r ON r.pass_type = x.pass_type AND r.device_id = x.device_id AND r.left_at IS NULL
+         WHERE x.pass_type = g.pass_type AND x.push_token = g.push_token),
+       g.dead_at, g.dead_reason
+  FROM push_target g
+ WHERE g.pass_type = :pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
+ ORDER BY g.next_at LIMIT :limit;
+
+-- name: due_up_to
+-- How many pushes are owed, how many of them APNs has accepted already (they wait for the phone to ask), and how many wait
+-- for nothing but to be sent.
+SELECT count(*), coalesce(sum(CASE WHEN s.pushed >= s.wanted THEN 1 ELSE 0 END), 0),
+       coalesce(sum(CASE WHEN s.pushed < s.wanted AND s.next_at <= :now THEN 1 ELSE 0 END), 0)
+  FROM (SELECT g.pushed, g.wanted, g.next_at FROM push_target g
+         WHERE g.pass_type = :pass_type AND g.wanted > g.acked AND g.dead_at IS NULL
+         ORDER BY g.next_at LIMIT :most) s;
+
 -- name: to_retell
 -- What was told again belongs to a version: after a change, or in a new epoch, counting starts afresh.
 SELECT r.pass_type, r.device_id, r.serial, CASE WHEN r.seq < p.seq OR r.seq < c.began THEN 0 ELSE r.retold END
@@ -626,6 +736,16 @@ SELECT r.pass_type, r.device_id, r.serial, CASE WHEN r.seq < p.seq OR r.seq < c.
   JOIN counter c ON c.pass_type = r.pass_type
  WHERE r.retell_at <= :now AND r.left_at IS NULL AND r.superseded_at IS NULL AND r.confirmed < greatest(p.seq, c.began)
  ORDER BY r.retell_at LIMIT :limit;
+
+-- name: chores
+-- What waits for whoever keeps house, each from an index and counted up to so many: passes to be told again (and of those
+-- the ones that are due), registrations that ended, push tokens that died; and the oldest event.
+SELECT (SELECT count(*) FROM (SELECT 1 FROM registration WHERE retell_at IS NOT NULL LIMIT :most) one),
+       (SELECT count(*) FROM (SELECT 1 FROM registration WHERE retell_at IS NOT NULL AND retell_at <= :now LIMIT :most) one),
+       (SELECT min(retell_at) FROM registration WHERE retell_at IS NOT NULL),
+       (SELECT count(*) FROM (SELECT 1 FROM registration WHERE left_at IS NOT NULL LIMIT :most) one),
+       (SELECT count(*) FROM (SELECT 1 FROM push_target WHERE dead_at IS NOT NULL LIMIT :most) one),
+       (SELECT at FROM event ORDER BY id LIMIT 1);
 
 -- name: retell
 UPDATE registration SET seq = :seq, retold = :retold, retell_at = NULL
@@ -793,6 +913,16 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
  WHERE id > :after AND (:pass_type IS NULL OR pass_type = :pass_type)
    AND kind IN (SELECT value FROM json_each(:kinds))
  ORDER BY id LIMIT :limit;
+
+-- name: newest
+-- Of these kinds, newest first, among the newest ones of all: looking further would walk all that are kept.
+SELECT e.id, e.at, e.kind, e.pass_type, e.serial, e.device_id, e.target, e.seq, e.detail
+  FROM (SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+         WHERE id < :before ORDER BY id DESC LIMIT :most) e
+ WHERE (:pass_type IS NULL OR e.pass_type = :pass_type)
+   AND (:within IS NULL OR e.pass_type IN (SELECT value FROM json_each(:within)))
+   AND e.kind IN (SELECT value FROM json_each(:kinds))
+ ORDER BY e.id DESC LIMIT :limit;
 
 -- name: testimony
 -- What phones said, newest first.
@@ -1019,6 +1149,88 @@ UPDATE api_key SET last_used_at = :now WHERE id = :id;
 -- name: revoke_api_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
 
+-- ─────────────────────────────────────────────── the console
+
+-- name: console_user
+SELECT tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at
+  FROM console_user WHERE tenant = :tenant AND name = :name;
+
+-- name: console_users
+SELECT tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at
+  FROM console_user WHERE tenant = :tenant ORDER BY name;
+
+-- name: put_console_user
+INSERT INTO console_user (tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at)
+VALUES (:tenant, :name, :role, :password, :totp_sealed, :totp_step, :created_at, :disabled_at)
+ON CONFLICT (tenant, name) DO UPDATE SET role = excluded.role, password = excluded.password,
+  totp_sealed = excluded.totp_sealed, totp_step = excluded.totp_step, disabled_at = excluded.disabled_at;
+
+-- name: add_console_user
+INSERT INTO console_user (tenant, name, role, password, totp_sealed, totp_step, created_at, disabled_at)
+VALUES (:tenant, :name, :role, :password, :totp_sealed, :totp_step, :created_at, :disabled_at)
+ON CONFLICT (tenant, name) DO NOTHING;
+
+-- name: console_session
+-- With its user, as far as there is one.
+SELECT s.id, s.tenant, s.name, s.role, s.created_at, s.seen_at,
+       u.tenant, u.name, u.role, u.password, u.totp_sealed, u.totp_step, u.created_at, u.disabled_at
+  FROM console_session s LEFT JOIN console_user u ON u.tenant = s.tenant AND u.name = s.name
+ WHERE s.id = :id;
+
+-- name: add_console_session
+INSERT INTO console_session (id, tenant, name, role, created_at, seen_at)
+VALUES (:id, :tenant, :name, :role, :created_at, :seen_at);
+
+-- name: see_console_session
+UPDATE console_session SET seen_at = :now WHERE id = :id AND seen_at < :now;
+
+-- name: end_console_session
+DELETE FROM console_session WHERE id = :id;
+
+-- name: end_console_sessions_of
+DELETE FROM console_session WHERE tenant = :tenant AND name = :name;
+
+-- name: drop_old_console_sessions
+DELETE FROM console_session WHERE seen_at < :seen_before OR created_at < :created_before;
+
+-- name: drop_old_console_links
+DELETE FROM console_link WHERE expires_at <= :now;
+
+-- name: end_console_sessions
+DELETE FROM console_session;
+
+-- name: end_console_links
+DELETE FROM console_link;
+
+-- name: console_link
+SELECT id, tenant, role, expires_at, used_at FROM console_link WHERE id = :id;
+
+-- name: add_console_link
+INSERT INTO console_link (id, tenant, role, expires_at, used_at) VALUES (:id, :tenant, :role, :expires_at, NULL);
+
+-- name: use_console_link
+-- Of several that come with it at once, one finds it unused.
+UPDATE console_link SET used_at = :now WHERE id = :id AND used_at IS NULL;
+
+-- name: add_audit
+INSERT INTO audit (at, tenant, who, role, action, subject, detail)
+VALUES (:at, :tenant, :who, :role, :action, :subject, :detail);
+
+-- name: audited
+-- Newest first.
+SELECT id, at, tenant, who, role, action, subject, detail FROM audit
+ WHERE tenant = :tenant AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: console_totp_sealed_otherwise
+SELECT tenant, name, totp_sealed FROM console_user
+ WHERE (tenant, name) > (:after_under, :after_id) AND totp_sealed IS NOT NULL AND substr(totp_sealed, 2, 8) <> :secret
+ ORDER BY tenant, name LIMIT :limit;
+
+-- name: reseal_console_totp
+UPDATE console_user SET totp_sealed = :sealed WHERE tenant = :under AND name = :id AND totp_sealed = :was;
+
+-- ─────────────────────────────────────────────── what is sealed
+
 -- name: shared_keys
 SELECT id, purpose, sealed, created_at FROM shared_key ORDER BY created_at, id;
 
@@ -1036,6 +1248,9 @@ UNION ALL
 SELECT 'APNs key', substr(key_sealed, 2, 8), count(*) FROM apns_key GROUP BY substr(key_sealed, 2, 8)
 UNION ALL
 SELECT 'signing request key', substr(key_sealed, 2, 8), count(*) FROM signing_request GROUP BY substr(key_sealed, 2, 8)
+UNION ALL
+SELECT 'console TOTP secret', substr(totp_sealed, 2, 8), count(*) FROM console_user
+ WHERE totp_sealed IS NOT NULL GROUP BY substr(totp_sealed, 2, 8)
 UNION ALL
 SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
  WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8);

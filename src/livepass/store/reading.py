@@ -37,6 +37,8 @@ from livepass.core.timeline import Event, Stand
 from livepass.core.verdict import Circuit, Cohort
 from livepass.core.watching import Watched
 from livepass.store import rows
+from livepass.store.console import ConsoleReading
+from livepass.store.figures import Figures
 
 Parameters = Mapping[str, Any]
 
@@ -61,7 +63,7 @@ class Connection(Protocol):
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None: ...
 
 
-class Reading:
+class Reading(Figures, ConsoleReading):
     """``service.seams.Reader`` over a connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -312,6 +314,11 @@ class Reading:
         )
         return [rows.pass_(row) for row in found]
 
+    async def following(self, tenant: str, template: str, revision: str, *, most: int) -> tuple[int, int, int]:
+        row = await self._one("following", tenant=tenant, template=template, revision=revision, most=most)
+        assert row is not None  # of counts there is always one
+        return row[0], row[1], row[2]
+
     async def templates_behind(self) -> Sequence[tuple[str, str, str]]:
         return [(row[0], row[1], row[2]) for row in await self._db.rows("templates_behind", {})]
 
@@ -425,6 +432,8 @@ class Reading:
             found = await self._db.rows("apns_keys_sealed_otherwise", key)
         elif kind is Sealable.SIGNING_REQUEST:
             found = await self._db.rows("signing_requests_sealed_otherwise", key)
+        elif kind is Sealable.TOTP:
+            found = await self._db.rows("console_totp_sealed_otherwise", key)
         else:
             found = await self._db.rows("tokens_sealed_otherwise", key)
         return [Sealed(kind, *row) for row in found]

@@ -18,7 +18,7 @@ from livepass.store.schema import PRESENT_MS
 from livepass.store.writing import Writing
 
 ARCHIVED = (
-    *("installation", "shared_key", "api_key", "apns_key"),
+    *("installation", "shared_key", "api_key", "apns_key", "console_user", "audit"),
     *("pass_type", "certificate", "signing_request", "template", "template_revision", "circuit"),
     *("counter", "pass", "device", "registration", "push_target", "fan_out", "event"),
 )
@@ -26,9 +26,13 @@ ARCHIVED = (
 NOT_ARCHIVED: Mapping[str, str] = {
     "process": "who works on this database now",
     "watched": "what looks at certificates found: they look again, from where the database is now",
+    "console_session": "who is signed in: nobody, after a restore",
+    "console_link": "what lets somebody in once: nothing, after a restore",
     "migration": "how this database came to its schema; the archive names the schema",
 }
 TABLES = (*ARCHIVED, *NOT_ARCHIVED)
+EMPTIED = (*ARCHIVED, "console_session", "console_link")
+"""The tables that hold nothing of what was there before, once an archive is the content of a database."""
 MADE_BY_ITSELF = ("installation", "shared_key")
 """Tables that have rows as soon as a database was upgraded, or opened once: with those alone it counts as empty."""
 

@@ -23,6 +23,7 @@ from livepass.store.rows import Row
 from livepass.store.schema import PRESENT_MS
 from livepass.store.whole import (
     ARCHIVED,
+    EMPTIED,
     MADE_BY_ITSELF,
     TABLES,
     Batches,
@@ -200,8 +201,9 @@ async def _fill(asking: _Asking, archive: Filling) -> int:
         await asking.db.execute(drop)
     replaced = _Replaced()
     layout = await asking.layout()
-    for name in ARCHIVED:
+    for name in EMPTIED:
         await asking.db.execute(layout[name].empty)
+    for name in ARCHIVED:
         columns = list(archive.columns(name))
         records = replaced.storable(archive.rows(name), _texts(layout[name], columns))
         await asking.db.copy_records_to_table(name, columns=columns, records=records)

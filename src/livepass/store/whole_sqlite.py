@@ -24,6 +24,7 @@ from livepass.store.rows import Row
 from livepass.store.schema import PRESENT_MS
 from livepass.store.whole import (
     ARCHIVED,
+    EMPTIED,
     MADE_BY_ITSELF,
     Batches,
     CannotSetAside,
@@ -141,9 +142,10 @@ def _fill(db: sqlite3.Connection, archive: Filling) -> None:
     known = statements()
     layout = _layout(db, known)
     with _without_indexes(db, known):
+        for name in EMPTIED:
+            db.execute(layout[name].empty)
         for name in ARCHIVED:
             table = layout[name]
-            db.execute(table.empty)
             db.executemany(table.fill, _ordered(archive, table))
             last_id = archive.last_id(name)
             if last_id is not None:

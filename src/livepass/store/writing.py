@@ -31,13 +31,14 @@ from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import Outcome
 from livepass.core.watching import Seen, Watched
 from livepass.store import rows
+from livepass.store.console import ConsoleWriting
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
 from livepass.store.twins import Twins
 
 _NONE: Numbers = MappingProxyType({})
 
 
-class Writing(Twins):
+class Writing(Twins, ConsoleWriting):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
@@ -482,6 +483,8 @@ class Writing(Twins):
             await self._db.run_many("reseal_apns_key", changes)
         elif kind is Sealable.SIGNING_REQUEST:
             await self._db.run_many("reseal_signing_request", changes)
+        elif kind is Sealable.TOTP:
+            await self._db.run_many("reseal_console_totp", changes)
         else:
             await self._db.run_many("reseal_token", changes)
 

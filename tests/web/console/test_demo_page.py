@@ -17,6 +17,21 @@ from web.console.browser import chromium, looked
 
 SERIAL = "COFFEE-0002"
 HERE = f"/console/demo/{SERIAL}"
+LOOKED_AT = (
+    "/console/",
+    "/console/findings",
+    "/console/passes",
+    HERE,
+    f"/console/passes/pass.demo.livepass/{SERIAL}",
+    "/console/pushes",
+    "/console/logs",
+    "/console/jobs",
+    "/console/certificates",
+    "/console/templates",
+    "/console/templates/coffee",
+    "/console/doctor",
+    "/console/settings",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,28 +85,18 @@ def test_pages_are_accessible_and_keep_to_themselves(
     browser: Browser, console: str, scheme: str, tmp_path: Path
 ) -> None:
     with looked(browser, console, color_scheme=scheme, viewport={"width": 1280, "height": 900}) as seen:
-        for path in (
-            "/console/",
-            "/console/findings",
-            "/console/passes",
-            HERE,
-            f"/console/passes/pass.demo.livepass/{SERIAL}",
-        ):
+        for path in LOOKED_AT:
             seen.open(path)
             assert seen.violations() == [], path
+        seen.open("/console/certificates").get_by_role("link", name="signing certificate").click()
+        assert seen.violations() == []
 
 
 @pytest.mark.parametrize("width", [360, 640])
 def test_nothing_is_cut_off_on_a_narrow_screen(browser: Browser, console: str, width: int) -> None:
     """640 is also what 1280 pixels are at a zoom of 200 %."""
     with looked(browser, console, viewport={"width": width, "height": 740}) as seen:
-        for path in (
-            "/console/",
-            "/console/findings",
-            "/console/passes",
-            HERE,
-            f"/console/passes/pass.demo.livepass/{SERIAL}",
-        ):
+        for path in LOOKED_AT:
             seen.open(path)
             assert seen.overflow() <= 0, path
 
@@ -110,7 +115,7 @@ def test_without_javascript(browser: Browser, console: str) -> None:
 def test_by_keyboard_alone_from_the_overview_to_why(browser: Browser, console: str) -> None:
     with looked(browser, console) as seen:
         page = seen.open("/console/")
-        for _ in range(12):
+        for _ in range(30):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.name") == "q":
                 break

@@ -255,6 +255,52 @@ CREATE TABLE api_key (
   revoked_at   BIGINT
 );
 
+-- Who may use the web console. password: Argon2id (PHC), null: none. totp_step: the last step (30 s) whose code was taken,
+-- null while the first code was not given. Nobody is deleted: what they did stands in audit.
+CREATE TABLE console_user (
+  tenant      TEXT   NOT NULL,
+  name        TEXT   NOT NULL,
+  role        TEXT   NOT NULL,
+  password    TEXT,
+  totp_sealed BLOB,
+  totp_step   BIGINT,
+  created_at  BIGINT NOT NULL,
+  disabled_at BIGINT,
+  PRIMARY KEY (tenant, name)
+) WITHOUT ROWID;
+
+-- Who is signed in. id is the SHA-256 of what the browser holds. In no backup: a restore brings no session back.
+CREATE TABLE console_session (
+  id         TEXT   NOT NULL PRIMARY KEY,
+  tenant     TEXT   NOT NULL,
+  name       TEXT   NOT NULL,                  -- a user's, or "link …"
+  role       TEXT   NOT NULL,
+  created_at BIGINT NOT NULL,
+  seen_at    BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX console_session_of ON console_session (tenant, name);
+
+-- Links that let somebody in once. id is the SHA-256 of what stands in the address. In no backup.
+CREATE TABLE console_link (
+  id         TEXT   NOT NULL PRIMARY KEY,
+  tenant     TEXT   NOT NULL,
+  role       TEXT   NOT NULL,
+  expires_at BIGINT NOT NULL,
+  used_at    BIGINT
+) WITHOUT ROWID;
+
+-- What people did in the console, and to its users. Only ever added to. detail is JSON and holds nothing secret.
+CREATE TABLE audit (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  at      BIGINT NOT NULL,
+  tenant  TEXT   NOT NULL,
+  who     TEXT   NOT NULL,
+  role    TEXT   NOT NULL,
+  action  TEXT   NOT NULL,
+  subject TEXT   NOT NULL,
+  detail  TEXT   NOT NULL
+);
+
 -- What was observed. target is a fingerprint of a push token; detail is JSON and holds nothing secret.
 CREATE TABLE event (
   id        INTEGER PRIMARY KEY AUTOINCREMENT,

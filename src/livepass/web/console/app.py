@@ -21,9 +21,10 @@ from livepass.service.refusals import Forbidden, Refusal
 from livepass.web import problems
 from livepass.web.bodies import segments_of
 from livepass.web.console import drawing, forms
+from livepass.web.console.edge import Edge
 from livepass.web.console.live import Live
-from livepass.web.console.page import BASE, ROLES, Counts, Desk, File, Gone, Page, Pages, Person, Shown, Visit
-from livepass.web.console.pages import DEMO, PAGES
+from livepass.web.console.page import BASE, ROLES, Counts, Desk, File, Gone, Page, Pages, Person, Role, Shown, Visit
+from livepass.web.console.pages import DEMO, PAGES, PEOPLE
 from livepass.web.console.people import Doors
 from livepass.web.docs import Docs
 from livepass.web.operations import Services
@@ -37,6 +38,8 @@ THEME, SAID = "livepass_theme", "livepass_said"
 DOORS = (f"{BASE}/login", f"{BASE}/enter", f"{BASE}/logout")
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """A picture draws itself with styles of its own, and can do nothing else."""
+LOOK = "look"
+"""What a form asks for that changes nothing."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     "cache-control": "private, no-store",
@@ -59,19 +62,22 @@ HEADERS = {
 class ConsoleApp:
     """One object per process; it needs no lifespan. ``counts``: how all registrations stand, counted elsewhere."""
 
-    def __init__(self, services: Services, doors: Doors, counts: Counts, desk: Desk | None = None) -> None:
+    def __init__(
+        self, services: Services, doors: Doors, counts: Counts, desk: Desk | None = None, edge: Edge | None = None
+    ) -> None:
         self._services = services
         self._doors = doors
         self._counts = counts
         self._desk = desk
-        pages = (*PAGES, *DEMO) if desk is not None else PAGES
+        self._edge = edge or Edge()
+        pages = (*PAGES, *(DEMO if desk is not None else ()), *(PEOPLE if doors.users is not None else ()))
         self._pages = Pages(pages)
         self._drawn = drawing.environment()
         self._live = Live(services.store)
         self._docs = Docs()
         self._static = {path.name: path.read_bytes() for path in drawing.STATIC.iterdir() if path.is_file()}
         stamp = sha256(b"".join(self._static[name] for name in sorted(self._static))).hexdigest()[:12]
-        self._drawn.globals.update(stamp=stamp, menu=[page for page in pages if page.menu])
+        self._drawn.globals.update(stamp=stamp)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -192,7 +198,12 @@ class ConsoleApp:
             self._services.clock.now(),
             uploads,
             self._desk,
+            self._edge,
+            self._doors.users,
         )
+        if posted and form.get("act") != LOOK:
+            subject = "/".join(named.values()) or form.get("id", "") or form.get("name", "")
+            await self._doors.note(person, f"{page.title}: {form.get('act', 'send')}"[:100], subject[:200])
         found = await handler(visit)
         if isinstance(found, Gone):
             return _gone(found)
@@ -207,6 +218,8 @@ class ConsoleApp:
         said = request.cookies.get(SAID, "")
         text = self._drawn.get_template(page.template).render(
             page=page,
+            menu=[one for one in self._pages.all if one.menu and _may(visit.person, one.role)],
+            posted=request.method == "POST",
             title=shown.title,
             data=shown.data,
             command=shown.command,
@@ -274,16 +287,22 @@ def _inside(back: str) -> str:
     return f"{BASE}/" if outside or back.startswith(DOORS) else back
 
 
-def _require(person: Person, role: str) -> None:
-    if ROLES.index(person.role) < ROLES.index(role):
+def _may(person: Person, role: Role) -> bool:
+    return ROLES.index(person.role) >= ROLES.index(role)
+
+
+def _require(person: Person, role: Role) -> None:
+    if not _may(person, role):
         raise Forbidden(f"{person.name} is a {person.role}; this is for {role}s", hint="ask an admin of this console")
 
 
 def _pairs(raw: bytes) -> dict[str, str]:
     try:
-        return dict(parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=50))
+        pairs = dict(parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=50))
     except ValueError as error:
         raise Malformed("the address cannot be read", hint="start again from a page") from error
+    forms.require_no_nul(pairs)
+    return pairs
 
 
 def _gone(gone: Gone) -> Response:

@@ -29,7 +29,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(time=time, span=span, count=count, short=short, json_text=json_text)
+    made.filters.update(time=time, span=span, took=took, count=count, short=short, json_text=json_text, pretty=pretty)
     made.globals.update(url=url, base=BASE)
     return made
 
@@ -48,6 +48,13 @@ def span(seconds: float) -> str:
     """A length of time in its largest unit: ``42 s``, ``3 min``, ``6 d``."""
     seconds = max(0, seconds)
     return next(f"{int(seconds // size)} {unit}" for limit, unit, size in _STEPS if not limit or seconds < limit)
+
+
+def took(ms: float) -> str:
+    """How long something took: ``350 ms``, ``1.9 s``, then as ``span``."""
+    if ms < 1000:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.1f} s" if ms < 10_000 else span(ms / 1000)
 
 
 def time(at: datetime | None, now: int) -> Markup:
@@ -79,6 +86,13 @@ def json_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
+def pretty(value: Any) -> str:
+    """JSON with a line for each value, to read."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
+
+
 def hidden(data: Any, *, personal: bool) -> Any:
     """The same without what no page holds: ids of phones are shortened, and, unless ``personal``, what passes hold and
     what phones said verbatim is left out. ``phone`` is what an address calls a phone.
@@ -91,7 +105,7 @@ def hidden(data: Any, *, personal: bool) -> Any:
     return [hidden(each, personal=personal) for each in data] if isinstance(data, list) else data
 
 
-_PERSONAL = frozenset({"data", "content", "line", "before", "after", "lock_screen"})
+_PERSONAL = frozenset({"data", "content", "document", "line", "before", "after", "lock_screen"})
 
 
 def _hidden(name: str, value: Any, personal: bool) -> Any:

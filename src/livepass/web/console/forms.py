@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,7 +31,14 @@ async def read(request: Request) -> tuple[dict[str, str], dict[str, bytes]]:
             files = {name: await value.read() for name, value in form.items() if isinstance(value, UploadFile)}
     except (HTTPException, UnicodeDecodeError) as error:
         raise Malformed("the form cannot be read", hint="load its page again and send it again") from error
+    require_no_nul(fields)
     return fields, files
+
+
+def require_no_nul(pairs: Mapping[str, str]) -> None:
+    """Neither database takes a NUL in text, and no name has one. Raises ``Malformed``."""
+    if any("\x00" in text for pair in pairs.items() for text in pair):
+        raise Malformed("what was sent holds a NUL", hint="leave it out: no name has one")
 
 
 def _replayed(data: bytes):  # type: ignore[no-untyped-def]

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from typing import Any
 
+from livepass.core.timeline import Kind
 from livepass.web import issuer_watch
-from livepass.web.console.page import Shown, Visit
+from livepass.web.console.page import Shown, Visit, plain
+from livepass.web.issuer_answers_events import EventRow
 from livepass.web.issuer_requests import WatchQuery
+
+CHANGES, LOOKED_AT = 10, 5000
+"""Changes shown, and the newest events that are looked through for them."""
 
 
 async def overview(visit: Visit) -> Shown:
-    """Counts are as old as the page says; certificates are looked up now."""
+    """Counts are as old as the page says; certificates and the last changes are looked up now."""
     counted = await visit.counts()
     watched = (await visit.asked(issuer_watch.watch, WatchQuery))["data"]
-    needs = [one for one in watched if one["needs"]]
+    data: dict[str, Any] = {
+        "certificates": [one for one in watched if one["needs"]],
+        "changes": await _changes(visit),
+        "looked_at": LOOKED_AT,
+    }
     if counted is None:
-        return Shown({"counted": None, "certificates": needs}, command="livepass why --all --group")
+        return Shown({"counted": None, **data}, command="livepass why --all --group")
     found = counted.data
-    data = {
+    data |= {
         "counted": {"at": counted.at, "took_ms": counted.took_ms, **found},
         "share": share(found["stats"]),
         "attention": [group for group in found["why"]["groups"] if group["problem"]],
         "others": [group for group in found["why"]["groups"] if not group["problem"]],
-        "certificates": needs,
     }
     return Shown(data, command="livepass why --all --group")
+
+
+async def _changes(visit: Visit) -> list[dict[str, Any]]:
+    found = await visit.services.store.newest(
+        kinds=[Kind.CHANGED.value, Kind.ISSUED.value, Kind.VOIDED.value],
+        pass_type=None,
+        limit=CHANGES,
+        most=LOOKED_AT,
+        within=visit.person.caller().pass_types,
+    )
+    return [{"pass_type": event.pass_type, **plain(EventRow.of(event))} for event in found]
 
 
 def share(stats: dict[str, Any]) -> float | None:

@@ -11,6 +11,8 @@ import msgspec
 from starlette.requests import Request
 
 from livepass.service.access import Caller
+from livepass.service.console_access import ConsoleAccess
+from livepass.web.console.edge import Edge
 from livepass.web.operations import Answer, Call, Services
 from livepass.web.problems import Malformed, NoRoute
 
@@ -97,6 +99,8 @@ class Visit:
     now: int
     uploads: Mapping[str, bytes] = field(default_factory=dict)
     desk: Desk | None = None
+    edge: Edge = field(default_factory=Edge)
+    users: ConsoleAccess | None = None
 
     @property
     def operates(self) -> bool:

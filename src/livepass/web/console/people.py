@@ -1,4 +1,4 @@
-"""Who may come in: through a session, or, in a demonstration on this machine, without."""
+"""Who may come in: through a session, by what a proxy says, or, in a demonstration on this machine, without."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Protocol
 
 from livepass.core.model import DEFAULT_TENANT
 from livepass.service.access import SCOPES, Caller
+from livepass.service.console_access import ConsoleAccess
+from livepass.service.console_roles import Visitor
 from livepass.service.refusals import Refusal
 from livepass.web.console.page import BASE, Person, Role
 
@@ -30,6 +32,13 @@ class Doors(Protocol):
         """A new session, for a link that works once."""
 
     async def logout(self, session: str) -> None: ...
+
+    async def note(self, person: Person, action: str, subject: str) -> None:
+        """Write down what somebody is about to do."""
+
+    @property
+    def users(self) -> ConsoleAccess | None:
+        """Who may come in; ``None``: nobody signs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,46 @@ class OpenDoors:
 
     async def logout(self, session: str) -> None:
         raise _nobody_signs_in()
+
+    async def note(self, person: Person, action: str, subject: str) -> None:
+        """There is nobody to tell apart."""
+
+    @property
+    def users(self) -> None:
+        return None
+
+
+class SessionDoors:
+    """Sign in with a name, a link, or through a proxy that says who it is in ``user_header``.
+
+    Whom a proxy names gets the role that the user of that name has here; one that is not known here is a viewer.
+    """
+
+    open = False
+
+    def __init__(self, users: ConsoleAccess, user_header: str = "") -> None:
+        self.users = users
+        self._header = user_header
+
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Person | None:
+        named = headers.get(self._header, "").strip() if self._header else ""
+        if not named:
+            return await self.users.visitor(session)
+        known = {user.name: user.role for user in await self.users.users()}
+        return await self.users.proxied(named, known.get(named.lower(), "viewer"))
+
+    async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
+        return await self.users.login(name, password, code, source=source)
+
+    async def redeem(self, link: str) -> str:
+        return await self.users.redeem(link)
+
+    async def logout(self, session: str) -> None:
+        await self.users.logout(session)
+
+    async def note(self, person: Person, action: str, subject: str) -> None:
+        assert isinstance(person, Visitor)
+        await self.users.note(person, action, subject)
 
 
 def _nobody_signs_in() -> Refusal:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from livepass import preview
-from livepass.pkpass import read
-from livepass.service.refusals import Refusal
+from livepass.pkpass import Template, canonical, read, sampled
+from livepass.pkpass.names import DOCUMENT
+from livepass.service.refusals import NotFound, Refusal
 from livepass.web.console.page import File, Visit
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -41,3 +43,17 @@ async def of_pass(visit: Visit) -> File:
     """A pass as it is now. Nothing of it is signed for that, and its token is not in it."""
     built = await visit.services.issuing.pkpass(visit.path["type"], visit.path["serial"])
     return File(svg(read(built).files, view_of(visit)), "image/svg+xml")
+
+
+async def of_template(visit: Visit) -> File:
+    """A template at its current revision, filled with samples."""
+    stored = await visit.services.store.template(visit.person.caller().tenant, visit.path["name"], None)
+    if stored is None:
+        raise NotFound(f"there is no template {visit.path['name']}", hint="livepass template list shows them")
+    view = view_of(visit)
+
+    def drawn() -> bytes:
+        template = Template.from_zip(stored.files, stored.name)
+        return svg({**template.files, DOCUMENT: canonical(sampled(template))}, view)
+
+    return File(await asyncio.to_thread(drawn), "image/svg+xml")

@@ -26,7 +26,8 @@
       const page = new DOMParser().parseFromString(policy.createHTML(await answer.text()), "text/html");
       const fresh = page.getElementById("main");
       if (fresh && !inUse()) {
-        main.replaceChildren(...fresh.childNodes);
+        // What was said once, of what somebody just did, is in no page that is fetched again.
+        main.replaceChildren(...main.querySelectorAll(":scope > p.said"), ...fresh.childNodes);
         live.textContent = "Up to date, follows changes";
       }
     } catch {
