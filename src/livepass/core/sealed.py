@@ -21,6 +21,7 @@ class Sealable(Enum):
     APNS_KEY = "APNs key"
     SIGNING_REQUEST = "signing request key"
     TOKEN = "pass token"
+    ENROLMENT = "enrolment"
 
 
 @frozen

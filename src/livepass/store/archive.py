@@ -36,6 +36,7 @@ SEALED: Mapping[Sealable, tuple[str, str, str, str]] = {
     Sealable.APNS_KEY: ("apns_key", "tenant", "id", "key_sealed"),
     Sealable.SIGNING_REQUEST: ("signing_request", "pass_type", "id", "key_sealed"),
     Sealable.TOKEN: ("pass", "pass_type", "serial", "token_sealed"),
+    Sealable.ENROLMENT: ("enrolment", "pass_type", "id", "sealed"),
 }
 """Where what is sealed stands: table, and the columns that make a ``core.sealed.Sealed``."""
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
