@@ -116,23 +116,23 @@ def test_what_is_kept_is_what_was_given(info: dict[str, Any]) -> None:
 
 def test_the_diary_says_which_fields_and_no_value() -> None:
     asked = Asked("token-1", {**ADA, "shoeSize": "38", "givenName": " "})
-    first = personalize.personalized("pass.t", "s", asked, ["emailAddress"], NOW, first=True)
+    first = personalize.personalized("pass.t", "s", asked, ["emailAddress"], NOW)
     assert (first.kind, first.trip, first.seq, first.at) == (Kind.PERSONALIZED, Trip.CHANGE, TAKEN, NOW)
     assert first.detail == {
         "fields": ["fullName", "emailAddress"],
         "other_fields": 1,
         "on_pass": ["emailAddress"],
-        "first": True,
     }
     assert not any(word in repr(first) for word in ("Ada", "example", "38", "shoeSize", "token-1"))
 
 
 def test_a_first_enrolment_changes_the_pass_and_another_does_not() -> None:
     asked = Asked("token-1", ADA)
-    first = replace(personalize.personalized("pass.t", "s", asked, (), NOW, first=True), seq=5)
-    other = personalize.personalized("pass.t", "s", asked, (), NOW, first=False)
+    first = replace(personalize.personalized("pass.t", "s", asked, (), NOW), seq=5)
+    other = personalize.enrolled_again("pass.t", "s", asked, 6, NOW)
     assert fold([first, other], serial="s", device_id="d", target="g").changed == 5
-    assert other.seq == 0
+    assert (other.kind, other.trip, other.seq) == (Kind.ENROLLED_AGAIN, Trip.CHANGE, 6)
+    assert other.detail == {"fields": ["fullName", "emailAddress"], "other_fields": 0}
 
 
 def test_a_failure_is_said_and_the_phone_is_told() -> None:

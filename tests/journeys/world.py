@@ -358,6 +358,7 @@ class World:
 
 
 NUMBERED = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.REGISTERED, Kind.TOKEN_CHANGED, Kind.RETOLD)
+NUMBERED += (Kind.PERSONALIZED, Kind.ENROLLED_AGAIN)
 """The events that take a change number."""
 
 

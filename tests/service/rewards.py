@@ -68,9 +68,9 @@ async def enrol(service: Rig, body: bytes | None = None, serial: str = "1", allo
     return reply
 
 
-def openssl_verifies(signature: bytes, content: bytes, issued: Issued, folder: Path) -> bool:
+def openssl_verifies(signature: bytes, content: bytes, leaf: bytes, intermediate: bytes, folder: Path) -> bool:
     """Whether OpenSSL, which knows nothing of us, finds the signature over these bytes good and made by that leaf."""
-    for name, data in (("s", signature), ("c", content), ("ca", issued.intermediate_pem)):
+    for name, data in (("s", signature), ("c", content), ("ca", intermediate)):
         (folder / f"openssl-{name}").write_bytes(data)
     command = (
         "openssl cms -verify -inform DER -binary -content openssl-c -in openssl-s -CAfile openssl-ca -partial_chain"
@@ -80,4 +80,8 @@ def openssl_verifies(signature: bytes, content: bytes, issued: Issued, folder: P
     if done.returncode:
         return False
     signer = (folder / "openssl-signer").read_bytes()
-    return signer.split(b"-----")[2].split() == issued.certificate_pem.split(b"-----")[2].split()
+    return signer.split(b"-----")[2].split() == leaf.split(b"-----")[2].split()
+
+
+def pems(issued: Issued) -> tuple[bytes, bytes]:
+    return issued.certificate_pem, issued.intermediate_pem

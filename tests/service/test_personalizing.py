@@ -17,7 +17,7 @@ from livepass.core.unavailable import Unavailable
 from livepass.emulators.authority import Issued
 from livepass.pkpass import read, verify
 from livepass.service.drafting import Wish
-from service.rewards import ADA, DECLARED, SECRETS, card, enrol, form, openssl_verifies, rewards
+from service.rewards import ADA, DECLARED, SECRETS, card, enrol, form, openssl_verifies, pems, rewards
 from service.rig import TYPE, Rig, rig
 
 
@@ -51,8 +51,8 @@ def test_an_enrolment_is_signed_kept_shown_and_pushed(tmp_path: Path, pass_certi
             reply = await enrol(service)
             assert reply.status == 200
             assert dict(reply.headers) == {b"content-type": b"application/octet-stream"}
-            assert openssl_verifies(reply.body, b"VG9rZW4tMQ", pass_certificate, tmp_path)
-            assert not openssl_verifies(reply.body, b"VG9rZW4tMg", pass_certificate, tmp_path)
+            assert openssl_verifies(reply.body, b"VG9rZW4tMQ", *pems(pass_certificate), tmp_path)
+            assert not openssl_verifies(reply.body, b"VG9rZW4tMg", *pems(pass_certificate), tmp_path)
 
             row = await service.store.pass_(TYPE, "1")
             assert row is not None and row.seq > issued.number
@@ -96,7 +96,7 @@ def test_what_somebody_gave_stands_nowhere_but_sealed(
             for secret in SECRETS:
                 assert secret not in said and secret not in caplog.text
                 assert secret.encode() not in disk
-            [event] = [one for one in await service.timeline("1") if one.kind is Kind.PERSONALIZED and one.seq]
+            [event] = [one for one in await service.timeline("1") if one.kind is Kind.PERSONALIZED]
             assert event.detail["fields"] == ["fullName", "givenName", "familyName", "emailAddress"]
             assert event.detail["on_pass"] == ["fullName", "emailAddress"]
 
@@ -186,15 +186,18 @@ def test_a_second_enrolment_is_kept_and_the_first_stays_on_the_pass(tmp_path: Pa
             await card(service)
             await enrol(service)
             before = await service.store.pass_(TYPE, "1")
+            assert before is not None
             reply = await enrol(service, form({"fullName": "Charles Babbage"}, token="token-2"))
             assert reply.status == 200
-            assert openssl_verifies(reply.body, b"token-2", pass_certificate, tmp_path)
+            assert openssl_verifies(reply.body, b"token-2", *pems(pass_certificate), tmp_path)
             assert await service.store.pass_(TYPE, "1") == before, "no phone is called for what it has"
             assert [read_asked(one).info for one in await opened(service)] == [ADA, {"fullName": "Charles Babbage"}]
             assert [one.on_pass for one in await service.store.enrolments_of(TYPE, "1")] == [True, False]
+            again = (await service.timeline("1"))[-1]
+            assert (again.kind, again.detail["fields"]) == (Kind.ENROLLED_AGAIN, ["fullName"])
+            [_, last] = await service.store.enrolments_of(TYPE, "1")
+            assert again.seq == last.number > before.seq, "no number is taken for nothing"
             assert shown((await service.fetch("1")).body)[0] == "Ada Q. Lovelace"
-            events = [one for one in await service.timeline("1") if one.kind is Kind.PERSONALIZED]
-            assert [(one.detail["first"], one.seq > 0) for one in events] == [(True, True), (False, False)]
 
     asyncio.run(main())
 
@@ -206,7 +209,7 @@ def test_a_call_that_somebody_repeats_is_answered_and_kept_once(tmp_path: Path, 
             for _ in range(3):
                 reply = await enrol(service)
                 assert reply.status == 200
-                assert openssl_verifies(reply.body, b"VG9rZW4tMQ", pass_certificate, tmp_path)
+                assert openssl_verifies(reply.body, b"VG9rZW4tMQ", *pems(pass_certificate), tmp_path)
             assert len(await opened(service)) == 1
             assert (await service.kinds("1")).count("personalized") == 1
 

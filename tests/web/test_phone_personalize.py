@@ -16,7 +16,7 @@ from livepass.core.shedding import Level
 from livepass.core.unavailable import Unavailable
 from livepass.emulators.authority import Issued
 from livepass.web.phone import MAX_ENROLMENT
-from service.rewards import card, form, openssl_verifies
+from service.rewards import card, form, openssl_verifies, pems
 from service.rig import TYPE, Rig, rig
 from web.test_phone import call, status
 
@@ -30,7 +30,7 @@ def test_the_answer_is_the_signature_and_nothing_else(tmp_path: Path, pass_certi
             answer = await call(service, "POST", PATH, form(), allowed=await service.allowed("1"))
             assert answer is not None and answer.status == 200
             assert answer.headers[b"content-type"] == b"application/octet-stream"
-            assert openssl_verifies(answer.body, b"VG9rZW4tMQ", pass_certificate, tmp_path)
+            assert openssl_verifies(answer.body, b"VG9rZW4tMQ", *pems(pass_certificate), tmp_path)
             assert len(await service.store.enrolments_of(TYPE, "1")) == 1
 
     asyncio.run(main())

@@ -110,18 +110,21 @@ def asked_of(body: bytes) -> Asked | str:
     return Asked(token, info if isinstance(info, dict) else {})
 
 
-def personalized(
-    pass_type: str, serial: str, asked: Asked, on_pass: Collection[str], now: int, *, first: bool
-) -> Event:
-    """The line in the diary: which fields were given and stand on the pass, and no value of them."""
-    detail = {
-        "fields": list(asked.given),
-        "other_fields": len(asked.info.keys() - set(KEYS)),
-        "on_pass": [key for key in KEYS if key in on_pass],
-        "first": first,
-    }
-    # One that does not change the pass raises no watermark.
-    return Event(Kind.PERSONALIZED, now, pass_type, serial, seq=TAKEN if first else 0, detail=detail)
+def personalized(pass_type: str, serial: str, asked: Asked, on_pass: Collection[str], now: int) -> Event:
+    """The line in the diary of a first enrolment, which changes the pass: which fields were given, and which of them
+    stand on it. No value of them.
+    """
+    detail = {**_fields(asked), "on_pass": [key for key in KEYS if key in on_pass]}
+    return Event(Kind.PERSONALIZED, now, pass_type, serial, seq=TAKEN, detail=detail)
+
+
+def enrolled_again(pass_type: str, serial: str, asked: Asked, number: int, now: int) -> Event:
+    """As ``personalized``, of a later one: it has a number, and no phone is told of that."""
+    return Event(Kind.ENROLLED_AGAIN, now, pass_type, serial, seq=number, detail=_fields(asked))
+
+
+def _fields(asked: Asked) -> dict[str, object]:
+    return {"fields": list(asked.given), "other_fields": len(asked.info.keys() - set(KEYS))}
 
 
 def write_asked(asked: Asked) -> bytes:

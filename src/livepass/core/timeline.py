@@ -38,6 +38,7 @@ class Kind(StrEnum):
     UNCHANGED = "unchanged"
     VOIDED = "voided"
     PERSONALIZED = "personalized"
+    ENROLLED_AGAIN = "enrolled_again"
     PERSONALIZE_REFUSED = "personalize_refused"
     PERSONALIZE_FAILED = "personalize_failed"
     NEW_EPOCH = "new_epoch"
@@ -85,6 +86,7 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.UNCHANGED: Trip.CHANGE,
     Kind.VOIDED: Trip.CHANGE,
     Kind.PERSONALIZED: Trip.CHANGE,
+    Kind.ENROLLED_AGAIN: Trip.CHANGE,
     Kind.PERSONALIZE_REFUSED: Trip.CHANGE,
     Kind.PERSONALIZE_FAILED: Trip.CHANGE,
     Kind.NEW_EPOCH: Trip.ASK,

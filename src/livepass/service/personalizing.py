@@ -153,7 +153,7 @@ async def _put_on_pass(tx: Tx, draft: Draft, enrolment: Enrolment, asked: Asked)
     await _require_still(tx, before)
     counter = await tx.locked_counter(row.pass_type)
     last_modified = next_last_modified(before.last_modified, now, counter.modified_floor if counter else 0)
-    event = personalize.personalized(row.pass_type, row.serial, asked, draft.on_pass, now, first=True)
+    event = personalize.personalized(row.pass_type, row.serial, asked, draft.on_pass, now)
     version = PassVersion(replace(row, last_modified=last_modified, changed_at=now), True, event)
     number, _ = await tx.put_passes(row.pass_type, [version], now=now, push_at=now, urgent=False)
     await tx.put_enrolment(replace(enrolment, number=number))
@@ -165,9 +165,8 @@ async def _add(tx: Tx, row: Pass, enrolment: Enrolment, asked: Asked) -> None:
     await _require_still(tx, row)
     if len(await tx.enrolments_of(row.pass_type, row.serial)) >= personalize.MOST_OF_A_PASS:
         raise _Overtaken
-    await tx.put_enrolment(enrolment)
-    event = personalize.personalized(row.pass_type, row.serial, asked, (), enrolment.at, first=False)
-    await tx.add_events([event])
+    number = await tx.put_enrolment(enrolment)
+    await tx.add_events([personalize.enrolled_again(row.pass_type, row.serial, asked, number, enrolment.at)])
 
 
 async def _require_still(tx: Tx, row: Pass) -> None:

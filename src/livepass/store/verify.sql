@@ -174,7 +174,8 @@ SELECT q.seq FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name =
 -- name: first_numbers
 -- From which number on everything is still written down. (No check: events are compared with it.)
 SELECT pass_type, min(seq) FROM event
- WHERE seq > 0 AND kind IN ('issued', 'changed', 'voided', 'personalized', 'registered', 'retold', 'new_epoch') GROUP BY pass_type;
+ WHERE seq > 0 AND kind IN ('issued', 'changed', 'voided', 'personalized', 'enrolled_again', 'registered', 'retold', 'new_epoch')
+ GROUP BY pass_type;
 
 -- name: some_passes
 SELECT pass_type, serial FROM pass ORDER BY random() LIMIT :limit;
