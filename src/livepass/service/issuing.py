@@ -20,6 +20,7 @@ from livepass.core.trip3_ask import write_tag
 from livepass.pkpass import Template
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
+from livepass.service.enrolments import Enrolments
 from livepass.service.epochs import new_epoch
 from livepass.service.refusals import Conflict, Fault, Refusal, TooLarge, no_pass
 from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
@@ -81,6 +82,7 @@ class Issuing:
         self._builder = builder
         self._clock = clock
         self._due = due
+        self.enrolments = Enrolments(store, keys)
         self.web_service_url = web_service_url
         self.drafting = Drafting(store, keys, builder, clock, chance, web_service_url)
         self.gave: dict[str, int] = {}
