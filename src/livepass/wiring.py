@@ -33,6 +33,7 @@ from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.lookout import Lookout
 from livepass.service.observing import Recorder
+from livepass.service.personalizing import Personalizing
 from livepass.service.presence import Fetching, Presence, Role
 from livepass.service.pressure import Watch
 from livepass.service.publishing import Publishing
@@ -110,6 +111,7 @@ class Services:
     builder: Builder
     recorder: Recorder
     answering: Answering
+    personalizing: Personalizing
     issuing: Issuing
     publishing: Publishing
     admitting: Admitting
@@ -175,6 +177,7 @@ class Services:
                 lookout=lookout,
                 journal=journal,
             ),
+            personalizing=Personalizing(*(store, keys, builder, recorder, clock, chance, scheduler), issuing),
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
             rotating=Rotating(store, keys, clock, chance, prober),

@@ -94,7 +94,15 @@ def test_a_word_that_is_stored_or_shown_is_its_name(words: type[StrEnum]) -> Non
 
 def test_the_texts_that_are_shown_keep_their_wording() -> None:
     assert [one.value for one in Sealable] == [
-        *("shared key", "certificate key", "APNs key", "signing request key", "console TOTP secret", "pass token")
+        *(
+            "shared key",
+            "certificate key",
+            "APNs key",
+            "signing request key",
+            "console TOTP secret",
+            "pass token",
+            "enrolment",
+        )
     ]
     assert [one.value for one in fetch.Evidence] == [
         "same connection as its ask",
@@ -159,6 +167,7 @@ BYTES = SECRET.encode()
             1,
             1,
         ),
+        model.Enrolment("pass.test", "e", "s", 1, 1, True, BYTES),
         model.Target("pass.test", SECRET, 1, 1, 0, 0, 0, 0, 0, 0, None, 0.0, None, 1, None, None),
         model.Certificate("c", "pass.test", "T", "n", "o", "i", "1", 0, 1, 1, False, BYTES, BYTES, 0, None, None, True),
         model.StoredTemplate("t", "r", BYTES, {}, 0, True),

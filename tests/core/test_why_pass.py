@@ -78,7 +78,7 @@ def test_a_change_that_came_later_is_what_counts(since: Kind) -> None:
     assert "LP402" in codes(facts(on(CURRENT), event(since, id=2), refused())), "newest by number, whatever the order"
 
 
-@pytest.mark.parametrize("since", [Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.TEMPLATE_REFUSED])
+@pytest.mark.parametrize("since", [Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.PERSONALIZED, Kind.TEMPLATE_REFUSED])
 def test_what_came_out_the_same_is_said_until_the_next_change(since: Kind) -> None:
     unchanged = event(Kind.UNCHANGED, id=3)
     assert "LP401" not in codes(facts(on(CURRENT), unchanged, event(since, id=4)))

@@ -14,6 +14,13 @@ REGISTRATIONS = (
     "SELECT seq FROM counter",
     "SELECT kind, serial, device_id, seq FROM event WHERE kind IN ('registered', 'unregistered') ORDER BY id",
 )
+ENROLMENTS = (
+    "SELECT serial, seq, last_modified, manifest_sha, enrolled FROM pass ORDER BY serial",
+    "SELECT id, serial, number, on_pass FROM enrolment ORDER BY number",
+    "SELECT push_token, wanted FROM push_target ORDER BY push_token",
+    "SELECT seq, epoch FROM counter",
+    "SELECT kind, serial, seq FROM event WHERE kind IN ('personalized', 'enrolled_again') ORDER BY id",
+)
 ERASED = (*PASSES, "SELECT device_id, serial FROM registration ORDER BY 1, 2")
 EPOCHS = ("SELECT epoch, seq, began FROM counter", "SELECT seq FROM event WHERE kind = 'new_epoch' ORDER BY id")
 CERTIFICATES = (

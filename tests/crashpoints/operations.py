@@ -13,6 +13,7 @@ from crashpoints.facts import (
     ANSWERED,
     API_KEYS,
     CERTIFICATES,
+    ENROLMENTS,
     EPOCHS,
     ERASED,
     FORGOTTEN,
@@ -30,13 +31,14 @@ from livepass.core.model import SigningRequest
 from livepass.core.sealed import Sealable
 from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import Secrets
+from livepass.pkpass import Template
 from livepass.pkpass.signing_request import public_sha256
 from livepass.service.access import SCOPES, Access, Caller
 from livepass.service.drafting import Wish
 from livepass.service.safekeeping import Safekeeping
 from livepass.store import owing
 from simulation.faults import Faults
-from simulation.issuers import template
+from simulation.issuers import TEMPLATE, template
 from simulation.loop import Future
 from simulation.network import Exchange
 from simulation.papers import certificate
@@ -122,6 +124,32 @@ async def testimony(scene: Scene) -> None:
     answered = await request(scene, "log", "POST", "log", json.dumps({"logs": [line]}).encode())
     assert answered.status == 200
     await scene.do(scene.process.recorder.settle)
+
+
+async def a_form_is_offered(scene: Scene) -> None:
+    """And the phone has the version with the form."""
+    form = {"description": "Join.", "requiredPersonalizationFields": ["PKPassPersonalizationFieldName"]}
+    files = {**template(1).files, "personalization.json": json.dumps(form).encode()}
+    await scene.do(lambda: scene.process.publishing.publish(Template.from_files(TEMPLATE, files), wait=True))
+    while any(phone.wallet.offers(*FIRST) is None for phone in scene.phones):
+        await scene.loop.sleep(1.0)
+
+
+async def sign_up(scene: Scene) -> None:
+    phone = scene.phones[0]
+    phone.wallet.personalize(*FIRST, {"fullName": "Ada Lovelace"}, scene.loop.now)
+    phone.pump()
+    assert (await scene.answer("personalize")).status == 200
+
+
+async def one_signed_up(scene: Scene) -> None:
+    """One of the two phones, without the other's having heard of it."""
+    await a_form_is_offered(scene)
+    scene.phones[1].on = False
+    await sign_up(scene)
+    await scene.loop.sleep(5.0)
+    scene.phones[0], scene.phones[1] = scene.phones[1], scene.phones[0]
+    scene.phones[0].on = True
 
 
 # ── issuers
@@ -348,6 +376,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("fetch, 200", ask_and_fetch, OBSERVED, states=3, prepare=quietly_changed),
     Operation("fetch, 304", fetch_unchanged, OBSERVED),
     Operation("log", testimony, TESTIMONY),
+    Operation("sign-up, first", sign_up, ENROLMENTS, prepare=a_form_is_offered),
+    Operation("sign-up, second", sign_up, ENROLMENTS, prepare=one_signed_up),
     Operation("put, new", put(THIRD), PASSES),
     Operation("put, changed", put(FIRST), PASSES),
     Operation("put, unchanged", put(FIRST, points="start"), PASSES),

@@ -24,6 +24,12 @@ PLANTED = (
         "            self._recorder.later(lambda tx: work(tx))\n",
     ),
     (
+        "sign-up, first",  # the pass is changed, and what was given is not kept
+        "service/personalizing.py",
+        "    await tx.put_enrolment(replace(enrolment, number=number))\n    return last_modified\n",
+        "    return last_modified\n",
+    ),
+    (
         "pushed, asked, fetched",  # a push counts as done when it is claimed
         "store/queries.sql",
         "sending = wanted, next_at = :lease_until\n",
@@ -54,7 +60,9 @@ def test_a_death_at_any_point_loses_nothing(operation: Operation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "file", "old", "new"), PLANTED, ids=["answered-first", "done-when-claimed", "nobody-ends-it"]
+    ("operation", "file", "old", "new"),
+    PLANTED,
+    ids=["answered-first", "given-and-lost", "done-when-claimed", "nobody-ends-it"],
 )
 def test_planted_mistakes_are_found(tmp_path: Path, operation: str, file: str, old: str, new: str) -> None:
     done = subprocess.run(

@@ -31,6 +31,7 @@ from livepass.cli.root import root
 from livepass.core.provider_token import WINDOW_MS, signed
 from livepass.core.sealed import Sealable, Sealed
 from provider_keys import Minted
+from service.rewards import rewards
 from web.asgi import folder_zip
 
 PASSWORD = 'pässword-marker "of" the+p12/%41'
@@ -40,6 +41,10 @@ FIRST_PRIVATE_LINE = 8
 """The lines before it hold what stands in the certificate too."""
 APNS_KEY = Minted()
 PERSON = "personalization-token-marker"
+GIVEN = {"fullName": "Ada-marker von Musterfrau", "emailAddress": "marker.person@mail.example.org"}
+
+
+ZIP = {"Content-Type": "application/zip"}
 
 
 class Life:
@@ -193,6 +198,7 @@ async def _live(life: Life, client: httpx2.AsyncClient) -> None:
     choice = f"/pass-types/{PASS_TYPE}/push-credential"
     chosen = await life.api(client, "PUT", choice, admin, json={"apns_key": APNS_KEY.id})
     assert chosen.json()["heard"] == "400 BadDeviceToken", chosen.text
+    await _sign_up(life, client)
     await _change(life, client, "1", 3)
     await shows(phone, "1", 3)
     assert "authorization" in world.pushed()[-1].headers
@@ -202,6 +208,33 @@ async def _live(life: Life, client: httpx2.AsyncClient) -> None:
     back = await life.api(client, "PUT", choice, admin, json={"apns_key": None})
     assert back.status_code == 200, back.text
     await shows(phone, "1", 4)
+
+
+async def _sign_up(life: Life, client: httpx2.AsyncClient) -> None:
+    """Somebody gives a name, which is on the card from then on; the issuer changes the card, and reads the name."""
+    admin, path = life.world.config.admin_key, f"/passes/{PASS_TYPE}/r"
+    folder = await life.api(client, "POST", "/templates?name=rewards", admin, content=rewards().to_zip(), headers=ZIP)
+    assert folder.status_code == 201, folder.text
+    wanted = {"template": "rewards", "data": {"points": 1}}
+    assert (await life.api(client, "PUT", path, admin, json=wanted)).status_code == 201
+    mine = await life.world.authorization("r")
+    for name, text in GIVEN.items():
+        life.evidence.secret(f"{name} of a person", text)
+    body = {"personalizationToken": PERSON, "requiredPersonalizationInfo": GIVEN}
+    for token in (PERSON, f"{PERSON}-2", "{}"):
+        body["personalizationToken"] = token
+        for headers in (mine, {"Authorization": "ApplePass x"}):
+            await life.device(client, "POST", f"/v1{path}/personalize", headers=headers, json=body)
+    await life.device(client, "POST", f"/v1{path}/personalize", headers=mine, content=json.dumps(body).encode()[:-9])
+    # The answer that may hold it.
+    headers = {"Authorization": f"Bearer {admin}"}
+    told = await client.get(f"{life.world.config.public_url}/api/v1{path}/enrolments", headers=headers)
+    assert [row["info"] for row in told.json()["data"]] == [GIVEN, GIVEN]
+    for data in ({"points": 2}, {"points": 2, "fullName": "Member"}, {"points": 3}):
+        assert (await life.api(client, "PUT", path, admin, json=wanted | {"data": data})).status_code == 200
+    await life.api(client, "PUT", f"{path}?dry_run=1", admin, json=wanted | {"data": {"points": 4, "fullName": 7}})
+    pkpass = await client.get(f"{life.world.url}/v1{path}", headers=mine)
+    assert pkpass.status_code == 200
 
 
 async def _err(life: Life, client: httpx2.AsyncClient) -> None:
@@ -372,6 +405,7 @@ async def _show(life: Life, client: httpx2.AsyncClient) -> None:
     """Everything that the service shows to issuers and operators."""
     world = life.world
     paths = [f"/passes/{PASS_TYPE}/1", f"/passes/{PASS_TYPE}/1/timeline?limit=500", f"/passes/{PASS_TYPE}/2/timeline"]
+    paths += [f"/passes/{PASS_TYPE}/r", f"/passes/{PASS_TYPE}/r/timeline", f"/passes/{PASS_TYPE}/r/why"]
     paths += ["/passes", "/registrations", "/pushes", "/device-logs", "/stats", "/templates", "/openapi.json"]
     for path in [*paths, "/certificates", "/signing-requests", "/keys"]:
         for key in (world.config.admin_key, life.own["key"]):
@@ -476,6 +510,8 @@ LEFT_OUT: Mapping[str, str] = {
     "phone": "an emulated phone shows its own tokens: they are its owner's",
     "apns": "the emulated APNs shows the push tokens that it got: they are its owner's",
     "key create": "its answer is the key, and the only one that is",
+    "pass enrolment": "shows what people gave: nothing else does",
+    "pass enrolments": "the same, of a pass type",
     "pass batch": "says what the API answered, which is searched",
     "db compare": "compares what a restore set aside",
     "restore": "needs an empty database",

@@ -147,7 +147,8 @@ class World:
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         certificate, key = self.tls_files()
-        app = App(PhoneApp(self.services.answering), PhoneApp(self.services.answering), self.services.ready)
+        phone = PhoneApp(self.services.answering, personalizing=self.services.personalizing)
+        app = App(phone, phone, self.services.ready)
         server = uvicorn.Server(
             uvicorn.Config(
                 self._watched(app), log_config=None, lifespan="off", ssl_certfile=str(certificate), ssl_keyfile=str(key)
@@ -357,6 +358,7 @@ class World:
 
 
 NUMBERED = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.REGISTERED, Kind.TOKEN_CHANGED, Kind.RETOLD)
+NUMBERED += (Kind.PERSONALIZED, Kind.ENROLLED_AGAIN)
 """The events that take a change number."""
 
 

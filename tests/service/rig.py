@@ -34,6 +34,7 @@ from livepass.service.issuing import Issued as Result
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.observing import Recorder
+from livepass.service.personalizing import Personalizing
 from livepass.service.proving import NOBODY
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
@@ -183,6 +184,9 @@ class Rig:
         self.recorder = Recorder(self.store, self.scheduler)
         self.issuing = Issuing(self.store, self.keys, self.builder, clock, self.chance, self.due, url)
         self.answering = Answering(self.store, self.keys, self.builder, self.recorder, clock, self.chance)
+        self.personalizing = Personalizing(
+            *(self.store, self.keys, self.builder, self.recorder, clock, self.chance, self.scheduler), self.issuing
+        )
         self.publishing = Publishing(self.store, self.issuing, clock, self.scheduler)
         self.rotating = Rotating(self.store, self.keys, clock, self.chance, self.sender.probe)
         self.apns_keys = ApnsKeys(self.store, self.keys, clock, self.chance, self.sender.probe)

@@ -43,7 +43,7 @@ def another(service: Rig) -> Issuing:
     """Another process's issuing, over the same database."""
     builder = Builder(service.store, service.keys, service.clock, service.scheduler)
     return Issuing(
-        service.store, service.keys, builder, service.clock, service.chance, service.due, service.issuing._drafting._url
+        service.store, service.keys, builder, service.clock, service.chance, service.due, service.issuing.drafting._url
     )
 
 

@@ -118,7 +118,8 @@ def _double_entry(world: World) -> None:
 _NOTED = """
 SELECT p.pass_type, p.serial, p.seq, c.began,
        (SELECT e.seq FROM event e WHERE e.pass_type = p.pass_type AND e.serial = p.serial
-           AND e.kind IN ('issued', 'changed', 'voided', 'unchanged') ORDER BY e.id DESC LIMIT 1)
+           AND e.kind IN ('issued', 'changed', 'voided', 'unchanged', 'personalized')
+         ORDER BY e.id DESC LIMIT 1)
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type"""
 
 

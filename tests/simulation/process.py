@@ -24,6 +24,7 @@ from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.lookout import Lookout
 from livepass.service.observing import Recorder
+from livepass.service.personalizing import Personalizing
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.recovering import Recovering
@@ -154,7 +155,8 @@ class Process:
         self.recovering = Recovering(store, keys, clock, scheduler, lookout, journal)
         self.recovering.replays = True
         self.answering = Answering(store, keys, builder, recorder, clock, chance, lookout=lookout, journal=journal)
-        self.app = PhoneApp(self.answering)
+        parts = (store, keys, builder, recorder, clock, chance, scheduler)
+        self.app = PhoneApp(self.answering, personalizing=Personalizing(*parts, issuing))
         self.publishing = Publishing(store, issuing, clock, scheduler)
         self.rotating = Rotating(store, keys, clock, chance, _unproved)
         self.dispatcher = Dispatcher(

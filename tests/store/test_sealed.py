@@ -10,9 +10,10 @@ import pytest
 
 import engines
 from livepass.core.console import ConsoleUser
-from livepass.core.model import DEFAULT_TENANT, Certificate, SigningRequest, TokenSource
+from livepass.core.model import DEFAULT_TENANT, Certificate, Enrolment, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SealedCount, SharedKey
+from livepass.core.timeline import TAKEN
 from store.hand import T0, TYPE, Hand, opened, version
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -54,6 +55,12 @@ async def imported(hand: Hand, serial: str, secret: str) -> None:
     row = replace(made.row, token=TokenSource("", b"", sealed(secret, serial.encode())))
     made = replace(made, row=row, creates=True)
     await hand.store.write(lambda tx: tx.put_passes(TYPE, [made], now=T0, push_at=None, urgent=False))
+
+
+async def enrolled(hand: Hand, id_: str, secret: str) -> None:
+    """What somebody gave for a pass."""
+    row = Enrolment(TYPE, id_, "derived", TAKEN, T0, False, sealed(secret))
+    await hand.store.write(lambda tx: tx.put_enrolment(row))
 
 
 def test_the_first_of_an_id_stays(tmp_path: Path) -> None:
@@ -104,6 +111,7 @@ def test_what_is_sealed_with_what_is_counted_by_kind_and_secret(tmp_path: Path) 
             await hand.store.write(lambda tx: tx.put_signing_request(waiting("r1", OLD)))
             await hand.store.write(lambda tx: tx.put_console_user(user("u1", NEW)))
             await hand.store.write(lambda tx: tx.put_console_user(replace(user("u2", NEW), totp_sealed=None)))
+            await enrolled(hand, "e1", NEW)
             assert sorted(await hand.store.sealed_counts(), key=repr) == sorted(
                 [
                     SealedCount(Sealable.SHARED_KEY, OLD, 1),
@@ -113,6 +121,7 @@ def test_what_is_sealed_with_what_is_counted_by_kind_and_secret(tmp_path: Path) 
                     SealedCount(Sealable.TOTP, NEW, 1),
                     SealedCount(Sealable.TOKEN, OLD, 2),
                     SealedCount(Sealable.TOKEN, NEW, 1),
+                    SealedCount(Sealable.ENROLMENT, NEW, 1),
                 ],
                 key=repr,
             )
@@ -129,6 +138,7 @@ async def fill(hand: Hand) -> None:
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_signing_request(waiting(f"r{n}", secret, "")))
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_console_user(user(f"u{n}", secret)))
         await imported(hand, f"i{n}", secret)
+        await enrolled(hand, f"e{n}", secret)
 
 
 NAMES = {
@@ -138,6 +148,7 @@ NAMES = {
     Sealable.SIGNING_REQUEST: [("", "r1"), ("", "r3")],
     Sealable.TOTP: [(DEFAULT_TENANT, "u1"), (DEFAULT_TENANT, "u3")],
     Sealable.TOKEN: [(TYPE, "i1"), (TYPE, "i3")],
+    Sealable.ENROLMENT: [(TYPE, "e1"), (TYPE, "e3")],
 }
 
 

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -24,7 +24,10 @@ from urllib.parse import quote, unquote
 import engines
 from livepass import wiring
 from livepass.config import Config
-from livepass.core.model import Pass
+from livepass.core.model import Enrolment, Pass
+from livepass.core.personalize import Asked, write_asked
+from livepass.core.sealed import Sealable
+from livepass.core.timeline import TAKEN
 from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.core.watching import Problem, Seen, What
 from livepass.emulators.authority import Issued
@@ -139,6 +142,15 @@ class Api:
         row = await self.row(serial, pass_type)
         assert row is not None
         return self.services.keys.token("default", pass_type, serial, row.token)
+
+    async def enrol(self, serial: str, name: str, pass_type: str = PASS_TYPE) -> Enrolment:
+        """Somebody signs up for rewards with a pass, as far as the database knows."""
+        id_ = hashlib.sha256(f"{pass_type}/{serial}/{name}".encode()).hexdigest()[:16]
+        kept = write_asked(Asked("token", {"fullName": name}))
+        sealed = self.services.keys.seal(Sealable.ENROLMENT, pass_type, id_, kept)
+        row = Enrolment(pass_type, id_, serial, TAKEN, self.services.clock.now(), False, sealed)
+        number = await self.services.store.write(lambda tx: tx.put_enrolment(row))
+        return replace(row, number=number)
 
     async def register(self, serial: str, device: str, push_token: str = "", pass_type: str = PASS_TYPE) -> None:
         """A phone starts to follow a pass."""

@@ -104,6 +104,8 @@ ROWS: Mapping[str, Row] = {
     ),
     "listPushes": Row(("", "pass_type={type}", "due=1", "due=1&pass_type={type}", "cursor={pushes}")),
     "listDeviceLogs": Row(("", "pass_type={type}", "code=?", "code=?&pass_type={type}", "cursor={logs}")),
+    "getEnrolments": Row(),
+    "listEnrolments": Row(("pass_type={type}", "pass_type={type}&limit=1", "pass_type={type}&cursor={enrolments}")),
     "getStats": Row(("", "pass_type={type}")),
     "getWhyAll": Row(("", "pass_type={type}")),
     "importCertificate": Row(
@@ -239,6 +241,7 @@ class Place:
         for serial in serials:
             await self.api.register(serial, device_of(pass_type, serial), pass_type=pass_type)
             await self.api.issue(serial, 2, pass_type)
+            await self.api.enrol(serial, f"Ada of {pass_type}", pass_type)
             line = (
                 f"[2026-11-23 10:00:00 +0000] Get pass task (pass type {pass_type}, serial number {serial}; with web"
                 " service url https://passes.example.com/wallet) encountered error: Authentication failure"
@@ -277,6 +280,7 @@ class Place:
                 registrations=_REGISTRATIONS.write((pass_type, device, serial)),
                 pushes=_PUSHES.write((pass_type, device)),
                 logs=_LOGS.write(events[0].id),
+                enrolments=_cursor("enrolments", ("", 0)),
                 certificates=_cursor("certificates", (pass_type, certificate.not_after, certificate_name)),
                 requests=_cursor("signing-requests", (request.created_at, request_name)),
                 templates=_cursor("templates", "membership"),

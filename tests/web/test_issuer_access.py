@@ -54,6 +54,8 @@ SAMPLES = {
     "listRegistrations": Sample("/registrations"),
     "listPushes": Sample("/pushes"),
     "listDeviceLogs": Sample("/device-logs"),
+    "getEnrolments": Sample("/passes/{type}/1/enrolments"),
+    "listEnrolments": Sample("/enrolments?pass_type={type}"),
     "getStats": Sample("/stats"),
     "getWhyAll": Sample("/why"),
     "importCertificate": Sample("/certificates", 201, {"p12": "{p12}", "password": "sesame"}),
@@ -87,7 +89,7 @@ SAMPLES = {
 }
 NAMED_PASS = (
     *("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push"),
-    "bundlePasses",
+    *("bundlePasses", "getEnrolments"),
 )
 LISTS = (
     "listPasses",
@@ -124,6 +126,7 @@ class Prepared:
                 " url https://passes.example.com/wallet) encountered error: Authentication failure"
             )
             self.api.services.answering.testify(json.dumps({"logs": [line]}).encode())
+            await self.api.enrol("1", f"Ada of {pass_type}", pass_type)
             await self.api.key("passes:read", pass_types=[pass_type])
             made, _ = await self.api.services.admitting.requests.make(pass_type)
             self.request[pass_type] = made.id
@@ -222,6 +225,8 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert [one["pass_type"] for one in reply.json()["data"]] == [PASS_TYPE]
         elif operation.name == "watchCertificates":
             assert {one["pass_type"] for one in reply.json()["data"]} == {PASS_TYPE, None}
+        elif operation.name == "listEnrolments":
+            assert reply.json() == {"data": [], "next_cursor": None}
         elif operation.name == "getStats":
             assert (reply.json()["passes"], reply.json()["registrations"]) == (1, 1)
         elif operation.name == "getWhyAll":

@@ -29,7 +29,7 @@ PATHS = {
     "v1/passes/{pass_type}/{serial}": {"GET": 401, "HEAD": 401, "POST": 200},
     "v1/log": {"POST": 200},
     "v1/*": {"POST": 200},
-    "v1/passes/{pass_type}/{serial}/personalize": {"POST": 200},
+    "v1/passes/{pass_type}/{serial}/personalize": {"POST": 401},
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PASSES: Mapping[str, Names] = {
@@ -41,7 +41,8 @@ PASSES: Mapping[str, Names] = {
     "of a type that nobody has": named(NOBODY, "1"),
 }
 BODIES = (json.dumps({"pushToken": "ab" * 32}).encode(), b"not json")
-KEPT = {Kind.FETCH_REFUSED, Kind.REGISTRATION_REFUSED, Kind.UNREGISTER_REFUSED, Kind.ASKED_UNKNOWN}
+KEPT = {Kind.FETCH_REFUSED, Kind.REGISTRATION_REFUSED, Kind.UNREGISTER_REFUSED, Kind.PERSONALIZE_REFUSED}
+KEPT |= {Kind.ASKED_UNKNOWN}
 """What a stranger's call may leave behind: a line in the diary of a pass or a type that exists, and nothing else."""
 KEPT_OF_MESSAGES = {*KEPT, Kind.UNKNOWN_DEVICE_MESSAGE}
 
@@ -55,7 +56,7 @@ def test_every_path_of_the_device_endpoints_has_its_row() -> None:
         if isinstance(node, ast.match_case) and isinstance(node.pattern, ast.MatchSequence)
     }
     fetch = {"v1/passes/{pass_type}/{serial}"}
-    assert found | fetch == set(PATHS) - {"v1/passes/{pass_type}/{serial}/personalize"}
+    assert found | fetch == set(PATHS)
 
 
 def _step(pattern: ast.pattern) -> str:
@@ -94,7 +95,7 @@ def test_all_that_is_not_the_owner_gets_one_answer(
     async def steps() -> None:
         async with asgi.opened(tmp_path, certificates[:1]) as api:
             place = await (await Place(api, authority, certificates).ours()).theirs()
-            app = PhoneApp(api.services.answering)
+            app = PhoneApp(api.services.answering, personalizing=api.services.personalizing)
             row = await api.row("1")
             assert row is not None
             held = http_date(row.last_modified)
@@ -145,7 +146,7 @@ def test_the_list_of_a_phone_is_of_one_pass_type(
     async def steps() -> None:
         async with asgi.opened(tmp_path, certificates[:1]) as api:
             await (await Place(api, authority, certificates).ours()).theirs()
-            app = PhoneApp(api.services.answering)
+            app = PhoneApp(api.services.answering, personalizing=api.services.personalizing)
 
             async def ask(device: str, pass_type: str) -> Reply:
                 return await asgi.send(app, "GET", f"/v1/devices/{device}/registrations/{pass_type}")
@@ -167,7 +168,7 @@ def test_the_owner_is_told_apart(tmp_path: Path, authority: Authority, certifica
     async def steps() -> None:
         async with asgi.opened(tmp_path, certificates[:1]) as api:
             await Place(api, authority, certificates).ours()
-            app = PhoneApp(api.services.answering)
+            app = PhoneApp(api.services.answering, personalizing=api.services.personalizing)
             owner: Any = f"ApplePass {await api.token('1')}"
             told = {}
             for path, methods in PATHS.items():

@@ -83,7 +83,7 @@ async def call(
         "headers": given_headers,
         "client": client,
     }
-    await PhoneApp(service.answering)(scope, receive, send)
+    await PhoneApp(service.answering, personalizing=service.personalizing)(scope, receive, send)
     if not sent:
         return None
     start, end = sent
@@ -617,6 +617,8 @@ def possible(method: str, path: str, headers_too_large: bool) -> set[int]:
     known = rows.get((path, method))
     if known is not None:
         return known
+    if path == f"{FETCH}/personalize" and method == "POST":
+        return {400, 401, 413}
     if path in (REGISTRATION, LIST, FETCH, f"{FETCH}/personalize"):
         return {200, 413} if method == "POST" else {404}
     return {200, 201, 204, 304, 400, 401, 404, 413}

@@ -102,10 +102,10 @@ class Client:
         """One object."""
         return (await self.request("GET", path, query=query)).json()
 
-    async def rows(self, path: str, *, limit: int, **query: Any) -> list[dict[str, Any]]:
-        """Up to ``limit`` rows of a list, over as many pages as that takes."""
+    async def rows(self, path: str, *, limit: int, start: str | None = None, **query: Any) -> list[dict[str, Any]]:
+        """Up to ``limit`` rows of a list, over as many pages as that takes, after the cursor ``start``."""
         found: list[dict[str, Any]] = []
-        cursor: str | None = None
+        cursor = start
         while len(found) < limit:
             page = await self.get(path, **query, limit=min(PAGE, limit - len(found)), cursor=cursor)
             found.extend(page["data"])

@@ -29,7 +29,8 @@ def key() -> None:
 def create(session: Session, name: str, scopes: tuple[str, ...], pass_types: tuple[str, ...]) -> None:
     """Make a key. It is shown once: only its hash is kept.
 
-    Scopes: passes:read, passes:write, pushes:write, templates:write, certs:admin, keys:admin, logs:read.
+    Scopes: passes:read, passes:write, pushes:write, templates:write, certs:admin, keys:admin, logs:read,
+    enrolments:read.
     """
     body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
     if pass_types:

@@ -274,6 +274,54 @@ def list_(session: Session, pass_type: str | None, template: str | None, prefix:
 
 @pass_.command()
 @pass_argument()
+@click.pass_obj
+def enrolment(session: Session, name: PassName) -> None:
+    """What people gave when they signed up for rewards with a pass. It is personal: the key needs enrolments:read."""
+
+    async def work() -> list[dict[str, Any]]:
+        from livepass.cli.client import address, connected
+
+        async with connected(session) as client:
+            found: list[dict[str, Any]] = (await client.get(address("passes", *name, "enrolments")))["data"]
+            return found
+
+    session.out.rows(run(work()), _ENROLMENTS, "nobody has signed up with it")
+
+
+@pass_.command()
+@click.argument("pass_type", metavar="TYPE")
+@click.option("--after", "cursor", metavar="CURSOR", help="Go on after this row: its cursor, as --json shows it.")
+@limit_option
+@click.pass_obj
+def enrolments(session: Session, pass_type: str, cursor: str | None, limit: int) -> None:
+    """What people gave when they signed up with passes of a type, in the order in which it came.
+
+    Who reads on after the last row's cursor misses none, and gets none twice unless the database was restored.
+    """
+
+    async def work() -> list[dict[str, Any]]:
+        from livepass.cli.client import connected
+
+        async with connected(session) as client:
+            return await client.rows("/enrolments", limit=limit, start=cursor, pass_type=pass_type)
+
+    session.out.rows(run(work()), _ENROLMENTS, "nobody has signed up" if cursor is None else "nothing new")
+
+
+_ENROLMENTS: list[Column] = [
+    ("PASS", lambda row: f"{row.get('pass_type')}/{row.get('serial')}"),
+    ("AT", lambda row: dim(instant(row.get("at")))),
+    ("", lambda row: "on the pass" if row.get("on_pass") else ""),
+    ("GIVEN", lambda row: _given(row) if row.get("unreadable") is None else bad(str(row["unreadable"]))),
+]
+
+
+def _given(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {text_of(value)}" for key, value in (row.get("info") or {}).items()) or "nothing"
+
+
+@pass_.command()
+@pass_argument()
 @click.option("--follow", is_flag=True, help="Go on as things happen, until Ctrl-C.")
 @limit_option
 @click.pass_obj

@@ -78,7 +78,11 @@ def add(session: Session, source: str, allow_http: bool, state: Path, apns_contr
 
     added: list[InstalledPass] = []
     events, wallet = _act(session, state, act, apns_control, create=True)
-    _report(session, wallet, events, f"{added[0].pass_type}/{added[0].serial} is on the phone", _pass_json(added[0]))
+    name = f"{added[0].pass_type}/{added[0].serial}"
+    document = _pass_json(added[0]) | {"offers": _offers(wallet, added[0])}
+    if document["offers"]:
+        session.out.note(f"it offers to sign up: livepass phone personalize {name} {document['offers'][0]}=…")
+    _report(session, wallet, events, f"{name} is on the phone", document)
 
 
 @phone.command()
@@ -96,6 +100,48 @@ def pull(session: Session, name: PassName, state: Path) -> None:
 
     events, wallet = _act(session, state, act)
     _report(session, wallet, events, f"{name} pulled", _pass_json(wallet.passes[name]))
+
+
+@phone.command()
+@pass_argument()
+@click.argument("given", nargs=-1, metavar="KEY=VALUE…")
+@state_option
+@control_option
+@click.pass_obj
+def personalize(
+    session: Session, name: PassName, given: tuple[str, ...], state: Path, apns_control: str | None
+) -> None:
+    """Fill in the form of a pass that offers to sign up for rewards, and send it: once, as phones do.
+
+    Keys are fullName, givenName, familyName, postalCode, ISOCountryCode, emailAddress and phoneNumber; those that the
+    pass does not ask for are not sent.
+    """
+    from livepass.cli.handset import pass_on
+
+    info = dict(_pair(each) for each in given)
+
+    async def act(runner: PhoneRunner) -> None:
+        pass_on(runner.wallet, name)
+        try:
+            runner.wallet.personalize(*name, info, runner.clock.now())
+        except ValueError as error:
+            hint = "livepass phone add says what a pass offers; who has enrolled is not asked again"
+            raise Fault(str(error), hint=hint, code="no_sign_up") from error
+        runner.wake()
+
+    events, wallet = _act(session, state, act, apns_control)
+    answers = [exchange.status for exchange in wallet.history if exchange.request.kind == "personalize"]
+    held = wallet.passes[name]
+    document = _pass_json(held) | {"status": answers[-1], "offers": _offers(wallet, held)}
+    done = "is signed up" if answers[-1] == 200 else "is not signed up, and the phone does not try again"
+    _report(session, wallet, events, f"{name} {done}", document)
+
+
+def _pair(given: str) -> tuple[str, str]:
+    key, equals, value = given.partition("=")
+    if not equals:
+        raise usage(f"{given!r} is not KEY=VALUE", "as in fullName='Ada Lovelace'")
+    return key, value
 
 
 @phone.command()
@@ -397,6 +443,12 @@ def _line(event: PhoneEvent) -> tuple[Mark, Mark]:
 
 def _event_json(event: PhoneEvent) -> dict[str, Any]:
     return {"at": int(event.at * 1000), "what": event.what, "text": event.text}
+
+
+def _offers(wallet: Wallet, held: InstalledPass) -> list[str]:
+    """What a pass asks for, by key; nothing where it offers no sign-up."""
+    form = wallet.offers(held.pass_type, held.serial)
+    return [] if form is None else list(form.keys(wallet.quirks))
 
 
 def _pass_json(held: InstalledPass) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
 def application(services: Services) -> App:
     """Everything this process answers, as one ASGI application."""
     load = services.answering.load
-    phone = PhoneApp(services.answering, services.config.connection_header)
+    phone = PhoneApp(services.answering, services.config.connection_header, services.personalizing)
     known = issuer(services, [services.config.admin_key])
     started_at = services.clock.now()
 

@@ -68,6 +68,23 @@ class Pass:
     voided: bool
     created_at: int
     changed_at: int
+    enrolled: str | None = None
+    """The id of the enrolment that is on it; empty: some version of it offered one; ``None``: none ever did."""
+
+
+@frozen
+class Enrolment:
+    """What one person gave when they enrolled for a pass, sealed. ``number`` is one of the pass type's, taken when it
+    was stored: enrolments of a pass type are in its order. ``on_pass``: it is the one that the pass shows.
+    """
+
+    pass_type: str
+    id: str
+    serial: str
+    number: int
+    at: int
+    on_pass: bool
+    sealed: bytes = field(repr=False)
 
 
 @frozen

@@ -22,6 +22,7 @@ class Sealable(Enum):
     SIGNING_REQUEST = "signing request key"
     TOTP = "console TOTP secret"
     TOKEN = "pass token"
+    ENROLMENT = "enrolment"
 
 
 @frozen

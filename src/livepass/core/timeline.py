@@ -37,6 +37,10 @@ class Kind(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     VOIDED = "voided"
+    PERSONALIZED = "personalized"
+    ENROLLED_AGAIN = "enrolled_again"
+    PERSONALIZE_REFUSED = "personalize_refused"
+    PERSONALIZE_FAILED = "personalize_failed"
     NEW_EPOCH = "new_epoch"
     REGISTERED = "registered"
     REGISTRATION_REFRESHED = "registration_refreshed"
@@ -81,6 +85,10 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.CHANGED: Trip.CHANGE,
     Kind.UNCHANGED: Trip.CHANGE,
     Kind.VOIDED: Trip.CHANGE,
+    Kind.PERSONALIZED: Trip.CHANGE,
+    Kind.ENROLLED_AGAIN: Trip.CHANGE,
+    Kind.PERSONALIZE_REFUSED: Trip.CHANGE,
+    Kind.PERSONALIZE_FAILED: Trip.CHANGE,
     Kind.NEW_EPOCH: Trip.ASK,
     Kind.REGISTERED: Trip.REGISTER,
     Kind.REGISTRATION_REFRESHED: Trip.REGISTER,
@@ -148,6 +156,7 @@ _RAISES: Mapping[Kind, str] = {
     Kind.ISSUED: "changed",
     Kind.CHANGED: "changed",
     Kind.VOIDED: "changed",
+    Kind.PERSONALIZED: "changed",
     Kind.PUSH_ACCEPTED: "pushed",
     Kind.FETCHED: "served",
 }

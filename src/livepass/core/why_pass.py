@@ -43,7 +43,7 @@ def of_certificate(facts: Facts, now: int) -> Iterator[Verdict]:
 
 # ── the last change
 
-_CHANGES = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.UNCHANGED, Kind.TEMPLATE_REFUSED)
+_CHANGES = (Kind.ISSUED, Kind.CHANGED, Kind.VOIDED, Kind.PERSONALIZED, Kind.UNCHANGED, Kind.TEMPLATE_REFUSED)
 
 
 def of_change(facts: Facts, now: int) -> Iterator[Verdict]:

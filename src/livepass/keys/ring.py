@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from livepass.core import totp
 from livepass.core.authorization import derive_token
-from livepass.core.model import Certificate, SigningRequest, TokenSource
+from livepass.core.model import Certificate, Enrolment, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey, PushKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.core.trip2_push import PushCredential
@@ -164,16 +164,20 @@ class SealedKeyRing:
         return totp.step_of(self._unseal(one), code, now, after)
 
     def require_opens(self, one: Sealed) -> None:
-        """Raise ``CannotUnseal`` for what is of no use here. There may be millions of tokens, and one that was altered
-        is the trouble of one pass: the name of its secret key is enough.
+        """Raise ``CannotUnseal`` for what is of no use here. There may be millions of tokens and enrolments, and one
+        that was altered is the trouble of one pass: the name of its secret key is enough.
         """
-        if one.kind is Sealable.TOKEN:
+        if one.kind in (Sealable.TOKEN, Sealable.ENROLMENT):
             self._secrets.require_key(one.sealed, _purpose(one.kind, one.within, one.id))
         else:
             self._unseal(one)
 
     def _unseal(self, one: Sealed) -> bytes:
         return self._secrets.unseal(one.sealed, _purpose(one.kind, one.within, one.id))
+
+    def open_enrolment(self, enrolment: Enrolment) -> bytes:
+        """What somebody gave. Raises ``CannotUnseal``."""
+        return self._unseal(Sealed(Sealable.ENROLMENT, enrolment.pass_type, enrolment.id, enrolment.sealed))
 
     # ── APNs keys
 

@@ -17,6 +17,7 @@ from livepass.pkpass.lint.grants import grants_needed
 from livepass.pkpass.lint.problem import Problem
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.names import DOCUMENT, is_junk
+from livepass.pkpass.personalization import is_enrolment, offers_enrolment
 from livepass.pkpass.placeholders import fill, uses
 from livepass.pkpass.strict_json import JsonProblem, canonical, parse_object
 from livepass.pkpass.variables import Variable, VariableType, check, gather
@@ -38,6 +39,8 @@ class Template:
     revision: str
     declarations: Mapping[str, Variable] = field(repr=False)
     static: StaticFiles = field(repr=False)
+    enrolled: StaticFiles = field(repr=False)
+    """The same without an enrolment: the files of a pass that somebody has enrolled for."""
     _document: dict[str, object] = field(repr=False)
 
     @classmethod
@@ -75,12 +78,14 @@ class Template:
         declarations, problems = gather(uses(document), declared)
         if problems:
             raise TemplateError("; ".join(problems), "mend pass.json or variables.json")
+        static = _static(kept)
         return cls(
             name=name,
             files=MappingProxyType(kept),
             revision=_revision(kept, document, declared),
             declarations=MappingProxyType(declarations),
-            static=_static(kept),
+            static=static,
+            enrolled=_enrolled(static),
             _document=document,
         )
 
@@ -88,6 +93,11 @@ class Template:
     def variables(self) -> Mapping[str, VariableType]:
         """Name → type of every variable; ``declarations`` tells defaults, descriptions and places too."""
         return {name: variable.type for name, variable in self.declarations.items()}
+
+    @property
+    def offers_enrolment(self) -> bool:
+        """Whether its passes come with the form of a rewards enrolment."""
+        return offers_enrolment(self.static.files)
 
     @property
     def grants_needed(self) -> list[Problem]:
@@ -130,6 +140,11 @@ def _static(files: Mapping[str, bytes]) -> StaticFiles:
         return StaticFiles.prepare({path: data for path, data in files.items() if path not in {DOCUMENT, DECLARATIONS}})
     except InvalidPackage as error:
         raise TemplateError(error.reason, error.hint) from error
+
+
+def _enrolled(static: StaticFiles) -> StaticFiles:
+    kept = {path: data for path, data in static.files.items() if not is_enrolment(path)}
+    return static if len(kept) == len(static.files) else StaticFiles.prepare(kept)
 
 
 def _revision(files: Mapping[str, bytes], document: dict[str, object], declared: dict[str, object] | None) -> str:

@@ -18,7 +18,14 @@ from livepass.service.refusals import Fault, Forbidden, NotFound, Refusal
 from livepass.service.seams import Chance, Clock, Store
 
 Scope = Literal[
-    "passes:read", "passes:write", "pushes:write", "templates:write", "certs:admin", "keys:admin", "logs:read"
+    "passes:read",
+    "passes:write",
+    "pushes:write",
+    "templates:write",
+    "certs:admin",
+    "keys:admin",
+    "logs:read",
+    "enrolments:read",
 ]
 
 SCOPES: Mapping[Scope, str] = {
@@ -29,6 +36,7 @@ SCOPES: Mapping[Scope, str] = {
     "certs:admin": "import and list certificates and APNs keys, and choose which of them push",
     "keys:admin": "create, list and revoke API keys",
     "logs:read": "read what phones say",
+    "enrolments:read": "read what people gave when they signed up for rewards",
 }
 OF_ALL_PASS_TYPES: frozenset[str] = frozenset({"templates:write"})
 """Scopes over what belongs to no pass type: a new revision of a template changes passes of every type."""

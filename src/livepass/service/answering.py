@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import unquote
 
 from livepass.core import crowd, testimony, trip1_register, trip3_ask, trip3_fetch
 from livepass.core.authorization import fingerprint, presented_token
@@ -19,7 +18,7 @@ from livepass.core.decision import Decision, NewEpoch, Reply
 from livepass.core.history import Reason
 from livepass.core.misdirected import STATUS as NOT_FOUND
 from livepass.core.misdirected import misdirected
-from livepass.core.model import PassHead, TokenSource
+from livepass.core.model import PassHead
 from livepass.core.replay import Act, entry_of
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import LATE_MS, held_up
@@ -31,6 +30,7 @@ from livepass.service.pressure import Load
 from livepass.service.ration import Ration
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Chance, Clock, Journal, KeyRing, Store, Tx
+from livepass.service.whose import expected_token, known_serial
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Answering:
         body: bytes,
         started_at: int | None = None,
     ) -> Reply:
-        serial = await self._known_serial(pass_type, serial)
+        serial = await known_serial(self._store, pass_type, serial)
         push_token = trip1_register.push_token_of(body)
         crowded = False
 
@@ -136,7 +136,7 @@ class Answering:
                 device_id,
                 authorization,
                 body,
-                self._expected(snapshot.tenant, pass_type, serial, snapshot.token),
+                expected_token(self._keys, snapshot.tenant, pass_type, serial, snapshot.token),
                 snapshot.token is not None,
                 snapshot.device,
                 snapshot.registration,
@@ -290,11 +290,11 @@ class Answering:
 
         One that was held up since ``started_at`` is answered, and is no evidence that anybody has the pass now.
         """
-        serial = await self._known_serial(pass_type, serial)
+        serial = await known_serial(self._store, pass_type, serial)
         snapshot = await self._store.fetch_snapshot(pass_type, serial)
         head = snapshot.head
         await keep_up(self._store, self._keys, head.token if head else None)
-        expected = self._expected(snapshot.tenant, pass_type, serial, head.token if head else None)
+        expected = expected_token(self._keys, snapshot.tenant, pass_type, serial, head.token if head else None)
         facts = trip3_fetch.FetchFacts(
             pass_type, serial, authorization, if_modified_since, expected, head, self._clock.now()
         )
@@ -456,17 +456,6 @@ class Answering:
         request be an old one that a proxy repeats: nobody can tell. What was not seen to arrive is told again.
         """
         return started_at is not None and started_at - self._clock.now() > LATE_MS
-
-    def _expected(self, tenant: str, pass_type: str, serial: str, source: TokenSource | None) -> str:
-        if source is None:
-            return self._keys.stranger_token(tenant, pass_type, serial)
-        return self._keys.token(tenant, pass_type, serial, source)
-
-    async def _known_serial(self, pass_type: str, serial: str) -> str:
-        """Phones are reported to encode a serial twice; decode once more when the first reading is nobody's."""
-        if "%" not in serial or (await self._store.fetch_snapshot(pass_type, serial)).head is not None:
-            return serial
-        return unquote(serial)
 
 
 async def _known(tx: Tx, event: Event) -> bool:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import orjson
 
 from livepass.core.model import Pass, PassType
+from livepass.core.personalize import fill_in, read_asked, values
 from livepass.core.provider_token import IMPORT, to_certificate
 from livepass.core.rotation import signing, signing_for
 from livepass.core.trip2_push import Credential
@@ -128,10 +129,26 @@ class Builder:
             self._templates.put(key, template)
         return template
 
-    async def look_at(self, template: Template) -> None:
+    async def look_at(self, static: StaticFiles) -> None:
         """What ``lint`` needs of a template's files, once in its time here. A phone never waits for it."""
-        if not is_looked_at(template.static):
-            await self._scheduler.off_loop(lambda: look_at(template.static), aside=True)
+        if not is_looked_at(static):
+            await self._scheduler.off_loop(lambda: look_at(static), aside=True)
+
+    async def signer(self, pass_type: str, serial: str) -> Identity:
+        """What signs for one pass now. Raises ``CannotBuild``."""
+        return await self._opened(pass_type, await self.signs(pass_type, serial))
+
+    async def enrolled(self, pass_type: str, enrolment_id: str | None) -> Mapping[str, str]:
+        """What somebody gave and the pass may show, by key; nothing where nobody enrolled. Raises ``CannotBuild``."""
+        if not enrolment_id:
+            return {}
+        enrolment = await self._store.enrolment(pass_type, enrolment_id)
+        if enrolment is None:
+            raise CannotBuild(f"enrolment {enrolment_id} is not in the database", "restore it from a backup")
+        try:
+            return values(read_asked(self._keys.open_enrolment(enrolment)))
+        except PkpassError as error:
+            raise CannotBuild(error.reason, error.hint) from error
 
     async def breathe(self) -> None:
         """Let others run in the middle of something long."""
@@ -161,10 +178,11 @@ class Builder:
                 f"import the template again: livepass template import {row.template}",
             )
         await keep_up(self._store, self._keys, row.token)
+        given, static = await self.enrolled(row.pass_type, row.enrolled), files_of(template, row.enrolled)
         at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
         try:
-            document = self.complete(row.document, tenant, row)
-            built = await self._scheduler.off_loop(lambda: build(template.static, document, identity, at))
+            document = self.complete(row.document, tenant, row, given)
+            built = await self._scheduler.off_loop(lambda: build(static, document, identity, at))
         except PkpassError as error:  # above all: the certificate has lapsed
             raise CannotBuild(str(error), error.hint) from error
         self._built.put((row.pass_type, row.serial, row.seq, row.last_modified, identity.id), built, len(built))
@@ -179,12 +197,21 @@ class Builder:
         except PkpassError as error:
             raise CannotBuild(str(error), error.hint) from error
 
-    def complete(self, document: bytes, tenant: str, row: Pass) -> bytes:
-        """pass.json as the phone gets it: the stored document and the token, which is never stored."""
+    def complete(self, document: bytes, tenant: str, row: Pass, given: Mapping[str, str]) -> bytes:
+        """pass.json as the phone gets it: the stored document, what somebody gave, and the token, which is never
+        stored.
+        """
         parsed = orjson.loads(document)
+        if given:
+            parsed = fill_in(parsed, given)
         if "webServiceURL" in parsed:
             parsed["authenticationToken"] = self._keys.token(tenant, row.pass_type, row.serial, row.token)
         return canonical(parsed)
+
+
+def files_of(template: Template, enrolled: str | None) -> StaticFiles:
+    """The files beside pass.json: whoever has enrolled is not asked again."""
+    return template.enrolled if enrolled else template.static
 
 
 def manifest_sha(static: StaticFiles, document: bytes) -> str:

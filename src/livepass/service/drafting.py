@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,14 +16,35 @@ import orjson
 
 from livepass.core.change import moves
 from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
-from livepass.pkpass import InvalidDocument, Problem, Template, TemplateDataError, canonical, lint, merge_patch
-from livepass.service.building import Builder, CannotBuild, manifest_sha
+from livepass.core.personalize import fill_in, stand_in
+from livepass.pkpass import (
+    InvalidDocument,
+    Problem,
+    StaticFiles,
+    Template,
+    TemplateDataError,
+    canonical,
+    lint,
+    merge_patch,
+)
+from livepass.pkpass.limits import DEFAULT_LIMITS
+from livepass.pkpass.variables import VariableType
+from livepass.service.building import Builder, CannotBuild, files_of, manifest_sha
 from livepass.service.gathering import Gathered
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Chance, Clock, KeyRing, Store
 
 PASS_TYPE = re.compile(r"pass\.[A-Za-z0-9.-]{1,150}")
+_ANY_TEXT = (VariableType.STRING, VariableType.TEXT, VariableType.SCALAR)
+_UNFIT = Problem(
+    "enrolment",
+    "warning",
+    "/data",
+    "what was given at the enrolment does not fit on this pass, and is left out",
+    "",
+    "invisible",
+)
 SERIAL = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -43,6 +64,8 @@ class Wish:
     patch: bool = False
     void: bool = False
     following: bool = False
+    enrolment: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False)
+    """The id of an enrolment that is to be on it, and what that gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,8 @@ class Draft:
     follows: tuple[str, str] | None
     noted: bool
     warnings: tuple[Problem, ...] = ()
+    on_pass: tuple[str, ...] = ()
+    """Which of the enrolment's values the pass shows."""
 
     @property
     def moves(self) -> bool:
@@ -95,13 +120,13 @@ class Drafting:
             raise no_pass(wish.pass_type, wish.serial)
         type_ = await gathered.type_(wish.pass_type)
         tenant = type_.tenant if type_ else DEFAULT_TENANT
-        name, pinned = _template_of(wish, before)
-        template = await gathered.template(tenant, name, pinned)
+        name, revision, pinned = _template_of(wish, before)
+        template = await gathered.template(tenant, name, revision)
         if template is None:
-            raise await self._no_template(tenant, name, pinned)
+            raise await self._no_template(tenant, name, revision)
         try:
             data, content = _merged(wish, before)
-            return await self._render(wish, gathered, before, tenant, template, pinned is not None, data, content)
+            return await self._render(wish, gathered, before, tenant, template, pinned, data, content)
         except InvalidDocument as error:
             raise Refusal(str(error), hint=error.hint, code="document") from error
 
@@ -127,9 +152,21 @@ class Drafting:
             ) from error
         voided = wish.void or (before is not None and before.voided and wish.patch)
         token = before.token if before else self._new_token()
-        document = self._completed(rendered, wish, await gathered.type_(wish.pass_type), before, voided)
-        with_token = {**document, "authenticationToken": self._token(tenant, wish, token)}
-        warnings = await self._lint(with_token, template, wish.pass_type, gathered)
+        type_ = await gathered.type_(wish.pass_type)
+        document = self._completed(rendered, wish, type_, before, voided)
+        allowed = {"authenticationToken": self._token(tenant, wish, token)}
+        enrolled, given = await self._enrolled(wish, before, template)
+        static = files_of(template, enrolled)
+        with_token: dict[str, Any] = {**document, **allowed}
+        warnings = await self._lint(with_token, static, wish.pass_type, gathered)
+        on_pass: tuple[str, ...] = ()
+        if standing_in := _standing_in(template, data, given):
+            personal = self._completed(template.render({**data, **standing_in}, content), wish, type_, before, voided)
+            filled = fill_in({**personal, **allowed}, given)
+            if await self._fits(filled, static, wish.pass_type, gathered):
+                document, with_token, on_pass = personal, filled, tuple(standing_in)
+            else:
+                warnings = (*warnings, _UNFIT)
         now = self._clock.now()
         row = Pass(
             pass_type=wish.pass_type,
@@ -137,7 +174,7 @@ class Drafting:
             seq=before.seq if before else 0,
             edit=(before.edit if before else 0) + 1,
             last_modified=before.last_modified if before else 0,
-            manifest_sha=manifest_sha(template.static, canonical(with_token)),
+            manifest_sha=manifest_sha(static, canonical(with_token)),
             document=canonical(document),
             template=template.name,
             revision=template.revision,
@@ -148,10 +185,32 @@ class Drafting:
             voided=voided,
             created_at=before.created_at if before else now,
             changed_at=before.changed_at if before else now,
+            enrolled=enrolled,
         )
-        return Draft(
-            row, before, tenant, None if pinned else (template.name, template.revision), not wish.following, warnings
-        )
+        follows = None if pinned or wish.enrolment is not None else (template.name, template.revision)
+        return Draft(row, before, tenant, follows, not wish.following, warnings, on_pass)
+
+    async def _enrolled(
+        self, wish: Wish, before: Pass | None, template: Template
+    ) -> tuple[str | None, Mapping[str, str]]:
+        """The enrolment that is on the pass (as ``Pass.enrolled``), and what it gives."""
+        if wish.enrolment is not None:
+            return wish.enrolment
+        kept = before.enrolled if before is not None else None
+        if not kept:
+            return ("" if template.offers_enrolment else kept), {}
+        try:
+            return kept, await self._builder.enrolled(wish.pass_type, kept)
+        except CannotBuild as error:
+            raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
+
+    async def _fits(self, filled: Mapping[str, Any], static: StaticFiles, pass_type: str, gathered: Gathered) -> bool:
+        """Whether a phone takes a pass with what somebody gave on it. Why not is not said: it would quote them."""
+        try:
+            await self._lint(filled, static, pass_type, gathered)
+            return len(canonical(filled)) <= DEFAULT_LIMITS.file_bytes
+        except (Refusal, InvalidDocument):
+            return False
 
     def _completed(
         self, rendered: dict[str, Any], wish: Wish, type_: PassType | None, before: Pass | None, voided: bool
@@ -170,14 +229,14 @@ class Drafting:
         return document
 
     async def _lint(
-        self, document: Mapping[str, Any], template: Template, pass_type: str, gathered: Gathered
+        self, document: Mapping[str, Any], static: StaticFiles, pass_type: str, gathered: Gathered
     ) -> tuple[Problem, ...]:
         try:
             certificate = (await gathered.identity(pass_type)).facts
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="no_certificate") from error
-        await self._builder.look_at(template)
-        found = lint(document, template.static, certificate)
+        await self._builder.look_at(static)
+        found = lint(document, static, certificate)
         fatal = [problem for problem in found if problem.severity == "fatal"]
         if fatal:
             raise Refusal(
@@ -222,8 +281,13 @@ def _check_names(wish: Wish) -> None:
         )
 
 
-def _template_of(wish: Wish, before: Pass | None) -> tuple[str, str | None]:
-    """(template name, revision it is pinned to or ``None``). A pass keeps its template unless told otherwise."""
+def _template_of(wish: Wish, before: Pass | None) -> tuple[str, str | None, bool]:
+    """(template name, revision or ``None`` for the newest, whether it is pinned). A pass keeps its template unless told
+    otherwise.
+    """
+    if wish.enrolment is not None and before is not None:
+        # What the phone has: nobody is refused for what became of the template since.
+        return before.template, before.revision, before.pinned
     name = wish.template or (before.template if before else None)
     if name is None:
         raise Refusal(
@@ -232,9 +296,16 @@ def _template_of(wish: Wish, before: Pass | None) -> tuple[str, str | None]:
             faults=[Fault("/template", "is missing")],
         )
     if wish.revision is not None:
-        return name, wish.revision
+        return name, wish.revision, True
     kept = before is not None and before.pinned and (wish.patch or wish.void) and name == before.template
-    return name, before.revision if kept and before else None
+    return name, before.revision if kept and before else None, kept
+
+
+def _standing_in(template: Template, data: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """What stands in the document for what somebody gave: where the template has a variable of that name that takes any
+    text, and the issuer says nothing. The issuer has the last word.
+    """
+    return {key: stand_in(key) for key in given if template.variables.get(key) in _ANY_TEXT and key not in data}
 
 
 def _merged(wish: Wish, before: Pass | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

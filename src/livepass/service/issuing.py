@@ -20,6 +20,7 @@ from livepass.core.trip3_ask import write_tag
 from livepass.pkpass import Problem, Template
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
+from livepass.service.enrolments import Enrolments
 from livepass.service.epochs import new_epoch
 from livepass.service.refusals import Conflict, Refusal, TooLarge, no_pass
 from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
@@ -81,8 +82,9 @@ class Issuing:
         self._builder = builder
         self._clock = clock
         self._due = due
+        self.enrolments = Enrolments(store, keys)
         self.web_service_url = web_service_url
-        self._drafting = Drafting(store, keys, builder, clock, chance, web_service_url)
+        self.drafting = Drafting(store, keys, builder, clock, chance, web_service_url)
         self.gave: dict[str, int] = {}
         """The newest ``last_modified`` given away from here, by pass type: a lost history is not to be repeated."""
 
@@ -97,7 +99,7 @@ class Issuing:
 
     async def preview(self, wish: Wish) -> Preview:
         """What ``put`` would do: the dry run."""
-        draft = await self._drafting.draft(wish)
+        draft = await self.drafting.draft(wish)
         held = await self._store.held(wish.pass_type, wish.serial) if draft.before else ()
         fields = _changes(draft.before, draft.row)
         return Preview(
@@ -135,7 +137,7 @@ class Issuing:
         if row is None:
             raise no_pass(pass_type, serial)
         try:
-            return await self._builder.pkpass(row, await self._drafting.tenant(pass_type))
+            return await self._builder.pkpass(row, await self.drafting.tenant(pass_type))
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
@@ -203,7 +205,7 @@ class Issuing:
 
     async def _draw(self, wishes: Sequence[tuple[int, Wish]], drafts: dict[int, Draft | Refusal]) -> None:
         """Drafts of wishes of one pass type, under their indexes."""
-        gathered = self._drafting.gathering()
+        gathered = self.drafting.gathering()
         for start in range(0, len(wishes), AT_A_STRETCH):
             stretch = wishes[start : start + AT_A_STRETCH]
             if start:
@@ -212,7 +214,7 @@ class Issuing:
             if len(serials) > 1:
                 await gathered.read(stretch[0][1].pass_type, serials)
             for index, wish in stretch:
-                drafts[index] = await self._drafting.draft_or_refusal(wish, gathered)
+                drafts[index] = await self.drafting.draft_or_refusal(wish, gathered)
 
     # ── storing: inside the transaction
 
@@ -264,9 +266,16 @@ class Issuing:
             return results, stale
 
         stored, stale = await self._store.write(work)
-        newest = max((result.last_modified for result in stored.values()), default=0)
-        self.gave[pass_type] = max(newest, self.gave.get(pass_type, 0))
+        self.gave_away(pass_type, max((result.last_modified for result in stored.values()), default=0))
         return stored, stale
+
+    def gave_away(self, pass_type: str, last_modified: int) -> None:
+        """A version got this ``last_modified``."""
+        self.gave[pass_type] = max(last_modified, self.gave.get(pass_type, 0))
+
+    def pushes_are_due(self) -> None:
+        """Pushes became due at once, by a transaction of this process."""
+        self._due.set()
 
     # ── passes that follow a template
 

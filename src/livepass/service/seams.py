@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Certificate,
         Counter,
         Device,
+        Enrolment,
         Held,
         Pass,
         PassType,
@@ -130,6 +131,18 @@ class Reader(ConsoleReader, Protocol):
         """
 
     async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...
+
+    async def enrolment(self, pass_type: str, enrolment_id: str) -> Enrolment | None: ...
+
+    async def enrolments_of(self, pass_type: str, serial: str) -> Sequence[Enrolment]:
+        """Of one pass, oldest first."""
+
+    async def enrolments(
+        self, pass_type: str, *, epoch: str, after: int, limit: int
+    ) -> Sequence[tuple[Enrolment, str]]:
+        """Those of a pass type after a number of that epoch, in the order in which they were stored, each with the
+        present epoch. When another has begun since, all of them.
+        """
 
     async def passes_named(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, Pass]:
         """Those of these serial numbers that there are, by serial number."""
@@ -370,6 +383,9 @@ class Tx(ConsoleTx, Reader, Protocol):
 
         ``push_at`` ``None`` leaves pushes undue: phones hear of it when they ask by themselves.
         """
+
+    async def put_enrolment(self, enrolment: Enrolment) -> int:
+        """Keep one more; answers its number, which it takes where that is ``timeline.TAKEN``."""
 
     async def erase_pass(self, pass_type: str, serial: str) -> bool: ...
 
@@ -621,6 +637,9 @@ class KeyRing(Protocol):
 
     def stranger_token(self, tenant: str, pass_type: str, serial: str) -> str:
         """A token nobody has, at the cost of a real one: what an unknown serial is compared with."""
+
+    def open_enrolment(self, enrolment: Enrolment) -> bytes:
+        """What was sealed. Raises ``PkpassError``."""
 
     def seal(self, kind: Sealable, within: str, id_: str, secret: bytes) -> bytes: ...
 

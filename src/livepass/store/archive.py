@@ -37,6 +37,7 @@ SEALED: Mapping[Sealable, tuple[str, str, str, str]] = {
     Sealable.SIGNING_REQUEST: ("signing_request", "pass_type", "id", "key_sealed"),
     Sealable.TOTP: ("console_user", "tenant", "name", "totp_sealed"),
     Sealable.TOKEN: ("pass", "pass_type", "serial", "token_sealed"),
+    Sealable.ENROLMENT: ("enrolment", "pass_type", "id", "sealed"),
 }
 """Where what is sealed stands: table, and the columns that make a ``core.sealed.Sealed``."""
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

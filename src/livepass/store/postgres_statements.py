@@ -17,7 +17,7 @@ _BYTES = (
 )
 _NUMBERS = (
     *("after", "before", "limit", "some", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
-    *("seq", "edit", "asked", "told", "pushed", "attempts"),
+    *("seq", "number", "on_pass", "edit", "asked", "told", "pushed", "attempts"),
     *("last_modified", "newest_modified", "modified_floor", "ahead"),
     *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),
     *("created_at", "changed_at", "last_push_at", "token_registered_at"),

@@ -34,7 +34,7 @@ SELECT pass_type, tenant, team, push_key_id FROM pass_type ORDER BY pass_type;
 -- A pass older than the present history counts as changed when that began.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at
+       p.changed_at, p.enrolled
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial = :serial;
 
@@ -42,14 +42,14 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- Of a pass type, those with these serial numbers.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at
+       p.changed_at, p.enrolled
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial IN (SELECT value FROM json_each(:serials));
 
 -- name: passes
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at
+       p.changed_at, p.enrolled
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE (p.pass_type, p.serial) > (:after_type, :after_serial)
    AND (:pass_type IS NULL OR p.pass_type = :pass_type)
@@ -61,15 +61,17 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- name: add_pass
 -- A pass that did not exist when it was drawn. If somebody was faster, the key says so and it is drawn anew.
 INSERT INTO pass (pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned,
-                  refused_revision, data, content, token_key, token_salt, token_sealed, voided, created_at, changed_at)
+                  refused_revision, data, content, token_key, token_salt, token_sealed, voided, created_at, changed_at,
+                  enrolled)
 VALUES (:pass_type, :serial, :seq, :edit, :last_modified, :manifest_sha, :document, :template, :revision, :pinned,
-        NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at);
+        NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at,
+        :enrolled);
 
 -- name: put_pass
 UPDATE pass SET
   seq = :seq, edit = :edit, last_modified = :last_modified, manifest_sha = :manifest_sha, document = :document,
   template = :template, revision = :revision, pinned = :pinned, refused_revision = NULL, data = :data,
-  content = :content, voided = :voided, changed_at = :changed_at
+  content = :content, voided = :voided, changed_at = :changed_at, enrolled = :enrolled
  WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: pass_identities
@@ -173,6 +175,25 @@ UPDATE push_target SET wanted = :seq, attempts = 0, next_at = greatest(:push_at,
        SELECT d.push_token FROM device d
         WHERE d.pass_type = :pass_type AND d.device_id IN (SELECT value FROM json_each(:device_ids)));
 
+-- name: put_enrolment
+INSERT INTO enrolment (pass_type, id, serial, number, at, on_pass, sealed)
+VALUES (:pass_type, :id, :serial, :number, :at, :on_pass, :sealed);
+
+-- name: enrolment
+SELECT pass_type, id, serial, number, at, on_pass, sealed FROM enrolment WHERE pass_type = :pass_type AND id = :id;
+
+-- name: enrolments_of
+SELECT pass_type, id, serial, number, at, on_pass, sealed FROM enrolment
+ WHERE pass_type = :pass_type AND serial = :serial ORDER BY number;
+
+-- name: enrolments
+-- In the order in which they were stored: numbers are taken from the locked counter. Numbers of a history that has ended
+-- say nothing: then from the beginning.
+SELECT e.pass_type, e.id, e.serial, e.number, e.at, e.on_pass, e.sealed, c.epoch
+  FROM counter c JOIN enrolment e ON e.pass_type = c.pass_type
+   AND e.number > CASE WHEN c.epoch = :epoch THEN :after ELSE -1 END
+ WHERE c.pass_type = :pass_type ORDER BY e.number LIMIT :limit;
+
 -- name: erase_pass
 DELETE FROM pass WHERE pass_type = :pass_type AND serial = :serial;
 
@@ -181,6 +202,9 @@ SELECT device_id FROM registration WHERE pass_type = :pass_type AND serial = :se
 
 -- name: erase_rest
 DELETE FROM fan_out WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: erase_enrolments
+DELETE FROM enrolment WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: erase_registrations
 DELETE FROM registration WHERE pass_type = :pass_type AND serial = :serial;
@@ -214,7 +238,7 @@ UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND se
 -- finds the few among millions and stops at the limit.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at
+       p.changed_at, p.enrolled
   FROM (
        SELECT b.pass_type, b.serial FROM (
               SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
@@ -1253,7 +1277,9 @@ SELECT 'console TOTP secret', substr(totp_sealed, 2, 8), count(*) FROM console_u
  WHERE totp_sealed IS NOT NULL GROUP BY substr(totp_sealed, 2, 8)
 UNION ALL
 SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
- WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8);
+ WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8)
+UNION ALL
+SELECT 'enrolment', substr(sealed, 2, 8), count(*) FROM enrolment GROUP BY substr(sealed, 2, 8);
 
 -- name: shared_keys_sealed_otherwise
 SELECT purpose, id, sealed FROM shared_key
@@ -1280,6 +1306,11 @@ SELECT pass_type, serial, token_sealed FROM pass
    AND substr(token_sealed, 2, 8) <> :secret
  ORDER BY pass_type, serial LIMIT :limit;
 
+-- name: enrolments_sealed_otherwise
+SELECT pass_type, id, sealed FROM enrolment
+ WHERE (pass_type, id) > (:after_under, :after_id) AND substr(sealed, 2, 8) <> :secret
+ ORDER BY pass_type, id LIMIT :limit;
+
 -- name: reseal_shared_key
 -- Only what is still sealed as it was read: a value that was replaced meanwhile stays.
 UPDATE shared_key SET sealed = :sealed WHERE purpose = :under AND id = :id AND sealed = :was;
@@ -1294,3 +1325,6 @@ UPDATE signing_request SET key_sealed = :sealed WHERE pass_type = :under AND id 
 
 -- name: reseal_token
 UPDATE pass SET token_sealed = :sealed WHERE pass_type = :under AND serial = :id AND token_sealed = :was;
+
+-- name: reseal_enrolment
+UPDATE enrolment SET sealed = :sealed WHERE pass_type = :under AND id = :id AND sealed = :was;

@@ -17,6 +17,7 @@ from livepass.core.model import (
     Certificate,
     Counter,
     Device,
+    Enrolment,
     Held,
     Pass,
     PassType,
@@ -308,6 +309,20 @@ class Reading(Figures, ConsoleReading):
         found = await self._db.rows("passes_named", {"pass_type": pass_type, "serials": self._db.array(serials)})
         return {row[1]: rows.pass_(row) for row in found}
 
+    async def enrolment(self, pass_type: str, enrolment_id: str) -> Enrolment | None:
+        row = await self._one("enrolment", pass_type=pass_type, id=enrolment_id)
+        return None if row is None else rows.enrolment(row)
+
+    async def enrolments_of(self, pass_type: str, serial: str) -> Sequence[Enrolment]:
+        found = await self._db.rows("enrolments_of", {"pass_type": pass_type, "serial": serial})
+        return [rows.enrolment(row) for row in found]
+
+    async def enrolments(
+        self, pass_type: str, *, epoch: str, after: int, limit: int
+    ) -> Sequence[tuple[Enrolment, str]]:
+        key = {"pass_type": pass_type, "epoch": epoch, "after": after, "limit": limit}
+        return [(rows.enrolment(row), row[7]) for row in await self._db.rows("enrolments", key)]
+
     async def followers(self, tenant: str, template: str, revision: str, *, limit: int) -> Sequence[Pass]:
         found = await self._db.rows(
             "followers", {"tenant": tenant, "template": template, "revision": revision, "limit": limit}
@@ -434,8 +449,10 @@ class Reading(Figures, ConsoleReading):
             found = await self._db.rows("signing_requests_sealed_otherwise", key)
         elif kind is Sealable.TOTP:
             found = await self._db.rows("console_totp_sealed_otherwise", key)
-        else:
+        elif kind is Sealable.TOKEN:
             found = await self._db.rows("tokens_sealed_otherwise", key)
+        else:
+            found = await self._db.rows("enrolments_sealed_otherwise", key)
         return [Sealed(kind, *row) for row in found]
 
     async def api_key(self, key_id: str) -> ApiKey | None:

@@ -11,6 +11,7 @@ from livepass.core.authorization import fingerprint
 from livepass.core.model import (
     Certificate,
     Device,
+    Enrolment,
     Held,
     Pass,
     PassHead,
@@ -46,6 +47,7 @@ def pass_(row: Row) -> Pass:
         voided=bool(row[15]),
         created_at=row[16],
         changed_at=row[17],
+        enrolled=row[18],
     )
 
 
@@ -69,7 +71,18 @@ def pass_parameters(row: Pass) -> Mapping[str, Any]:
         "voided": int(row.voided),
         "created_at": row.created_at,
         "changed_at": row.changed_at,
+        "enrolled": row.enrolled,
     }
+
+
+def enrolment(row: Row) -> Enrolment:
+    pass_type, id_, serial, number, at, on_pass, sealed = row[:7]
+    return Enrolment(pass_type, id_, serial, number, at, bool(on_pass), sealed)
+
+
+def enrolment_parameters(row: Enrolment) -> Mapping[str, Any]:
+    names = "pass_type id serial number at sealed"
+    return {name: getattr(row, name) for name in names.split()} | {"on_pass": int(row.on_pass)}
 
 
 def head(row: Row) -> PassHead | None:

@@ -93,6 +93,10 @@ INVARIANTS: Mapping[str, Invariant] = {
     ),
     "target_without_device": Invariant("a push token that belongs to no phone", _BY_ITSELF, "pass_type push_token"),
     "device_without_registration": Invariant("a phone that follows nothing", _BY_ITSELF, "pass_type device_id"),
+    "enrolment_without_pass": Invariant("what somebody gave for a pass that is gone", _REPORT, "pass_type serial"),
+    "pass_without_enrolment": Invariant(
+        "the pass cannot be built: what the person gave who enrolled for it is gone", _RESTORE, "pass_type serial"
+    ),
     "fan_out_without_pass": Invariant(
         "pushes are to be made due of a pass that is gone", _BY_ITSELF, "pass_type serial"
     ),
@@ -111,6 +115,9 @@ INVARIANTS: Mapping[str, Invariant] = {
         "the counter went back: pushes are to be made due of a number that is not taken yet",
         _RECOVER,
         "pass_type serial",
+    ),
+    "enrolment_above_counter": Invariant(
+        "the counter went back: whoever reads enrolments misses those that come", _RECOVER, "pass_type serial"
     ),
     "event_above_counter": Invariant(
         "the counter went back: the diary knows later numbers", _RECOVER, "pass_type event"

@@ -77,6 +77,15 @@ SELECT d.pass_type, d.device_id FROM device d
  WHERE d.token_registered_at < :before
    AND NOT EXISTS (SELECT 1 FROM registration r WHERE r.pass_type = d.pass_type AND r.device_id = d.device_id);
 
+-- name: enrolment_without_pass
+SELECT e.pass_type, e.serial FROM enrolment e
+ WHERE NOT EXISTS (SELECT 1 FROM pass p WHERE p.pass_type = e.pass_type AND p.serial = e.serial);
+
+-- name: pass_without_enrolment
+SELECT p.pass_type, p.serial FROM pass p
+ WHERE p.enrolled <> '' AND NOT EXISTS (SELECT 1 FROM enrolment e
+                                         WHERE e.pass_type = p.pass_type AND e.id = p.enrolled AND e.serial = p.serial);
+
 -- name: fan_out_without_pass
 SELECT f.pass_type, f.serial FROM fan_out f
  WHERE f.serial <> '' AND NOT EXISTS (SELECT 1 FROM pass p WHERE p.pass_type = f.pass_type AND p.serial = f.serial);
@@ -104,6 +113,9 @@ SELECT g.pass_type, g.push_token FROM push_target g JOIN counter c ON c.pass_typ
 -- name: fan_out_above_counter
 SELECT f.pass_type, f.serial FROM fan_out f JOIN counter c ON c.pass_type = f.pass_type
  WHERE greatest(f.seq, f.wanted) > c.seq;
+
+-- name: enrolment_above_counter
+SELECT e.pass_type, e.serial FROM enrolment e JOIN counter c ON c.pass_type = e.pass_type WHERE e.number > c.seq;
 
 -- name: event_above_counter
 SELECT e.pass_type, e.id FROM event e JOIN counter c ON c.pass_type = e.pass_type WHERE e.seq > c.seq;
@@ -162,7 +174,8 @@ SELECT q.seq FROM (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name =
 -- name: first_numbers
 -- From which number on everything is still written down. (No check: events are compared with it.)
 SELECT pass_type, min(seq) FROM event
- WHERE seq > 0 AND kind IN ('issued', 'changed', 'voided', 'registered', 'retold', 'new_epoch') GROUP BY pass_type;
+ WHERE seq > 0 AND kind IN ('issued', 'changed', 'voided', 'personalized', 'enrolled_again', 'registered', 'retold', 'new_epoch')
+ GROUP BY pass_type;
 
 -- name: some_passes
 SELECT pass_type, serial FROM pass ORDER BY random() LIMIT :limit;

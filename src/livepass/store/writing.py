@@ -16,6 +16,7 @@ from livepass.core.model import (
     ApiKey,
     Certificate,
     Counter,
+    Enrolment,
     PassType,
     Process,
     Prunable,
@@ -27,7 +28,7 @@ from livepass.core.model import (
 from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SharedKey
-from livepass.core.timeline import Event, Kind
+from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip2_push import Outcome
 from livepass.core.watching import Seen, Watched
 from livepass.store import rows
@@ -238,6 +239,13 @@ class Writing(Twins, ConsoleWriting):
         serials = [version.row.serial for version in moved]
         return number, await self.owe_change(pass_type, serials, number, now, push_at, urgent)
 
+    async def put_enrolment(self, enrolment: Enrolment) -> int:
+        number = enrolment.number
+        if number == TAKEN:
+            number = await self._next_number(enrolment.pass_type)
+        await self._db.run("put_enrolment", {**rows.enrolment_parameters(enrolment), "number": number})
+        return number
+
     async def erase_pass(self, pass_type: str, serial: str) -> bool:
         key = {"pass_type": pass_type, "serial": serial}
         if not self._db.one_writer:
@@ -248,6 +256,7 @@ class Writing(Twins, ConsoleWriting):
         await self._lock_registrations(pass_type, [(device_id, serial) for device_id in phones])
         await self._db.run("erase_mentions", key)
         await self._db.run("erase_registrations", key)
+        await self._db.run("erase_enrolments", key)
         await self._db.run("erase_events", key)
         erased = await self._db.run("erase_pass", key)
         gone: list[rows.Row] = []
@@ -485,8 +494,10 @@ class Writing(Twins, ConsoleWriting):
             await self._db.run_many("reseal_signing_request", changes)
         elif kind is Sealable.TOTP:
             await self._db.run_many("reseal_console_totp", changes)
-        else:
+        elif kind is Sealable.TOKEN:
             await self._db.run_many("reseal_token", changes)
+        else:
+            await self._db.run_many("reseal_enrolment", changes)
 
     async def put_api_key(self, key: ApiKey) -> None:
         await self._db.run(

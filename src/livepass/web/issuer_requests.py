@@ -202,6 +202,12 @@ class PassesQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
     serial_prefix: Annotated[str, Meta(max_length=400, description="Serials that begin with this")] = ""
 
 
+class EnrolmentsQuery(PageQuery, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Of which pass type: their order is that of its changes. `cursor`: of the page before, or of a row."""
+
+    pass_type: PassType
+
+
 class RegistrationsQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
     """Which registrations."""
 

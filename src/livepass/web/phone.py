@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from livepass.core.decision import Reply
 from livepass.core.shedding import RETRY_AFTER_SECONDS, Level
 from livepass.service.answering import Answering, Fetched
+from livepass.service.personalizing import Personalizing
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY = 4 * 1024
 MAX_LOG_BODY = 64 * 1024
+MAX_ENROLMENT = 16 * 1024
 MAX_HEADERS = 8 * 1024
 MAX_PATH = 2048
 
@@ -68,11 +70,15 @@ class Request(NamedTuple):
 class PhoneApp:
     """The device endpoints below ``webServiceURL``. Mount it anywhere: it needs no lifespan.
 
-    ``connection_header`` is where a proxy names the connection of its client, on every request that it passes on.
+    Without ``personalizing`` an enrolment is a message like any other that we do not know. ``connection_header`` is
+    where a proxy names the connection of its client, on every request that it passes on.
     """
 
-    def __init__(self, answering: Answering, connection_header: str = "") -> None:
+    def __init__(
+        self, answering: Answering, connection_header: str = "", personalizing: Personalizing | None = None
+    ) -> None:
         self._answering = answering
+        self._personalizing = personalizing
         self._connection_header = connection_header.lower().encode()
         self._load = answering.load
 
@@ -110,6 +116,10 @@ class PhoneApp:
                 return await self._ask(request, device_id, pass_type)
             case ("v1", "log") if method == "POST":
                 return await self._log(receive, request.connection)
+            case ("v1", "passes", pass_type, serial, "personalize") if method == "POST" and self._personalizing:
+                # Never given up: the phone does not come again.
+                body = await _body(receive, MAX_ENROLMENT)
+                return await self._personalizing.personalize(pass_type, serial, request.authorization, body)
             case ("v1", *_) if method == "POST":
                 body = await _body(receive, MAX_BODY)
                 if self._load.level >= _LOG:

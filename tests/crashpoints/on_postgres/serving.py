@@ -92,7 +92,9 @@ async def serving(settings: Settings, ahead_ms: int) -> AsyncIterator[Process]:
             parts = (services.builder, services.clock, services.chance, services.scheduler, services.due)
             keeper = Keeper(services.store, services.issuing, services.clock, services.scheduler, services.due)
             dispatcher = Dispatcher(services.store, sender, *parts)
-            yield Process(services, PhoneApp(services.answering), dispatcher, keeper)
+            yield Process(
+                services, PhoneApp(services.answering, personalizing=services.personalizing), dispatcher, keeper
+            )
             await sender.close()
 
 

@@ -18,6 +18,11 @@ from livepass.emulators.authority import Authority, Issued
 PASS_TYPE, TEAM = "pass.test.livepass", "TEAM123456"
 URL = "https://wallet.example/w"
 TOKEN = "0123456789abcdef"
+FORM = {
+    "description": "Join, and collect points.",
+    "requiredPersonalizationFields": ["PKPassPersonalizationFieldName", "PKPassPersonalizationFieldPostalCode"],
+    "termsAndConditions": "Be kind.",
+}
 MESSAGE = "You have %@ points"
 
 Document = dict[str, Any]
@@ -85,10 +90,11 @@ class Maker:
     def build(self, content: Document | bytes, extra: dict[str, bytes] | None = None, **how: Any) -> bytes:
         return self.sealed(self.files(content, extra), **how)
 
-    def __call__(self, serial: str = "S-1", points: Any = 120, **changes: Any) -> bytes:
-        """A valid package; the same arguments give the same bytes."""
+    def __call__(self, serial: str = "S-1", points: Any = 120, form: Any = None, **changes: Any) -> bytes:
+        """A valid package; the same arguments give the same bytes. ``form``: the sign-up that it offers."""
         content = document(serial, points, **changes)
-        key = json.dumps(content, sort_keys=True)
+        key = json.dumps([content, form], sort_keys=True)
         if key not in self._made:
-            self._made[key] = self.build(content)
+            offer = {} if form is None else {"personalization.json": json.dumps(form).encode()}
+            self._made[key] = self.build(content, offer)
         return self._made[key]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from emulators.iphone.hand import Answer, Hand, kinds, listing, reply
-from emulators.iphone.pass_maker import PASS_TYPE, URL
+from emulators.iphone.pass_maker import FORM, PASS_TYPE, URL
 from livepass.emulators.iphone import PhoneSettings
 
 # The three expressions that were run against real samples (protocol sheet 3.1).
@@ -52,6 +52,7 @@ def on_new_token(answer: Answer) -> Provoke:
 def on_sign_up(answer: Answer) -> Provoke:
     def provoke(hand: Hand) -> None:
         hand.service.replies["personalize"] = answer
+        hand.add(form=FORM)
         hand.wallet.personalize(PASS_TYPE, "S-1", {"fullName": "Ada"}, hand.now)
         hand.settle()
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from emulators.iphone.hand import Hand, kinds, listing, reply
-from emulators.iphone.pass_maker import PASS_TYPE, Maker, document
+from emulators.iphone.pass_maker import FORM, PASS_TYPE, Maker, document
 from livepass.emulators.iphone import QUIRKS, Quirks, Refused
+from livepass.emulators.iphone.form import KEYS
 
 Observe = Callable[[Hand], object]
 
@@ -135,9 +136,31 @@ def _spaced_serial(hand: Hand) -> object:
 
 def _signed_up(hand: Hand) -> object:
     _settled(hand)
+    hand.add(form=FORM)
     hand.service.replies["personalize"] = reply(200, "x")
     hand.wallet.personalize(PASS_TYPE, "S-1", {}, hand.now)
     return "fetch" in kinds(hand.settle())
+
+
+def _offered(hand: Hand) -> object:
+    hand.add(form=FORM)
+    return hand.wallet.offers(PASS_TYPE, "S-1")
+
+
+def _sent_of_a_person(hand: Hand) -> object:
+    """The keys of a sign-up by somebody who gives everything."""
+    hand.add(form=FORM)
+    hand.wallet.personalize(PASS_TYPE, "S-1", dict.fromkeys(KEYS, "x"), hand.now)
+    (request,) = hand.wallet.due(hand.now)
+    sent = json.loads(request.body or b"")
+    return sorted(sent["requiredPersonalizationInfo"])
+
+
+def _sign_up_token(hand: Hand) -> object:
+    hand.add(form=FORM)
+    hand.wallet.personalize(PASS_TYPE, "S-1", {}, hand.now)
+    (request,) = hand.wallet.due(hand.now)
+    return json.loads(request.body or b"")["personalizationToken"]
 
 
 def _many_complaints(hand: Hand) -> object:
@@ -240,6 +263,10 @@ SCENARIOS: dict[str, Observe] = {
     ),
     "missing-last-modified-forgets": lambda hand: _answered("fetch", reply(200, hand.maker(points=9)))(hand),
     "s0-after-300s": _just_changed,
+    "sign-up-offered-when-added": _offered,
+    "sign-up-sends-what-is-asked": _sent_of_a_person,
+    "postal-code-brings-country": _sent_of_a_person,
+    "sign-up-token": _sign_up_token,
     "fetches-after-personalizing": _signed_up,
     "log-batch-50": _many_complaints,
     "log-accepts-only-200": _logged_with_201,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulators.iphone.hand import Hand, kinds, listing, reply
-from emulators.iphone.pass_maker import PASS_TYPE
+from emulators.iphone.pass_maker import FORM, PASS_TYPE
 from livepass.emulators.iphone import storage
 
 Held = Callable[..., Hand]
@@ -27,8 +27,9 @@ def busy(held: Held) -> Hand:
     hand.wallet.pull_to_refresh(PASS_TYPE, "S-1", hand.now)
     hand.settle()
     hand.wallet.set_airplane_mode(False, hand.now)
-    hand.wallet.personalize(PASS_TYPE, "S-1", {"fullName": "Ada"}, hand.now)
     hand.wallet.due(hand.now)
+    hand.wallet.add(hand.maker(form=FORM, points=130), hand.now)
+    hand.wallet.personalize(PASS_TYPE, "S-1", {"fullName": "Ada"}, hand.now)
     return hand
 
 
@@ -46,6 +47,17 @@ def test_a_loaded_phone_goes_on(held: Held) -> None:
     assert other["S-1"].field("points") == 130
     assert other.random_hex(32) == hand.wallet.random_hex(32)
     assert (other.next_due() or 0) > hand.now
+
+
+def test_a_sign_up_that_was_under_way_is_not_sent_again(held: Held) -> None:
+    hand = held()
+    hand.add(form=FORM)
+    hand.wallet.personalize(PASS_TYPE, "S-1", {"fullName": "Ada"}, hand.now)
+    assert kinds(hand.wallet.due(hand.now)) == ["personalize"]
+    other = storage.load(storage.save(hand.wallet))
+    assert "personalize" not in kinds(other.due(hand.now + 1e6))
+    hand.wallet.reboot(hand.now)
+    assert "personalize" not in kinds(hand.wait(1e6))
 
 
 def test_the_file_is_the_owners_alone(held: Held, tmp_path: Path) -> None:

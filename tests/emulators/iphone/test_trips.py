@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emulators.iphone.hand import Hand, address, kinds, listing, reply
-from emulators.iphone.pass_maker import PASS_TYPE, TEAM, TOKEN, URL
+from emulators.iphone.pass_maker import FORM, PASS_TYPE, TEAM, TOKEN, URL
 from livepass.emulators.iphone import PhoneSettings, Wallet
 
 KEY = (PASS_TYPE, TEAM, URL)
@@ -289,6 +289,7 @@ def test_a_token_in_an_update_is_adopted(held: Callable[..., Hand]) -> None:
 
 def test_signing_up_sends_the_details_and_fetches(held: Callable[..., Hand]) -> None:
     hand = held()
+    hand.add(form=FORM)
     with pytest.raises(ValueError, match="shoeSize"):
         hand.wallet.personalize(PASS_TYPE, "S-1", {"shoeSize": 43}, hand.now)
     hand.wallet.personalize(PASS_TYPE, "S-1", {"fullName": "Ada Lovelace"}, hand.now)

@@ -4,6 +4,7 @@ Imports nothing of the service it tests. See ``wallet.py`` for the theory of ope
 """
 
 from livepass.emulators.iphone.clock import RealClock, VirtualClock
+from livepass.emulators.iphone.form import Form
 from livepass.emulators.iphone.model import (
     Alert,
     Banner,
@@ -25,6 +26,7 @@ __all__ = [
     "Alert",
     "Banner",
     "Exchange",
+    "Form",
     "InstalledPass",
     "Package",
     "PhoneEvent",

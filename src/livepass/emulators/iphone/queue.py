@@ -55,13 +55,17 @@ class TaskQueue:
 
     def interrupt(self) -> None:
         """The phone restarts: what was under way waits again. The queue itself is on disk and survives."""
-        for sent in self.under_way.values():
+        for sent in self._sent_again():
             self.again(sent.task)
         self.under_way.clear()
 
     def tasks(self) -> list[Task]:
         """Everything that is waiting or under way, for writing to disk."""
-        return [*self.waiting.values(), *(s.task for s in self.under_way.values() if s.task.slot not in self.waiting)]
+        return [*self.waiting.values(), *(s.task for s in self._sent_again() if s.task.slot not in self.waiting)]
+
+    def _sent_again(self) -> Iterator[Sent]:
+        """What is under way and not lost with the request: all but a sign-up, which is never repeated."""
+        return (sent for sent in self.under_way.values() if sent.task.kind != "personalize")
 
     def is_under_way(self, slot: Slot) -> bool:
         return any(sent.task.slot == slot for sent in self.under_way.values())

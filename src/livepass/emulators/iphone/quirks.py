@@ -104,6 +104,23 @@ QUIRKS: tuple[Quirk, ...] = (
         "missing-last-modified-forgets", "An answer without Last-Modified forgets the old text.", "D", "protocol 1.7"
     ),
     Quirk("s0-after-300s", "An unchanged pass is reported only 300 s after its last change.", "B", "protocol 3.4"),
+    # ── sign-up ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    Quirk("sign-up-offered-when-added", "A pass with a sign-up form shows it when it is added.", "D", "protocol 1.11"),
+    Quirk(
+        "sign-up-sends-what-is-asked",
+        "A sign-up sends what the required fields stand for; otherwise all that the person gives.",
+        "B",
+        "protocol 1.11",
+    ),
+    Quirk("postal-code-brings-country", "The field for the postal code sends the country too.", "D", "protocol 1.11"),
+    Quirk(
+        "sign-up-token",
+        "What the token of a sign-up looks like: 32 hexadecimal digits, or base64.",
+        "assumed",
+        "protocol 1.11",
+        default="hex",
+        choices=("hex", "base64"),
+    ),
     Quirk("fetches-after-personalizing", "After a sign-up the phone fetches the pass.", "D", "protocol 1.11"),
     # ── testimony ───────────────────────────────────────────────────────────────────────────────────────────────────
     Quirk("log-batch-50", "Up to 50 messages share one POST; otherwise each has its own.", "C", "protocol 1.10"),

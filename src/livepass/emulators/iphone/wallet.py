@@ -12,13 +12,14 @@ say is a row of ``quirks.py``. Nothing here promises that a real phone behaves t
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import random
 from collections.abc import Mapping
-from typing import Any
 
 from livepass.emulators.iphone import addressing, replies
+from livepass.emulators.iphone.form import KEYS, Form, form_of
 from livepass.emulators.iphone.model import (
     Alert,
     Answer,
@@ -36,9 +37,6 @@ from livepass.emulators.iphone.patience import PushScore
 from livepass.emulators.iphone.state import PhoneState, keep
 
 LOG_BATCH = 50
-PERSONAL_FIELDS = (
-    "fullName", "givenName", "familyName", "postalCode", "ISOCountryCode", "emailAddress", "phoneNumber",
-)  # fmt: skip
 
 
 class Wallet(PhoneState):
@@ -70,6 +68,9 @@ class Wallet(PhoneState):
                 self.schedule("lifecycle", held, now, json.dumps({"passState": "added"}).encode())
         for text in package.warnings:
             self.say(f"{held.pass_type}/{held.serial}: {text}")
+        offered = self.offers(held.pass_type, held.serial)
+        if offered is not None:
+            self.say(f"{held.pass_type}/{held.serial} offers to sign up with {', '.join(offered.keys(self.quirks))}")
         return held
 
     def _add_again(self, held: InstalledPass, package: Package, now: float) -> None:
@@ -114,12 +115,31 @@ class Wallet(PhoneState):
         """Fetch one pass without asking first. ``KeyError`` when it is not there."""
         self.fetch(self.passes[pass_type, serial], now)
 
-    def personalize(self, pass_type: str, serial: str, info: Mapping[str, Any], now: float) -> None:
-        """Sign up for a rewards card with the person's details; ``ValueError`` for a key that Apple does not name."""
-        if unknown := set(info) - set(PERSONAL_FIELDS):
-            raise ValueError(f"{min(unknown)} is not one of {', '.join(PERSONAL_FIELDS)}")
-        body = {"personalizationToken": self.random_hex(32), "requiredPersonalizationInfo": dict(info)}
+    def offers(self, pass_type: str, serial: str) -> Form | None:
+        """The sign-up that a pass offers as long as it comes with one. ``KeyError`` when it is not there."""
+        held = self.passes[pass_type, serial]
+        offered = held.record_key is not None and self.quirks.on("sign-up-offered-when-added")
+        return form_of(held.package) if offered else None
+
+    def personalize(self, pass_type: str, serial: str, info: Mapping[str, str], now: float) -> None:
+        """Sign up with the person's details: once, because the call is never repeated.
+
+        ``ValueError`` for a key that Apple does not name, and where the pass offers nothing. ``KeyError`` when it is
+        not there.
+        """
+        if unknown := set(info) - set(KEYS):
+            raise ValueError(f"{min(unknown)} is not one of {', '.join(KEYS)}")
+        offered = self.offers(pass_type, serial)
+        if offered is None:
+            raise ValueError(f"{pass_type}/{serial} offers no sign-up")
+        asked = offered.keys(self.quirks) if self.quirks.on("sign-up-sends-what-is-asked") else KEYS
+        given = {key: info[key] for key in asked if key in info}
+        body = {"personalizationToken": self._sign_up_token(), "requiredPersonalizationInfo": given}
         self.schedule("personalize", self.passes[pass_type, serial], now, json.dumps(body).encode())
+
+    def _sign_up_token(self) -> str:
+        digits = self.random_hex(32)
+        return digits if self.quirks["sign-up-token"] == "hex" else base64.b64encode(bytes.fromhex(digits)).decode()
 
     def answer_alert(self, alert: Alert, reenable: bool, now: float) -> None:
         """Tap the cut-off alert: OK keeps updates off, Re-enable turns them on for the whole pass type."""

@@ -88,11 +88,27 @@ CREATE TABLE pass (
   voided           INTEGER NOT NULL,
   created_at       BIGINT  NOT NULL,
   changed_at       BIGINT  NOT NULL,
+  enrolled         TEXT,                       -- the enrolment on it; '': it offered one; null: it never did
   PRIMARY KEY (pass_type, serial)
 );
 CREATE INDEX pass_follows ON pass (template, revision) WHERE pinned = 0;
 -- Imported tokens: a new secret key seals them anew.
 CREATE INDEX pass_sealed ON pass (pass_type, serial) WHERE token_sealed IS NOT NULL;
+
+-- What people gave when they enrolled for a pass, sealed. The first one of a pass is on it; others came from phones that
+-- held an older copy. number is of the counter's order, so that whoever reads on after one misses none.
+CREATE TABLE enrolment (
+  pass_type TEXT    NOT NULL,
+  id        TEXT    NOT NULL,
+  serial    TEXT    NOT NULL,
+  number    BIGINT  NOT NULL,
+  at        BIGINT  NOT NULL,
+  on_pass   INTEGER NOT NULL,
+  sealed    BLOB    NOT NULL,
+  PRIMARY KEY (pass_type, id)
+);
+CREATE INDEX enrolment_by_number ON enrolment (pass_type, number);
+CREATE INDEX enrolment_by_pass ON enrolment (pass_type, serial, number);
 
 -- One phone's record for one pass type. The push token is not unique: one phone may hold several records.
 CREATE TABLE device (
