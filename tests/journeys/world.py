@@ -40,6 +40,7 @@ from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued
 from livepass.web.app import App
 from livepass.web.phone import Message, PhoneApp, Receive, Scope, Send
+from livepass.web.share import ShareApp
 
 PASS_TYPE = "pass.test.livepass"
 OTHER_TYPE = "pass.test.other"
@@ -147,7 +148,9 @@ class World:
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         certificate, key = self.tls_files()
-        app = App(PhoneApp(self.services.answering), PhoneApp(self.services.answering), self.services.ready)
+        services = self.services
+        share = ShareApp(services.sharing, services.answering.load, services.clock)
+        app = App(PhoneApp(services.answering), PhoneApp(services.answering), services.ready, share=share)
         server = uvicorn.Server(
             uvicorn.Config(
                 self._watched(app), log_config=None, lifespan="off", ssl_certfile=str(certificate), ssl_keyfile=str(key)

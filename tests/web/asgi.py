@@ -223,7 +223,7 @@ async def opened(directory: Path, certificates: Sequence[Issued]) -> AsyncIterat
         services.rotating._prober = nobody_there
         common = (services.clock, services.answering.load)
         services.watching._looks = {What.PUBLIC_TLS: out_of_reach, What.APNS_TLS: out_of_reach}
-        more = {"apns_keys": services.apns_keys, "watching": services.watching}
+        more = {"apns_keys": services.apns_keys, "watching": services.watching, "sharing": services.sharing}
         api = Api(services, IssuerApp(services.store, access, *parts, *common, **more))
         for issued in certificates:
             await services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)

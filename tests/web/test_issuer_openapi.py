@@ -69,7 +69,16 @@ async def test_what_was_made_leads_on(api: Api) -> None:
                 assert given == set(re.findall(r"\{(\w+)\}", places[name].path)), (path, name)
                 linked.setdefault(operation["operationId"], set()).add(name)
     assert linked == {
-        "putPass": {"patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass"},
+        "putPass": {
+            "patchPass",
+            "getPass",
+            "deletePass",
+            "getPkpass",
+            "getTimeline",
+            "getWhy",
+            "pushPass",
+            "sharePass",
+        },
         "importCertificate": {
             f"{step}Certificate" for step in ("get", "prove", "canary", "promote", "rollBack", "retire")
         },
@@ -136,6 +145,7 @@ async def test_answers_have_the_fields_that_the_document_says(api: Api) -> None:
         ("listCertificates", "/certificates"),
         ("listTemplates", "/templates"),
         ("getStats", "/stats"),
+        ("getFunnel", "/funnel"),
         ("getWhyAll", "/why"),
     ):
         [operation] = [each for each in OPERATIONS if each.name == name]

@@ -12,21 +12,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from livepass._version import __version__
 from livepass.cli.faults import unchecked, usage
 from livepass.service.access import Access
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
+from livepass.service.sharing import Picture
 from livepass.web.app import App
+from livepass.web.badges import Badges
 from livepass.web.issuer import IssuerApp
 from livepass.web.metrics import exposition
 from livepass.web.phone import PhoneApp
+from livepass.web.share import ShareApp
 
 if TYPE_CHECKING:
     import uvicorn
@@ -45,7 +49,12 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
     access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
     parts = (services.issuing, services.publishing, services.admitting, services.rotating)
     common = (services.clock, services.answering.load)
-    return IssuerApp(services.store, access, *parts, *common, apns_keys=services.apns_keys, watching=services.watching)
+    return IssuerApp(
+        *(services.store, access, *parts, *common),
+        apns_keys=services.apns_keys,
+        watching=services.watching,
+        sharing=services.sharing,
+    )
 
 
 def application(services: Services) -> App:
@@ -59,7 +68,34 @@ def application(services: Services) -> App:
         told = await services.watching.told_lately()
         return exposition(told, version=__version__, started_at=started_at)
 
-    return App(phone, known, services.ready, load, ended=services.watching.ended, metrics=metrics)
+    ended = services.watching.ended
+    return App(phone, known, services.ready, load, ended=ended, metrics=metrics, share=share(services))
+
+
+def share(services: Services) -> ShareApp:
+    """The pages of share links."""
+    folder = services.config.badge_dir
+    try:
+        badges = Badges.read(folder) if folder else None
+    except OSError as error:
+        raise usage(
+            f"LIVEPASS_BADGE_DIR cannot be read: {error}", "let this user read the folder and its files"
+        ) from error
+    return ShareApp(services.sharing, services.answering.load, services.clock, picture=_picture(), badges=badges)
+
+
+def _picture() -> Picture | None:
+    """What draws passes, where it is there."""
+    try:
+        preview: Any = importlib.import_module("livepass.preview")
+    except ImportError:
+        return None
+
+    def draw(files: Mapping[str, bytes], language: str) -> bytes:
+        drawn: bytes = preview.svg(preview.draw(files, preview.View(language=language)))
+        return drawn
+
+    return draw
 
 
 async def serve(

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     UNCHANGED = "unchanged"
     VOIDED = "voided"
     NEW_EPOCH = "new_epoch"
+    SHARE_VIEWED = "share_viewed"
+    PKPASS_DOWNLOADED = "pkpass_downloaded"
     REGISTERED = "registered"
     REGISTRATION_REFRESHED = "registration_refreshed"
     TOKEN_CHANGED = "token_changed"
@@ -82,6 +84,9 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.UNCHANGED: Trip.CHANGE,
     Kind.VOIDED: Trip.CHANGE,
     Kind.NEW_EPOCH: Trip.ASK,
+    # A share page comes before any phone: what is seen of it is how a registration begins.
+    Kind.SHARE_VIEWED: Trip.REGISTER,
+    Kind.PKPASS_DOWNLOADED: Trip.REGISTER,
     Kind.REGISTERED: Trip.REGISTER,
     Kind.REGISTRATION_REFRESHED: Trip.REGISTER,
     Kind.TOKEN_CHANGED: Trip.REGISTER,

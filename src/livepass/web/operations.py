@@ -19,6 +19,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import no_pass
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
+from livepass.service.sharing import Sharing
 from livepass.service.watching import Watching
 from livepass.web.issuer_requests import NoQuery
 from livepass.web.problems import MethodNotAllowed, NoRoute
@@ -48,6 +49,7 @@ class Services:
     explaining: Explaining
     apns_keys: ApnsKeys
     watching: Watching
+    sharing: Sharing
 
 
 @dataclass(frozen=True, slots=True)
