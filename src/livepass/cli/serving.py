@@ -12,25 +12,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import importlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from livepass._version import __version__
 from livepass.cli.faults import unchecked, usage
 from livepass.service.access import Access
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
-from livepass.service.sharing import Picture
 from livepass.web.app import App
 from livepass.web.badges import Badges
 from livepass.web.issuer import IssuerApp
 from livepass.web.metrics import exposition
 from livepass.web.phone import PhoneApp
 from livepass.web.share import ShareApp
+from livepass.web.share_picture import picture
 
 if TYPE_CHECKING:
     import uvicorn
@@ -81,21 +80,7 @@ def share(services: Services) -> ShareApp:
         raise usage(
             f"LIVEPASS_BADGE_DIR cannot be read: {error}", "let this user read the folder and its files"
         ) from error
-    return ShareApp(services.sharing, services.answering.load, services.clock, picture=_picture(), badges=badges)
-
-
-def _picture() -> Picture | None:
-    """What draws passes, where it is there."""
-    try:
-        preview: Any = importlib.import_module("livepass.preview")
-    except ImportError:
-        return None
-
-    def draw(files: Mapping[str, bytes], language: str) -> bytes:
-        drawn: bytes = preview.svg(preview.draw(files, preview.View(language=language)))
-        return drawn
-
-    return draw
+    return ShareApp(services.sharing, services.answering.load, services.clock, picture=picture(), badges=badges)
 
 
 async def serve(

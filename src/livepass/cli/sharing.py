@@ -29,7 +29,7 @@ def share(session: Session, name: PassName, days: int | None, minutes: int | Non
     if days is not None and minutes is not None:
         raise usage("--days and --minutes do not go together", "leave out one of them")
     body = {key: value for key, value in (("days", days), ("minutes", minutes)) if value is not None}
-    if qr and codes.matrix("?") is None:
+    if qr and not codes.available():
         raise unchecked("nothing here makes QR codes", codes.EXTRA)
 
     async def work() -> dict[str, Any]:

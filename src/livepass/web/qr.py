@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,12 +14,16 @@ Matrix = Sequence[Sequence[bool]]
 """Rows of modules, dark ones true, with the light border that readers need."""
 
 
+def available() -> bool:
+    """Whether there is anything that makes codes."""
+    return importlib.util.find_spec("zxingcpp") is not None
+
+
 def matrix(text: str) -> Matrix | None:
-    """The code; ``None`` where nothing draws it."""
-    try:
-        zxing: Any = importlib.import_module("zxingcpp")
-    except ImportError:
+    """The code; ``None`` where nothing makes it."""
+    if not available():
         return None
+    zxing: Any = importlib.import_module("zxingcpp")
     image: Any = zxing.create_barcode(text, zxing.BarcodeFormat.QRCode).to_image(scale=1)
     return [[value < 128 for value in row] for row in _rows(image)]
 
