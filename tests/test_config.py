@@ -45,6 +45,7 @@ def test_defaults(tmp_path: Path) -> None:
 def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("pem")
+    (tmp_path / "en.svg").write_text("<svg/>")
     config = loaded(
         tmp_path,
         DATABASE_URL="sqlite:////var/lib/x.db",
@@ -61,6 +62,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         CONNECTION_HEADER="X-Connection-Id",
         WITNESS_FILE=str(tmp_path / "witness"),
         REGISTRATION_JOURNAL=str(tmp_path),
+        BADGE_DIR=str(tmp_path),
     )
     assert config == Config(
         "sqlite:////var/lib/x.db",
@@ -77,8 +79,19 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         witness_file=str(tmp_path / "witness"),
         registration_journal=tmp_path,
         public_ca_file=ca,
+        badge_dir=tmp_path,
     )
-    assert len(SETTINGS) == 14, "a new setting is to be added above"
+    assert len(SETTINGS) == 15, "a new setting is to be added above"
+
+
+def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:
+    (tmp_path / "en.png").write_bytes(b"")
+    assert loaded(tmp_path, BADGE_DIR=str(tmp_path)).badge_dir == tmp_path
+    assert loaded(tmp_path).badge_dir is None
+    for wrong in (tmp_path / "none", tmp_path / "en.png"):
+        with pytest.raises(ConfigError, match="BADGE_DIR") as refused:
+            loaded(tmp_path, BADGE_DIR=str(wrong))
+        assert "text button" in refused.value.hint
 
 
 def test_who_is_asked_about_certificates(tmp_path: Path) -> None:

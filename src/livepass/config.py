@@ -53,6 +53,7 @@ SETTINGS = (
     Setting("PHONES_PER_PASS", "phones of a pass above which silent ones are forgotten (default 64, 0: off)"),
     Setting("CERTIFICATE_HOSTS", "hosts asked for intermediates and revocation (default Apple's three; off: none)"),
     Setting("CONSOLE_USER_HEADER", "header in which the proxy in front of the console says who is signed in"),
+    Setting("BADGE_DIR", "folder with Apple's badge for share pages, as en.svg, de.svg (default: none; a text button)"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
@@ -79,6 +80,7 @@ class Config:
     witness_file: str = ""
     registration_journal: Path | None = None
     public_ca_file: Path | None = None
+    badge_dir: Path | None = None
 
     @property
     def witness(self) -> Path | None:
@@ -130,6 +132,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         witness_file=_witness(values.get("WITNESS_FILE", "")),
         registration_journal=_folder(values.get("REGISTRATION_JOURNAL")),
         public_ca_file=_file("PUBLIC_CA_FILE", values.get("PUBLIC_CA_FILE")),
+        badge_dir=_badges(values.get("BADGE_DIR")),
     )
 
 
@@ -173,7 +176,7 @@ def _beside(path: Path, name: str, value: str) -> str:
     """What names a file in a settings file is meant beside it, wherever livepass was started."""
     if name == "DATABASE_URL" and value.startswith("sqlite:///"):
         return f"sqlite:///{path.parent.absolute() / value.removeprefix('sqlite:///')}"
-    names_one = name in ("APNS_CA_FILE", "PUBLIC_CA_FILE", "REGISTRATION_JOURNAL") or (
+    names_one = name in ("APNS_CA_FILE", "PUBLIC_CA_FILE", "REGISTRATION_JOURNAL", "BADGE_DIR") or (
         name == "WITNESS_FILE" and value != "off"
     )
     return str(path.parent / value) if names_one and value else value
@@ -295,6 +298,15 @@ def _folder(name: str | None) -> Path | None:
     if not Path(name).is_dir():
         hint = "make it, on another disk than the database, for livepass to write in; or leave it out"
         raise ConfigError(f"LIVEPASS_REGISTRATION_JOURNAL names {name}, which is not a folder", hint)
+    return Path(name)
+
+
+def _badges(name: str | None) -> Path | None:
+    if name is None:
+        return None
+    if not any((Path(name) / file).is_file() for file in ("en.svg", "en.png")):
+        hint = "put Apple's artwork there, one file a language, as in en.svg; or leave it out for a text button"
+        raise ConfigError(f"LIVEPASS_BADGE_DIR names {name}, which has no en.svg and no en.png", hint)
     return Path(name)
 
 

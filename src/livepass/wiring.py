@@ -43,6 +43,7 @@ from livepass.service.revocation import asking
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
 from livepass.service.seams import Clock, Look, Prober, Sender, Store, Tx
+from livepass.service.sharing import Sharing
 from livepass.service.watching import Watching
 from livepass.store import archive, sqlite
 from livepass.store.archive import Archive, BadArchive, Manifest
@@ -114,6 +115,7 @@ class Services:
     personalizing: Personalizing
     issuing: Issuing
     publishing: Publishing
+    sharing: Sharing
     admitting: Admitting
     rotating: Rotating
     apns_keys: ApnsKeys
@@ -180,6 +182,7 @@ class Services:
             personalizing=Personalizing(*(store, keys, builder, recorder, clock, chance, scheduler), issuing),
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
+            sharing=Sharing(*(store, keys, builder, recorder, clock, scheduler), config.public_url),
             rotating=Rotating(store, keys, clock, chance, prober),
             apns_keys=ApnsKeys(store, keys, clock, chance, prober),
             admitting=Admitting(*(store, keys, clock, chance, scheduler), authorities),

@@ -440,7 +440,9 @@ def test_status_shows_the_processes_and_says_when_phones_are_sent_away(issued):
     issued("status")
     row("a", "serve", 1, 3)
     ran = issued("status", exit_=1)
-    assert "host-a pid 7 sends phones away (log records, issuer reads, asks)" in ran.out
+    assert (
+        "host-a pid 7 sends phones away (log records, issuer reads and share pages, asks and shared files)" in ran.out
+    )
 
 
 def test_a_setting_that_is_misspelt(project, monkeypatch):

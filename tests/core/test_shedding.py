@@ -32,11 +32,16 @@ def reached(*measures: Pressure, start: Shedding | None = None) -> Shedding:
 
 def test_the_order_of_sacrifice() -> None:
     """hazards.md §2.10: log, issuer reads, asks, registrations; a fetch has no level at all."""
-    assert list(GIVEN_UP.values()) == ["log records", "issuer reads", "asks", "registrations"]
+    assert list(GIVEN_UP.values()) == [
+        "log records",
+        "issuer reads and share pages",
+        "asks and shared files",
+        "registrations",
+    ]
     assert list(GIVEN_UP) == sorted(GIVEN_UP) == [rung.level for rung in RUNGS]
     assert given_up(Level.NONE) == ""
-    assert given_up(Level.ASK) == "log records, issuer reads, asks"
-    assert given_up(Level.REGISTER) == "log records, issuer reads, asks, registrations"
+    assert given_up(Level.ASK) == "log records, issuer reads and share pages, asks and shared files"
+    assert given_up(Level.REGISTER) == "log records, issuer reads and share pages, asks and shared files, registrations"
 
 
 def test_each_rung_is_harder_to_reach_than_the_one_below() -> None:

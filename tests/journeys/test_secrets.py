@@ -103,6 +103,7 @@ async def test_no_secret_leaves(world: World) -> None:
         async with serve(world, "--debug", stderr=said.descriptor), world.client() as client:
             await _know(life)
             await _live(life, client)
+            await _share(life, client)
             await _err(life, client)
             await _pushes_fail(life, client)
             await _break(life, client)
@@ -160,6 +161,7 @@ async def _know(life: Life) -> None:
     secret("d of the APNs key", APNS_KEY.private.private_numbers().private_value.to_bytes(32, "big"))
     for number, line in enumerate(APNS_KEY.p8.decode().splitlines()[2:-1], 2):  # the first holds what all keys have
         secret(f"line {number} of the APNs key", line)
+    secret("key of share links", keys.share_key)
     window = world.services.clock.now() // WINDOW_MS * WINDOW_MS // 1000
     for issued_at in (window, window + WINDOW_MS // 1000):
         secret("provider token's signature", signed(APNS_KEY.opened, issued_at).rpartition(".")[2])
@@ -235,6 +237,24 @@ async def _sign_up(life: Life, client: httpx2.AsyncClient) -> None:
     await life.api(client, "PUT", f"{path}?dry_run=1", admin, json=wanted | {"data": {"points": 4, "fullName": 7}})
     pkpass = await client.get(f"{life.world.url}/v1{path}", headers=mine)
     assert pkpass.status_code == 200
+
+
+async def _share(life: Life, client: httpx2.AsyncClient) -> None:
+    """A link, opened whole and broken: only who made it and who opens it may see it."""
+    made = await client.post(
+        f"{life.world.config.public_url}/api/v1/passes/{PASS_TYPE}/1:share",
+        headers={"Authorization": f"Bearer {life.world.config.admin_key}"},
+        json={},
+    )
+    url: str = made.json()["url"]  # the one answer that holds it
+    token = url.rpartition("/")[2]
+    life.evidence.secret("share link", token)
+    for file, status in (("", 200), ("/picture.svg", None), ("/other", 404), ("A", 404), ("/pass.pkpass", 200)):
+        answer = await client.get(url + file)
+        assert status in (None, answer.status_code), answer.text
+        if not file.endswith(".pkpass"):
+            shown = answer.content.replace(token.encode(), b"") if file == "" else answer.content
+            life.evidence.add("http", f"{answer.headers!r}\n".encode() + shown)
 
 
 async def _err(life: Life, client: httpx2.AsyncClient) -> None:
@@ -421,6 +441,7 @@ async def _commands(life: Life) -> None:
     name = f"{PASS_TYPE}/1"
     shown = [("status",), ("pass", "list"), ("pass", "show", name), ("template", "list"), ("cert", "list")]
     shown += [("device", "list"), ("push", "list"), ("log", "list"), ("key", "list"), ("db", "verify")]
+    shown += [("pass", "share", name), ("pass", "share", name, "--minutes", "5", "--qr"), ("pass", "funnel")]
     shown += [("template", "show", "membership"), ("backup", str(world.directory / "a.zip")), ("help", "findings")]
     for words in shown:
         code, _ = await life.command(*words)

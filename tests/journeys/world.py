@@ -40,6 +40,7 @@ from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued
 from livepass.web.app import App
 from livepass.web.phone import Message, PhoneApp, Receive, Scope, Send
+from livepass.web.share import ShareApp
 
 PASS_TYPE = "pass.test.livepass"
 OTHER_TYPE = "pass.test.other"
@@ -147,8 +148,10 @@ class World:
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         certificate, key = self.tls_files()
-        phone = PhoneApp(self.services.answering, personalizing=self.services.personalizing)
-        app = App(phone, phone, self.services.ready)
+        services = self.services
+        phone = PhoneApp(services.answering, personalizing=services.personalizing)
+        share = ShareApp(services.sharing, services.answering.load, services.clock)
+        app = App(phone, phone, services.ready, share=share)
         server = uvicorn.Server(
             uvicorn.Config(
                 self._watched(app), log_config=None, lifespan="off", ssl_certfile=str(certificate), ssl_keyfile=str(key)

@@ -86,8 +86,8 @@ def test_the_level_follows_and_is_told_once(caplog: pytest.LogCaptureFixture) ->
     assert told == [Level.ASK, Level.READ, Level.LOG, Level.NONE]
     first, second, *_, last = [record.getMessage() for record in caplog.records]
     assert first == (
-        "pressure rises (4 in flight, 0 ms late, fetches -): given up now: log records, issuer reads, asks; "
-        "0 requests since the last change"
+        "pressure rises (4 in flight, 0 ms late, fetches -): given up now: log records, issuer reads and share pages, "
+        "asks and shared files; 0 requests since the last change"
     )
     assert "pressure falls" in second and "7 requests since" in second
     assert "given up now: nothing; 0 requests" in last

@@ -235,7 +235,7 @@ async def empty(directory: Path) -> AsyncIterator[Api]:
         services.rotating._prober = nobody_there
         common = (services.clock, services.answering.load)
         services.watching._looks = {What.PUBLIC_TLS: out_of_reach, What.APNS_TLS: out_of_reach}
-        more = {"apns_keys": services.apns_keys, "watching": services.watching}
+        more = {"apns_keys": services.apns_keys, "watching": services.watching, "sharing": services.sharing}
         api = Api(services, IssuerApp(services.store, access, *parts, *common, **more))
         yield api
         assert [reply for reply in api.replies if reply.status >= 500] == []

@@ -85,6 +85,8 @@ ROWS: Mapping[str, Row] = {
     "getTimeline": Row(("", "limit=1", "after=1", "cursor={timeline}")),
     "getWhy": Row(),
     "pushPass": Row(),
+    "sharePass": Row(bodies=({}, {"minutes": 5}, {"days": 1})),
+    "getFunnel": Row(("", "pass_type={type}", "pass_type={type}&days=90")),
     "push": Row(bodies=({"pass_type": "{type}", "serial": "{serial}"}, {"pass_type": "{type}"}), creates=True),
     "putPasses": Row(bodies=({"pass_type": "{type}", "serial": "{serial}", **PUT},), media=NDJSON, creates=True),
     "bundlePasses": Row(

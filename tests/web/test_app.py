@@ -20,11 +20,12 @@ class Part:
 
 class World:
     def __init__(self, **wrong: str) -> None:
-        self.phone, self.issuer = Part(), Part()
+        self.phone, self.issuer, self.share = Part(), Part(), Part()
         self.wrong = wrong
         self.bad: list[str] = []
         self.away = False
-        self.app = App(self.phone, self.issuer, self.ready, ended=self.ended, metrics=self.metrics)  # type: ignore[arg-type]
+        more = {"ended": self.ended, "metrics": self.metrics, "share": self.share}
+        self.app = App(self.phone, self.issuer, self.ready, **more)  # type: ignore[arg-type]
 
     async def ready(self) -> dict[str, str]:
         return {"database": "", "worker": ""} | self.wrong
@@ -53,6 +54,13 @@ class World:
         headers = dict(sent[0]["headers"])
         assert int(headers[b"content-length"]) == len(sent[1]["body"])
         return sent[0]["status"], sent[1]["body"].decode()
+
+
+def test_holders_of_links_are_below_p() -> None:
+    world = World()
+    assert world.get("/p/token") == world.get("/p/") == (0, "")
+    assert [scope["path"] for scope in world.share.scopes] == ["/p/token", "/p/"]
+    assert world.get("/passes")[0] == world.get("/p")[0] == 404
 
 
 def test_phones_are_below_wallet_and_issuers_below_their_version() -> None:

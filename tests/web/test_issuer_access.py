@@ -47,6 +47,8 @@ SAMPLES = {
     "getTimeline": Sample("/passes/{type}/1/timeline"),
     "getWhy": Sample("/passes/{type}/1/why"),
     "pushPass": Sample("/passes/{type}/1:push"),
+    "sharePass": Sample("/passes/{type}/1:share", 201, {}),
+    "getFunnel": Sample("/funnel"),
     "push": Sample("/pushes", json={"pass_type": "{type}", "serial": "1"}),
     "putPasses": Sample("/passes:batch", body=json.dumps(LINE).encode(), media=NDJSON),
     "bundlePasses": Sample("/passes:bundle", json={"passes": [{"pass_type": "{type}", "serial": "1"}]}),
@@ -227,6 +229,8 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             assert {one["pass_type"] for one in reply.json()["data"]} == {PASS_TYPE, None}
         elif operation.name == "listEnrolments":
             assert reply.json() == {"data": [], "next_cursor": None}
+        elif operation.name == "getFunnel":
+            assert [one["pass_type"] for one in reply.json()["data"]] == [PASS_TYPE]
         elif operation.name == "getStats":
             assert (reply.json()["passes"], reply.json()["registrations"]) == (1, 1)
         elif operation.name == "getWhyAll":

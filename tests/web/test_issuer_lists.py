@@ -165,7 +165,7 @@ async def test_which_processes_run_is_for_who_sees_everything(api: Api, engine: 
     assert shown.pop("silent_seconds") >= 2
     assert shown == {
         "host": "host-a", "pid": 7, "role": "serve", "schema": 1, "fetch_ms": 120, "shedding": 3,
-        "given_up": "log records, issuer reads, asks",
+        "given_up": "log records, issuer reads and share pages, asks and shared files",
     }  # fmt: skip
     narrow = await api.key("passes:read", pass_types=[OTHER])
     assert (await api.ok("GET", "/stats", key=narrow))["processes"] == []

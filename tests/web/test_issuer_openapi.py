@@ -83,6 +83,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
             "getWhy",
             "pushPass",
             "getEnrolments",
+            "sharePass",
         },
         "importCertificate": {
             f"{step}Certificate" for step in ("get", "prove", "canary", "promote", "rollBack", "retire")
@@ -150,6 +151,7 @@ async def test_answers_have_the_fields_that_the_document_says(api: Api) -> None:
         ("listCertificates", "/certificates"),
         ("listTemplates", "/templates"),
         ("getStats", "/stats"),
+        ("getFunnel", "/funnel"),
         ("getWhyAll", "/why"),
     ):
         [operation] = [each for each in OPERATIONS if each.name == name]

@@ -155,5 +155,8 @@ async def test_it_stays_ready_and_says_what_it_gives_up(api: Api) -> None:
     services.answering.load.level = int(ASK)
     reply = await send(app, "GET", "/readyz")
     assert reply.status == 200
-    assert reply.body == b"ready\nunder pressure, given up now: log records, issuer reads, asks\n"
+    assert (
+        reply.body
+        == b"ready\nunder pressure, given up now: log records, issuer reads and share pages, asks and shared files\n"
+    )
     services.answering.load.level = int(NONE)

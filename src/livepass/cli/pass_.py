@@ -19,6 +19,7 @@ from livepass.cli.names import PassName, Push, pass_argument, push_option
 from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
+from livepass.cli.sharing import funnel, share
 
 SETTLE_SECONDS = 10.0
 FOLLOW_SECONDS = 1.0
@@ -507,3 +508,5 @@ def push_(session: Session, target: str, yes: bool) -> None:
 
 pass_.add_command(batch)
 pass_.add_command(bundle)
+pass_.add_command(share)
+pass_.add_command(funnel)

@@ -24,9 +24,12 @@ from livepass.service.access import Access
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
 from livepass.web.app import App, Asgi
+from livepass.web.badges import Badges
 from livepass.web.issuer import IssuerApp
 from livepass.web.metrics import exposition
 from livepass.web.phone import PhoneApp
+from livepass.web.share import ShareApp
+from livepass.web.share_picture import picture
 
 if TYPE_CHECKING:
     import uvicorn
@@ -45,7 +48,12 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
     access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
     parts = (services.issuing, services.publishing, services.admitting, services.rotating)
     common = (services.clock, services.answering.load)
-    return IssuerApp(services.store, access, *parts, *common, apns_keys=services.apns_keys, watching=services.watching)
+    return IssuerApp(
+        *(services.store, access, *parts, *common),
+        apns_keys=services.apns_keys,
+        watching=services.watching,
+        sharing=services.sharing,
+    )
 
 
 def application(services: Services) -> App:
@@ -59,7 +67,20 @@ def application(services: Services) -> App:
         told = await services.watching.told_lately()
         return exposition(told, version=__version__, started_at=started_at)
 
-    return App(phone, known, services.ready, load, ended=services.watching.ended, metrics=metrics)
+    ended = services.watching.ended
+    return App(phone, known, services.ready, load, ended=ended, metrics=metrics, share=share(services))
+
+
+def share(services: Services) -> ShareApp:
+    """The pages of share links."""
+    folder = services.config.badge_dir
+    try:
+        badges = Badges.read(folder) if folder else None
+    except OSError as error:
+        raise usage(
+            f"LIVEPASS_BADGE_DIR cannot be read: {error}", "let this user read the folder and its files"
+        ) from error
+    return ShareApp(services.sharing, services.answering.load, services.clock, picture=picture(), badges=badges)
 
 
 async def serve(

@@ -25,10 +25,11 @@ class Level(IntEnum):
 GIVEN_UP: Mapping[Level, str] = {
     # A phone's log line repeats, and is about something that we see ourselves: answered, not recorded.
     Level.LOG: "log records",
-    # An issuer who looks at a list can look again; what it changes is still taken.
-    Level.READ: "issuer reads",
-    # 503: the phone keeps its tag and asks again by itself; its push stays due until it does.
-    Level.ASK: "asks",
+    # An issuer who looks at a list can look again, and so can whoever holds a share link; changes are still taken.
+    Level.READ: "issuer reads and share pages",
+    # 503: the phone keeps its tag and asks again by itself; its push stays due until it does. A file that is downloaded
+    # from a share page is a phone to come: those that are here already come before it.
+    Level.ASK: "asks and shared files",
     # Last, because nobody can ask a phone to register again if it should give up.
     Level.REGISTER: "registrations",
     # A fetch has no level.

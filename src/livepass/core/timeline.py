@@ -42,6 +42,8 @@ class Kind(StrEnum):
     PERSONALIZE_REFUSED = "personalize_refused"
     PERSONALIZE_FAILED = "personalize_failed"
     NEW_EPOCH = "new_epoch"
+    SHARE_VIEWED = "share_viewed"
+    PKPASS_DOWNLOADED = "pkpass_downloaded"
     REGISTERED = "registered"
     REGISTRATION_REFRESHED = "registration_refreshed"
     TOKEN_CHANGED = "token_changed"
@@ -90,6 +92,9 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.PERSONALIZE_REFUSED: Trip.CHANGE,
     Kind.PERSONALIZE_FAILED: Trip.CHANGE,
     Kind.NEW_EPOCH: Trip.ASK,
+    # A share page comes before any phone: what is seen of it is how a registration begins.
+    Kind.SHARE_VIEWED: Trip.REGISTER,
+    Kind.PKPASS_DOWNLOADED: Trip.REGISTER,
     Kind.REGISTERED: Trip.REGISTER,
     Kind.REGISTRATION_REFRESHED: Trip.REGISTER,
     Kind.TOKEN_CHANGED: Trip.REGISTER,

@@ -21,6 +21,7 @@ from livepass.core.authorization import derive_token
 from livepass.core.model import Certificate, Enrolment, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey, PushKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
+from livepass.core.share import share_key
 from livepass.core.trip2_push import PushCredential
 from livepass.keys import push_keys
 from livepass.keys.sealing import CannotUnseal, Secrets
@@ -143,6 +144,13 @@ class SealedKeyRing:
     def stranger_token(self, tenant: str, pass_type: str, serial: str) -> str:
         """A token nobody has, at the cost of a real one."""
         return derive_token(self.tag_key, tenant, pass_type, serial, STRANGER_SALT)
+
+    # ── share links
+
+    @property
+    def share_key(self) -> bytes:
+        """What signs share links: of the key for tags, which stays the same for as long as the installation lives."""
+        return share_key(self.tag_key)
 
     # ── the secret keys
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from livepass.core.decision import PassVersion, Write
+    from livepass.core.funnel import Funnel
     from livepass.core.history import Witness
     from livepass.core.house import Chores, FanOut, Owed
     from livepass.core.model import (
@@ -306,6 +307,9 @@ class Reader(ConsoleReader, Protocol):
 
     async def due(self) -> Sequence[tuple[str, int]]:
         """(pass type, instant) for each pass type that has pushes waiting: when its first one may go."""
+
+    async def funnel(self, pass_type: str, *, since: int) -> Funnel:
+        """How far the passes came whose share page or file was opened since then."""
 
     async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]: ...
 
@@ -614,6 +618,10 @@ class KeyRing(Protocol):
 
     @property
     def tag_key(self) -> bytes: ...
+
+    @property
+    def share_key(self) -> bytes:
+        """What signs share links, and nothing else."""
 
     @property
     def token_key_id(self) -> str:

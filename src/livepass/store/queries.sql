@@ -601,8 +601,10 @@ SELECT g.last_push_at, d.asked_at, s.served_at
  WHERE s.served_at >= :since AND s.left_at IS NULL;
 
 -- name: last_of_pass
+-- Without those who looked at its share page: anybody with the link could push out of sight what phones did.
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
- WHERE pass_type = :pass_type AND serial = :serial ORDER BY id DESC LIMIT :limit;
+ WHERE pass_type = :pass_type AND serial = :serial AND kind NOT IN ('share_viewed', 'pkpass_downloaded')
+ ORDER BY id DESC LIMIT :limit;
 
 -- name: last_of_phone
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
@@ -961,6 +963,27 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 SELECT r.device_id, d.push_token FROM registration r
   JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
  WHERE r.pass_type = :pass_type AND r.serial = :serial;
+
+-- name: funnel
+-- Passes, each at the furthest step it came to. A registration counts from the moment of the download on, by instants and
+-- not by ids: what a share page saw is written down a moment later. A number above the one that a phone joined with is
+-- of a change since then.
+SELECT coalesce(sum(CASE WHEN j.viewed_at IS NOT NULL THEN 1 ELSE 0 END), 0),
+       coalesce(sum(CASE WHEN j.downloaded_at IS NOT NULL THEN 1 ELSE 0 END), 0),
+       coalesce(sum(CASE WHEN j.joined IS NOT NULL THEN 1 ELSE 0 END), 0),
+       coalesce(sum(CASE WHEN EXISTS (SELECT 1 FROM event f
+                                       WHERE f.pass_type = :pass_type AND f.serial = j.serial AND f.kind = 'fetched'
+                                         AND f.seq > j.joined) THEN 1 ELSE 0 END), 0)
+  FROM (SELECT s.serial, s.viewed_at, s.downloaded_at,
+               (SELECT min(r.seq) FROM event r
+                 WHERE r.pass_type = :pass_type AND r.serial = s.serial AND r.kind = 'registered'
+                   AND r.at >= s.downloaded_at) AS joined
+          FROM (SELECT e.serial, min(CASE WHEN e.kind = 'share_viewed' THEN e.at END) AS viewed_at,
+                       min(CASE WHEN e.kind = 'pkpass_downloaded' THEN e.at END) AS downloaded_at
+                  FROM event e
+                 WHERE e.pass_type = :pass_type AND (e.kind = 'share_viewed' OR e.kind = 'pkpass_downloaded')
+                   AND e.at >= :since
+                 GROUP BY e.serial) s) j;
 
 -- name: prune_events
 -- Of the first ones, because the oldest are among them: looking for old ones would walk all that are kept.

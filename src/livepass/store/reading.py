@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from livepass.core.authorization import fingerprint
+from livepass.core.funnel import Funnel
 from livepass.core.model import (
     ApiKey,
     Certificate,
@@ -385,6 +386,11 @@ class Reading(Figures, ConsoleReading):
         return [rows.event(row) for row in found]
 
     # ── counts
+
+    async def funnel(self, pass_type: str, *, since: int) -> Funnel:
+        row = await self._one("funnel", pass_type=pass_type, since=since)
+        assert row is not None
+        return Funnel(pass_type, *(int(count) for count in row))
 
     async def stats(self, pass_type: str | None, within: Sequence[str] | None = None) -> Mapping[str, int]:
         row = await self._one("stats", pass_type=pass_type, within=self._array(within))

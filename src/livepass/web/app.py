@@ -1,9 +1,9 @@
 """One ASGI application: ``/wallet`` for phones, ``/api/v1`` for issuers, ``/livez`` and ``/readyz`` for operators, and
-``/metrics`` for what watches, and ``/docs`` for whoever reads.
+``/metrics`` for what watches, ``/docs`` for whoever reads, and ``/p`` for whoever holds a share link.
 
 ``/livez``, ``/readyz`` and ``/metrics`` ask for no key: what asks them has none to give, and what they tell (dates that
 stand in every pass, names of pass types, the version) opens nothing. A proxy need not let them through: phones call
-``/wallet`` only.
+``/wallet`` only, and people who were sent a link ``/p``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from livepass.manual import ADDRESS as DOCS
 from livepass.service.pressure import Load
 from livepass.web.docs import Docs
 from livepass.web.phone import PhoneApp, Receive, Scope, Send
+from livepass.web.share import PREFIX as SHARED
+from livepass.web.share import ShareApp
 
 WALLET = "/wallet"
 API = "/api/v1"
@@ -57,6 +59,7 @@ class App:
         *,
         ended: Ended | None = None,
         metrics: Measured | None = None,
+        share: ShareApp | None = None,
     ) -> None:
         self._phone = phone
         self._issuer = issuer
@@ -64,6 +67,7 @@ class App:
         self._load = load
         self._ended = ended
         self._metrics = metrics
+        self._share = share
         self._docs = Docs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,6 +82,8 @@ class App:
             await self._phone(scope, receive, send)
         elif path.startswith(API + "/"):
             await self._issuer(scope, receive, send)
+        elif path.startswith(SHARED) and self._share is not None:
+            await self._share(scope, receive, send)
         elif path == "/livez":
             await _text(send, 200, "alive\n")
         elif path == "/readyz":

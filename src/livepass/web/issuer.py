@@ -25,6 +25,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
+from livepass.service.sharing import Sharing
 from livepass.service.watching import Watching
 from livepass.web import (
     issuer_admin,
@@ -36,6 +37,7 @@ from livepass.web import (
     issuer_lists,
     issuer_passes,
     issuer_rotation,
+    issuer_sharing,
     issuer_signing,
     issuer_watch,
     openapi,
@@ -66,6 +68,7 @@ _DESCRIBE = Operation(
 )
 OPERATIONS = (
     *issuer_passes.OPERATIONS,
+    *issuer_sharing.OPERATIONS,
     *issuer_batch.OPERATIONS,
     *issuer_bundle.OPERATIONS,
     *issuer_lists.OPERATIONS,
@@ -97,11 +100,12 @@ class IssuerApp:
         *,
         apns_keys: ApnsKeys,
         watching: Watching,
+        sharing: Sharing,
     ) -> None:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self.services = Services(*parts, apns_keys, watching)
+        self.services = Services(*parts, apns_keys, watching, sharing)
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

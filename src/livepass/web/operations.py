@@ -20,6 +20,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import no_pass
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
+from livepass.service.sharing import Sharing
 from livepass.service.watching import Watching
 from livepass.web.issuer_requests import NoQuery
 from livepass.web.problems import MethodNotAllowed, NoRoute
@@ -52,6 +53,7 @@ class Services:
     explaining: Explaining
     apns_keys: ApnsKeys
     watching: Watching
+    sharing: Sharing
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 

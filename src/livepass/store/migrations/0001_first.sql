@@ -336,4 +336,6 @@ CREATE INDEX event_epoch ON event (pass_type, id) WHERE kind = 'new_epoch';
 CREATE INDEX event_asked_unknown ON event (pass_type, id) WHERE kind = 'asked_unknown';
 CREATE INDEX event_left ON event (pass_type, serial, device_id, at)
  WHERE kind = 'unregistered' OR kind = 'registration_superseded';
+CREATE INDEX event_shared ON event (pass_type, at, serial)
+ WHERE kind = 'share_viewed' OR kind = 'pkpass_downloaded';
 CREATE INDEX event_by_target ON event (pass_type, target, id) WHERE serial IS NULL AND target IS NOT NULL;

@@ -24,4 +24,5 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('event', 'event_by_device', '10000000 10000000 20 1'),
   ('event', 'event_epoch', '1000 500 1'),
   ('event', 'event_left', '1000000 1000000 20 2 1'),
+  ('event', 'event_shared', '100000 100000 2 1'),
   ('event', 'event_by_target', '10000000 10000000 20 1');
