@@ -12,8 +12,9 @@ import pytest
 
 import engines
 from livepass.core.house import Chores, FanOut, Owed
+from livepass.core.model import Watermarks
 from livepass.core.staleness import AGES, Waiting, added
-from livepass.core.timeline import Event, Kind
+from livepass.core.timeline import Event, Kind, first_gap
 from livepass.core.verdict import Circuit
 from store.hand import OTHER, T0, TYPE, Hand, opened
 
@@ -90,6 +91,49 @@ def test_staleness_is_what_adding_up_row_by_row_says(tmp_path: Path, seed: int) 
                 assert list(await hand.store.staleness(pass_type, NOW)) == expected
             assert every == {0, 1, 2, 3, 4}, "data of every state"
             assert list(await hand.store.staleness("pass.test.unknown", NOW)) == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_registrations_stand_is_what_adding_up_row_by_row_says(tmp_path: Path, seed: int) -> None:
+    def expected(hand: Hand, types: list[str]) -> dict[str, int]:
+        found = dict.fromkeys(("passes", "registrations", "current", "fetch", "ask", "push", "unverified"), 0)
+        for pass_type in types:
+            [counter] = hand.rows("counter", pass_type=pass_type)
+            passes = {
+                row["serial"]: max(row["seq"], counter["began"]) for row in hand.rows("pass", pass_type=pass_type)
+            }
+            devices = {row["device_id"]: row for row in hand.rows("device", pass_type=pass_type)}
+            pushed = {row["push_token"]: row["pushed"] for row in hand.rows("push_target", pass_type=pass_type)}
+            found["passes"] += len(passes)
+            for row in hand.rows("registration", pass_type=pass_type):
+                if row["left_at"] is None and row["superseded_at"] is None:
+                    device, changed = devices[row["device_id"]], passes[row["serial"]]
+                    told = device["told"] if device["told"] >= row["joined"] else 0
+                    marks = Watermarks(changed, pushed.get(device["push_token"], 0), 0, told, row["served"])
+                    found["registrations"] += 1
+                    found["unverified"] += row["served"] == 0
+                    found[first_gap(marks).value] += 1
+        return found
+
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            chance = random.Random(seed)
+            await filled(hand, chance)
+            engines.run(hand.url, "DELETE FROM push_target WHERE push_token = 't1' AND pass_type = ?", TYPE)
+            for row in hand.rows("device"):
+                marks = (chance.choice([0, 20, 130, 500]), row["pass_type"], row["device_id"])
+                engines.run(hand.url, "UPDATE device SET told = ? WHERE pass_type = ? AND device_id = ?", *marks)
+                marks = (chance.choice([0, 30, 59, 99]), row["pass_type"], row["push_token"])
+                engines.run(
+                    hand.url, "UPDATE push_target SET pushed = ? WHERE pass_type = ? AND push_token = ?", *marks
+                )
+            every = expected(hand, [TYPE, OTHER])
+            assert min(every.values()) > 0, every
+            assert await hand.store.stats(None) == every
+            assert await hand.store.stats(TYPE) == expected(hand, [TYPE])
+            assert await hand.store.stats(None, within=[OTHER]) == expected(hand, [OTHER])
 
     asyncio.run(main())
 

@@ -560,19 +560,19 @@ SELECT stand, ended, people, serial, device_id,
 -- name: staleness
 -- Who was not served what is current, by how old that is, and apart whoever was served nothing yet. What is current of a
 -- pass became so when it changed, when the phone joined after that, or when an epoch began in which all counts as changed.
--- A pass is read twice: its number from an index, and when it changed only of those that wait.
-WITH head AS MATERIALIZED (
-  SELECT c.pass_type, c.began,
-         coalesce((SELECT e.at FROM event e WHERE e.pass_type = c.pass_type AND e.kind = 'new_epoch'
-                    ORDER BY e.id DESC LIMIT 1), 0) AS began_at
-    FROM counter c WHERE c.pass_type = :pass_type
-), waiting AS (
+-- Materialized: a pass is read for its number from an index, and once more, as a row, only where somebody waits for it.
+WITH waiting AS MATERIALIZED (
   SELECT r.serial, CASE WHEN r.served = 0 THEN 1 ELSE 0 END AS unverified,
-         greatest(r.registered_at, CASE WHEN h.began > p.seq THEN h.began_at ELSE 0 END) AS since
-    FROM head h
-    JOIN registration r ON r.pass_type = h.pass_type
+         CASE WHEN c.began > p.seq
+              THEN greatest(r.registered_at, coalesce((SELECT e.at FROM event e
+                                                        WHERE e.pass_type = c.pass_type AND e.kind = 'new_epoch'
+                                                        ORDER BY e.id DESC LIMIT 1), 0))
+              ELSE r.registered_at END AS since
+    FROM counter c
+    JOIN registration r ON r.pass_type = c.pass_type
     JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
-   WHERE r.left_at IS NULL AND r.superseded_at IS NULL AND r.served < greatest(p.seq, h.began)
+   WHERE c.pass_type = :pass_type AND r.left_at IS NULL AND r.superseded_at IS NULL
+     AND r.served < greatest(p.seq, c.began)
 )
 SELECT b.step, b.unverified, count(*), min(b.since) FROM (
        SELECT a.unverified, a.since,
@@ -1017,6 +1017,7 @@ DELETE FROM push_target WHERE (pass_type, push_token) IN (
    LIMIT :limit);
 
 -- name: stats
+-- Who is up to date costs no look at a phone or a push token: a key of null is looked for nowhere.
 SELECT (SELECT count(*) FROM pass
          WHERE (:pass_type IS NULL OR pass_type = :pass_type)
            AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))),
@@ -1029,9 +1030,10 @@ SELECT (SELECT count(*) FROM pass
   FROM (SELECT r.served, d.told, greatest(p.seq, c.began) AS changed, greatest(p.seq, c.began, r.joined) AS owed,
                coalesce(g.pushed, 0) AS pushed
           FROM registration r
-          JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
           JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
           JOIN counter c ON c.pass_type = r.pass_type
+          LEFT JOIN device d ON d.pass_type = r.pass_type
+            AND d.device_id = CASE WHEN r.served < greatest(p.seq, c.began) THEN r.device_id END
           LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
          WHERE r.left_at IS NULL AND r.superseded_at IS NULL AND (:pass_type IS NULL OR r.pass_type = :pass_type)
            AND (:within IS NULL OR r.pass_type IN (SELECT value FROM json_each(:within)))) m;

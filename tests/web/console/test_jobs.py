@@ -71,9 +71,11 @@ async def test_counting_stops_and_says_so(console: Console) -> None:
         await console.api.issue(f"s{number}")
         await console.api.register(f"s{number}", f"d{number}")
     engines.run(url, "UPDATE registration SET left_at = 5")
+    engines.run(url, "UPDATE pass SET revision = '0'")
     kept, jobs.MOST = jobs.MOST, 3
     try:
-        assert (await console.data("jobs"))["pruning"]["ended"] == 3
+        data = await console.data("jobs")
+        assert (data["pruning"]["ended"], data["roll_outs"][0]["left"]) == (3, 3)
         assert "3 or more" in (await console.html("jobs")).text
     finally:
         jobs.MOST = kept
