@@ -90,9 +90,33 @@ async def test_dry_run_writes_nothing(api: Api) -> None:
     for method, query, body in (("PUT", "", {"data": {"points": 9}}), ("PATCH", "&push=now", {"data": {"points": 9}})):
         preview = await api.ok(method, f"{ONE}?dry_run=true{query}", body)
         assert preview["fields"] == [{"key": "points", "before": 1, "after": 9, "message": "You have %@ points"}]
-        assert preview["lock_screen"] == "You have 9 points"
+        assert preview["lock_screen"] == preview["notice"]["text"] == "You have 9 points"
+        assert preview["notice"] == {
+            "kind": "exact",
+            "reason": "points changed and has a changeMessage",
+            "text": "You have 9 points",
+            "assumed": [],
+            "languages": {},
+        }
     assert (await api.ok("DELETE", f"{ONE}?dry_run=1"))["changed"] is True
     assert await api.row("1") == before
+
+
+@with_api
+async def test_a_change_of_several_messages_says_that_none_is_shown(api: Api) -> None:
+    await api.issue("1", 1)
+    level = {"key": "level", "value": "Gold", "changeMessage": "Level %@"}
+    await api.ok("PATCH", ONE, {"content": {"storeCard": {"secondaryFields": [level]}}})
+    both = {"data": {"points": 2}, "content": {"storeCard": {"secondaryFields": [{**level, "value": "Silver"}]}}}
+    seen = await api.ok("PATCH", f"{ONE}?dry_run=1", both)
+    done = await api.ok("PATCH", ONE, both)
+    assert (seen["notice"]["kind"], seen["notice"]["text"]) == ("general", None)
+    assert "points, level" in seen["lock_screen"] and seen["notice"]["assumed"]
+    for answer in (seen, done):
+        [warning] = [each for each in answer["warnings"] if each["rule"] == "several-messages"]
+        assert "points, level" in warning["message"]
+    [*_, event] = (await api.ok("GET", f"{ONE}/timeline"))["data"]
+    assert (event["detail"]["notice"], event["detail"]["because"]) == ("general", seen["notice"]["reason"])
 
 
 @with_api

@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from livepass.cli.render import Cell, Column, dim, instant, text_of
+from livepass.cli.render import Cell, Column, dim, instant, text_of, warn
 
 
 def changed_fields(fields: Any) -> Iterator[tuple[str, Cell]]:
     for each in fields:
         yield str(each["key"]), _moved(each)
+
+
+def lock_screen(notice: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
+    """What the lock screen would say, and in which languages it would say something else."""
+    yield "lock screen", _says(notice)
+    for language, each in (notice.get("languages") or {}).items():
+        if (each.get("kind"), each.get("text")) != (notice.get("kind"), notice.get("text")):
+            yield f"  in {language}", _says(each)
+    for each in notice.get("assumed") or ():
+        yield "", dim(each)
+
+
+def _says(notice: Mapping[str, Any]) -> Cell:
+    if notice.get("kind") == "exact":
+        return f"“{notice.get('text')}”"
+    if notice.get("kind") == "general":
+        return warn(f"one general line: {notice.get('reason')}")
+    return dim(f"silent: {notice.get('reason')}")
 
 
 def _moved(field: Mapping[str, Any]) -> str:

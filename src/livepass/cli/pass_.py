@@ -13,7 +13,7 @@ import click
 from livepass.cli import names
 from livepass.cli.batch import batch
 from livepass.cli.bundling import bundle, verify_each
-from livepass.cli.events import EVENTS, changed_fields
+from livepass.cli.events import EVENTS, changed_fields, lock_screen
 from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.names import PassName, Push, pass_argument, push_option
 from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, text_of, warn
@@ -157,11 +157,7 @@ def _draw_preview(page: Page, name: PassName, preview: Mapping[str, Any], *, dry
         page.line(dim(f"{name}: nothing changes on a phone"))
     else:
         page.line(Mark(str(name), "name"), "would change" if dry_run else "")
-        text = preview.get("lock_screen")
-        page.facts(
-            *changed_fields(preview.get("fields") or ()),
-            ("lock screen", f"“{text}”" if text else dim("silent: no changed field has a changeMessage")),
-        )
+        page.facts(*changed_fields(preview.get("fields") or ()), *lock_screen(preview.get("notice") or {}))
     for each in preview.get("warnings") or ():
         page.line(warn(f"{each.get('pointer') or 'pass'}: {each.get('message')}"))
     if dry_run:

@@ -7,7 +7,7 @@ transaction that stores it can see whether that still holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -17,6 +17,7 @@ import orjson
 from livepass.core.change import moves
 from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
 from livepass.pkpass import InvalidDocument, Template, TemplateDataError, canonical, lint, merge_patch
+from livepass.pkpass.notices import SEVERAL, Moved, Notice, foretell, moved_fields
 from livepass.service.building import Builder, CannotBuild, manifest_sha
 from livepass.service.gathering import Gathered
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
@@ -47,18 +48,29 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist."""
+    """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist.
+
+    ``files`` are the template's, ``moved`` the fields with another value, ``notice`` what the lock screen says of them.
+    """
 
     row: Pass
     before: Pass | None
     tenant: str
     follows: tuple[str, str] | None
     noted: bool
+    files: Mapping[str, bytes] = field(repr=False)
+    moved: tuple[Moved, ...]
+    notice: Notice
     warnings: tuple[Fault, ...] = field(default=())
 
     @property
     def moves(self) -> bool:
         return moves(self.before.manifest_sha if self.before else None, self.row.manifest_sha)
+
+    @property
+    def fields(self) -> tuple[dict[str, object], ...]:
+        """``moved`` as it is told and noted."""
+        return tuple(each.row() for each in self.moved)
 
 
 class Drafting:
@@ -149,8 +161,18 @@ class Drafting:
             created_at=before.created_at if before else now,
             changed_at=before.changed_at if before else now,
         )
+        moved = tuple(moved_fields(orjson.loads(before.document) if before else None, document))
+        notice = foretell(moved, new=before is None)
         return Draft(
-            row, before, tenant, None if pinned else (template.name, template.revision), not wish.following, warnings
+            row,
+            before,
+            tenant,
+            None if pinned else (template.name, template.revision),
+            not wish.following,
+            template.static.files,
+            moved,
+            notice,
+            (*warnings, *_drowned(moved, notice)),
         )
 
     def _completed(
@@ -204,6 +226,15 @@ class Drafting:
         close = get_close_matches(name, names, 1)
         hint = f"did you mean {close[0]}?" if close else f"import it: livepass template import {name}"
         return Refusal(f"there is no template {name}", hint=hint, code="no_template")
+
+
+def _drowned(moved: Sequence[Moved], notice: Notice) -> list[Fault]:
+    """That this change shows none of its messages, because it has several."""
+    speaking = [each.key for each in moved if each.message]
+    if notice.kind != "general" or len(speaking) < 2:
+        return []
+    remedy = f"change one of them at a time, or keep one message: {SEVERAL}"
+    return [Fault("", notice.reason, remedy, "several-messages")]
 
 
 def _check_names(wish: Wish) -> None:

@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import orjson
-
-from livepass.core.change import changed_fields, lock_screen_text, next_last_modified
+from livepass.core.change import next_last_modified
 from livepass.core.decision import PassVersion
 from livepass.core.model import DEFAULT_TENANT, Held, Pass, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
 from livepass.pkpass import Template
+from livepass.pkpass.notices import Notice, foretell_all
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
 from livepass.service.epochs import new_epoch
@@ -58,7 +57,8 @@ class Preview:
     created: bool
     changed: bool
     fields: tuple[Mapping[str, Any], ...]
-    lock_screen: str | None
+    notice: Notice
+    by_language: Mapping[str, Notice]
     registrations: int
     warnings: tuple[Fault, ...] = ()
 
@@ -99,14 +99,14 @@ class Issuing:
         """What ``put`` would do: the dry run."""
         draft = await self._drafting.draft(wish)
         held = await self._store.held(wish.pass_type, wish.serial) if draft.before else ()
-        fields = _changes(draft.before, draft.row)
         return Preview(
             wish.pass_type,
             wish.serial,
             draft.before is None,
             draft.moves,
-            tuple(fields),
-            lock_screen_text(fields) if draft.before else None,
+            draft.fields,
+            draft.notice,
+            foretell_all(draft.moved, draft.files, new=draft.before is None),
             _followed_by(held),
             draft.warnings,
         )
@@ -344,14 +344,12 @@ def _version(draft: Draft, now: int, floor: int) -> PassVersion:
         kind, detail = Kind.ISSUED, {"template": row.template}
     else:
         kind = Kind.VOIDED if row.voided and not before.voided else Kind.CHANGED
-        fields = _changes(before, row)
-        detail = {"fields": fields[:20], "lock_screen": lock_screen_text(fields)}
+        notice = draft.notice
+        detail = {"fields": list(draft.fields[:20]), "lock_screen": notice.line, "notice": notice.kind}
+        if notice.kind != "exact":
+            detail["because"] = notice.reason
     event = Event(kind, now, row.pass_type, row.serial, seq=TAKEN, detail=detail)
     return PassVersion(row, True, event, creates=before is None)
-
-
-def _changes(before: Pass | None, after: Pass) -> list[dict[str, object]]:
-    return changed_fields(orjson.loads(before.document) if before else None, orjson.loads(after.document))
 
 
 def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:

@@ -13,6 +13,7 @@ from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import Problem, ProblemError, error_of
 
 if TYPE_CHECKING:
+    from livepass.pkpass.notices import Notice
     from livepass.service.issuing import Issued, Preview
     from livepass.service.refusals import Fault
 
@@ -61,8 +62,30 @@ class FieldChange(Struct, frozen=True):
     message: str | None
 
 
+class Told(Struct, frozen=True):
+    """What the lock screen would say, and why. `text` where it is known; `assumed`: what nobody has confirmed.
+
+    `general`: Wallet is reported to show one line of its own in place of the messages.
+    """
+
+    kind: Literal["exact", "general", "silent"]
+    reason: str
+    text: str | None
+    assumed: list[str]
+
+    @classmethod
+    def of(cls, notice: Notice) -> Told:
+        return cls(notice.kind, notice.reason, notice.text, list(notice.assumed))
+
+
+class Foretold(Told, frozen=True):
+    """The same for a phone of any other language, and for each language that the pass has texts for."""
+
+    languages: dict[str, Told]
+
+
 class PassPreview(Struct, frozen=True):
-    """What a change would do; nothing was done. `lock_screen` is what Wallet would show of it."""
+    """What a change would do; nothing was done. `lock_screen` is what Wallet would show of it, `notice` tells why."""
 
     dry_run: Literal[True]
     pass_type: str
@@ -71,6 +94,7 @@ class PassPreview(Struct, frozen=True):
     changed: bool
     fields: list[FieldChange]
     lock_screen: str | None
+    notice: Foretold
     registrations: int
     warnings: list[ProblemError]
 
@@ -83,10 +107,17 @@ class PassPreview(Struct, frozen=True):
             preview.created,
             preview.changed,
             [FieldChange(c["key"], c["before"], c["after"], _text(c["message"])) for c in preview.fields],
-            preview.lock_screen,
+            preview.notice.line,
+            _foretold(preview),
             preview.registrations,
             faults(preview.warnings),
         )
+
+
+def _foretold(preview: Preview) -> Foretold:
+    told = Told.of(preview.notice)
+    languages = {language: Told.of(notice) for language, notice in preview.by_language.items()}
+    return Foretold(told.kind, told.reason, told.text, told.assumed, languages)
 
 
 def _text(value: object) -> str | None:
