@@ -82,6 +82,7 @@ ROWS: Mapping[str, Row] = {
     "getPass": Row(),
     "deletePass": Row((*WRITING, "erase=1", "erase=1&dry_run=1"), creates=True),
     "getPkpass": Row(),
+    "draftPass": Row(bodies=({"data": {"points": 7}}, {"template": "missing"}), creates=True),
     "getTimeline": Row(("", "limit=1", "after=1", "cursor={timeline}")),
     "getWhy": Row(),
     "pushPass": Row(),

@@ -42,6 +42,7 @@ SAMPLES = {
     "getPass": Sample("/passes/{type}/1"),
     "deletePass": Sample("/passes/{type}/1"),
     "getPkpass": Sample("/passes/{type}/1/pkpass"),
+    "draftPass": Sample("/passes/{type}/1:draft", json={"data": {"points": 2}}),
     "getTimeline": Sample("/passes/{type}/1/timeline"),
     "getWhy": Sample("/passes/{type}/1/why"),
     "pushPass": Sample("/passes/{type}/1:push"),
@@ -82,7 +83,10 @@ SAMPLES = {
     "revokeKey": Sample("/keys/{key}", 204),
     "getOpenapi": Sample("/openapi.json"),
 }
-NAMED_PASS = ("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push")
+NAMED_PASS = (
+    *("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "draftPass", "getTimeline", "getWhy"),
+    *("pushPass", "push"),
+)
 LISTS = (
     "listPasses",
     "listRegistrations",

@@ -69,7 +69,16 @@ async def test_what_was_made_leads_on(api: Api) -> None:
                 assert given == set(re.findall(r"\{(\w+)\}", places[name].path)), (path, name)
                 linked.setdefault(operation["operationId"], set()).add(name)
     assert linked == {
-        "putPass": {"patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass"},
+        "putPass": {
+            "patchPass",
+            "getPass",
+            "deletePass",
+            "getPkpass",
+            "draftPass",
+            "getTimeline",
+            "getWhy",
+            "pushPass",
+        },
         "importCertificate": {
             f"{step}Certificate" for step in ("get", "prove", "canary", "promote", "rollBack", "retire")
         },

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 from livepass.pkpass import read, verify
 from web.asgi import MEMBERSHIP, OTHER, PASS_TYPE, Api, folder_zip, with_api
@@ -100,6 +102,26 @@ async def test_dry_run_writes_nothing(api: Api) -> None:
         }
     assert (await api.ok("DELETE", f"{ONE}?dry_run=1"))["changed"] is True
     assert await api.row("1") == before
+
+
+@with_api
+async def test_a_draft_is_what_the_change_would_make_without_signature_and_token(api: Api) -> None:
+    await api.issue("1", 1)
+    before = await api.row("1")
+    wanted = {"data": {"points": 9}, "content": {"logoText": "New"}}
+    reply = await api.call("POST", f"{ONE}:draft", wanted)
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(reply.body)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert sorted(files) == ["icon.png", "icon@2x.png", "pass.json"]
+    drafted = json.loads(files["pass.json"])
+    assert await api.row("1") == before, "nothing was changed"
+    await api.ok("PATCH", ONE, wanted)
+    made = read((await api.call("GET", f"{ONE}/pkpass")).body)
+    assert {**drafted, "authenticationToken": made.document["authenticationToken"]} == made.document
+    assert "authenticationToken" not in drafted and drafted["logoText"] == "New"
+    assert (await api.call("POST", f"/passes/{PASS_TYPE}/none:draft", wanted)).status == 404
+    assert (await api.call("POST", f"{ONE}:draft", {"data": {"pnts": 9}})).json()["code"] == "template_data"
 
 
 @with_api

@@ -122,11 +122,23 @@ def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = Non
             return _lint_each(path, ios)
         opened = package(path)
         return lint(opened.document, opened.static_files(), ios=ios)
+    read_in = template(path)
+    _, found = _sampled(read_in, data, ios)
+    return [*found, *read_in.grants_needed, *shared_messages(read_in.document)]
+
+
+def template(path: str) -> Template:
+    """A template's folder."""
     try:
-        template = Template.from_folder(path)
+        return Template.from_folder(path)
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
-    return [*_lint_template(template, data, ios), *template.grants_needed, *shared_messages(template.document)]
+
+
+def sampled(template: Template, data: Mapping[str, Any]) -> dict[str, object]:
+    """A pass.json of the template, filled with ``data``, and with samples where none is given."""
+    document, _ = _sampled(template, data, None)
+    return document
 
 
 def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
@@ -140,15 +152,20 @@ def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
     return found
 
 
-def _lint_template(template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None) -> list[Problem]:
-    """A variable without a declared type is tried as text; where that does not fit, as a number, then as a date."""
+def _sampled(
+    template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None
+) -> tuple[dict[str, object], list[Problem]]:
+    """The filled pass.json, and its problems. A variable without a declared type is tried as text; where that does not
+    fit, as a number, then as a date.
+    """
     values = {**_samples(template.declarations.values()), **data}
     undeclared = [
         variable
         for variable in template.declarations.values()
         if variable.type is VariableType.SCALAR and variable.name not in data
     ]
-    found = lint(_document(template, values), template.static, ios=ios)
+    document = _document(template, values)
+    found = lint(document, template.static, ios=ios)
     for kind in (VariableType.NUMBER, VariableType.DATE):
         misfits = tuple(each.pointer for each in found if each.pointer and _is_misfit(each))
         names = [
@@ -157,8 +174,9 @@ def _lint_template(template: Template, data: Mapping[str, Any], ios: tuple[int, 
         if not names:
             break
         values.update(dict.fromkeys(names, SAMPLES[kind]))
-        found = lint(_document(template, values), template.static, ios=ios)
-    return found
+        document = _document(template, values)
+        found = lint(document, template.static, ios=ios)
+    return document, found
 
 
 def _is_misfit(problem: Problem) -> bool:

@@ -13,6 +13,7 @@ import click
 from livepass.cli import names
 from livepass.cli.batch import batch
 from livepass.cli.bundling import bundle, verify_each
+from livepass.cli.diff import diff
 from livepass.cli.events import EVENTS, changed_fields, lock_screen
 from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.names import PassName, Push, pass_argument, push_option
@@ -437,3 +438,4 @@ def push_(session: Session, target: str, yes: bool) -> None:
 
 pass_.add_command(batch)
 pass_.add_command(bundle)
+pass_.add_command(diff)

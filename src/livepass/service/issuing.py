@@ -111,6 +111,11 @@ class Issuing:
             draft.warnings,
         )
 
+    async def draft(self, wish: Wish) -> tuple[bytes, Mapping[str, bytes]]:
+        """What ``put`` would make, to look at: pass.json without the token, and the other files. Nothing is signed."""
+        draft = await self._drafting.draft(wish)
+        return draft.row.document, draft.files
+
     async def erase(self, pass_type: str, serial: str) -> None:
         """Forget a pass, its registrations and its history. Phones that hold it will be refused from now on."""
 
