@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from livepass.cli import starts
-from livepass.cli.checking import FILLED_IN
 from livepass.emulators.authority import Issued
 from livepass.pkpass import Signer, Template, build, canonical, lint, read, verify
 from livepass.pkpass.fields import BACK_GROUPS, CLASSIC_STYLES, FRONT_GROUPS, POSTER_STYLE, TRANSIT_TYPES
+from livepass.pkpass.samples import FILLED_IN
 
 INHERENT = {"posterEventTicket": "nfc"}
 """Style → what a warning about it may name: a poster wants NFC, and only who has Apple's grant can add it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography import x509
 
-from livepass.cli.faults import Fault, usage
+from livepass.cli.faults import Fault, Where, usage
 from livepass.cli.names import read_bytes
 from livepass.pkpass import (
     IOS,
@@ -21,35 +21,14 @@ from livepass.pkpass import (
     Template,
     TemplateDataError,
     TemplateError,
-    Variable,
-    VariableType,
     Verified,
     lint,
     read,
+    samples,
     several,
     shared_messages,
     verify,
 )
-
-FILLED_IN: Mapping[str, object] = {
-    # What livepass adds to every pass, so a template may leave it out.
-    "formatVersion": 1,
-    "passTypeIdentifier": "pass.example.lint",
-    "teamIdentifier": "TEAM000000",
-    "serialNumber": "sample",
-    "webServiceURL": "https://example.com/wallet",
-    "authenticationToken": "2b7e151628aed2a6abf7158809cf4f3c",
-}
-
-SAMPLES: Mapping[VariableType, object] = {
-    VariableType.SCALAR: "Sample",
-    VariableType.TEXT: "Sample",
-    VariableType.STRING: "Sample",
-    VariableType.NUMBER: 1,
-    VariableType.INTEGER: 1,
-    VariableType.BOOLEAN: True,
-    VariableType.DATE: "2026-11-23T18:30:00+00:00",
-}
 
 
 def package(path: str) -> Package:
@@ -123,7 +102,7 @@ def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = Non
         opened = package(path)
         return lint(opened.document, opened.static_files(), ios=ios)
     read_in = template(path)
-    _, found = _sampled(read_in, data, ios)
+    _, found = _filled(read_in, data, ios)
     return [*found, *read_in.grants_needed, *shared_messages(read_in.document)]
 
 
@@ -137,7 +116,7 @@ def template(path: str) -> Template:
 
 def sampled(template: Template, data: Mapping[str, Any]) -> dict[str, object]:
     """A pass.json of the template, filled with ``data``, and with samples where none is given."""
-    document, _ = _sampled(template, data, None)
+    document, _ = _filled(template, data, None)
     return document
 
 
@@ -152,50 +131,14 @@ def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
     return found
 
 
-def _sampled(
+def _filled(
     template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None
 ) -> tuple[dict[str, object], list[Problem]]:
-    """The filled pass.json, and its problems. A variable without a declared type is tried as text; where that does not
-    fit, as a number, then as a date.
-    """
-    values = {**_samples(template.declarations.values()), **data}
-    undeclared = [
-        variable
-        for variable in template.declarations.values()
-        if variable.type is VariableType.SCALAR and variable.name not in data
-    ]
-    document = _document(template, values)
-    found = lint(document, template.static, ios=ios)
-    for kind in (VariableType.NUMBER, VariableType.DATE):
-        misfits = tuple(each.pointer for each in found if each.pointer and _is_misfit(each))
-        names = [
-            variable.name for variable in undeclared if any(place.startswith(misfits) for place in variable.used_at)
-        ]
-        if not names:
-            break
-        values.update(dict.fromkeys(names, SAMPLES[kind]))
-        document = _document(template, values)
-        found = lint(document, template.static, ios=ios)
-    return document, found
-
-
-def _is_misfit(problem: Problem) -> bool:
-    """Whether another sample may be what the template wants there."""
-    return problem.severity == "fatal" or problem.rule in {"value-type", "semantic-type"}
-
-
-def _document(template: Template, values: Mapping[str, Any]) -> dict[str, object]:
     try:
-        return {**FILLED_IN, **template.render(values)}
+        return samples.filled(template, data, ios)
     except TemplateDataError as error:
-        from livepass.cli.faults import Where
-
         where = [Where(each.pointer, each.message) for each in error.problems]
         raise Fault(f"template {template.name} cannot be filled", hint=error.hint, where=where) from error
-
-
-def _samples(variables: Sequence[Variable] | Any) -> dict[str, Any]:
-    return {variable.name: SAMPLES[variable.type] for variable in variables if variable.required}
 
 
 def _roots(ca: Path) -> list[x509.Certificate]:

@@ -79,10 +79,11 @@ async def like(client: Client | None, subject: Subject, other: Subject, beside: 
         data = {**{key: value for key, value in known.items() if key in template.declarations}, **data}
         content = found.get("content") or {}
     from livepass.pkpass import merge_patch
+    from livepass.pkpass.samples import FILLED_IN
 
     document = merge_patch(checking.sampled(template, data), content)
     assert isinstance(document, dict)
-    given = {key: beside.document[key] for key in checking.FILLED_IN if key in beside.document}
+    given = {key: beside.document[key] for key in FILLED_IN if key in beside.document}
     added = {key: value for key, value in given.items() if key not in template.document}
     return _side({**document, **added}, template.static.files)
 
