@@ -190,6 +190,17 @@ def test_each_language_has_its_own_words() -> None:
     assert {each.kind for each in foretell_all(moved, files, new=True).values()} == {"silent"}
 
 
+def test_values_are_spelt_in_the_language_where_somebody_can() -> None:
+    def say(field: Any, language: str) -> str:
+        return f"{language}:{field['value']}"
+
+    files = {"de.lproj/pass.strings": strings_bytes({"gold": "Gold"})}
+    for value, text in ((7, "de:7"), ("gold", "de:Gold")):
+        moved = moved_fields(document(points(1)), document(points(value, "Now %@")))
+        assert foretell_all(moved, files, say=say)["de"].text == f"Now {text}"
+        assert foretell(moved, files, say=say).text == f"Now {value}", "in no language at all"
+
+
 def test_texts_that_cannot_be_read_leave_the_message_as_it_is_written() -> None:
     moved = moved_fields(document(points(1)), document(points(2, "Now %@")))
     notice = foretell(moved, {"de.lproj/pass.strings": b'"Now %@" = '}, "de")

@@ -75,6 +75,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
             "deletePass",
             "getPkpass",
             "draftPass",
+            "previewPass",
             "getTimeline",
             "getWhy",
             "pushPass",
@@ -84,7 +85,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
         },
         "importApnsKey": {"getApnsKey", "retireApnsKey"},
         "createSigningRequest": {"removeSigningRequest"},
-        "publishTemplate": {"getTemplate"},
+        "publishTemplate": {"getTemplate", "previewTemplate"},
         "createKey": {"getKey", "revokeKey"},
     }
     issued = await api.issue("linked")

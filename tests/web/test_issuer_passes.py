@@ -105,6 +105,22 @@ async def test_dry_run_writes_nothing(api: Api) -> None:
 
 
 @with_api
+async def test_a_dry_run_tells_what_is_said_in_each_language(api: Api) -> None:
+    buffer = io.BytesIO(folder_zip())
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("de.lproj/pass.strings", '"You have %@ points" = "Sie haben %@ Punkte";')
+        archive.writestr("fr.lproj/pass.strings", '"You have %@ points" = "Des points";')
+    await api.ok("POST", "/templates?name=membership", body=buffer.getvalue(), media="application/zip")
+    await api.issue("1", 1)
+    notice = (await api.ok("PATCH", f"{ONE}?dry_run=1", {"data": {"points": 1234.5}}))["notice"]
+    assert notice["text"] == "You have 1234.5 points"
+    assert (notice["languages"]["de"]["text"], notice["languages"]["fr"]["kind"]) == (
+        "Sie haben 1.234,5 Punkte",
+        "general",
+    )
+
+
+@with_api
 async def test_a_draft_is_what_the_change_would_make_without_signature_and_token(api: Api) -> None:
     await api.issue("1", 1)
     before = await api.row("1")

@@ -258,6 +258,7 @@ def test_it_notices_a_route_that_forgets_whose_it_is(visit: Visit[list[str]], mo
         "deletePass",
         "getPkpass",
         "draftPass",
+        "previewPass",
         "getTimeline",
         "getWhy",
         "getWhyAll",

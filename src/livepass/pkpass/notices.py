@@ -14,7 +14,7 @@ several messages, a missing %@ and a second one look like is reported by vendors
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +23,8 @@ from livepass.pkpass.localize import STRINGS, folder_for, languages
 from livepass.pkpass.strings import StringsProblem, read_strings
 
 Field = Mapping[str, object]
+Say = Callable[[Field, str], str]
+"""A field's value in a language, as a phone shows it."""
 Says = Literal["exact", "general", "silent"]
 
 PLACEHOLDER = "%@"
@@ -95,11 +97,17 @@ def moved_fields(before: Mapping[str, object] | None, after: Mapping[str, object
 
 
 def foretell(
-    moved: Sequence[Moved], files: Mapping[str, bytes] | None = None, language: str | None = None, *, new: bool = False
+    moved: Sequence[Moved],
+    files: Mapping[str, bytes] | None = None,
+    language: str | None = None,
+    *,
+    new: bool = False,
+    say: Say | None = None,
 ) -> Notice:
     """What a phone of ``language`` says of these changes; ``None``: as the pass is written, untranslated.
 
-    ``files`` are those of the new package. ``new``: the phone did not have the pass before.
+    ``files`` are those of the new package. ``new``: the phone did not have the pass before. ``say`` spells numbers and
+    formatted values in a language; without it they stand as they are written.
     """
     if new:
         return Notice("silent", "a pass that is added is not announced")
@@ -109,15 +117,20 @@ def foretell(
     if len(speaking) > 1:
         return Notice("general", f"several fields with a changeMessage changed: {_named(speaking)}", None, (SEVERAL,))
     (only,) = speaking
-    return _one(only, *_translations(files or {}, language))
+    translations, assumed = _translations(files or {}, language)
+    return _one(only, translations, assumed, (lambda field: say(field, language)) if say and language else as_text)
 
 
-def foretell_all(moved: Sequence[Moved], files: Mapping[str, bytes], *, new: bool = False) -> dict[str, Notice]:
+def foretell_all(
+    moved: Sequence[Moved], files: Mapping[str, bytes], *, new: bool = False, say: Say | None = None
+) -> dict[str, Notice]:
     """Language → notice, for each that the package has texts for."""
-    return {language: foretell(moved, files, language, new=new) for language in languages(files)}
+    return {language: foretell(moved, files, language, new=new, say=say) for language in languages(files)}
 
 
-def _one(moved: Moved, translations: Mapping[str, str], assumed: tuple[str, ...]) -> Notice:
+def _one(
+    moved: Moved, translations: Mapping[str, str], assumed: tuple[str, ...], spell: Callable[[Field], str]
+) -> Notice:
     field, written = moved.after or {}, moved.message or ""
     # What the value holds is never a placeholder, and "%%" is taken first: "%%@" is a percent sign and an at sign.
     parts = translations.get(written, written).split("%%")
@@ -125,9 +138,8 @@ def _one(moved: Moved, translations: Mapping[str, str], assumed: tuple[str, ...]
     if not places:
         reason = f"the changeMessage of {moved.key} has no %@, the place for the new value"
         return Notice("general", reason, None, (*assumed, NO_PLACEHOLDER))
-    value = as_text(field)
-    if isinstance(field.get("value"), str):
-        value = translations.get(value, value)
+    value = field.get("value")
+    value = spell(field if not isinstance(value, str) else {**field, "value": translations.get(value, value)})
     text = "%".join(part.replace(PLACEHOLDER, value) for part in parts)
     notes = ((MANY_PLACEHOLDERS,) if places > 1 else ()) + ((FORMATTED,) if is_formatted(field) else ())
     return Notice("exact", f"{moved.key} changed and has a changeMessage", text, (*assumed, *notes))

@@ -7,7 +7,7 @@ somebody else was faster, they are drawn anew. A change is one transaction {numb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from livepass.core.change import next_last_modified
@@ -16,7 +16,7 @@ from livepass.core.model import DEFAULT_TENANT, Held, Pass, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
 from livepass.pkpass import Template
-from livepass.pkpass.notices import Notice, foretell_all
+from livepass.pkpass.notices import Moved, Notice
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
 from livepass.service.epochs import new_epoch
@@ -50,7 +50,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a wish would change, without doing it."""
+    """What a wish would change, without doing it. ``moved`` and ``files``: to foretell ``notice`` in each language."""
 
     pass_type: str
     serial: str
@@ -58,7 +58,8 @@ class Preview:
     changed: bool
     fields: tuple[Mapping[str, Any], ...]
     notice: Notice
-    by_language: Mapping[str, Notice]
+    moved: tuple[Moved, ...] = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
     registrations: int
     warnings: tuple[Fault, ...] = ()
 
@@ -78,7 +79,7 @@ class Issuing:
     ) -> None:
         self._store = store
         self._keys = keys
-        self._builder = builder
+        self.builder = builder
         self._clock = clock
         self._due = due
         self.web_service_url = web_service_url
@@ -106,7 +107,8 @@ class Issuing:
             draft.moves,
             draft.fields,
             draft.notice,
-            foretell_all(draft.moved, draft.files, new=draft.before is None),
+            draft.moved,
+            draft.files,
             _followed_by(held),
             draft.warnings,
         )
@@ -140,7 +142,7 @@ class Issuing:
         if row is None:
             raise no_pass(pass_type, serial)
         try:
-            return await self._builder.pkpass(row, await self._drafting.tenant(pass_type))
+            return await self.builder.pkpass(row, await self._drafting.tenant(pass_type))
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
@@ -205,7 +207,7 @@ class Issuing:
         for start in range(0, len(wishes), AT_A_STRETCH):
             stretch = wishes[start : start + AT_A_STRETCH]
             if start:
-                await self._builder.breathe()
+                await self.builder.breathe()
             serials = [wish.serial for _, wish in stretch if SERIAL.fullmatch(wish.serial)]
             if len(serials) > 1:
                 await gathered.read(stretch[0][1].pass_type, serials)
@@ -272,7 +274,7 @@ class Issuing:
         """Build up to ``limit`` passes anew that follow a template and do not have its newest revision; answers how
         many are done with. Passes whose bytes stay the same get the revision and nothing else.
         """
-        template = await self._builder.template(tenant, name, None)
+        template = await self.builder.template(tenant, name, None)
         if template is None:
             return 0
         rows = await self._store.followers(tenant, name, template.revision, limit=limit)

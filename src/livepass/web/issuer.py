@@ -25,6 +25,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
+from livepass.service.showing import Showing
 from livepass.service.watching import Watching
 from livepass.web import (
     issuer_admin,
@@ -33,6 +34,7 @@ from livepass.web import (
     issuer_certificates,
     issuer_lists,
     issuer_passes,
+    issuer_previews,
     issuer_rotation,
     issuer_signing,
     issuer_watch,
@@ -72,6 +74,7 @@ OPERATIONS = (
     *issuer_apns_keys.OPERATIONS,
     *issuer_signing.OPERATIONS,
     *issuer_watch.OPERATIONS,
+    *issuer_previews.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -97,7 +100,8 @@ class IssuerApp:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self._services = Services(*parts, apns_keys, watching)
+        showing = Showing(store, issuing.builder)
+        self._services = Services(*parts, apns_keys, watching, showing)
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -115,8 +115,13 @@ class PassPreview(Struct, frozen=True):
 
 
 def _foretold(preview: Preview) -> Foretold:
+    # Here, because pkpass brings cryptography along, and few calls draw.
+    from livepass.pkpass.notices import foretell_all
+    from livepass.preview.spoken import spoken
+
     told = Told.of(preview.notice)
-    languages = {language: Told.of(notice) for language, notice in preview.by_language.items()}
+    found = foretell_all(preview.moved, preview.files, new=preview.created, say=spoken)
+    languages = {language: Told.of(notice) for language, notice in found.items()}
     return Foretold(told.kind, told.reason, told.text, told.assumed, languages)
 
 
