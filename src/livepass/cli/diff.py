@@ -12,20 +12,25 @@ import click
 from livepass.cli import subjects
 from livepass.cli.events import lock_screen, short
 from livepass.cli.faults import Exit, Fault, usage
-from livepass.cli.render import Column, Page, dim, good, text_of, warn
+from livepass.cli.preview import show_page, view_options
+from livepass.cli.render import Cell, Column, Page, dim, good, text_of, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
 from livepass.cli.subjects import Subject
 
 if TYPE_CHECKING:
     from livepass.pkpass.difference import Change, Difference, Side
-    from livepass.pkpass.notices import Notice
+    from livepass.pkpass.notices import Notice, Say
 
 
 @click.command(cls=Verb)
 @click.argument("words", nargs=-1, required=True, metavar="A [B] [key=value …]")
+@view_options[0]
+@view_options[1]
+@click.option("--html", metavar="FILE", help="Write a page: both drawn, what changed outlined; - is stdout.")
+@click.option("--open", "open_", is_flag=True, help="Open that page in a browser.")
 @click.pass_obj
-def diff(session: Session, words: tuple[str, ...]) -> None:
+def diff(session: Session, words: tuple[str, ...], ios: str, language: str, html: str | None, open_: bool) -> None:
     """What is different in B, and what the lock screen would say of it.
 
     Exit 0: nothing differs; 1: something does; 3: could not look.
@@ -41,11 +46,27 @@ def diff(session: Session, words: tuple[str, ...]) -> None:
         before, after = run(_sides(session, pair, data))
     from livepass.pkpass.difference import difference
 
-    made = difference(before, after)
+    made = difference(before, after, _spoken())
     names = (pair[0].word, pair[1].word if len(pair) == 2 else f"{pair[0].word} with {', '.join(data)}")
-    session.out.show(as_json(made, *names), lambda page: _draw(page, made, *names))
+    if html or open_:
+        if html == "-" and session.as_json:
+            raise usage("the page and --json both want standard output", "name a file")
+        from livepass.cli import diff_page
+
+        rows = [(each["where"], each["what"], _cell(each["before"]), _cell(each["after"])) for each in _rows(made)]
+        with _could_not_look():
+            show_page(diff_page.html(made, rows, (before, after), names, int(ios), language), html, open_=open_)
+    if html != "-":
+        session.out.show(as_json(made, *names), lambda page: _draw(page, made, *names))
     if not made.same:
         raise click.exceptions.Exit(Exit.PROBLEM)
+
+
+def _spoken() -> Say:
+    """How values are spelt: as they are drawn."""
+    from livepass.preview.spoken import spoken
+
+    return spoken
 
 
 def _pair(found: list[Subject], data: Mapping[str, Any]) -> list[Subject]:
@@ -168,12 +189,10 @@ def _row(where: str, change: Change) -> dict[str, Any]:
     return {"where": where, "what": change.name, "before": change.before, "after": change.after}
 
 
-def _value(value: object) -> Any:
-    """A value as it stands in pass.json, cut where it would break the table."""
-    if value is None:
-        return dim("-")
-    return short(value if isinstance(value, str) else _plain(value))
+def _value(value: object) -> Cell:
+    """A value, cut where it would break the table."""
+    return dim("-") if value is None else short(_cell(value))
 
 
-def _plain(value: object) -> str:
+def _cell(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else text_of(value)

@@ -24,11 +24,12 @@ def lock_screen(notice: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
 
 
 def _says(notice: Mapping[str, Any]) -> Cell:
-    if notice.get("kind") == "exact":
-        return f"“{notice.get('text')}”"
-    if notice.get("kind") == "general":
-        return warn(f"one general line: {notice.get('reason')}")
-    return dim(f"silent: {notice.get('reason')}")
+    kind = str(notice.get("kind"))
+    said = SAYS.get(kind, "?").format(**notice)
+    return said if kind == "exact" else warn(said) if kind == "general" else dim(said)
+
+
+SAYS = {"exact": "“{text}”", "general": "one general line: {reason}", "silent": "silent: {reason}"}
 
 
 def _moved(field: Mapping[str, Any]) -> str:

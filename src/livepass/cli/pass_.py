@@ -17,6 +17,7 @@ from livepass.cli.diff import diff
 from livepass.cli.events import EVENTS, changed_fields, lock_screen
 from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.names import PassName, Push, pass_argument, push_option
+from livepass.cli.preview import preview
 from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
@@ -439,3 +440,4 @@ def push_(session: Session, target: str, yes: bool) -> None:
 pass_.add_command(batch)
 pass_.add_command(bundle)
 pass_.add_command(diff)
+pass_.add_command(preview)

@@ -18,7 +18,7 @@ from typing import Literal
 from livepass.pkpass.fields import FIELD_GROUPS, STYLES
 from livepass.pkpass.localize import FOLDER, STRINGS, languages
 from livepass.pkpass.names import GENERATED
-from livepass.pkpass.notices import Field, Notice, foretell, foretell_all, moved_fields
+from livepass.pkpass.notices import Field, Notice, Say, foretell, foretell_all, moved_fields
 from livepass.pkpass.png import PngProblem, read_png
 from livepass.pkpass.pointer import down
 from livepass.pkpass.strings import StringsProblem, read_strings
@@ -92,8 +92,11 @@ class Side:
         return "manifest.json" in self.files
 
 
-def difference(before: Side, after: Side) -> Difference:
-    """What is different in ``after``. Raises nothing: what cannot be read is compared as bytes."""
+def difference(before: Side, after: Side, say: Say | None = None) -> Difference:
+    """What is different in ``after``. Raises nothing: what cannot be read is compared as bytes.
+
+    ``say`` spells values in a language, see ``notices.foretell``.
+    """
     old, new = _without_secrets(before, after)
     static = [{name: data for name, data in side.files.items() if name not in GENERATED} for side in (before, after)]
     fields = tuple(_fields(old, new))
@@ -103,7 +106,7 @@ def difference(before: Side, after: Side) -> Difference:
     renames = tuple(_renames(fields, old, new))
     moved = moved_fields(old, new)
     same = _equal(old, new) and static[0] == static[1] and _same_bytes(before, after)
-    notices = {"": foretell(moved), **foretell_all(moved, static[1])}
+    notices = {"": foretell(moved), **foretell_all(moved, static[1], say=say)}
     spoken = tuple(_changes(languages(static[0]), languages(static[1])))
     return Difference(same, fields, keys, files, spoken, texts, renames, notices, _warnings(renames, notices[""]))
 
@@ -167,6 +170,11 @@ def _placed(document: Json, *, by_style: bool) -> dict[tuple[str, str], _Placed]
                     name = (style if by_style else "", str(field["key"]))
                     found.setdefault(name, _Placed(field, style, group))
     return found
+
+
+def groups_of(document: Json, key: str) -> list[str]:
+    """The groups that hold a field of this key, one for each style."""
+    return [each.group for (_, name), each in _placed(document, by_style=True).items() if name == key]
 
 
 def _fields(before: Json, after: Json) -> Iterator[FieldChange]:
