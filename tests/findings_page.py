@@ -33,11 +33,12 @@ EXAMPLE = {
     "never_asked": "3",
     "url": "https://passes.example.com/wallet",
     "ours": "https://wallet.example.com/wallet",
-    "fields": "points, level",
 }
 """What stands on a page for what ``why`` fills in, unless the finding has words of its own."""
 EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "LP101": {"reason": "wrong token"},
+    "LP404": {"reason": "points, level changed but have no changeMessage"},
+    "LP405": {"reason": "several fields with a changeMessage changed: points, level"},
     "LP108": {"line": "Authentication failure"},
     "LP109": {"reason": "no token"},
     "LP203": {"reason": "Unregistered"},

@@ -19,7 +19,7 @@ from livepass.cli import starts
 from livepass.emulators.authority import Issued
 from livepass.pkpass import Signer, Template, build, canonical, lint, read, verify
 from livepass.pkpass.fields import BACK_GROUPS, CLASSIC_STYLES, FRONT_GROUPS, POSTER_STYLE, TRANSIT_TYPES
-from livepass.pkpass.sampling import FILLED_IN
+from livepass.pkpass.samples import FILLED_IN
 
 INHERENT = {"posterEventTicket": "nfc"}
 """Style → what a warning about it may name: a poster wants NFC, and only who has Apple's grant can add it."""

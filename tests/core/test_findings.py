@@ -68,7 +68,7 @@ PUBLISHED: list[tuple[str, str, Who, bool, int | None]] = [
     ("LP402", "template refused", Who.ISSUER, True, None),
     ("LP403", "changed where no field shows it", Who.ISSUER, False, None),
     ("LP404", "changed without a message", Who.ISSUER, False, None),
-    ("LP405", "several messages at once", Who.ISSUER, False, None),
+    ("LP405", "a general line, no message", Who.ISSUER, False, None),
     ("LP501", "no certificate", Who.OPERATOR, True, None),
     ("LP502", "certificate expired", Who.OPERATOR, True, None),
     ("LP503", "certificate expires soon", Who.OPERATOR, False, DAY),

@@ -27,7 +27,6 @@ from core.why_facts import (
     on,
     target,
 )
-from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.findings import BY_CODE
 from livepass.core.misdirected import DOUBLED
 from livepass.core.model import Device, Watermarks
@@ -138,9 +137,9 @@ CASES: list[tuple[str, Facts]] = [
     ("LP401", facts(on(CURRENT), event(Kind.UNCHANGED))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused", faults=["/a: is wrong"]))),
     ("LP402", facts(on(CURRENT), event(Kind.TEMPLATE_REFUSED, reason="refused"))),
-    ("LP403", facts(on(CURRENT), event(Kind.CHANGED, fields=[], lock_screen=None))),
-    ("LP404", facts(on(CURRENT), event(Kind.CHANGED, fields=[{"key": "points"}], lock_screen=None))),
-    ("LP405", facts(on(CURRENT), event(Kind.CHANGED, fields=[{"key": "a"}], lock_screen=SEVERAL_MESSAGES))),
+    ("LP403", facts(on(CURRENT), event(Kind.CHANGED, fields=[], notice="silent"))),
+    ("LP404", facts(on(CURRENT), event(Kind.CHANGED, fields=[{"key": "points"}], notice="silent"))),
+    ("LP405", facts(on(CURRENT), event(Kind.CHANGED, fields=[{"key": "a"}], notice="general"))),
     ("LP501", facts(on(CURRENT), certificate=None)),
     ("LP502", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW))),
     ("LP503", facts(on(CURRENT), certificate=replace(LIVE, not_after=NOW + DAY))),

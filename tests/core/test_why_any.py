@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.why_facts import AGO, LIVE, NOW, PASS, PHONE, SERIAL, TYPE, WORKER, target
-from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.misdirected import DOUBLED
 from livepass.core.model import Device, Held, Registration, Watermarks
 from livepass.core.timeline import Event, Kind, Stand, Trip, first_gap
@@ -26,7 +25,7 @@ DETAILS = st.fixed_dictionaries(
         "status": st.sampled_from([0, 200, 302, 400, 401, 403, 410, 429, 503, "?", None]),
         "reason": st.sampled_from(["Unreachable", "BadPath", "{", "Unregistered", DOUBLED, None]),
         "fields": st.sampled_from([[], [{"key": "{"}], "no list", [1]]),
-        "lock_screen": st.sampled_from([None, "text", SEVERAL_MESSAGES]),
+        "notice": st.sampled_from(["silent", "exact", "general", None]),
         "faults": st.sampled_from([["{x}"], "no list", None]),
         "line": st.text(max_size=9),
     },

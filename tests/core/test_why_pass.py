@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 
 from core.why_facts import AGO, CURRENT, FETCH, LEFT, LIVE, NOW, PASS, UNSOUND, codes, event, facts, first, on
-from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import DAY, HOUR
 from livepass.core.verdict import Facts, Phone, Sure
@@ -280,13 +279,15 @@ def test_a_pass_expires_at_the_instant_that_it_says() -> None:
     assert codes(given(1)) == ["LP000"]
 
 
-SILENT = event(Kind.CHANGED, fields=[{"key": "points"}, {"key": "level"}], lock_screen=None)
+SILENT = event(
+    Kind.CHANGED, fields=[{"key": "points"}], notice="silent", because="points changed but has no changeMessage"
+)
 
 
 def test_a_change_that_announced_nothing_is_said_once_all_phones_have_it() -> None:
     verdict = first(facts(on(CURRENT), SILENT))
     assert (verdict.code, verdict.sure, verdict.proof) == ("LP404", Sure.LIKELY, (7,))
-    assert "(points, level)" in verdict.sentence
+    assert "points changed but has no changeMessage." in verdict.sentence
     for phones in ([on(CURRENT), on(FETCH, id="b")], [on(CURRENT, **LEFT)], []):
         assert "LP404" not in codes(facts(None, SILENT, phones=phones)), "nobody wonders yet"
     superseded = [on(CURRENT), on(FETCH, id="b", superseded_at=NOW)]
@@ -296,9 +297,9 @@ def test_a_change_that_announced_nothing_is_said_once_all_phones_have_it() -> No
 @pytest.mark.parametrize(
     ("detail", "said"),
     [
-        ({"fields": [], "lock_screen": None}, ["LP403", "LP000"]),
-        ({"fields": [{"key": "a"}], "lock_screen": "You have 3"}, ["LP000"]),
-        ({"fields": [{"key": "a"}], "lock_screen": SEVERAL_MESSAGES}, ["LP405", "LP000"]),
+        ({"fields": [], "notice": "silent"}, ["LP403", "LP000"]),
+        ({"fields": [{"key": "a"}], "notice": "exact"}, ["LP000"]),
+        ({"fields": [{"key": "a"}], "notice": "general"}, ["LP405", "LP000"]),
         ({}, ["LP000"]),
         ({"fields": "?"}, ["LP000"]),
     ],

@@ -14,7 +14,6 @@ from functools import cache
 from cryptography import x509
 
 from fuzz.target import CORPUS, Mutate, Target
-from livepass.core.change import changed_fields, lock_screen_text
 from livepass.emulators.iphone import document as phone_document
 from livepass.emulators.iphone import package as phone
 from livepass.emulators.iphone.document import Rules
@@ -32,6 +31,7 @@ from livepass.pkpass import (
     verify,
 )
 from livepass.pkpass.limits import DEFAULT_LIMITS
+from livepass.pkpass.notices import foretell, moved_fields
 from livepass.pkpass.placeholders import uses
 from livepass.pkpass.strict_json import JsonProblem, deepest, parse_object
 
@@ -120,11 +120,10 @@ def _document(data: bytes) -> None:
     rejected = phone_document.rejection(parsed, Rules())
     if rejected is None:
         phone_document.remarks(parsed, Rules())
-    json.dumps(changed_fields({}, parsed))
-    changes = changed_fields(parsed, {})
-    text = lock_screen_text(changed_fields(None, parsed))
-    assert changed_fields(parsed, parsed) == [] and len(changes) >= 0
-    assert text is None or len(text) <= len(data) * (1 + len(data))
+    json.dumps([each.row() for each in moved_fields({}, parsed)])
+    assert moved_fields(parsed, parsed) == []
+    for moved in (moved_fields(parsed, {}), moved_fields(None, parsed)):
+        assert foretell(moved).kind == "silent", "what is new or gone is not announced"
 
 
 # ── templates

@@ -485,13 +485,13 @@ def test_a_preview_says_what_would_change_and_changes_nothing(tmp_path: Path, pa
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:
             new = await service.issuing.preview(Wish(TYPE, "1", "membership", {"points": 1}))
-            assert (new.created, new.changed, new.lock_screen, new.registrations) == (True, True, None, 0)
+            assert (new.created, new.changed, new.notice.kind, new.registrations) == (True, True, "silent", 0)
             assert service.elsewhere("SELECT count(*) FROM pass") == [(0,)]
             await service.issue("1", 10)
             await service.register("1")
             seen = await service.issuing.preview(patch("1", {"points": 20}))
             assert (seen.created, seen.changed, seen.registrations) == (False, True, 1)
-            assert seen.lock_screen == "20 points"
+            assert seen.notice.text == "20 points"
             assert [(field["key"], field["before"], field["after"]) for field in seen.fields] == [("points", 10, 20)]
             assert not (await service.issuing.preview(patch("1"))).changed
             assert points_of(await service.issuing.pkpass(TYPE, "1")) == 10

@@ -82,6 +82,8 @@ ROWS: Mapping[str, Row] = {
     "getPass": Row(),
     "deletePass": Row((*WRITING, "erase=1", "erase=1&dry_run=1"), creates=True),
     "getPkpass": Row(),
+    "draftPass": Row(bodies=({"data": {"points": 7}}, {"template": "missing"}), creates=True),
+    "previewPass": Row(("", "side=back", "format=svg&ios=18&scheme=dark&language=de")),
     "getTimeline": Row(("", "limit=1", "after=1", "cursor={timeline}")),
     "getWhy": Row(),
     "pushPass": Row(),
@@ -141,6 +143,7 @@ ROWS: Mapping[str, Row] = {
     "publishTemplate": Row(("name=gold",), (folder_zip(),), "application/zip"),
     "listTemplates": Row(("", "cursor={templates}")),
     "getTemplate": Row(),
+    "previewTemplate": Row(),
     "createKey": Row(
         bodies=(
             {"name": "k", "scopes": ["passes:read"], "pass_types": ["{type}"]},
@@ -153,9 +156,16 @@ ROWS: Mapping[str, Row] = {
     "revokeKey": Row(id="key"),
     "getOpenapi": Row(),
 }
-SAYS_NOTHING = {"limit", "push", "dry_run", "erase", "due"}
+SAYS_NOTHING = {"limit", "push", "dry_run", "erase", "due", "ios", "scheme", "language", "side", "format"}
 """Parameters that name no object."""
-OF_EVERYBODY = ("publishTemplate", "lookAtCertificates", "listTemplates", "getTemplate", "getOpenapi")
+OF_EVERYBODY = (
+    "publishTemplate",
+    "lookAtCertificates",
+    "listTemplates",
+    "getTemplate",
+    "previewTemplate",
+    "getOpenapi",
+)
 """What belongs to no pass type: templates are the whole installation's, and every key that may read them reads all."""
 
 

@@ -44,6 +44,8 @@ SAMPLES = {
     "getPass": Sample("/passes/{type}/1"),
     "deletePass": Sample("/passes/{type}/1"),
     "getPkpass": Sample("/passes/{type}/1/pkpass"),
+    "draftPass": Sample("/passes/{type}/1:draft", json={"data": {"points": 2}}),
+    "previewPass": Sample("/passes/{type}/1/preview"),
     "getTimeline": Sample("/passes/{type}/1/timeline"),
     "getWhy": Sample("/passes/{type}/1/why"),
     "pushPass": Sample("/passes/{type}/1:push"),
@@ -83,6 +85,7 @@ SAMPLES = {
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
+    "previewTemplate": Sample("/templates/membership/preview"),
     "createKey": Sample("/keys", 201, {"name": "k", "scopes": ["keys:admin"], "pass_types": ["{type}"]}),
     "listKeys": Sample("/keys"),
     "getKey": Sample("/keys/{key}"),
@@ -90,7 +93,8 @@ SAMPLES = {
     "getOpenapi": Sample("/openapi.json"),
 }
 NAMED_PASS = (
-    *("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "getTimeline", "getWhy", "pushPass", "push"),
+    *("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "draftPass", "getTimeline", "getWhy"),
+    *("previewPass", "pushPass", "push"),
     *("bundlePasses", "getEnrolments"),
 )
 LISTS = (

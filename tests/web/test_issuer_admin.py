@@ -167,3 +167,12 @@ async def test_a_key_is_shown_once(api: Api) -> None:
     assert stored is not None and made["key"].split("_", 2)[2] not in str(stored) + stored.secret_hash
     assert (await api.call("GET", "/keys/none")).status == 404
     assert (await api.call("DELETE", "/keys/none")).status == 404
+
+
+@with_api
+async def test_a_template_whose_messages_come_together_says_so(api: Api) -> None:
+    fields = [{"key": key, "value": "${points}", "changeMessage": "%@"} for key in ("points", "same")]
+    document = {"description": "d", "organizationName": "o", "storeCard": {"backFields": fields}}
+    reply = await api.call("POST", "/templates?name=twice", body=folder_zip(document=document), media="application/zip")
+    [problem] = reply.json()["problems"]
+    assert (problem["rule"], problem["pointer"]) == ("change-message-shared", "/storeCard/backFields/1/changeMessage")

@@ -79,6 +79,8 @@ async def test_what_was_made_leads_on(api: Api) -> None:
             "getPass",
             "deletePass",
             "getPkpass",
+            "draftPass",
+            "previewPass",
             "getTimeline",
             "getWhy",
             "pushPass",
@@ -90,7 +92,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
         },
         "importApnsKey": {"getApnsKey", "retireApnsKey"},
         "createSigningRequest": {"removeSigningRequest"},
-        "publishTemplate": {"getTemplate"},
+        "publishTemplate": {"getTemplate", "previewTemplate"},
         "createKey": {"getKey", "revokeKey"},
     }
     issued = await api.issue("linked")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 from livepass.pkpass import read, verify
 from web.asgi import MEMBERSHIP, OTHER, PASS_TYPE, Api, folder_zip, with_api
@@ -90,9 +92,69 @@ async def test_dry_run_writes_nothing(api: Api) -> None:
     for method, query, body in (("PUT", "", {"data": {"points": 9}}), ("PATCH", "&push=now", {"data": {"points": 9}})):
         preview = await api.ok(method, f"{ONE}?dry_run=true{query}", body)
         assert preview["fields"] == [{"key": "points", "before": 1, "after": 9, "message": "You have %@ points"}]
-        assert preview["lock_screen"] == "You have 9 points"
+        assert preview["lock_screen"] == preview["notice"]["text"] == "You have 9 points"
+        assert preview["notice"] == {
+            "kind": "exact",
+            "reason": "points changed and has a changeMessage",
+            "text": "You have 9 points",
+            "assumed": [],
+            "languages": {},
+        }
     assert (await api.ok("DELETE", f"{ONE}?dry_run=1"))["changed"] is True
     assert await api.row("1") == before
+
+
+@with_api
+async def test_a_dry_run_tells_what_is_said_in_each_language(api: Api) -> None:
+    buffer = io.BytesIO(folder_zip())
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("de.lproj/pass.strings", '"You have %@ points" = "Sie haben %@ Punkte";')
+        archive.writestr("fr.lproj/pass.strings", '"You have %@ points" = "Des points";')
+    await api.ok("POST", "/templates?name=membership", body=buffer.getvalue(), media="application/zip")
+    await api.issue("1", 1)
+    notice = (await api.ok("PATCH", f"{ONE}?dry_run=1", {"data": {"points": 1234.5}}))["notice"]
+    assert notice["text"] == "You have 1234.5 points"
+    assert (notice["languages"]["de"]["text"], notice["languages"]["fr"]["kind"]) == (
+        "Sie haben 1.234,5 Punkte",
+        "general",
+    )
+
+
+@with_api
+async def test_a_draft_is_what_the_change_would_make_without_signature_and_token(api: Api) -> None:
+    await api.issue("1", 1)
+    before = await api.row("1")
+    wanted = {"data": {"points": 9}, "content": {"logoText": "New"}}
+    reply = await api.call("POST", f"{ONE}:draft", wanted)
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(reply.body)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert sorted(files) == ["icon.png", "icon@2x.png", "pass.json"]
+    drafted = json.loads(files["pass.json"])
+    assert await api.row("1") == before, "nothing was changed"
+    await api.ok("PATCH", ONE, wanted)
+    made = read((await api.call("GET", f"{ONE}/pkpass")).body)
+    assert {**drafted, "authenticationToken": made.document["authenticationToken"]} == made.document
+    assert "authenticationToken" not in drafted and drafted["logoText"] == "New"
+    assert (await api.call("POST", f"/passes/{PASS_TYPE}/none:draft", wanted)).status == 404
+    assert (await api.call("POST", f"{ONE}:draft", {"data": {"pnts": 9}})).json()["code"] == "template_data"
+
+
+@with_api
+async def test_a_change_of_several_messages_says_that_none_is_shown(api: Api) -> None:
+    await api.issue("1", 1)
+    level = {"key": "level", "value": "Gold", "changeMessage": "Level %@"}
+    await api.ok("PATCH", ONE, {"content": {"storeCard": {"secondaryFields": [level]}}})
+    both = {"data": {"points": 2}, "content": {"storeCard": {"secondaryFields": [{**level, "value": "Silver"}]}}}
+    seen = await api.ok("PATCH", f"{ONE}?dry_run=1", both)
+    done = await api.ok("PATCH", ONE, both)
+    assert (seen["notice"]["kind"], seen["notice"]["text"]) == ("general", None)
+    assert "points, level" in seen["lock_screen"] and seen["notice"]["assumed"]
+    for answer in (seen, done):
+        [warning] = [each for each in answer["warnings"] if each["rule"] == "several-messages"]
+        assert "points, level" in warning["message"]
+    [*_, event] = (await api.ok("GET", f"{ONE}/timeline"))["data"]
+    assert (event["detail"]["notice"], event["detail"]["because"]) == ("general", seen["notice"]["reason"])
 
 
 @with_api

@@ -260,6 +260,8 @@ def test_it_notices_a_route_that_forgets_whose_it_is(visit: Visit[list[str]], mo
         "getPass",
         "deletePass",
         "getPkpass",
+        "draftPass",
+        "previewPass",
         "getTimeline",
         "getWhy",
         "getWhyAll",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from cryptography import x509
 
-from livepass.cli.faults import Fault, usage
+from livepass.cli.faults import Fault, Where, usage
 from livepass.cli.names import read_bytes
 from livepass.pkpass import (
     IOS,
@@ -25,6 +26,7 @@ from livepass.pkpass import (
     lint,
     lint_template,
     read,
+    samples,
     several,
     verify,
 )
@@ -100,11 +102,34 @@ def linted(path: str, data: Mapping[str, Any], ios: tuple[int, ...] | None = Non
             return _lint_each(path, ios)
         opened = package(path)
         return lint(opened.document, opened.static_files(), ios=ios)
+    read_in = template(path)
+    with _fitting(read_in):
+        return lint_template(read_in, data, ios)
+
+
+def template(path: str) -> Template:
+    """A template's folder."""
     try:
-        template = Template.from_folder(path)
+        return Template.from_folder(path)
     except TemplateError as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="template") from error
-    return _lint_template(template, data, ios)
+
+
+def sampled(template: Template, data: Mapping[str, Any]) -> dict[str, object]:
+    """A pass.json of the template, filled with ``data``, and with samples where none is given."""
+    with _fitting(template):
+        document, _ = samples.filled(template, data)
+        return document
+
+
+@contextmanager
+def _fitting(template: Template) -> Iterator[None]:
+    """Data that does not fit the template, in our words."""
+    try:
+        yield
+    except TemplateDataError as error:
+        where = [Where(each.pointer, each.message) for each in error.problems]
+        raise Fault(f"template {template.name} cannot be filled", hint=error.hint, where=where) from error
 
 
 def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
@@ -116,16 +141,6 @@ def _lint_each(path: str, ios: tuple[int, ...] | None) -> list[Problem]:
     except InvalidPackage as error:
         raise Fault(f"{path}: {error.reason}", hint=error.hint, code="package") from error
     return found
-
-
-def _lint_template(template: Template, data: Mapping[str, Any], ios: tuple[int, ...] | None) -> list[Problem]:
-    try:
-        return lint_template(template, data, ios)
-    except TemplateDataError as error:
-        from livepass.cli.faults import Where
-
-        where = [Where(each.pointer, each.message) for each in error.problems]
-        raise Fault(f"template {template.name} cannot be filled", hint=error.hint, where=where) from error
 
 
 def _roots(ca: Path) -> list[x509.Certificate]:

@@ -5,12 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from livepass.cli.render import Cell, Column, dim, instant, text_of
+from livepass.cli.render import Cell, Column, dim, instant, text_of, warn
 
 
 def changed_fields(fields: Any) -> Iterator[tuple[str, Cell]]:
     for each in fields:
         yield str(each["key"]), _moved(each)
+
+
+def lock_screen(notice: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
+    """What the lock screen would say, and in which languages it would say something else."""
+    yield "lock screen", _says(notice)
+    for language, each in (notice.get("languages") or {}).items():
+        if (each.get("kind"), each.get("text")) != (notice.get("kind"), notice.get("text")):
+            yield f"  in {language}", _says(each)
+    for each in notice.get("assumed") or ():
+        yield "", dim(each)
+
+
+def _says(notice: Mapping[str, Any]) -> Cell:
+    kind = str(notice.get("kind"))
+    said = SAYS.get(kind, "?").format(**notice)
+    return said if kind == "exact" else warn(said) if kind == "general" else dim(said)
+
+
+SAYS = {"exact": "“{text}”", "general": "one general line: {reason}", "silent": "silent: {reason}"}
 
 
 def _moved(field: Mapping[str, Any]) -> str:
@@ -21,11 +40,11 @@ def _detail(row: Mapping[str, Any]) -> Cell:
     detail = cast("Mapping[str, Any]", row.get("detail") or {})
     return ", ".join(
         [*(f"{name} {moved}" for name, moved in changed_fields(detail.get("fields") or ()))]
-        + [f"{key} {_short(text_of(value))}" for key, value in detail.items() if key != "fields" and value is not None]
+        + [f"{key} {short(text_of(value))}" for key, value in detail.items() if key != "fields" and value is not None]
     )
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -13,9 +13,11 @@ import click
 from livepass.cli import names
 from livepass.cli.batch import batch
 from livepass.cli.bundling import bundle, verify_each
-from livepass.cli.events import EVENTS, changed_fields
+from livepass.cli.diff import diff
+from livepass.cli.events import EVENTS, changed_fields, lock_screen
 from livepass.cli.faults import Exit, Fault, usage
 from livepass.cli.names import PassName, Push, pass_argument, push_option
+from livepass.cli.preview import preview
 from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
@@ -158,11 +160,7 @@ def _draw_preview(page: Page, name: PassName, preview: Mapping[str, Any], *, dry
         page.line(dim(f"{name}: nothing changes on a phone"))
     else:
         page.line(Mark(str(name), "name"), "would change" if dry_run else "")
-        text = preview.get("lock_screen")
-        page.facts(
-            *changed_fields(preview.get("fields") or ()),
-            ("lock screen", f"“{text}”" if text else dim("silent: no changed field has a changeMessage")),
-        )
+        page.facts(*changed_fields(preview.get("fields") or ()), *lock_screen(preview.get("notice") or {}))
     for each in preview.get("warnings") or ():
         page.line(warn(f"{each.get('pointer') or 'pass'}: {each.get('message')}"), dim(_outcome(each)))
     if dry_run:
@@ -510,3 +508,5 @@ pass_.add_command(batch)
 pass_.add_command(bundle)
 pass_.add_command(share)
 pass_.add_command(funnel)
+pass_.add_command(diff)
+pass_.add_command(preview)

@@ -6,8 +6,6 @@ compares manifests and complains when it is called for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -64,65 +62,3 @@ def _civil(days: int) -> tuple[int, int, int]:
     month = month_index + 3 if month_index < 10 else month_index - 9
     year = year_of_era + era * 400 + (1 if month <= 2 else 0)
     return year, month, day
-
-
-_STYLES = ("boardingPass", "coupon", "eventTicket", "generic", "storeCard", "posterGeneric")
-_GROUPS = (
-    "headerFields",
-    "primaryFields",
-    "secondaryFields",
-    "auxiliaryFields",
-    "backFields",
-    "footerFields",
-    "additionalInfoFields",
-)
-
-
-def changed_fields(before: Mapping[str, object] | None, after: Mapping[str, object]) -> list[dict[str, object]]:
-    """The fields whose value differs between two pass.json documents, matched by ``key`` as Wallet matches them.
-
-    Each is ``{"key", "before", "after", "message"}``; ``message`` is the new document's ``changeMessage`` or ``None``.
-    """
-    old = _fields(before) if before is not None else {}
-    new = _fields(after)
-    changes: list[dict[str, object]] = []
-    for key in [*new, *(key for key in old if key not in new)]:
-        was, now = old.get(key, {}).get("value"), new.get(key, {}).get("value")
-        if was != now:
-            message = new.get(key, {}).get("changeMessage")
-            changes.append({"key": key, "before": was, "after": now, "message": message})
-    return changes
-
-
-SEVERAL_MESSAGES = "(several fields with a changeMessage changed: Wallet shows one general line)"
-
-
-def lock_screen_text(changes: Sequence[Mapping[str, object]]) -> str | None:
-    """What the lock screen would say of these changes: one message, a general line for several, or nothing.
-
-    Apple documents the single message; that several become one general line is what vendors report.
-    """
-    messages = [(change["message"], change["after"]) for change in changes if isinstance(change["message"], str)]
-    if not messages:
-        return None
-    if len(messages) > 1:
-        return SEVERAL_MESSAGES
-    text, value = messages[0]
-    # "%%" is a literal percent, also before an "@"; what the value contains is not a placeholder.
-    return "%".join(part.replace("%@", str(value), 1) for part in str(text).split("%%"))
-
-
-def _fields(document: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
-    found: dict[str, Mapping[str, object]] = {}
-    for style in _STYLES:
-        groups = document.get(style)
-        if isinstance(groups, Mapping):
-            for group in _GROUPS:
-                _collect(groups.get(group), found)
-    return found
-
-
-def _collect(fields: object, found: dict[str, Mapping[str, object]]) -> None:
-    for field in fields if isinstance(fields, list) else ():
-        if isinstance(field, Mapping) and isinstance(field.get("key"), str):
-            found.setdefault(str(field["key"]), field)

@@ -572,7 +572,7 @@ FINDINGS: tuple[Finding, ...] = (
         "LP404",
         "changed without a message",
         Trip.CHANGE,
-        "The last change puts nothing on the lock screen: no field that changed has a changeMessage ({fields}).",
+        "The last change puts nothing on the lock screen: {reason}.",
         Who.ISSUER,
         'If holders should notice, give the field a changeMessage with %@, as in "You have %@ points".',
         problem=False,
@@ -580,12 +580,11 @@ FINDINGS: tuple[Finding, ...] = (
     # R1
     Finding(
         "LP405",
-        "several messages at once",
+        "a general line, no message",
         Trip.CHANGE,
-        "The last change gave several fields with a changeMessage another value ({fields}): Wallet is reported to show "
-        "one general line instead.",
+        "Wallet is reported to show one general line for the last change, and not your words: {reason}.",
         Who.ISSUER,
-        "Change one field with a changeMessage at a time.",
+        "Change one field with a changeMessage at a time, and write %@ where the new value goes.",
         problem=False,
     ),
     # ── certificates

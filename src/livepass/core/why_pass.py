@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 
 from livepass.core.authorization import WRONG_TOKEN
-from livepass.core.change import SEVERAL_MESSAGES
 from livepass.core.misdirected import DOUBLED
 from livepass.core.rotation import signing
 from livepass.core.rotation_plan import AHEAD_MS, next_step
@@ -79,16 +78,16 @@ def _all_current(facts: Facts) -> bool:
 
 
 def _unnoticed(changed: Event, facts: Facts, now: int) -> Iterator[Verdict]:
-    fields, text = changed.detail.get("fields"), changed.detail.get("lock_screen")
+    fields, notice = changed.detail.get("fields"), changed.detail.get("notice")
     if not isinstance(fields, list):
         return
-    keys = [str(one.get("key")) for one in fields if isinstance(one, Mapping)]
+    words = {"reason": changed.detail.get("because", "?")}
     if not fields:
         yield verdict("LP403", facts, now, Found({}, (changed,)))
-    elif text is None:
-        yield verdict("LP404", facts, now, Found({"fields": ", ".join(keys)}, (changed,), Sure.LIKELY))
-    elif text == SEVERAL_MESSAGES:
-        yield verdict("LP405", facts, now, Found({"fields": ", ".join(keys)}, (changed,), Sure.LIKELY))
+    elif notice == "silent":
+        yield verdict("LP404", facts, now, Found(words, (changed,), Sure.LIKELY))
+    elif notice == "general":
+        yield verdict("LP405", facts, now, Found(words, (changed,), Sure.LIKELY))
 
 
 # ── who follows it

@@ -28,7 +28,7 @@ from livepass.pkpass.limits import Limits
 from livepass.pkpass.lint import RULES, Problem, Rule, grants_needed, lint, lint_bytes, shared_messages
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.reader import Package, read
-from livepass.pkpass.sampling import lint_template, sampled
+from livepass.pkpass.samples import lint_template
 from livepass.pkpass.schema import document_schema
 from livepass.pkpass.signature import Signer
 from livepass.pkpass.since import IOS, ios_names
@@ -74,7 +74,6 @@ __all__ = [
     "manifest",
     "merge_patch",
     "read",
-    "sampled",
     "shared_messages",
     "verify",
     "verify_signature",

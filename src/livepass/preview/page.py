@@ -25,8 +25,8 @@ LABEL: Final = (
 _SVG, _XHTML = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml"
 
 
-def page(drawings: Sequence[tuple[str, Drawing]], title: str) -> bytes:
-    """HTML, UTF-8: the drawings side by side, each under its caption and above its notes."""
+def page(drawings: Sequence[tuple[str, Drawing]], title: str, below: Sequence[ET.Element] = ()) -> bytes:
+    """HTML, UTF-8: the drawings side by side, each under its caption and above its notes; then ``below``."""
     head = el(
         "head",
         "",
@@ -40,6 +40,7 @@ def page(drawings: Sequence[tuple[str, Drawing]], title: str) -> bytes:
         "gallery",
         el("h1", "", title),
         el("div", "figures", [_figure(caption, drawing) for caption, drawing in drawings]),
+        el("section", "below", below) if below else None,
         el("p", "approximate", LABEL),
     )
     document = el("html", "", head, el("body", "", main, class_="livepass-page"), lang="en")

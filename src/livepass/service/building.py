@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -22,6 +22,7 @@ from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+T = TypeVar("T")
 
 BUILT_BYTES = 64 * 1024 * 1024
 TEMPLATES = 128
@@ -153,6 +154,10 @@ class Builder:
     async def breathe(self) -> None:
         """Let others run in the middle of something long."""
         await self._scheduler.sleep(0)
+
+    async def off_loop(self, work: Callable[[], T]) -> T:
+        """Run something long beside the loop."""
+        return await self._scheduler.off_loop(work)
 
     def remembered(
         self, pass_type: str, serial: str, seq: int, last_modified: int, certificate_id: str

@@ -7,7 +7,7 @@ transaction that stores it can see whether that still holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -28,6 +28,7 @@ from livepass.pkpass import (
     merge_patch,
 )
 from livepass.pkpass.limits import DEFAULT_LIMITS
+from livepass.pkpass.notices import SEVERAL, Moved, Notice, foretell, moved_fields
 from livepass.pkpass.variables import VariableType
 from livepass.service.building import Builder, CannotBuild, files_of, manifest_sha
 from livepass.service.gathering import Gathered
@@ -70,13 +71,19 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist."""
+    """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist.
+
+    ``files`` are the template's, ``moved`` the fields with another value, ``notice`` what the lock screen says of them.
+    """
 
     row: Pass
     before: Pass | None
     tenant: str
     follows: tuple[str, str] | None
     noted: bool
+    files: Mapping[str, bytes] = field(repr=False)
+    moved: tuple[Moved, ...]
+    notice: Notice
     warnings: tuple[Problem, ...] = ()
     on_pass: tuple[str, ...] = ()
     """Which of the enrolment's values the pass shows."""
@@ -84,6 +91,11 @@ class Draft:
     @property
     def moves(self) -> bool:
         return moves(self.before.manifest_sha if self.before else None, self.row.manifest_sha)
+
+    @property
+    def fields(self) -> tuple[dict[str, object], ...]:
+        """``moved`` as it is told and noted."""
+        return tuple(each.row() for each in self.moved)
 
 
 class Drafting:
@@ -187,8 +199,20 @@ class Drafting:
             changed_at=before.changed_at if before else now,
             enrolled=enrolled,
         )
-        follows = None if pinned or wish.enrolment is not None else (template.name, template.revision)
-        return Draft(row, before, tenant, follows, not wish.following, warnings, on_pass)
+        moved = tuple(moved_fields(orjson.loads(before.document) if before else None, document))
+        notice = foretell(moved, new=before is None)
+        return Draft(
+            row,
+            before,
+            tenant,
+            None if pinned or wish.enrolment is not None else (template.name, template.revision),
+            not wish.following,
+            static.files,
+            moved,
+            notice,
+            (*warnings, *_drowned(moved, notice)),
+            on_pass,
+        )
 
     async def _enrolled(
         self, wish: Wish, before: Pass | None, template: Template
@@ -264,6 +288,15 @@ class Drafting:
         close = get_close_matches(name, names, 1)
         hint = f"did you mean {close[0]}?" if close else f"import it: livepass template import {name}"
         return Refusal(f"there is no template {name}", hint=hint, code="no_template")
+
+
+def _drowned(moved: Sequence[Moved], notice: Notice) -> list[Problem]:
+    """That this change shows none of its messages, because it has several."""
+    speaking = [each.key for each in moved if each.message]
+    if notice.kind != "general" or len(speaking) < 2:
+        return []
+    remedy = f"change one of them at a time, or keep one message: {SEVERAL}"
+    return [Problem("several-messages", "warning", "", notice.reason, remedy, "invisible")]
 
 
 def _check_names(wish: Wish) -> None:

@@ -7,17 +7,16 @@ somebody else was faster, they are drawn anew. A change is one transaction {numb
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import orjson
-
-from livepass.core.change import changed_fields, lock_screen_text, next_last_modified
+from livepass.core.change import next_last_modified
 from livepass.core.decision import PassVersion
 from livepass.core.model import DEFAULT_TENANT, Held, Pass, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
 from livepass.pkpass import Problem, Template
+from livepass.pkpass.notices import Moved, Notice
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
 from livepass.service.enrolments import Enrolments
@@ -52,14 +51,16 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a wish would change, without doing it."""
+    """What a wish would change, without doing it. ``moved`` and ``files``: to foretell ``notice`` in each language."""
 
     pass_type: str
     serial: str
     created: bool
     changed: bool
     fields: tuple[Mapping[str, Any], ...]
-    lock_screen: str | None
+    notice: Notice
+    moved: tuple[Moved, ...] = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
     registrations: int
     warnings: tuple[Problem, ...] = ()
 
@@ -79,7 +80,7 @@ class Issuing:
     ) -> None:
         self._store = store
         self._keys = keys
-        self._builder = builder
+        self.builder = builder
         self._clock = clock
         self._due = due
         self.enrolments = Enrolments(store, keys)
@@ -101,17 +102,23 @@ class Issuing:
         """What ``put`` would do: the dry run."""
         draft = await self.drafting.draft(wish)
         held = await self._store.held(wish.pass_type, wish.serial) if draft.before else ()
-        fields = _changes(draft.before, draft.row)
         return Preview(
             wish.pass_type,
             wish.serial,
             draft.before is None,
             draft.moves,
-            tuple(fields),
-            lock_screen_text(fields) if draft.before else None,
+            draft.fields,
+            draft.notice,
+            draft.moved,
+            draft.files,
             _followed_by(held),
             draft.warnings,
         )
+
+    async def draft(self, wish: Wish) -> tuple[bytes, Mapping[str, bytes]]:
+        """What ``put`` would make, to look at: pass.json without the token, and the other files. Nothing is signed."""
+        draft = await self.drafting.draft(wish)
+        return draft.row.document, draft.files
 
     async def erase(self, pass_type: str, serial: str) -> None:
         """Forget a pass, its registrations and its history. Phones that hold it will be refused from now on."""
@@ -137,14 +144,14 @@ class Issuing:
         if row is None:
             raise no_pass(pass_type, serial)
         try:
-            return await self._builder.pkpass(row, await self.drafting.tenant(pass_type))
+            return await self.builder.pkpass(row, await self.drafting.tenant(pass_type))
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
     async def bundled(self, passes: Mapping[str, bytes]) -> bytes:
         """The .pkpasses of signed passes, by their names in it."""
         try:
-            return await self._builder.bundle(passes)
+            return await self.builder.bundle(passes)
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
@@ -209,7 +216,7 @@ class Issuing:
         for start in range(0, len(wishes), AT_A_STRETCH):
             stretch = wishes[start : start + AT_A_STRETCH]
             if start:
-                await self._builder.breathe()
+                await self.builder.breathe()
             serials = [wish.serial for _, wish in stretch if SERIAL.fullmatch(wish.serial)]
             if len(serials) > 1:
                 await gathered.read(stretch[0][1].pass_type, serials)
@@ -283,7 +290,7 @@ class Issuing:
         """Build up to ``limit`` passes anew that follow a template and do not have its newest revision; answers how
         many are done with. Passes whose bytes stay the same get the revision and nothing else.
         """
-        template = await self._builder.template(tenant, name, None)
+        template = await self.builder.template(tenant, name, None)
         if template is None:
             return 0
         rows = await self._store.followers(tenant, name, template.revision, limit=limit)
@@ -360,14 +367,12 @@ def _version(draft: Draft, now: int, floor: int) -> PassVersion:
         kind, detail = Kind.ISSUED, {"template": row.template}
     else:
         kind = Kind.VOIDED if row.voided and not before.voided else Kind.CHANGED
-        fields = _changes(before, row)
-        detail = {"fields": fields[:20], "lock_screen": lock_screen_text(fields)}
+        notice = draft.notice
+        detail = {"fields": list(draft.fields[:20]), "lock_screen": notice.line, "notice": notice.kind}
+        if notice.kind != "exact":
+            detail["because"] = notice.reason
     event = Event(kind, now, row.pass_type, row.serial, seq=TAKEN, detail=detail)
     return PassVersion(row, True, event, creates=before is None)
-
-
-def _changes(before: Pass | None, after: Pass) -> list[dict[str, object]]:
-    return changed_fields(orjson.loads(before.document) if before else None, orjson.loads(after.document))
 
 
 def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:

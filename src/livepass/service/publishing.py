@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from livepass.core.model import DEFAULT_TENANT, StoredTemplate
-from livepass.pkpass import Problem, Template
+from livepass.pkpass import Problem, Template, shared_messages
 from livepass.service.issuing import Issuing
 from livepass.service.seams import Clock, Scheduler, Store
 
@@ -46,14 +46,15 @@ class Publishing:
             await self._follow(template.name)
         elif new:
             self._scheduler.spawn(self._follow(template.name), f"follow-{template.name}")
-        return Published(template.name, template.revision, variables, new, await self._missing_grants(template))
+        problems = (*await self._missing_grants(template), *shared_messages(template.document))
+        return Published(template.name, template.revision, variables, new, problems)
 
-    async def _missing_grants(self, template: Template) -> tuple[Problem, ...]:
+    async def _missing_grants(self, template: Template) -> list[Problem]:
         """What no certificate here allows: none of a pass type that the template's passes may come to belong to."""
         needed = template.grants_needed
         if not needed or any(one.nfc and one.retired_at is None for one in await self._store.certificates(None)):
-            return ()
-        return tuple(needed)
+            return []
+        return needed
 
     async def _follow(self, name: str) -> None:
         while await self._issuing.follow(DEFAULT_TENANT, name):

@@ -26,6 +26,7 @@ from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
 from livepass.service.sharing import Sharing
+from livepass.service.showing import Showing
 from livepass.service.watching import Watching
 from livepass.web import (
     issuer_admin,
@@ -36,6 +37,7 @@ from livepass.web import (
     issuer_enrolments,
     issuer_lists,
     issuer_passes,
+    issuer_previews,
     issuer_rotation,
     issuer_sharing,
     issuer_signing,
@@ -79,6 +81,7 @@ OPERATIONS = (
     *issuer_apns_keys.OPERATIONS,
     *issuer_signing.OPERATIONS,
     *issuer_watch.OPERATIONS,
+    *issuer_previews.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -105,7 +108,7 @@ class IssuerApp:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self.services = Services(*parts, apns_keys, watching, sharing)
+        self.services = Services(*parts, apns_keys, watching, sharing, Showing(store, issuing.builder))
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

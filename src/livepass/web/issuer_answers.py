@@ -14,6 +14,7 @@ from livepass.web.problems import Problem, ProblemError, error_of
 
 if TYPE_CHECKING:
     from livepass.pkpass import Problem as Linted
+    from livepass.pkpass.notices import Notice
     from livepass.service.issuing import Issued, Preview
     from livepass.service.refusals import Fault
 
@@ -79,8 +80,30 @@ class FieldChange(Struct, frozen=True):
     message: str | None
 
 
+class Told(Struct, frozen=True):
+    """What the lock screen would say, and why. `text` where it is known; `assumed`: what nobody has confirmed.
+
+    `general`: Wallet is reported to show one line of its own in place of the messages.
+    """
+
+    kind: Literal["exact", "general", "silent"]
+    reason: str
+    text: str | None
+    assumed: list[str]
+
+    @classmethod
+    def of(cls, notice: Notice) -> Told:
+        return cls(notice.kind, notice.reason, notice.text, list(notice.assumed))
+
+
+class Foretold(Told, frozen=True):
+    """The same for a phone of any other language, and for each language that the pass has texts for."""
+
+    languages: dict[str, Told]
+
+
 class PassPreview(Struct, frozen=True):
-    """What a change would do; nothing was done. `lock_screen` is what Wallet would show of it."""
+    """What a change would do; nothing was done. `lock_screen` is what Wallet would show of it, `notice` tells why."""
 
     dry_run: Literal[True]
     pass_type: str
@@ -89,6 +112,7 @@ class PassPreview(Struct, frozen=True):
     changed: bool
     fields: list[FieldChange]
     lock_screen: str | None
+    notice: Foretold
     registrations: int
     warnings: list[LintProblem]
 
@@ -101,10 +125,22 @@ class PassPreview(Struct, frozen=True):
             preview.created,
             preview.changed,
             [FieldChange(c["key"], c["before"], c["after"], _text(c["message"])) for c in preview.fields],
-            preview.lock_screen,
+            preview.notice.line,
+            _foretold(preview),
             preview.registrations,
             lint_problems(preview.warnings),
         )
+
+
+def _foretold(preview: Preview) -> Foretold:
+    # Here, because pkpass brings cryptography along, and few calls draw.
+    from livepass.pkpass.notices import foretell_all
+    from livepass.preview.spoken import spoken
+
+    told = Told.of(preview.notice)
+    found = foretell_all(preview.moved, preview.files, new=preview.created, say=spoken)
+    languages = {language: Told.of(notice) for language, notice in found.items()}
+    return Foretold(told.kind, told.reason, told.text, told.assumed, languages)
 
 
 def _text(value: object) -> str | None:

@@ -6,6 +6,8 @@ import re
 
 from msgspec import UNSET
 
+from livepass.pkpass.names import DOCUMENT
+from livepass.pkpass.zip_write import archive, entry, head
 from livepass.service.drafting import Wish
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
 from livepass.web.issuer_answers import PassDetail, PassPreview, PassResult
@@ -23,7 +25,7 @@ from livepass.web.issuer_requests import (
     PutQuery,
     TimelineQuery,
 )
-from livepass.web.operations import PKPASS, Answer, Call, Operation, json_body
+from livepass.web.operations import PKPASS, ZIP, Answer, Call, Operation, json_body
 from livepass.web.paging import Cursor, page
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -103,6 +105,13 @@ async def pkpass(call: Call) -> Answer:
     return Answer(200, built, PKPASS, {"content-disposition": f'attachment; filename="{name}.pkpass"'})
 
 
+async def draft(call: Call) -> Answer:
+    """What a change would make of the pass, to look at: without signature and token, so no phone takes it."""
+    document, files = await call.services.issuing.draft(_wish(call, patch=True))
+    entries = [entry(name, data, deflate=False) for name, data in sorted({**files, DOCUMENT: document}.items())]
+    return Answer(200, archive(head(entries), ()), ZIP)
+
+
 async def timeline(call: Call) -> Answer:
     """What happened to the pass, oldest first."""
     pass_type, serial = call.named_pass()
@@ -178,6 +187,16 @@ OPERATIONS = (
     ),
     Operation(
         "GET", f"{_PASS}/pkpass", "getPkpass", "The signed .pkpass file", pkpass, ("passes:read",), {200: PKPASS}
+    ),
+    Operation(
+        "POST",
+        f"{_PASS}:draft",
+        "draftPass",
+        "What a change would make of a pass, as an unsigned zip to look at; nothing is changed",
+        draft,
+        ("passes:read",),
+        {200: ZIP},
+        body=json_body(PassPatch, also=(MERGE_PATCH,)),
     ),
     Operation(
         "GET",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -32,6 +32,10 @@ TemplateName = Annotated[str, Meta(max_length=200, pattern=_NO_NUL, description=
 Revision = Annotated[
     str,
     Meta(max_length=200, pattern=_NO_NUL, description="Stay at this revision of the template instead of following it"),
+]
+Language = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$", description="The phone's, as in `de` or `zh-Hans`"),
 ]
 EventId = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
 
@@ -185,6 +189,16 @@ class BatchQuery(Struct, forbid_unknown_fields=True, frozen=True):
     """How to carry out a batch."""
 
     push: Pushing = "auto"
+
+
+class PreviewQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """How a pass is looked at."""
+
+    ios: Annotated[Literal[18, 26, 27], Meta(description="The version whose layouts and fallbacks count")] = 27
+    scheme: Literal["light", "dark"] = "light"
+    language: Language = "en"
+    side: Literal["front", "back"] = "front"
+    format: Literal["html", "svg"] | UnsetType = UNSET
 
 
 class PageQuery(Struct, forbid_unknown_fields=True, frozen=True):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from livepass.service.access import SCOPES
-from livepass.web.operations import BASE, JSON, NDJSON, Carried, Lines, Operation
+from livepass.web.operations import BASE, JSON, NDJSON, Carried, Lines, Media, Operation
 from livepass.web.problems import MEDIA_TYPE, Problem
 
 Json = dict[str, Any]
@@ -180,6 +180,8 @@ def _content(answer: Carried) -> Json | None:
         return None
     if isinstance(answer, str):
         return {answer: {"schema": {"type": "object"}} if answer == JSON else _binary()}
+    if isinstance(answer, Media):
+        return {media: _binary() for media in answer.types}
     if isinstance(answer, Lines):
         return {NDJSON: _lines(_any_of(answer.structs))}
     return {JSON: {"schema": _any_of(answer)}}

@@ -21,6 +21,7 @@ from livepass.service.refusals import no_pass
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
 from livepass.service.sharing import Sharing
+from livepass.service.showing import Showing
 from livepass.service.watching import Watching
 from livepass.web.issuer_requests import NoQuery
 from livepass.web.problems import MethodNotAllowed, NoRoute
@@ -54,6 +55,7 @@ class Services:
     apns_keys: ApnsKeys
     watching: Watching
     sharing: Sharing
+    showing: Showing
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 
@@ -118,8 +120,15 @@ class Lines:
     structs: tuple[type[msgspec.Struct], ...]
 
 
-Carried = tuple[type[msgspec.Struct], ...] | Lines | str | None
-"""What an answer carries: one of these structs, lines, bytes of a media type, or nothing."""
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An answer of bytes in one of these media types, as the caller asks."""
+
+    types: tuple[str, ...]
+
+
+Carried = tuple[type[msgspec.Struct], ...] | Lines | Media | str | None
+"""What an answer carries: one of these structs, lines, bytes of a media type (or of one of several), or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

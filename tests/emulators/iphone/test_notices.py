@@ -34,6 +34,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     (card(a=(1, "%@"), b=(1, None)), card(a=(2, "%@"), b=(2, None)), ["2"]),
     (card(a=(1, "100%% of %@")), card(a=("all", "100%% of %@")), ["100% of all"]),
     (card(a=(1, "changed")), card(a=(2, "changed")), [GENERIC]),
+    (card(a=(1, "%%@")), card(a=(2, "%%@")), [GENERIC]),
 ]
 
 

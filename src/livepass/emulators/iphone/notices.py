@@ -45,9 +45,9 @@ def shown(field: Mapping[str, Any]) -> str:
 
 
 def _message(package: Package, field: Mapping[str, Any], quirks: Quirks, language: str) -> str:
-    message = package.localized(str(field["changeMessage"]), language)
-    if _PLACEHOLDER not in message and quirks["message-without-placeholder"] == "generic":
+    # Apple: a literal percent sign is written %%, also before an @.
+    parts = package.localized(str(field["changeMessage"]), language).split("%%")
+    if not any(_PLACEHOLDER in part for part in parts) and quirks["message-without-placeholder"] == "generic":
         return GENERIC
     value = package.localized(shown(field), language)
-    # Apple: a literal percent sign is written %%.
-    return "%".join(part.replace(_PLACEHOLDER, value) for part in message.split("%%"))
+    return "%".join(part.replace(_PLACEHOLDER, value) for part in parts)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from livepass import preview
-from livepass.pkpass import Template, canonical, read, sampled
-from livepass.pkpass.names import DOCUMENT
-from livepass.service.refusals import NotFound, Refusal
+from livepass.service.refusals import Refusal
 from livepass.web.console.page import File, Visit
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -40,20 +37,16 @@ def view_of(visit: Visit) -> preview.View:
 
 
 async def of_pass(visit: Visit) -> File:
-    """A pass as it is now. Nothing of it is signed for that, and its token is not in it."""
-    built = await visit.services.issuing.pkpass(visit.path["type"], visit.path["serial"])
-    return File(svg(read(built).files, view_of(visit)), "image/svg+xml")
+    """A pass as it is now."""
+    return await _drawn(visit, await visit.services.showing.of_pass(visit.path["type"], visit.path["serial"]))
 
 
 async def of_template(visit: Visit) -> File:
     """A template at its current revision, filled with samples."""
-    stored = await visit.services.store.template(visit.person.caller().tenant, visit.path["name"], None)
-    if stored is None:
-        raise NotFound(f"there is no template {visit.path['name']}", hint="livepass template list shows them")
+    tenant = visit.person.caller().tenant
+    return await _drawn(visit, await visit.services.showing.of_template(tenant, visit.path["name"]))
+
+
+async def _drawn(visit: Visit, files: Mapping[str, bytes]) -> File:
     view = view_of(visit)
-
-    def drawn() -> bytes:
-        template = Template.from_zip(stored.files, stored.name)
-        return svg({**template.files, DOCUMENT: canonical(sampled(template))}, view)
-
-    return File(await asyncio.to_thread(drawn), "image/svg+xml")
+    return File(await visit.services.showing.off_loop(lambda: svg(files, view)), "image/svg+xml")

@@ -1,15 +1,14 @@
-"""What lint says of a template before it is filled: its passes with samples in place of values."""
+"""A pass.json of a template for which nobody gave values yet: samples of the right kind, to look at and to lint."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
 
 from livepass.pkpass.lint import Problem, lint, shared_messages
 from livepass.pkpass.template import Template
 from livepass.pkpass.variables import VariableType
 
-FILLED_IN: Final[Mapping[str, object]] = {
+FILLED_IN: Mapping[str, object] = {
     # What livepass adds to every pass, so a template may leave it out.
     "formatVersion": 1,
     "passTypeIdentifier": "pass.example.lint",
@@ -19,7 +18,7 @@ FILLED_IN: Final[Mapping[str, object]] = {
     "authenticationToken": "2b7e151628aed2a6abf7158809cf4f3c",
 }
 
-SAMPLES: Final[Mapping[VariableType, object]] = {
+SAMPLES: Mapping[VariableType, object] = {
     VariableType.SCALAR: "Sample",
     VariableType.TEXT: "Sample",
     VariableType.STRING: "Sample",
@@ -33,29 +32,27 @@ SAMPLES: Final[Mapping[VariableType, object]] = {
 def lint_template(
     template: Template, data: Mapping[str, object] | None = None, ios: Collection[int] | None = None
 ) -> list[Problem]:
-    """The problems of a pass that is filled with ``data``, and with samples where none is given; and of the template
-    itself. Raises ``TemplateDataError`` for data that does not fit.
-    """
-    _, found = _settled(template, data or {}, ios)
+    """The problems of a pass that is ``filled``, and of the template itself. Raises ``TemplateDataError``."""
+    _, found = filled(template, data or {}, ios)
     return [*found, *template.grants_needed, *shared_messages(template.document)]
 
 
-def sampled(template: Template) -> dict[str, object]:
-    """A pass.json filled with samples, to be looked at."""
-    document, _ = _settled(template, {}, None)
-    return document
-
-
-def _settled(
-    template: Template, data: Mapping[str, object], ios: Collection[int] | None
+def filled(
+    template: Template, data: Mapping[str, object], ios: Collection[int] | None = None
 ) -> tuple[dict[str, object], list[Problem]]:
-    """A variable without a declared type is tried as text; where that does not fit, as a number, then as a date."""
-    declared = template.declarations.values()
-    values = {variable.name: SAMPLES[variable.type] for variable in declared if variable.required} | dict(data)
+    """A pass.json with ``data``, and samples where none is given; and its problems, those of ``ios`` alone if given.
+
+    A variable without a declared type is tried as text; where that does not fit, as a number, then as a date. Raises
+    ``TemplateDataError`` for data that does not fit.
+    """
+    required = {name: each for name, each in template.declarations.items() if each.required}
+    values = {**{name: SAMPLES[each.type] for name, each in required.items()}, **data}
     undeclared = [
-        variable for variable in declared if variable.type is VariableType.SCALAR and variable.name not in data
+        variable
+        for variable in template.declarations.values()
+        if variable.type is VariableType.SCALAR and variable.name not in data
     ]
-    document = _document(template, values)
+    document = {**FILLED_IN, **template.render(values)}
     found = lint(document, template.static, ios=ios)
     for kind in (VariableType.NUMBER, VariableType.DATE):
         misfits = tuple(each.pointer for each in found if each.pointer and _is_misfit(each))
@@ -65,7 +62,7 @@ def _settled(
         if not names:
             break
         values.update(dict.fromkeys(names, SAMPLES[kind]))
-        document = _document(template, values)
+        document = {**FILLED_IN, **template.render(values)}
         found = lint(document, template.static, ios=ios)
     return document, found
 
@@ -73,7 +70,3 @@ def _settled(
 def _is_misfit(problem: Problem) -> bool:
     """Whether another sample may be what the template wants there."""
     return problem.severity == "fatal" or problem.rule in {"value-type", "semantic-type"}
-
-
-def _document(template: Template, values: Mapping[str, object]) -> dict[str, object]:
-    return {**FILLED_IN, **template.render(values)}
