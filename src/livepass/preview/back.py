@@ -28,8 +28,8 @@ def draw_back(reading: Reading) -> tuple[ET.Element, int]:
         "div",
         "back-head",
         image(reading, "icon"),
-        el("div", "back-name", el("bdi", "", reading.text("organizationName") or reading.text("logoText"))),
-        el("div", "back-about", el("bdi", "", reading.text("description"))),
+        el("div", "back-name", reading.text("organizationName") or reading.text("logoText"), dir="auto"),
+        el("div", "back-about", reading.text("description"), dir="auto"),
         el("div", "back-state", word) if word else None,
     )
     sections = [
@@ -91,12 +91,11 @@ def _words(key: str) -> str:
 
 
 def _row(field: Field) -> ET.Element:
-    pieces = [el("span", "link", text) if is_link else text for text, is_link in field.said.pieces]
     return el(
         "div",
         "back-row" + (" changed" if field.changed else ""),
-        el("div", "back-label", el("bdi", "", field.label)) if field.label else None,
-        el("div", "back-value", el("bdi", "", pieces)),
+        el("div", "back-label", field.label, dir="auto") if field.label else None,
+        el("div", "back-value", parts.pieces(field), dir="auto"),
         parts.changed_sign(field),
         data_field=field.key or None,
     )

@@ -7,6 +7,7 @@ Sources: Apple, Wallet Passes, "Pass.Barcodes": the first that a phone knows is 
 from __future__ import annotations
 
 import importlib
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,10 +33,14 @@ SYMBOLOGIES: Final[Mapping[str, tuple[str, str]]] = {
 }
 SQUARE: Final = frozenset({"PKBarcodeFormatQR", "PKBarcodeFormatAztec"})
 STACKED: Final = frozenset({"PKBarcodeFormatPDF417"})
-_QUIET = {"PKBarcodeFormatQR": 2, "PKBarcodeFormatAztec": 1, "PKBarcodeFormatPDF417": 2}  # modules; the panel adds more
-_QUIET_LINEAR = 10
-_ROW_HEIGHT = 3  # PDF417: a row is three modules high; zxing-cpp draws that
-_LINEAR_HEIGHT = 0.26  # of its width
+_QUIET: Final = {
+    "PKBarcodeFormatQR": 2,
+    "PKBarcodeFormatAztec": 1,
+    "PKBarcodeFormatPDF417": 2,
+}  # modules; the panel adds
+_QUIET_LINEAR: Final = 10  # modules
+_WIDEST: Final = 300  # pixels
+_LINEAR_HEIGHT: Final = 52  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +56,37 @@ class Barcode:
 
 def chosen(reading: Reading) -> Barcode | None:
     """The first that the phone can show; why others were passed over goes into the notes."""
-    skipped = False
+    passed_over: list[str] = []
     for where, written in _written(reading):
-        format_ = text_in(written, "format")
-        name = format_.removeprefix("PKBarcodeFormat")
-        since = BARCODES_SINCE.get(format_, 0)
-        message, charset = text_in(written, "message"), text_in(written, "messageEncoding")
-        if format_ not in BARCODES:
-            reading.note(f"{where}: no phone knows a barcode {name!r}")
-        elif reading.view.ios < since:
-            reading.note(f"the barcode {name} is not known to iOS {reading.view.ios}: the next one is taken")
-        elif not message:
-            reading.note(f"{where}: the barcode {name} has no message")
-        elif (codec := CHARSETS.get(charset.casefold())) is None:
-            reading.note(f"{where}: messageEncoding {charset!r} is no character set that is known here")
-        else:
-            try:
-                return Barcode(format_, message, message.encode(codec), codec, text_in(written, "altText"))
-            except UnicodeError:
-                reading.note(f"{where}: the message of the barcode {name} cannot be written in {charset}")
-        skipped = True
-    if skipped:
-        reading.note(f"no barcode is shown on iOS {reading.view.ios}")
+        found, why = _judged(reading.view.ios, where, written)
+        if found is not None:
+            for each in passed_over:
+                reading.note(f"{each}: the next one is taken")
+            return found
+        passed_over.append(why)
+    for each in passed_over:
+        reading.note(f"{each}: no barcode is shown")
     return None
+
+
+def _judged(ios: int, where: str, written: Mapping[str, object]) -> tuple[Barcode | None, str]:
+    """What is to be drawn, or why not."""
+    format_, message, charset = (text_in(written, key) for key in ("format", "message", "messageEncoding"))
+    name = format_.removeprefix("PKBarcodeFormat")
+    if format_ not in BARCODES:
+        return None, f"no phone knows the barcode {name!r} ({where})"
+    if ios < BARCODES_SINCE.get(format_, 0):
+        return None, f"the barcode {name} is not known to iOS {ios}"
+    if not message:
+        return None, f"the barcode {name} has no message ({where})"
+    codec = CHARSETS.get(charset.casefold())
+    if codec is None:
+        return None, f"messageEncoding {charset!r} is no character set that is known here ({where})"
+    try:
+        data = message.encode(codec)
+    except UnicodeError:
+        return None, f"the message of the barcode {name} cannot be written in {charset}"
+    return Barcode(format_, message, data, codec, text_in(written, "altText")), ""
 
 
 def _written(reading: Reading) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -85,8 +98,10 @@ def _written(reading: Reading) -> Iterator[tuple[str, Mapping[str, object]]]:
         yield "barcode", old
 
 
-def symbol(barcode: Barcode, reading: Reading) -> ET.Element | None:
-    """``<svg>`` with the quiet zone in it; a box that says its name where there is no zxing-cpp; else ``None``."""
+def symbol(barcode: Barcode, reading: Reading, room: int) -> ET.Element | None:
+    """``<svg>`` with the quiet zone in it, at most ``room`` pixels high; a box that says its name where there is no
+    zxing-cpp; ``None`` if it cannot be drawn.
+    """
     _, name = SYMBOLOGIES[barcode.format]
     try:
         zxing: Any = importlib.import_module("zxingcpp")
@@ -94,23 +109,51 @@ def symbol(barcode: Barcode, reading: Reading) -> ET.Element | None:
         reading.note(EXTRA)
         return el("div", "symbol-missing", name)
     try:
-        modules = _modules(zxing, barcode)
+        rows = _modules(zxing, barcode)
     except ValueError as problem:
         # zxing-cpp ends its sentences with numbers of its own in brackets
         reason = str(problem).partition(" (retval")[0].strip() or "it cannot be drawn"
         reading.note(f"the barcode {name} cannot hold its message: {reason}")
         return None
-    return _svg(modules, barcode, name)
+    quiet = _QUIET.get(barcode.format, _QUIET_LINEAR)
+    linear = barcode.format not in SQUARE | STACKED
+    above = 0 if linear else quiet
+    rows = rows[:1] if linear else rows
+    across, down = len(rows[0]) + 2 * quiet, len(rows) + 2 * above
+    widest = min(_WIDEST, room) if barcode.format in SQUARE else _WIDEST
+    scale = _whole(min(widest / across, _LINEAR_HEIGHT if linear else room / down))
+    if scale < 1:
+        reading.note(f"the barcode {name} is {across} modules wide: scanners may not read it in its place")
+    return el(
+        "svg",
+        "symbol",
+        el("path", d=_path(rows, quiet, above), fill="#000000"),
+        viewBox=f"0 0 {across} {down}",
+        preserveAspectRatio="none",
+        width=f"{across * scale:g}",
+        height=f"{min(_LINEAR_HEIGHT, room) if linear else down * scale:g}",
+        shape_rendering="crispEdges",
+        role="img",
+        aria_label=f"Barcode, {name}",
+    )
+
+
+def _whole(scale: float) -> float:
+    """In halves, so that modules end between the pixels of a sharp screen; as it is where that would cost too much."""
+    return math.floor(scale * 2) / 2 if scale >= 1.5 else scale
 
 
 def _modules(zxing: Any, barcode: Barcode) -> list[str]:
     """Rows of modules, "1" is dark. Raises ``ValueError`` if the symbology cannot hold the message as it is."""
     kind = getattr(zxing.BarcodeFormat, SYMBOLOGIES[barcode.format][0])
-    options = {"eci": "UTF-8"} if barcode.charset == "utf_8" and not barcode.message.isascii() else {}
+    matrix = barcode.format in SQUARE | STACKED
+    # By the text where that comes to the same bytes: then it says in which character set they are.
+    in_utf8 = matrix and barcode.charset == "utf_8" and not barcode.message.isascii()
+    options = {"eci": "UTF-8"} if in_utf8 else {}
     if barcode.format not in SQUARE | STACKED:
         options = {}
     made = zxing.create_barcode(barcode.message, kind, **options)
-    if bytes(made.bytes) != barcode.data and barcode.format in SQUARE | STACKED:
+    if bytes(made.bytes) != barcode.data and matrix:
         made = zxing.create_barcode(barcode.data, kind)
     if bytes(made.bytes) != barcode.data:
         raise ValueError(f"it would say {made.text!r}")
@@ -122,43 +165,11 @@ def _modules(zxing: Any, barcode: Barcode) -> list[str]:
     ]
 
 
-def _svg(rows: list[str], barcode: Barcode, name: str) -> ET.Element:
-    quiet = _QUIET.get(barcode.format, _QUIET_LINEAR)
-    width = len(rows[0])
-    if barcode.format in SQUARE | STACKED:
-        height, path = len(rows), _path(rows, quiet)
-    else:
-        height = round(width * _LINEAR_HEIGHT)
-        path = _bars(rows[0], quiet, height)
-        quiet_above = 0
-        return _drawn(name, width + 2 * quiet, height + 2 * quiet_above, path, "linear")
-    shape = "square" if barcode.format in SQUARE else "stacked"
-    return _drawn(name, width + 2 * quiet, height + 2 * quiet, path, shape)
-
-
-def _drawn(name: str, width: int, height: int, path: str, shape: str) -> ET.Element:
-    return el(
-        "svg",
-        f"symbol symbol-{shape}",
-        el("path", d=path, fill="#000000"),
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        height=height,
-        shape_rendering="crispEdges",
-        role="img",
-        aria_label=f"Barcode, {name}",
-    )
-
-
-def _path(rows: list[str], quiet: int) -> str:
+def _path(rows: list[str], left: int, above: int) -> str:
     """Runs of dark modules as rectangles one module high."""
     return "".join(
-        f"M{at + quiet} {y + quiet}h{length}v1h-{length}z" for y, row in enumerate(rows) for at, length in _runs(row)
+        f"M{at + left} {y + above}h{length}v1h-{length}z" for y, row in enumerate(rows) for at, length in _runs(row)
     )
-
-
-def _bars(row: str, quiet: int, height: int) -> str:
-    return "".join(f"M{at + quiet} 0h{length}v{height}h-{length}z" for at, length in _runs(row))
 
 
 def _runs(row: str) -> Iterator[tuple[int, int]]:

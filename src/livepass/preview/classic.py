@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from livepass.preview import parts
-from livepass.preview.barcode import SQUARE, Barcode
+from livepass.preview.barcode import SQUARE, Barcode, chosen
 from livepass.preview.colours import Colours, hexed
 from livepass.preview.fitting import fitting, width_of
 from livepass.preview.images import has_image, image
@@ -42,8 +42,9 @@ LAYOUTS: Mapping[str, Layout] = {
 _STRIP_VALUES = {137: (54, 48, 44, 40, 36, 32, 28, 24, 20, 18, 16), 94: (40, 36, 32, 28, 24, 20, 18, 16)}
 _PLAIN_VALUES = (30, 28, 26, 24, 22, 20, 18, 17, 16, 15)
 _PLACES = (48, 44, 40, 36, 32, 28, 24, 20, 18, 16, 14)
-_THUMBNAIL = 90
-_SIGN = 44
+_SIGN = 46  # pixels of width
+# Pixels of height: beside a thumbnail, without one, of a journey, of the image below it
+_THUMBNAIL, _PLAIN, _JOURNEY, _FOOTER = 90, 50, 76, 21
 
 
 def draw_classic(reading: Reading) -> tuple[ET.Element, int]:
@@ -51,24 +52,26 @@ def draw_classic(reading: Reading) -> tuple[ET.Element, int]:
     style = reading.style if reading.style in LAYOUTS else "generic"
     layout = LAYOUTS[style]
     paint = parts.colours(reading)
-    barcode = parts.barcode_of(reading)
+    barcode = chosen(reading)
     background = _background(reading) if style == "eventTicket" else None
-    word = parts.state(reading)
     footer = image(reading, "footer") if style == "boardingPass" else None
+    rows = [row for row in _rows(reading, style, layout, paint, barcode) if row is not None]
+    primary, height = _primary(reading, style, layout, paint)
+    taken = parts.TOP + height + (_FOOTER if footer is not None else 0) + len(rows) * parts.ROW
     card = el(
         "div",
-        f"card card-{style}" + (" dead" if word else ""),
+        f"card card-{style}" + (" dead" if parts.state(reading) else ""),
         parts.ground(hexed(paint.ground)),
         background,
         el(
             "div",
             "inside",
             parts.top(reading, paint),
-            _primary(reading, style, layout, paint, background is not None),
-            _rows(reading, style, layout, paint, barcode),
-            el("div", "bottom", footer, parts.panel(reading, barcode)),
+            primary,
+            rows,
+            el("div", "bottom", footer, parts.panel(reading, barcode, parts.CARD[1] - taken - parts.BOTTOM)),
         ),
-        parts.seal(reading),
+        parts.seal(reading, barcode),
     )
     return card, parts.CARD[1]
 
@@ -82,29 +85,24 @@ def _background(reading: Reading) -> ET.Element | None:
     return image(reading, "background", "backdrop")
 
 
-def _primary(reading: Reading, style: str, layout: Layout, paint: Colours, on_picture: bool) -> ET.Element | None:
+def _primary(reading: Reading, style: str, layout: Layout, paint: Colours) -> tuple[ET.Element | None, int]:
+    """The largest fields, with the picture behind or beside them; and the height of that, with the gap below."""
     fields = parts.shown(reading, "primaryFields", layout.primary)
     if style == "boardingPass":
-        return _journey(reading, fields, paint)
+        return _journey(reading, fields, paint), _JOURNEY + parts.GAP
     strip = image(reading, "strip") if layout.strip else None
     if layout.strip and not (style == "eventTicket" and strip is None):
         sizes = _STRIP_VALUES[layout.strip]
-        return el(
-            "div",
-            f"strip-box strip-{layout.strip}",
-            strip,
-            el("div", "on-strip", [_big(each, sizes, parts.INSIDE, paint, below=True) for each in fields]),
-        )
+        texts = [_big(each, sizes, parts.INSIDE, paint, below=True) for each in fields]
+        box = el("div", f"strip-box strip-{layout.strip}", strip, el("div", "on-strip", texts))
+        return box, layout.strip + parts.GAP
     thumbnail = image(reading, "thumbnail")
-    width = parts.INSIDE - (_THUMBNAIL + parts.GAP if thumbnail is not None else 0)
     if not fields and thumbnail is None:
-        return None
-    return el(
-        "div",
-        "primary",
-        el("div", "primary-text", [_big(each, _PLAIN_VALUES, width, paint) for each in fields]),
-        thumbnail,
-    )
+        return None, 0
+    width = parts.INSIDE - (_THUMBNAIL + parts.GAP if thumbnail is not None else 0)
+    texts = [_big(each, _PLAIN_VALUES, width, paint) for each in fields]
+    height = _THUMBNAIL if thumbnail is not None else _PLAIN
+    return el("div", "primary", el("div", "primary-text", texts), thumbnail), height + parts.GAP
 
 
 def _big(field: Field, sizes: tuple[int, ...], width: float, paint: Colours, *, below: bool = False) -> ET.Element:

@@ -10,10 +10,11 @@ import unicodedata
 from collections.abc import Sequence
 
 # Width of characters in parts of the font size, in the system fonts; wide ones are squares
-_NARROW, _SLIM, _USUAL, _BROAD, _BROADEST, _SQUARE = 0.28, 0.36, 0.56, 0.67, 0.86, 1.02
+_NARROW, _SLIM, _USUAL, _DIGIT, _BROAD, _BROADEST, _SQUARE = 0.29, 0.37, 0.6, 0.64, 0.71, 0.88, 1.02
 _CHARACTERS = {
     **dict.fromkeys(" .,:;!'|iljI\u00a0\u202f", _NARROW),
     **dict.fromkeys('ftr()[]{}-/\\"*', _SLIM),
+    **dict.fromkeys("0123456789", _DIGIT),
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&wÄÖÜ€", _BROAD),
     **dict.fromkeys("MWm@%—", _BROADEST),
 }

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from livepass.pkpass.dates import parse_date
-from livepass.preview.barcode import SQUARE, Barcode, chosen, symbol
-from livepass.preview.colours import Colours, hexed, parse_colour
+from livepass.preview.barcode import SQUARE, Barcode, symbol
+from livepass.preview.colours import Colours, contrast, hexed, parse_colour
 from livepass.preview.fitting import fitting, width_of, width_of_label
 from livepass.preview.images import image
 from livepass.preview.markup import el, tinted
@@ -16,13 +16,18 @@ from livepass.preview.reading import Field, Reading
 CARD = (358, 448)  # CSS pixels
 MARGIN = 14
 INSIDE = CARD[0] - 2 * MARGIN
-GAP = 12
+GAP = 10
+TOP, ROW, BOTTOM = 72, 46, 14  # pixels of height: the first two with the gap below
 LABEL_SIZE = 11
 _HEADER_VALUES = (18, 16, 14, 12, 11)
 _ROW_VALUES = (18, 17, 16, 15, 14, 13, 12, 11)
 _LOGO_TEXTS = (18, 17, 16, 15, 14, 13, 12)
 _LOGO = 144  # at most
+_LEAST_CONTRAST = 3.0  # WCAG 2.2 asks for it of large text
+_HEADER_WIDTHS = (0, 150, 84, 62)  # pixels of each, by how many there are
 _MOST_HEADERS = 3
+_SYMBOL, _SMALLEST_SYMBOL = 132, 60  # pixels: how high a barcode is
+_PANEL_EDGES, _ALT = 16, 20  # pixels: around it, and its text
 
 
 def colours(reading: Reading) -> Colours:
@@ -34,25 +39,33 @@ def colours(reading: Reading) -> Colours:
         if written is not None and colour is None:
             reading.note(f"{key} is no colour that a phone reads: it is left out")
         found.append(colour)
-    return Colours.of(*found)
+    paint = Colours.of(*found)
+    for key, colour in (("foregroundColor", paint.ink), ("labelColor", paint.label)):
+        if (ratio := contrast(colour, paint.ground)) < _LEAST_CONTRAST:
+            reading.note(f"{key} is hard to read on backgroundColor: their contrast is {ratio:.1f} to 1")
+    return paint
 
 
-def value(field: Field, size: int, ink: str, kind: str = "") -> ET.Element:
-    pieces = [el("span", "link", text) if is_link else text for text, is_link in field.said.pieces]
-    return el("div", f"value f{size} {kind}", tinted(ink, "", el("bdi", "", pieces)))
+def value(field: Field, size: int, ink: str) -> ET.Element:
+    return tinted(ink, f"value f{size}", pieces(field), dir="auto")
 
 
 def label(field: Field, colour: str) -> ET.Element:
-    return el("div", "label", tinted(colour, "", el("bdi", "", field.label)))
+    return tinted(colour, "label", field.label, dir="auto")
+
+
+def pieces(field: Field) -> list[ET.Element | str]:
+    """Links look like links, and are none."""
+    return [el("span", "link", text) if is_link else text for text, is_link in field.said.pieces]
 
 
 def drawn(field: Field, size: int, paint: Colours, kind: str = "", *, label_below: bool = False) -> ET.Element:
     """One field: its region carries ``data-field``, and says so in words if it changed."""
-    parts = [label(field, hexed(paint.label)), value(field, size, hexed(paint.ink))]
+    texts = [label(field, hexed(paint.label)), value(field, size, hexed(paint.ink))]
     if label_below:
-        parts.reverse()
+        texts.reverse()
     marked = f"field {kind}" + (f" align-{field.align}" if field.align else "") + (" changed" if field.changed else "")
-    return el("div", marked, parts, changed_sign(field), data_field=field.key)
+    return el("div", marked, texts, changed_sign(field), data_field=field.key)
 
 
 def changed_sign(field: Field) -> ET.Element | None:
@@ -82,21 +95,27 @@ def shown(reading: Reading, group: str, most: int) -> Sequence[Field]:
     return fields[:most]
 
 
-def top(reading: Reading, paint: Colours, logo: str = "logo") -> ET.Element:
+def top(reading: Reading, paint: Colours) -> ET.Element:
     """Logo, its text, and the header fields at the other end."""
     fields = shown(reading, "headerFields", _MOST_HEADERS)
-    sized = [(field, fitting(field.said.text, 120 if len(fields) == 1 else 76, _HEADER_VALUES)) for field in fields]
-    taken = sum(min(_width(field, size), 150) + GAP for field, size in sized)
-    picture = image(reading, logo)
-    text = reading.text("logoText")
-    room = INSIDE - taken - (min(_LOGO, int(picture.get("width", "0"))) + 10 if picture is not None else 0)
+    return top_line(reading, paint, image(reading, "logo"), reading.text("logoText"), fields)
+
+
+def top_line(
+    reading: Reading, paint: Colours, logo: ET.Element | None, text: str, fields: Sequence[Field]
+) -> ET.Element:
+    widest = _HEADER_WIDTHS[len(fields)]
+    sized = [(field, fitting(field.said.text, widest, _HEADER_VALUES)) for field in fields]
+    taken = sum(min(_width(field, size), widest) + GAP for field, size in sized)
+    room = INSIDE - taken - (min(_LOGO, int(logo.get("width", "0"))) + GAP if logo is not None else 0)
     size = fitting(text, room, _LOGO_TEXTS)
+    kind = f"headers-{len(fields)}"
     return el(
         "div",
         "top",
-        el("div", "logo-box", picture) if picture is not None else None,
-        el("div", f"logo-text f{size}", tinted(hexed(paint.ink), "", el("bdi", "", text))) if text else None,
-        el("div", "headers", [drawn(field, size, paint, "keep" if len(fields) < 3 else "") for field, size in sized]),
+        el("div", "logo-box", logo) if logo is not None else None,
+        tinted(hexed(paint.ink), f"logo-text f{size}", text, dir="auto") if text else None,
+        el("div", f"headers {kind}", [drawn(field, size, paint) for field, size in sized]) if sized else None,
     )
 
 
@@ -110,33 +129,30 @@ def state(reading: Reading) -> str:
     return ""
 
 
-def panel(reading: Reading, barcode: Barcode | None) -> ET.Element | None:
-    """The barcode on white with its text; in its place a word if the pass is not valid any more."""
+def panel(reading: Reading, barcode: Barcode | None, room: int) -> ET.Element | None:
+    """The barcode on white with its text, at most ``room`` pixels high; a word if the pass is not valid."""
     if barcode is None:
         return None
     if word := state(reading):
         return el("div", "panel panel-void", word)
-    drawing = symbol(barcode, reading)
+    room = min(room - _PANEL_EDGES, _SYMBOL + _ALT) - (_ALT if barcode.alt else 0)
+    drawing = symbol(barcode, reading, max(room, _SMALLEST_SYMBOL))
     if drawing is None:
         return None
     square = barcode.format in SQUARE
-    size = fitting(barcode.alt, 132 if square else 290, (13, 12, 11, 10))
+    size = fitting(barcode.alt, 180 if square else 290, (13, 12, 11, 10))
     return el(
         "div",
         "panel panel-square" if square else "panel panel-wide",
         drawing,
-        el("div", f"alt f{size}", el("bdi", "", barcode.alt)) if barcode.alt else None,
+        el("div", f"alt f{size}", barcode.alt, dir="auto") if barcode.alt else None,
     )
 
 
-def barcode_of(reading: Reading) -> Barcode | None:
-    return chosen(reading)
-
-
-def seal(reading: Reading) -> ET.Element | None:
-    """A word across a pass that is not valid any more."""
+def seal(reading: Reading, barcode: Barcode | None) -> ET.Element | None:
+    """A word on a pass that is not valid any more, if it does not stand where its barcode was."""
     word = state(reading)
-    return el("div", "state", word) if word else None
+    return el("div", "state", word) if word and barcode is None else None
 
 
 def ground(colour: str) -> ET.Element:
