@@ -83,7 +83,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         public_ca_file=ca,
         badge_dir=tmp_path,
     )
-    assert len(SETTINGS) == 15, "a new setting is to be added above"
+    assert len(SETTINGS) == 16, "a new setting is to be added above"
 
 
 def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:

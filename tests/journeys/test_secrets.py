@@ -482,12 +482,8 @@ async def _commands(life: Life) -> None:
         ("pass", "verify", str(world.directory / "own.pkpass")),
         ("pass", "lint", str(world.directory / "own.pkpass")),
         ("pass", "bundle", name, "-o", str(world.directory / "own.pkpasses")),
-        ("pass", "diff", name, "points=12"),
-        ("pass", "diff", str(world.directory / "own.pkpass"), name),
-        ("pass", "diff", str(world.directory / "gold"), name, "--json"),
-        ("pass", "diff", name, "points=12", "--html", "-"),
-        ("pass", "preview", name, "-o", "-"),
-        ("pass", "preview", str(world.directory / "own.pkpass"), "-o", "-"),
+        ("pass", "diff", str(world.directory / "own.pkpass"), name, "--html", str(world.directory / "diff.html")),
+        ("pass", "preview", str(world.directory / "own.pkpass"), "-o", str(world.directory / "own.html")),
         ("pass", "schema"),
         ("template", "import", str(world.directory / "own.pkpass"), str(world.directory / "own"), "--variables"),
         ("template", "new", "coupon", str(world.directory / "coupon")),
@@ -500,6 +496,8 @@ async def _commands(life: Life) -> None:
         ("key", "renew"),
     ):
         await life.command(*words)
+    for page in ("diff.html", "own.html"):
+        life.evidence.add_file("cli page", world.directory / page)
     for words in (
         ("cert", "csr", "remove", "none", "--yes"),
         ("pass", "show", f"{PASS_TYPE}/none"),

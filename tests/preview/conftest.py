@@ -1,4 +1,7 @@
-"""A real Chromium, one for the session, and pages under a policy (CSP) that lets in nothing but the style."""
+"""A real Chromium, and pages under a policy (CSP) that lets in nothing but the style.
+
+One for each module, and no longer: while it is open, an event loop runs in its thread, and no other test can start one.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def launched(playwright: Any) -> Any:
     return playwright.chromium.launch(executable_path=found, args=[*sandbox, "--force-color-profile=srgb"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
@@ -71,7 +74,7 @@ class Screen:
         route.abort()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def screens(browser: Any) -> dict[str, Screen]:
     return {scheme: Screen(browser, scheme) for scheme in ("light", "dark")}
 
