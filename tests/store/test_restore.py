@@ -24,6 +24,7 @@ from livepass.store.rows import Row
 from livepass.store.whole import CannotSetAside, NotEmpty, NotSetAside, StillWorking
 from livepass.store.writing import Writing
 from store.hand import TYPE, Hand, opened
+from store.test_enrolments import enrolment
 from store.test_verify import furnish, verified
 from store.whole import NOW, archived, contents, fill, fill_oddly, made, nothing, whole
 
@@ -324,7 +325,9 @@ def test_what_is_lost_is_named(tmp_path: Path, engine: str) -> None:
             await hand.join("d1", "stays", token="aa")
             await hand.join("d2", "changes", token="bb")
             await hand.join("d9", "Zoë", token="cc")
+            await hand.store.write(lambda tx: tx.put_enrolment(enrolment("e1", "stays")))
             data, _ = await archived(hand.url)
+            await hand.store.write(lambda tx: tx.put_enrolment(enrolment("e0", "stays")))
             await hand.put("changes")
             engines.run(hand.url, "UPDATE pass SET edit = edit + 1 WHERE serial = 'changes'")
             await hand.put("new")
@@ -342,6 +345,7 @@ def test_what_is_lost_is_named(tmp_path: Path, engine: str) -> None:
         Loss(Lost.REGISTRATION, TYPE, "new", "d1"),
         Loss(Lost.PASS, TYPE, "new"),
         Loss(Lost.VERSION, TYPE, "changes"),
+        Loss(Lost.ENROLMENT, TYPE, "stays"),
     }
 
 

@@ -22,6 +22,7 @@ KINDS = (
     ("registrations", "registration", "these phones hear of no change until they register again"),
     ("passes", "pass", "issue them again"),
     ("versions", "version", "these passes went back to an older one: change them again"),
+    ("enrolments", "enrolment", "what people gave for these passes: phones do not send it twice"),
 )
 
 

@@ -169,14 +169,12 @@ class Drafting:
         allowed = {"authenticationToken": self._token(tenant, wish, token)}
         enrolled, given = await self._enrolled(wish, before, template)
         static = files_of(template, enrolled)
-        with_token: dict[str, Any] = {**document, **allowed}
-        warnings = await self._lint(with_token, static, wish.pass_type, gathered)
+        warnings = await self._lint({**document, **allowed}, static, wish.pass_type, gathered)
         on_pass: tuple[str, ...] = ()
         if standing_in := _standing_in(template, data, given):
             personal = self._completed(template.render({**data, **standing_in}, content), wish, type_, before, voided)
-            filled = fill_in({**personal, **allowed}, given)
-            if await self._fits(filled, static, wish.pass_type, gathered):
-                document, with_token, on_pass = personal, filled, tuple(standing_in)
+            if await self._fits(fill_in({**personal, **allowed}, given), static, wish.pass_type, gathered):
+                document, on_pass = personal, tuple(standing_in)
             else:
                 warnings = (*warnings, _UNFIT)
         now = self._clock.now()
@@ -186,7 +184,7 @@ class Drafting:
             seq=before.seq if before else 0,
             edit=(before.edit if before else 0) + 1,
             last_modified=before.last_modified if before else 0,
-            manifest_sha=manifest_sha(static, canonical(with_token)),
+            manifest_sha=manifest_sha(static, canonical(fill_in({**document, **allowed}, given))),
             document=canonical(document),
             template=template.name,
             revision=template.revision,

@@ -23,5 +23,8 @@ SELECT pass_type, serial, device_id FROM registration
 -- name: versions
 SELECT pass_type, serial, created_at, edit FROM pass ORDER BY pass_type, serial;
 
+-- name: given
+SELECT pass_type, id, serial FROM enrolment ORDER BY pass_type, id;
+
 -- name: histories
 SELECT pass_type, epoch, seq FROM counter;

@@ -1,4 +1,4 @@
-"""What a database had that another has not: registrations, passes, versions. Both are walked in the same order."""
+"""What a database had that another has not: registrations, passes, versions, enrolments. Both are walked in order."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ class Lost(StrEnum):
     REGISTRATION = "registration"
     PASS = "pass"
     VERSION = "version"
+    ENROLMENT = "enrolment"
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A phone that follows the pass no more, a pass that is not there, or one that went back to an older version."""
+    """A phone that follows the pass no more, a pass that is not there, one that went back to an older version, or what
+    somebody gave for it.
+    """
 
     what: Lost
     pass_type: str
@@ -40,6 +43,9 @@ async def losses(old: Snapshot, new: Snapshot) -> AsyncIterator[Loss]:
             yield Loss(Lost.PASS, row[0], row[1])
         elif tuple(row[2:]) > tuple(match[2:]):
             yield Loss(Lost.VERSION, row[0], row[1])
+    async for row, match in _matched(old.stream("given", {}), new.stream("given", {}), (0, 1)):
+        if match is None:
+            yield Loss(Lost.ENROLMENT, row[0], row[2])
 
 
 async def _matched(old: Batches, new: Batches, key: tuple[int, ...]) -> AsyncIterator[tuple[Row, Row | None]]:
