@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import click
 import httpx2
@@ -30,6 +31,8 @@ from journeys.world import OTHER_TYPE, PASS_TYPE, World, journey, pass_certifica
 from livepass.cli.root import root
 from livepass.core.provider_token import WINDOW_MS, signed
 from livepass.core.sealed import Sealable, Sealed
+from livepass.core.totp import code_of, step_at
+from livepass.service.refusals import Refusal
 from provider_keys import Minted
 from service.rewards import rewards
 from web.asgi import folder_zip
@@ -45,6 +48,7 @@ GIVEN = {"fullName": "Ada-marker von Musterfrau", "emailAddress": "marker.person
 
 
 ZIP = {"Content-Type": "application/zip"}
+CONSOLE_PASSWORD, CONSOLE_GUESS = "console-password-marker of ada", "console-guess-marker of a stranger"
 
 
 class Life:
@@ -452,6 +456,7 @@ async def _commands(life: Life) -> None:
     await life.command("cert", "csr", "--type", PASS_TYPE, "--out", str(world.directory / "a.csr"))
     await life.command("cert", "csr", "list")
     await _waiting_keys(life)
+    await _console(life)
     for text in (PASSWORD, PASSWORD + "!"):
         password.write_text(text)
         await life.command("cert", "import", str(p12), "--password-file", str(password))
@@ -527,6 +532,58 @@ async def _waiting_keys(life: Life) -> None:
         life.evidence.secret(f"{name} of a key that waits", number.to_bytes((number.bit_length() + 7) // 8))
 
 
+async def _console(life: Life) -> None:
+    """Users of the web console come and go, are refused, and leave what they did behind."""
+    console, own, secret = life.world.services.console, life.world.directory / "console-password", life.evidence.secret
+    for name, text in (("console password", CONSOLE_PASSWORD), ("guessed console password", CONSOLE_GUESS)):
+        secret(name, text)
+    own.write_text(CONSOLE_PASSWORD)
+    user = ("console", "user")
+    for words in ((*user, "add", "ada", "--role", "admin"), (*user, "add", "ada", "--role", "viewer")):
+        await life.command(*words, "--password-file", str(own))
+    address = await console.enrol_totp("ada")
+    text = parse_qs(urlsplit(address).query)["secret"][0]
+    key = base64.b32decode(text + "=" * (-len(text) % 8))
+    secret("TOTP secret", text)
+    secret("TOTP secret's bytes", key)
+    step = step_at(life.world.services.clock.now())
+    await console.confirm_totp("ada", code_of(key, step))
+    session = await console.login("ada", CONSOLE_PASSWORD, code_of(key, step + 1), source="192.0.2.1")
+    link = await console.new_link("admin")
+    by_link = await console.redeem(link)
+    unused = await console.new_link("viewer")
+    for name, text in (("session", session), ("link", link), ("link's session", by_link), ("unused link", unused)):
+        secret(name, text)
+    for attempt in (
+        console.login("ada", CONSOLE_GUESS, code_of(key, step + 1), source="192.0.2.1"),
+        console.login(CONSOLE_GUESS, CONSOLE_PASSWORD, None, source="192.0.2.1"),
+        console.redeem(link),
+        console.set_password("ada", CONSOLE_PASSWORD[:11]),
+        console.add_user("bob", "viewer", "console-guess"[:11]),
+    ):
+        with pytest.raises(Refusal) as caught:
+            await attempt
+        life.evidence.add("http", f"{caught.value} {caught.value.hint} {caught.value.faults}")
+    visitor = await console.visitor(session)
+    assert visitor is not None
+    secret("a form's token", visitor.csrf)
+    life.evidence.add("log", repr(visitor))
+    await console.note(visitor, "looked", "pass", {"cookie": session, "said": f"Bearer {session}"})
+    # Of the moment at which all of this is there.
+    archive = life.world.directory / "console.zip"
+    await life.command("backup", str(archive))
+    life.evidence.add_file("backup", archive)
+    for table in ("console_user", "console_session", "console_link", "audit"):
+        rows = engines.look(_plain(life.world), f"SELECT * FROM {table}")
+        assert rows
+        life.evidence.add(f"database {table}", repr(rows))
+    await life.command(*user, "password", "ada", "--password-file", str(own))
+    for words in (("list",), ("role", "ada", "viewer"), ("drop-code", "ada"), ("disable", "ada"), ("enable", "ada")):
+        await life.command(*user, *words)
+    code, listed = await life.command("console", "audit")
+    assert code == 0 and b"signed in" in listed
+
+
 LEFT_OUT: Mapping[str, str] = {
     "demo": "makes a world of its own, with secrets of its own",
     "init": "makes a secret key and says in which file it is; there is none before",
@@ -534,6 +591,8 @@ LEFT_OUT: Mapping[str, str] = {
     "worker": "what it says is the log; its last words are in test_crash_images.py",
     "phone": "an emulated phone shows its own tokens: they are its owner's",
     "apns": "the emulated APNs shows the push tokens that it got: they are its owner's",
+    "console serve": "what it says is the log, and, where nobody may come in yet, a link, as console link does",
+    "console link": "its answer is a link, and the only one that is",
     "key create": "its answer is the key, and the only one that is",
     "pass enrolment": "shows what people gave: nothing else does",
     "pass enrolments": "the same, of a pass type",

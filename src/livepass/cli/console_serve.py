@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from livepass.cli.faults import usage
-from livepass.cli.render import good
+from livepass.cli.render import Page, dim, good
 from livepass.cli.root import Verb
 from livepass.cli.session import Session
+from livepass.service.console_access import LINK_PATH
 
 PORT = 8422
+
+
+def _say(page: Page, document: Mapping[str, Any]) -> None:
+    page.line(good(f"the console is at {document['address']}"))
+    if document["first_link"]:
+        page.line(f"Nobody may come in yet. Once, within a quarter of an hour, as an admin: {document['first_link']}")
+        page.line(dim("later: livepass console link, or livepass console user add"))
 
 
 @click.command(cls=Verb)
@@ -41,13 +51,16 @@ def serve(session: Session, host: str, port: int, tls_cert: Path | None, tls_key
     config = session.config()
     logs.configure(debug=session.debug)
 
-    def ready(address: str) -> None:
-        document = {"ready": True, "address": f"{address}/console/", "pid": os.getpid()}
-        session.out.show(document, lambda page: page.line(good(f"the console is at {address}/console/")))
-
     async def run() -> None:
         async with services(config) as opened:
             app = console_serving.application(opened)
+            first = None if await opened.console.any_user() else await opened.console.new_link("admin")
+
+            def ready(address: str) -> None:
+                link = f"{address}{LINK_PATH}{first}" if first else None
+                document = {"ready": True, "address": f"{address}/console/", "first_link": link, "pid": os.getpid()}
+                session.out.show(document, lambda page: _say(page, document))
+
             await serving.show(opened, app, host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, ready=ready)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
