@@ -23,6 +23,7 @@ LOOKED_AT = (
     "/console/passes",
     HERE,
     f"/console/passes/pass.demo.livepass/{SERIAL}",
+    "/console/shared",
     "/console/pushes",
     "/console/logs",
     "/console/jobs",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from livepass.core.timeline import Kind
-from livepass.web import issuer_watch
+from livepass.web import issuer_sharing, issuer_watch
 from livepass.web.console.page import Shown, Visit, plain
 from livepass.web.issuer_answers_events import EventRow
 from livepass.web.issuer_requests import WatchQuery
+from livepass.web.issuer_sharing import FunnelQuery
 
 CHANGES, LOOKED_AT = 10, 5000
 """Changes shown, and the newest events that are looked through for them."""
@@ -57,3 +58,8 @@ async def findings(visit: Visit) -> Shown:
     counted = await visit.counts()
     data = {"counted": None} if counted is None else {"counted": {"at": counted.at}, **counted.data["why"]}
     return Shown(data, command="livepass why --all --group")
+
+
+async def shared(visit: Visit) -> Shown:
+    """How far passes came that were shared by link."""
+    return Shown(await visit.asked(issuer_sharing.funnel, FunnelQuery), command="livepass pass funnel")

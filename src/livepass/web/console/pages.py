@@ -26,6 +26,7 @@ PAGES = (
     Page("passes/{type}/{serial}", "Pass", "pass.html", passes.pass_, post=passes.change),
     Page("passes/{type}/{serial}/picture.svg", "Picture", "", pictures.of_pass, role="operator"),
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
+    Page("shared", "Shared passes", "shared.html", overview.shared, menu="Shared"),
     Page("pushes", "Pushes", "pushes.html", pushes.pushes, menu="Pushes", post=pushes.push_now),
     Page("logs", "Device logs", "logs.html", logs.logs, menu="Logs"),
     Page(

@@ -8,11 +8,12 @@ from typing import Any
 from livepass.core.authorization import fingerprint
 from livepass.core.model import Held
 from livepass.service.refusals import NotFound, Refusal
-from livepass.web import issuer_lists, issuer_passes
+from livepass.web import issuer_lists, issuer_passes, issuer_sharing
 from livepass.web.console.drawing import url
 from livepass.web.console.page import Gone, Shown, Visit, plain
 from livepass.web.issuer_answers_events import EventRow
 from livepass.web.issuer_requests import DeleteQuery, NoQuery, PassesQuery, PassPatch, PutQuery
+from livepass.web.issuer_sharing import ShareRequest
 
 EVENTS = 60
 A_PAGE = 50
@@ -50,7 +51,7 @@ async def pass_(visit: Visit) -> Shown:
     return await _shown(visit)
 
 
-async def _shown(visit: Visit, problem: Refusal | None = None, preview: Any = None) -> Shown:
+async def _shown(visit: Visit, problem: Refusal | None = None, preview: Any = None, shared: Any = None) -> Shown:
     name = visit.path["type"], visit.path["serial"]
     found = await visit.asked(issuer_passes.get, NoQuery)
     why = await visit.asked(issuer_passes.why, NoQuery)
@@ -60,6 +61,7 @@ async def _shown(visit: Visit, problem: Refusal | None = None, preview: Any = No
         "why": why,
         "events": [plain(EventRow.of(event)) for event in events],
         "preview": preview,
+        "shared": shared,
         "problem": None if problem is None else _said(problem),
         "given": dict(visit.form) if problem is not None or preview is not None else {},
     }
@@ -84,6 +86,8 @@ async def change(visit: Visit) -> Shown | Gone:
 async def _changed(visit: Visit) -> Shown | Gone:
     name = visit.path["type"], visit.path["serial"]
     here, act = url("passes", *name), visit.form.get("act", "")
+    if act == "share":
+        return await _shown(visit, shared=await visit.asked(issuer_sharing.share, body=ShareRequest()))
     if act == "push":
         done = await visit.asked(issuer_passes.push, NoQuery)
         return Gone(here, f"{done['pushes_due']} pushes are due now")
