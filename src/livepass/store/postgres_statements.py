@@ -25,7 +25,7 @@ _NUMBERS = (
     *("not_before", "not_after", "intermediate_not_after", "canary_percent"),
     *("starts_at", "ends_at", "look_at", "days"),
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
-    *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
+    *("most", "most_phones", "siblings_since", "since", "retold", "tomorrow"),
 )
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),
