@@ -109,7 +109,7 @@ def test_tokens_are_short_and_need_no_escaping() -> None:
 
 
 def test_bounds() -> None:
-    assert (SHORTEST, USUAL, LONGEST) == (60, 30 * DAY, 365 * DAY)
+    assert (SHORTEST, USUAL, LONGEST) == (60, 7 * DAY, 365 * DAY)
 
 
 def _padded(token: str) -> str:

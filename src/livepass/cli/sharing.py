@@ -15,7 +15,7 @@ from livepass.cli.session import Session, run
 
 @click.command(cls=Verb)
 @pass_argument()
-@click.option("--days", type=click.IntRange(1, 365), help="How long the link works (default 30).")
+@click.option("--days", type=click.IntRange(1, 365), help="How long the link works (default 7).")
 @click.option("--minutes", type=click.IntRange(1, 365 * 1440), help="The same, in minutes.")
 @click.option("--qr", is_flag=True, help="Show the address as a QR code, too; needs the extra preview.")
 @click.pass_obj

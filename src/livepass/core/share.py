@@ -18,7 +18,7 @@ from livepass.core.frozen import frozen
 MINUTE = 60
 DAY = 86_400
 SHORTEST, LONGEST = MINUTE, 365 * DAY
-USUAL = 30 * DAY
+USUAL = 7 * DAY
 """How long a link opens, in seconds."""
 
 _END, _MAC = 5, 16

@@ -19,7 +19,7 @@ MOST_DAYS = EVENTS_KEPT_MS // DAY_MS
 
 
 class ShareRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """How long the link opens: `minutes` or `days`, 1 minute to 365 days; neither: 30 days."""
+    """How long the link opens: `minutes` or `days`, 1 minute to 365 days; neither: 7 days."""
 
     minutes: Annotated[int, Meta(ge=1, le=LONGEST // MINUTE)] | None = None
     days: Annotated[int, Meta(ge=1, le=LONGEST // DAY)] | None = None
