@@ -109,6 +109,8 @@ def test_without_javascript(browser: Browser, console: str) -> None:
         page.get_by_label("Value").fill("Grace Hopper")
         page.get_by_role("button", name="See what would change").click()
         expect(page.get_by_text("This would change")).to_be_visible()
+        for side in ("The pass now", "The pass as it would be"):
+            assert page.get_by_alt_text(side).evaluate("image => image.naturalWidth") > 300
         page.get_by_role("button", name="Change it and tell its phones").click()
         expect(page.get_by_text("Grace Hopper").first).to_be_visible()
 

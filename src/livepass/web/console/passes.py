@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from livepass.core.authorization import fingerprint
@@ -11,6 +10,7 @@ from livepass.service.refusals import NotFound, Refusal
 from livepass.web import issuer_lists, issuer_passes, issuer_sharing
 from livepass.web.console.drawing import url
 from livepass.web.console.page import Gone, Shown, Visit, plain
+from livepass.web.console.pictures import value_of
 from livepass.web.issuer_answers_events import EventRow
 from livepass.web.issuer_requests import DeleteQuery, NoQuery, PassesQuery, PassPatch, PutQuery
 from livepass.web.issuer_sharing import ShareRequest
@@ -98,22 +98,13 @@ async def _changed(visit: Visit) -> Shown | Gone:
         return Gone(here, f"voided; {done['pushes_due']} pushes are due")
     if act not in ("look", "set"):
         raise Refusal("this form asks for nothing that there is", hint="load the page again")
-    body = PassPatch(data={visit.form.get("key", ""): _value(visit.form.get("value", ""))})
+    body = PassPatch(data={visit.form.get("key", ""): value_of(visit.form.get("value", ""))})
     if act == "look":
         preview = await visit.asked(issuer_passes.patch, PutQuery, {"dry_run": True}, body=body)
         return await _shown(visit, preview=preview)
     done = await visit.asked(issuer_passes.patch, PutQuery, {"push": visit.form.get("push", "auto")}, body=body)
     said = f"changed: {done['pushes_due']} pushes are due" if done["changed"] else "nothing changes on a phone"
     return Gone(here, said)
-
-
-def _value(text: str) -> Any:
-    """As on the command line: JSON where it is a number, true, false, null or quoted, else text."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return text if isinstance(value, dict | list) else value
 
 
 async def phone(visit: Visit) -> Shown:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from livepass import preview
+from livepass.pkpass.names import DOCUMENT
+from livepass.pkpass.notices import moved_fields
+from livepass.service.drafting import Wish
 from livepass.service.refusals import Refusal
 from livepass.web.console.page import File, Visit
 
@@ -16,9 +21,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def svg(files: Mapping[str, bytes], view: preview.View | None = None) -> bytes:
-    """The drawing as a file of its own."""
-    return preview.svg(preview.draw(files, view or preview.View()))
+def svg(files: Mapping[str, bytes], view: preview.View | None = None, changed: Sequence[str] = ()) -> bytes:
+    """The drawing as a file of its own, with these fields outlined."""
+    return preview.svg(preview.draw(files, view or preview.View(), changed=changed))
 
 
 def view_of(visit: Visit) -> preview.View:
@@ -37,8 +42,15 @@ def view_of(visit: Visit) -> preview.View:
 
 
 async def of_pass(visit: Visit) -> File:
-    """A pass as it is now."""
-    return await _drawn(visit, await visit.services.showing.of_pass(visit.path["type"], visit.path["serial"]))
+    """A pass as it is now; with ``key`` and ``value``, as it would be, and what that changes outlined."""
+    name = visit.path["type"], visit.path["serial"]
+    files, changed = await visit.services.showing.of_pass(*name), list[str]()
+    if visit.query.get("key"):
+        wanted = Wish(*name, data={visit.query["key"]: value_of(visit.query.get("value", ""))}, patch=True)
+        document, others = await visit.services.issuing.draft(wanted)
+        moved = moved_fields(json.loads(files[DOCUMENT]), json.loads(document))
+        files, changed = {**others, DOCUMENT: document}, [one.key for one in moved]
+    return await _drawn(visit, files, changed)
 
 
 async def of_template(visit: Visit) -> File:
@@ -47,6 +59,15 @@ async def of_template(visit: Visit) -> File:
     return await _drawn(visit, await visit.services.showing.of_template(tenant, visit.path["name"]))
 
 
-async def _drawn(visit: Visit, files: Mapping[str, bytes]) -> File:
+async def _drawn(visit: Visit, files: Mapping[str, bytes], changed: Sequence[str] = ()) -> File:
     view = view_of(visit)
-    return File(await visit.services.showing.off_loop(lambda: svg(files, view)), "image/svg+xml")
+    return File(await visit.services.showing.off_loop(lambda: svg(files, view, changed)), "image/svg+xml")
+
+
+def value_of(text: str) -> Any:
+    """As on the command line: JSON where it is a number, true, false, null or quoted, else text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, dict | list) else value
