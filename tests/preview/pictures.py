@@ -44,7 +44,7 @@ Barcodes need the extra `preview`: `pip install 'livepass[preview]'`. Without it
 | fields | as many as there is room for; a note says which group has more. Text shrinks, then is cut off |
 | dates, numbers | as seven languages write them (de, en, es, fr, it, nl, pt), in others by digits alone |
 | times | in the zone that they are written in: a phone shows its own, unless `ignoresTimeZone` |
-| barcodes | the first that the iOS knows and that can hold its message, byte for byte as `messageEncoding` says |
+| barcodes | the first that the iOS knows, byte for byte as `messageEncoding` says; or a note |
 | images | the sharpest that is a whole PNG, in the language |
 | links | text that leads nowhere |
 | expired, void | grey, with the word in place of the barcode |
@@ -52,6 +52,23 @@ Barcodes need the extra `preview`: `pip install 'livepass[preview]'`. Without it
 
 How a phone lays out a poster event ticket, a semantic boarding pass and a posterGeneric is Apple's alone to say: theirs
 are the roughest of these drawings, and none of them was compared with a phone by us.
+
+## In Python
+
+```python
+from livepass.pkpass import read
+from livepass.preview import STYLE, STYLE_SOURCE, View, draw, page, svg
+
+files = read(package).files
+drawing = draw(files, View(ios=26, scheme="dark", language="de"), changed=["points"])  # outlines that field
+drawing.notes                      # what is not drawn as it is written
+page([("Version 7", drawing)], "Membership")   # a whole HTML document
+svg(drawing)                       # one file, for browsers
+```
+
+`page` holds one inline style and no script. It works under
+`Content-Security-Policy: default-src 'none'; img-src data:; style-src` followed by `STYLE_SOURCE`, which is the hash of
+that style. A page of your own takes `STYLE` as a file and `drawing.element` as it is.
 
 ## The starts of `livepass template new`
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
 import xml.etree.ElementTree as ET
+import zlib
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -14,8 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from livepass.pkpass import InvalidPackage
-from livepass.pkpass.fields import FIELD_GROUPS, FIELD_KEYS, STYLES, TOP_LEVEL
+from livepass.pkpass.fields import BARCODES, FIELD_GROUPS, FIELD_KEYS, STYLES, TOP_LEVEL
 from livepass.preview import View, draw, page, svg
+from pkpass.conftest import png
 from pkpass.test_any_pass import documents
 from preview.samples import ICON, fields, made
 
@@ -58,22 +61,34 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     max_leaves=6,
 )
-field = st.dictionaries(
+said = st.fixed_dictionaries(
+    {"key": words, "label": words, "value": words},
+    optional={"attributedValue": words, **dict.fromkeys(["textAlignment", "row", "currencyCode", "dateStyle"], values)},
+)
+field = said | st.dictionaries(
     st.sampled_from(sorted(FIELD_KEYS)), values | st.sampled_from(["PKDateStyleFull", True]), max_size=8
 )
-group = values | st.lists(field | values, max_size=5)
-style = values | st.dictionaries(st.sampled_from([*FIELD_GROUPS, "transitType"]), group, max_size=5)
+group = st.lists(said, max_size=3) | st.lists(field | values, max_size=5) | values
+style = st.fixed_dictionaries({}, optional={**dict.fromkeys(FIELD_GROUPS, group), "transitType": values})
 barcode = st.dictionaries(
     st.sampled_from(["format", "message", "messageEncoding", "altText"]),
-    words
-    | st.sampled_from(["PKBarcodeFormatQR", "PKBarcodeFormatEAN13", "utf-8", "iso-8859-1", "4006381333931"])
-    | values,
+    words | st.sampled_from(["PKBarcodeFormatQR", "PKBarcodeFormatEAN13", "utf-8", "iso-8859-1"]) | values,
 )
-hostile = st.dictionaries(st.sampled_from(sorted(set(TOP_LEVEL) - set(STYLES))), values, max_size=6).flatmap(
-    lambda top: st.fixed_dictionaries(
-        {}, optional={**dict.fromkeys(STYLES, style), "barcodes": values | st.lists(barcode | values, max_size=3)}
-    ).map(lambda rest: {**top, **rest})
+whole_barcode = st.fixed_dictionaries(
+    {"format": st.sampled_from(BARCODES), "message": words, "messageEncoding": st.just("utf-8"), "altText": words}
 )
+texts = st.fixed_dictionaries({}, optional=dict.fromkeys(["organizationName", "logoText", "description"], words))
+
+
+@st.composite
+def hostiles(draw: st.DrawFn) -> dict[str, Any]:
+    """A pass.json that somebody wrote to hurt: of the right shape as often as of none."""
+    top = draw(st.dictionaries(st.sampled_from(sorted(set(TOP_LEVEL) - set(STYLES))), values, max_size=5))
+    codes = draw(st.lists(whole_barcode | barcode | values, max_size=3) | values)
+    styles = draw(st.dictionaries(st.sampled_from(STYLES), style | values, min_size=1, max_size=2))
+    return {**top, **draw(texts), "barcodes": codes, **styles}
+
+
 views = st.builds(
     View,
     ios=st.sampled_from([18, 26, 27]),
@@ -121,7 +136,7 @@ def check(files: dict[str, bytes], view: View) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(document=hostile, view=views)
+@given(document=hostiles(), view=views)
 @example(
     document={"generic": {"primaryFields": [{"key": "</div><script>", "value": 1e308, "currencyCode": ""}]}},
     view=View(),
@@ -146,6 +161,19 @@ def test_damaged_files_become_notes(data: bytes, strings: bytes) -> None:
     notes = draw(files).notes
     assert any("logo.png is not drawn" in note for note in notes)
     assert any("thumbnail@2x.png is not drawn" in note for note in notes)
+
+
+def test_an_image_whose_pixels_are_missing_is_not_shown() -> None:
+    """It holds together as a file: only its pixels tell."""
+    whole = png(50, 50)
+    taller = whole[16:24].replace(struct.pack(">I", 50), struct.pack(">I", 60), 2)
+    header = b"IHDR" + taller + whole[24:29]
+    spoiled = whole[:12] + header + struct.pack(">I", zlib.crc32(header)) + whole[33:]
+    files = fields(primaryFields=[{"key": "a", "value": "b"}])
+    assert draw({**files, "logo.png": whole}).notes == ()
+    assert draw({**files, "logo.png": spoiled}).notes == (
+        "logo.png is not drawn: its pixels are fewer than its header says",
+    )
 
 
 @pytest.mark.parametrize("files", [{}, {"pass.json": b"[]"}, {"pass.json": b"\xff"}, {"pass.json": b'{"a":1,"a":2}'}])

@@ -22,6 +22,11 @@ LAID_OUT = """
   const kinds = '.lp-field, .lp-panel, .lp-logo-box, .lp-logo-text, .lp-footer, .lp-back-row';
   const seen = [...pass.querySelectorAll(kinds)];
   const boxes = seen.filter(each => !each.closest('.lp-on-strip')).map(each => [each, each.getBoundingClientRect()]);
+  for (const each of pass.querySelectorAll('.lp-value, .lp-label, .lp-logo-text, .lp-alt')) {
+    const style = getComputedStyle(each);
+    if (each.scrollWidth > each.clientWidth + 1 && (style.overflowX != 'hidden' || style.textOverflow != 'ellipsis'))
+      wrong.push(each.textContent + ' is not cut off');
+  }
   for (const [each, box] of boxes) {
     const name = each.dataset.field || each.className;
     if (box.left < edge.left - .5 || box.right > edge.right + .5 ||
@@ -129,6 +134,12 @@ def stretched(document: dict[str, Any]) -> None:
         barcode["altText"] = LONG
 
 
+def crowded(document: dict[str, Any]) -> None:
+    """As much as an event ticket can hold, above a square barcode with a text."""
+    rows = [{"key": f"row{at}", "label": "Row", "value": "C", "row": 1} for at in range(2)]
+    document["eventTicket"]["auxiliaryFields"][3:] = rows[:1]
+
+
 @pytest.mark.parametrize("language", ["de", "ar"])
 def test_long_texts_stay_within(screen: Screen, language: str) -> None:
     drawings = [
@@ -136,6 +147,7 @@ def test_long_texts_stay_within(screen: Screen, language: str) -> None:
         for style in STYLES
         for side in ("front", "back")
     ]
+    drawings.append(("", draw(sample("eventTicket", change=crowded))))
     shown = screen.show(page(drawings, "Long texts"))
     assert shown.evaluate(LAID_OUT) == []
 
@@ -170,6 +182,8 @@ def test_an_svg_is_drawn_too(screen: Screen) -> None:
         "() => { const b = document.querySelector('.lp-card').getBoundingClientRect(); return [b.width, b.height] }"
     )
     assert box == [358, 448]
+    spaces = shown.evaluate("() => [...document.querySelectorAll('.lp-ground, .lp-symbol')].map(e => e.namespaceURI)")
+    assert spaces == ["http://www.w3.org/2000/svg"] * 2
     assert shown.evaluate(LAID_OUT) == []
 
 

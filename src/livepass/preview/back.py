@@ -45,9 +45,8 @@ def _groups(reading: Reading) -> Iterator[tuple[str, list[Field]]]:
     yield "More information", list(reading.groups.get("additionalInfoFields", ()))
     yield "Actions", list(_actions(reading))
     yield "Links", list(_links(reading, reading.document))
-    for at, entry in enumerate(_listed(reading, "upcomingPassInformation")):
-        if at < _MOST_ROWS:
-            yield "Upcoming", list(_upcoming(reading, entry))
+    for entry in _listed(reading, "upcomingPassInformation"):
+        yield "Upcoming", list(_upcoming(reading, entry))
 
 
 def _listed(reading: Reading, key: str) -> Iterator[Mapping[str, object]]:

@@ -18,18 +18,19 @@ _CHARACTERS = {
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&wÄÖÜ€", _BROAD),
     **dict.fromkeys("MWm@%—", _BROADEST),
 }
-_UPPER_TABLE = 0.05  # letters of a label stand a little apart
+_COUNTED = 600  # characters
+_APART = 0.05  # letters of a label stand a little apart
 
 
 def width_of(text: str, size: float) -> float:
-    """Pixels of one line, roughly."""
-    return size * sum(_CHARACTERS.get(each) or _width(each) for each in text)
+    """Pixels of one line, roughly; of a very long one, enough to know that it does not fit."""
+    return size * sum(_CHARACTERS.get(each) or _width(each) for each in text[:_COUNTED])
 
 
 def width_of_label(text: str, size: float) -> float:
     """In capitals, as labels are written."""
     capitals = text.upper()
-    return width_of(capitals, size) + size * _UPPER_TABLE * len(capitals)
+    return width_of(capitals, size) + size * _APART * len(capitals)
 
 
 def _width(character: str) -> float:
@@ -47,4 +48,5 @@ def fitting(text: str, width: float, sizes: Sequence[int]) -> int:
 
 def lines_of(text: str, width: float, size: float) -> int:
     """How many lines a text takes, each paragraph at least one."""
-    return sum(max(1, math.ceil(width_of(line, size) * 1.06 / width)) for line in text.split("\n"))
+    lines = [line[at : at + _COUNTED] for line in text.split("\n") for at in range(0, len(line) or 1, _COUNTED)]
+    return sum(max(1, math.ceil(width_of(line, size) * 1.06 / width)) for line in lines)

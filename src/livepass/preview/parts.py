@@ -68,6 +68,12 @@ def drawn(field: Field, size: int, paint: Colours, kind: str = "", *, label_belo
     return el("div", marked, texts, changed_sign(field), data_field=field.key)
 
 
+def unlabelled(field: Field, size: int, paint: Colours, kind: str = "") -> ET.Element:
+    """One field without its label."""
+    marked = f"field {kind}" + (" changed" if field.changed else "")
+    return el("div", marked, value(field, size, hexed(paint.ink)), changed_sign(field), data_field=field.key)
+
+
 def changed_sign(field: Field) -> ET.Element | None:
     return el("span", "hidden", " (changed)") if field.changed else None
 
@@ -156,7 +162,7 @@ def seal(reading: Reading, barcode: Barcode | None) -> ET.Element | None:
 
 
 def ground(colour: str) -> ET.Element:
-    """The colour of the card, with Wallet's faint light from above."""
+    """A colour that fills what it stands in."""
     return el(
         "svg",
         "ground",

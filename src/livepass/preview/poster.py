@@ -1,6 +1,7 @@
 """Layouts with a picture across the whole card: the poster event ticket (iOS 18) and posterGeneric (iOS 27).
 
 The event ticket takes its texts from semantic tags and not from the fields of its style; posterGeneric has fields.
+What stands where is our guess: no phone was at hand to compare.
 """
 
 from __future__ import annotations
@@ -106,11 +107,7 @@ def _card(
 
 
 def _line(field: Field, sizes: tuple[int, ...], paint: Colours, kind: str = "") -> ET.Element:
-    size = fitting(field.said.text, parts.INSIDE, sizes)
-    marked = f"field {kind}" + (" changed" if field.changed else "")
-    return el(
-        "div", marked, parts.value(field, size, hexed(paint.ink)), parts.changed_sign(field), data_field=field.key
-    )
+    return parts.unlabelled(field, fitting(field.said.text, parts.INSIDE, sizes), paint, kind)
 
 
 def _scrim(paint: Colours, where: str) -> ET.Element:

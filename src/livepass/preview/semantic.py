@@ -1,4 +1,7 @@
-"""The boarding pass of iOS 26 that is made of semantic tags. How it is laid out is drawn after Apple's pictures."""
+"""The boarding pass of iOS 26 that is made of semantic tags.
+
+What stands where is our guess: Apple's pages name the tags, and no phone was at hand to compare.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,4 @@ def _piece(field: Field | None, size: int, paint: Colours, kind: str = "") -> ET
         return None
     width = (parts.INSIDE - _SIGN) / 2 - parts.GAP
     fitted = size if kind else fitting(field.said.text, width, [each for each in _TIMES if each <= size])
-    marked = f"field {kind}" + (" changed" if field.changed else "")
-    return el(
-        "div", marked, parts.value(field, fitted, hexed(paint.ink)), parts.changed_sign(field), data_field=field.key
-    )
+    return parts.unlabelled(field, fitted, paint, kind)
