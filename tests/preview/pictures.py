@@ -115,7 +115,10 @@ def differs(new: bytes, old: Path) -> bool:
     if not old.exists():
         return True
     one, other = (Image.open(io.BytesIO(data)).convert("RGB") for data in (new, old.read_bytes()))
-    return one.size != other.size or max(ImageStat.Stat(ImageChops.difference(one, other)).mean) > 1.0
+    if one.size != other.size:
+        return True
+    plain = ImageChops.difference(one, other).convert("L").point(lambda level: 255 * (level > 48))
+    return ImageStat.Stat(plain).mean[0] / 255 > 0.001
 
 
 def main() -> None:
