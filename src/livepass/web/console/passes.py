@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from livepass.core import budget
 from livepass.core.authorization import fingerprint
-from livepass.core.model import Held
+from livepass.core.model import Held, Target
 from livepass.service.refusals import NotFound, Refusal
 from livepass.web import issuer_lists, issuer_passes, issuer_sharing
 from livepass.web.console.drawing import url
 from livepass.web.console.page import Gone, Shown, Visit, plain
 from livepass.web.console.pictures import value_of
-from livepass.web.issuer_answers_events import EventRow
+from livepass.web.issuer_answers_events import EventRow, maybe_at
 from livepass.web.issuer_requests import DeleteQuery, NoQuery, PassesQuery, PassPatch, PutQuery
 from livepass.web.issuer_sharing import ShareRequest
 
@@ -118,6 +119,7 @@ async def phone(visit: Visit) -> Shown:
 
     verdicts = [plain(VerdictRow.of(one)) for one in why.verdicts if one.device_id in (device_id, None)]
     store = visit.services.store
+    [(_, owed)] = await store.held_and_owed(*name, limit=1, first=device_id) or [(held, None)]
     of_phone = await store.last_of_phone(name[0], device_id, held.target, limit=EVENTS)
     of_pass = [event for event in await store.last_of_pass(*name, limit=EVENTS) if event.device_id in (device_id, None)]
     events = sorted({event.id: event for event in (*of_phone, *of_pass)}.values(), key=lambda event: -event.id)
@@ -126,10 +128,29 @@ async def phone(visit: Visit) -> Shown:
         "pass_type": name[0],
         "serial": name[1],
         "registration": row,
+        "patience": _patience(owed, visit.now),
         "verdicts": verdicts,
         "events": [plain(EventRow.of(event)) for event in events[:EVENTS]],
     }
     return Shown(data, title=f"A phone with {name[1]}", command=f"livepass why {name[0]}/{name[1]}")
+
+
+def _patience(owed: Target | None, now: int) -> dict[str, Any] | None:
+    """How often this phone was pushed of late, against what phones are taken to tolerate (``core.budget``)."""
+    if owed is None:
+        return None
+    due = owed.wanted > owed.acked and owed.dead_at is None
+    return {
+        "score": round(owed.score, 1),
+        "limit": budget.LIMIT,
+        "passes": owed.passes,
+        "last_push_at": maybe_at(owed.last_push_at),
+        "free_every_minutes": budget.zero_interval(owed.passes) // 60_000,
+        "may_go_at": maybe_at(budget.go_at(owed.score, owed.last_push_at, owed.passes, now)),
+        "due": due,
+        "attempts": owed.attempts,
+        "next_at": maybe_at(owed.next_at) if due else None,
+    }
 
 
 async def _held(visit: Visit, pass_type: str, serial: str) -> Held:
