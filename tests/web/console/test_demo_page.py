@@ -115,6 +115,16 @@ def test_without_javascript(browser: Browser, console: str) -> None:
         expect(page.get_by_text("Grace Hopper").first).to_be_visible()
 
 
+def test_a_phone_says_how_far_it_came_and_what_it_bears(browser: Browser, console: str) -> None:
+    with looked(browser, console) as seen:
+        page = seen.open(f"/console/passes/pass.demo.livepass/{SERIAL}")
+        page.locator("table a").first.click()
+        expect(page.get_by_role("heading", name="Round trips")).to_be_visible()
+        # Three passes of the type are on it, so one push in forty minutes costs nothing.
+        expect(page.locator("dl")).to_contain_text("40 min")
+        assert seen.violations() == []
+
+
 def test_by_keyboard_alone_from_the_overview_to_why(browser: Browser, console: str) -> None:
     with looked(browser, console) as seen:
         page = seen.open("/console/")

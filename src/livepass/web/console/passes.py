@@ -18,6 +18,8 @@ from livepass.web.issuer_sharing import ShareRequest
 
 EVENTS = 60
 A_PAGE = 50
+MOST_PASSES = 200
+"""Of one type on a phone that are counted."""
 
 
 async def passes(visit: Visit) -> Shown:
@@ -128,14 +130,22 @@ async def phone(visit: Visit) -> Shown:
         "pass_type": name[0],
         "serial": name[1],
         "registration": row,
-        "patience": _patience(owed, visit.now),
+        "patience": _patience(owed, await _listening(visit, name[0], device_id), visit.now),
         "verdicts": verdicts,
         "events": [plain(EventRow.of(event)) for event in events[:EVENTS]],
     }
     return Shown(data, title=f"A phone with {name[1]}", command=f"livepass why {name[0]}/{name[1]}")
 
 
-def _patience(owed: Target | None, now: int) -> dict[str, Any] | None:
+async def _listening(visit: Visit, pass_type: str, device_id: str) -> int:
+    """How many passes of a type a phone follows."""
+    found = await visit.services.store.registrations(
+        pass_type=pass_type, device_id=device_id, after=("", "", ""), limit=MOST_PASSES
+    )
+    return sum(row.left_at is None and row.superseded_at is None for row in found)
+
+
+def _patience(owed: Target | None, passes: int, now: int) -> dict[str, Any] | None:
     """How often this phone was pushed of late, against what phones are taken to tolerate (``core.budget``)."""
     if owed is None:
         return None
@@ -143,10 +153,10 @@ def _patience(owed: Target | None, now: int) -> dict[str, Any] | None:
     return {
         "score": round(owed.score, 1),
         "limit": budget.LIMIT,
-        "passes": owed.passes,
+        "passes": passes,
         "last_push_at": maybe_at(owed.last_push_at),
-        "free_every_minutes": budget.zero_interval(owed.passes) // 60_000,
-        "may_go_at": maybe_at(budget.go_at(owed.score, owed.last_push_at, owed.passes, now)),
+        "free_every_minutes": budget.zero_interval(passes) // 60_000,
+        "may_go_at": maybe_at(budget.go_at(owed.score, owed.last_push_at, passes, now)),
         "due": due,
         "attempts": owed.attempts,
         "next_at": maybe_at(owed.next_at) if due else None,
