@@ -8,12 +8,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from livepass.cli.checking import FILLED_IN
 from livepass.cli.demo_passes import SAMPLES
 from livepass.cli.starter import PASS
 from livepass.cli.starts import FOLDER, STYLES
 from livepass.pkpass import RULES, Template, document_schema
 from livepass.pkpass.fields import FIELD_KEYS, TOP_LEVEL
+from livepass.pkpass.samples import FILLED_IN
 from livepass.pkpass.semantic_tags import TAGS
 from livepass.pkpass.upcoming import ENTRY_KEYS
 from pkpass.lint_pairs import ENTRY, NFC, PAIRS, POSTER_EVENT, SEMANTIC_BOARDING, applied

@@ -1,46 +1,23 @@
-"""A real Chromium, and pages under a policy (CSP) that lets in nothing but the style.
-
-One for each module, and no longer: while it is open, an event loop runs in its thread, and no other test can start one.
-"""
+"""A real Chromium for each module, and pages under a policy (CSP) that lets in nothing but the style."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from browsers import chromium
 from livepass.preview import STYLE_SOURCE
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CSP = f"default-src 'none'; style-src {STYLE_SOURCE}; img-src data:; base-uri 'none'; form-action 'none'"
 ADDRESS = "https://preview.test/"
-MISSING = "no Chromium: apt-get install chromium-headless-shell fonts-liberation"
-
-
-def launched(playwright: Any) -> Any:
-    """Chromium by ``playwright``, from this machine. Raises ``FileNotFoundError``."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        raise FileNotFoundError(MISSING)
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return playwright.chromium.launch(executable_path=found, args=[*sandbox, "--force-color-profile=srgb"])
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        try:
-            chromium = launched(playwright)
-        except FileNotFoundError as error:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(error))
-            pytest.skip(str(error))
-        yield chromium
-        chromium.close()
+    with chromium() as opened:
+        yield opened
 
 
 class Screen:

@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
+from browsers import chromium  # noqa: E402
 from livepass.cli.starts import STYLES, about  # noqa: E402
 from livepass.preview import LABEL, View, draw, page  # noqa: E402
 from preview.samples import sample  # noqa: E402
@@ -122,18 +123,12 @@ def differs(new: bytes, old: Path) -> bool:
 
 
 def main() -> None:
-    from playwright.sync_api import sync_playwright
-
-    from preview.conftest import launched
-
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = launched(playwright)
+    with chromium() as browser:
         for file, data in pictures(browser):
             if differs(data, IMAGES / file):
                 (IMAGES / file).write_bytes(data)
                 print(f"{file}: {len(data)} bytes")
-        browser.close()
     PAGE.write_text(text(), "utf-8")
 
 

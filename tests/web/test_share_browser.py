@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
+from browsers import chromium
 from core.test_visitor import SAFARI
 from engines import aside
 from livepass.config import Config
 from livepass.emulators.authority import Issued
 from web.asgi import PASS_TYPE, Api, opened
+from web.console.browser import looked
 
 pytest.importorskip("zxingcpp")
-_browser = pytest.importorskip("web.console.browser", reason="the tests of the console bring the browser")
 
 PHONE: Mapping[str, Any] = {
     "viewport": {"width": 360, "height": 740},
@@ -38,7 +39,7 @@ LONG = "An-unbroken-word-" * 12
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with _browser.chromium() as running:
+    with chromium() as running:
         yield running
 
 
@@ -106,7 +107,7 @@ def test_it_can_be_read_by_everybody(
     the policy of the page lets in all that the page has.
     """
     for path in made[1].values():
-        with _browser.looked(browser, service, color_scheme=scheme, **window) as seen:
+        with looked(browser, service, color_scheme=scheme, **window) as seen:
             page = seen.open(path)
             assert seen.violations() == []
             assert seen.overflow() <= 0
@@ -117,7 +118,7 @@ def test_it_can_be_read_by_everybody(
 
 
 def test_the_button_fetches_the_file(browser: Any, service: str, made: tuple[Config, dict[str, str]]) -> None:
-    with _browser.looked(browser, service, **DESKTOP) as seen:
+    with looked(browser, service, **DESKTOP) as seen:
         page = seen.open(made[1]["plain"])
         with page.expect_download() as download:
             page.get_by_role("link", name="Add to Apple Wallet", exact=True).click()
@@ -126,7 +127,7 @@ def test_the_button_fetches_the_file(browser: Any, service: str, made: tuple[Con
 
 
 def test_a_link_that_opens_nothing_says_so(browser: Any, service: str) -> None:
-    with _browser.looked(browser, service, **PHONE) as seen:
+    with looked(browser, service, **PHONE) as seen:
         response = seen.page.goto(f"{service}/p/nothing")
         assert response is not None and response.status == 404
         assert seen.violations() == []

@@ -29,7 +29,7 @@ password_file = click.option(
 
 @noun("console")
 def console() -> None:
-    """The web console: show it, who may use it, and what they did.
+    """The web console: show it, who may use it, what they did.
 
     Works on the database here. Roles: a viewer looks (device ids are masked), an operator issues and pushes too, an
     admin does everything.

@@ -1,9 +1,7 @@
-"""A real browser on the console: pages as people see them, what they load, and what axe has to say of them."""
+"""The console in a real browser: pages as people see them, what they load, and what axe has to say of them."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,31 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from doctor.third_party.services import npm_folder
 
 HERE = Path(__file__).parent
-PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The browser of this machine. Without one, the test says what to install; under ``CI=true`` it fails."""
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-    if program is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            "no Chromium on this machine: apt-get install chromium-headless-shell"
-        )
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox is not for root.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @cache

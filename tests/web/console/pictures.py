@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from web.console.browser import chromium
+from browsers import chromium
 
 FOLDER = Path(__file__).parents[3] / "docs" / "images" / "console"
 TYPE, SERIAL = "pass.demo.livepass", "COFFEE-0002"

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from web.console.browser import chromium, looked
+from browsers import chromium
+from web.console.browser import looked
 
 SERIAL = "COFFEE-0002"
 HERE = f"/console/demo/{SERIAL}"

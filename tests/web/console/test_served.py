@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from web.console.browser import chromium, looked
+from browsers import chromium
+from web.console.browser import looked
 
 PASSWORD = "correct horse battery"
 LIVEPASS = (sys.executable, "-m", "livepass")
