@@ -22,7 +22,7 @@ LONGEST = (
     "test_secrets.py::test_no_secret_leaves",
     "test_interfaces.py::test_an_interface_does_what_its_document_says",
 )
-WORKERS = 6
+WORKERS = 4
 """As in scripts/test."""
 
 

@@ -94,10 +94,13 @@ class Life:
         return process.returncode, out
 
 
+pytestmark = pytest.mark.timeout(240)
+"""A minute on two cores, and several times that beside other tests: it runs nearly every command there is."""
+
 # ── the life
 
 
-@journey(elsewhere=True, books=False, content=False, limit=180)
+@journey(elsewhere=True, books=False, content=False, limit=220)
 async def test_no_secret_leaves(world: World) -> None:
     """Fails when any marker stands in a log, an answer, a list, a diary, a command's output, a backup or a file."""
     life = Life(world)
