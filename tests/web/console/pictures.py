@@ -104,6 +104,10 @@ def main() -> None:
         key = phone.json()["pass"]["registrations"][0]["phone"]
         light.goto(f"{console}passes/{TYPE}/{SERIAL}/phones/{key}")
         written("phone", light.screenshot(full_page=True))
+        light.goto(f"{console}certificates")
+        light.locator("main table a").first.click()
+        light.wait_for_timeout(300)
+        written("certificate", light.screenshot(full_page=True))
         for name in DARK:
             dark.goto(console + PAGES[name])
             dark.wait_for_timeout(300)

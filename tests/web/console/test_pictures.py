@@ -15,7 +15,7 @@ def test_every_page_of_the_navigation_is_taken() -> None:
 
 
 def test_every_picture_is_there_and_shown() -> None:
-    names = {*TAKEN, *(f"{name}-dark" for name in DARK), "phone", "pass-narrow"}
+    names = {*TAKEN, *(f"{name}-dark" for name in DARK), "phone", "certificate", "pass-narrow"}
     assert {file.stem for file in FOLDER.iterdir()} == names
     shown = PAGE.read_text("utf-8")
     assert [name for name in sorted(names) if f"../images/console/{name}.png" not in shown] == []

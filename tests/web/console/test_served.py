@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, expect
 from browsers import chromium
 from web.console.browser import looked
 
+pytestmark = pytest.mark.timeout(240)
+"""Several processes, each of which wants a core for a second or two."""
 PASSWORD = "correct horse battery"
 LIVEPASS = (sys.executable, "-m", "livepass")
 
@@ -37,12 +39,16 @@ def served(folder: Path) -> Iterator[dict[str, Any]]:
         "LIVEPASS_SECRET_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
         "LIVEPASS_DATABASE_URL": f"sqlite:///{folder / 'livepass.db'}",
     }
-    subprocess.run([*LIVEPASS, "db", "upgrade"], check=True, env=environment, cwd=folder, capture_output=True)
+
+    def run(*words: str) -> None:
+        subprocess.run([*LIVEPASS, *words], check=True, env=environment, cwd=folder, capture_output=True)
+
+    run("db", "upgrade")
     words = [*LIVEPASS, "console", "serve", "--port", "0", "--json"]
     running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder)
     try:
         assert running.stdout is not None
-        yield json.loads(running.stdout.readline())
+        yield json.loads(running.stdout.readline()) | {"run": run}
     finally:
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) == 0
@@ -69,6 +75,9 @@ def test_the_first_one_comes_by_the_link_and_makes_a_name(browser: Browser, tmp_
             page.get_by_label("Password (12 characters or more)").fill(PASSWORD)
             page.get_by_role("button", name="Add").click()
             expect(page.get_by_text("ada may come in now")).to_be_visible()
+            # What another process writes is seen without loading the page again.
+            ready["run"]("console", "user", "add", "bea", "--role", "viewer", "--no-password")
+            expect(page.get_by_text("bea", exact=True).first).to_be_visible(timeout=20_000)
         with looked(browser, address, viewport={"width": 360, "height": 740}) as seen:
             page = seen.open("/console/passes")
             assert seen.violations() == []

@@ -172,6 +172,29 @@ def test_signing_out_and_another_password_end_the_session(tmp_path: Path, certif
     visit(tmp_path, certificates, journey)
 
 
+def test_over_tls_the_session_is_a_cookie_that_no_other_host_can_set(
+    tmp_path: Path, certificates: Sequence[Issued]
+) -> None:
+    async def journey(api: Api, browser: Browser) -> None:
+        console = browser.app
+
+        async def over_tls(scope: Any, receive: Any, send_: Any) -> None:
+            await console({**scope, "scheme": "https"}, receive, send_)
+
+        browser.app = over_tls  # type: ignore[assignment]
+        await api.services.console.add_user("ada", "viewer", PASSWORD)
+        entered = await browser.post("/console/login", name="ada", password=PASSWORD)
+        cookie = entered.headers["set-cookie"]
+        assert cookie.startswith("__Host-livepass_console=")
+        assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
+        assert entered.headers["strict-transport-security"].startswith("max-age=31536000")
+        browser.cookie = cookie.partition(";")[0]
+        assert (await browser.get("/console/passes")).status == 200
+
+    visit(tmp_path, certificates, journey)
+
+
 def test_forms_of_other_sites_change_nothing(tmp_path: Path, certificates: Sequence[Issued]) -> None:
     async def journey(api: Api, browser: Browser) -> None:
         await api.services.console.add_user("ada", "viewer", PASSWORD)

@@ -92,6 +92,8 @@ class ConsoleApp:
             return
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if scope.get("scheme") == "https":
+            response.headers["strict-transport-security"] = "max-age=31536000"
         await response(scope, receive, send)
 
     async def _answered(self, request: Request) -> Response:
