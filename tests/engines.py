@@ -7,7 +7,7 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import closing
 from functools import cache
 from itertools import count
@@ -79,9 +79,22 @@ def run(url: str, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
     if url.startswith("sqlite:///"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)) as db:
             return db.execute(sql, arguments).fetchall()
+    return _server(url).rows(_numbered(sql), url.rpartition("/")[2], *arguments)
+
+
+def run_all(url: str, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+    """As ``run``, of many, over one connection."""
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)) as db:
+            for sql, arguments in statements:
+                db.execute(sql, tuple(arguments))
+        return
+    _server(url).run_all(url.rpartition("/")[2], [(_numbered(sql), arguments) for sql, arguments in statements])
+
+
+def _numbered(sql: str) -> str:
     numbers = count(1)
-    numbered = re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
-    return _server(url).rows(numbered, url.rpartition("/")[2], *arguments)
+    return re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
 
 
 _SOUND = """

@@ -179,6 +179,15 @@ class Databases:
         found = self._with_connection(database, lambda connection: connection.fetch(sql, *arguments))
         return [tuple(row) for row in found]
 
+    def run_all(self, database: str, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+        """Run many statements, one after the other, over one connection."""
+
+        async def use(connection: asyncpg.Connection[Any]) -> None:
+            for sql, arguments in statements:
+                await connection.execute(sql, *arguments)
+
+        self._with_connection(database, use)
+
     def close(self) -> None:
         """Drop what was made here. May be called twice."""
         atexit.unregister(self._at_exit)

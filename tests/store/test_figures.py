@@ -33,31 +33,30 @@ def chosen(chance: random.Random, *ages: int) -> int:
 async def filled(hand: Hand, chance: random.Random) -> None:
     """Two pass types. Some passes changed in an epoch that is over; some registrations ended, or were superseded."""
     await hand.pass_type(OTHER)
+    later: list[tuple[str, tuple[object, ...]]] = []
     for pass_type, began in ((TYPE, 0), (OTHER, 30)):
         engines.run(hand.url, "UPDATE counter SET began = ?, seq = 99 WHERE pass_type = ?", began, pass_type)
         serials = [f"s{number}" for number in range(SIZE // 2)]
         await hand.put(*serials, pass_type=pass_type)
         for serial in serials:
             moved = "UPDATE pass SET seq = ?, changed_at = ? WHERE pass_type = ? AND serial = ?"
-            engines.run(hand.url, moved, chance.randrange(60), chosen(chance, 0, OLD, OLD), pass_type, serial)
+            later.append((moved, (chance.randrange(60), chosen(chance, 0, OLD, OLD), pass_type, serial)))
         for number in range(SIZE):
             device, serial = f"{chance.getrandbits(32):08x}", chance.choice(serials)
             await hand.join(device, serial, token=f"t{number}", pass_type=pass_type)
             served = chance.choice([0, 10, 30, 60, 99])
             row = (chosen(chance, 0, OLD, OLD), served, chosen(chance) if served else None)
             ended = (chance.choice([None, None, None, 5]), chance.choice([None, None, None, 5]))
-            engines.run(
-                hand.url,
+            changed = (
                 "UPDATE registration SET registered_at = ?, served = ?, served_at = ?, left_at = ?, superseded_at = ?"
-                " WHERE pass_type = ? AND device_id = ?",
-                *(*row, *ended, pass_type, device),
+                " WHERE pass_type = ? AND device_id = ?"
             )
+            later.append((changed, (*row, *ended, pass_type, device)))
             instants = (chance.choice([None, chosen(chance)]), pass_type, device)
-            engines.run(hand.url, "UPDATE device SET asked_at = ? WHERE pass_type = ? AND device_id = ?", *instants)
+            later.append(("UPDATE device SET asked_at = ? WHERE pass_type = ? AND device_id = ?", instants))
             pushed = (chance.choice([None, chosen(chance)]), pass_type, f"t{number}")
-            engines.run(
-                hand.url, "UPDATE push_target SET last_push_at = ? WHERE pass_type = ? AND push_token = ?", *pushed
-            )
+            later.append(("UPDATE push_target SET last_push_at = ? WHERE pass_type = ? AND push_token = ?", pushed))
+    engines.run_all(hand.url, later)
     epochs = [Event(Kind.NEW_EPOCH, NOW - age, OTHER, seq=30) for age in (AGES[3], AGES[1])]
     await hand.store.write(lambda tx: tx.add_events(epochs))
 
@@ -122,13 +121,13 @@ def test_where_registrations_stand_is_what_adding_up_row_by_row_says(tmp_path: P
             chance = random.Random(seed)
             await filled(hand, chance)
             engines.run(hand.url, "DELETE FROM push_target WHERE push_token = 't1' AND pass_type = ?", TYPE)
+            later: list[tuple[str, tuple[object, ...]]] = []
             for row in hand.rows("device"):
                 marks = (chance.choice([0, 20, 130, 500]), row["pass_type"], row["device_id"])
-                engines.run(hand.url, "UPDATE device SET told = ? WHERE pass_type = ? AND device_id = ?", *marks)
+                later.append(("UPDATE device SET told = ? WHERE pass_type = ? AND device_id = ?", marks))
                 marks = (chance.choice([0, 30, 59, 99]), row["pass_type"], row["push_token"])
-                engines.run(
-                    hand.url, "UPDATE push_target SET pushed = ? WHERE pass_type = ? AND push_token = ?", *marks
-                )
+                later.append(("UPDATE push_target SET pushed = ? WHERE pass_type = ? AND push_token = ?", marks))
+            engines.run_all(hand.url, later)
             every = expected(hand, [TYPE, OTHER])
             assert min(every.values()) > 0, every
             assert await hand.store.stats(None) == every

@@ -23,7 +23,7 @@ from livepass.service.seams import Clock
 from livepass.web.console import figures
 from livepass.web.console.app import ConsoleApp
 from livepass.web.console.page import Counted, plain
-from livepass.web.console.people import OpenDoors, SessionDoors
+from livepass.web.console.people import Doors, HostDoors, OpenDoors, SessionDoors, Who
 from livepass.web.issuer_answers_phones import Standing, Stats
 from livepass.web.issuer_answers_why import WhyAll
 
@@ -38,11 +38,18 @@ FIRST_SECONDS = 0.2
 """How long the first visitor waits for the first count."""
 
 
-def application(services: Services) -> ConsoleApp:
-    """The console of an installation. People sign in, or come through the proxy that the settings name."""
+def application(services: Services, who: Who | None = None) -> ConsoleApp:
+    """The console of an installation. People sign in, or come through the proxy that the settings name.
+
+    ``who``: inside an application of yours, which says who it is. Mount it as ``/console``; its path stays whole.
+    """
     known = serving.issuer(services, ())
     counting = Counting(services.config, services.clock)
-    doors = SessionDoors(services.console, services.config.console_user_header)
+    doors: Doors = (
+        SessionDoors(services.console, services.config.console_user_header)
+        if who is None
+        else HostDoors(services.console, who)
+    )
     return ConsoleApp(known.services, doors, counting, edge=edge(services, sources()))
 
 

@@ -11,19 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from browsers import chromium
 from web.console.browser import looked
 
 SERIAL = "COFFEE-0002"
 HERE = f"/console/demo/{SERIAL}"
+PASS = f"/console/passes/pass.demo.livepass/{SERIAL}"
 LOOKED_AT = (
     "/console/",
     "/console/findings",
     "/console/passes",
     HERE,
-    f"/console/passes/pass.demo.livepass/{SERIAL}",
+    PASS,
     "/console/shared",
     "/console/pushes",
     "/console/logs",
@@ -90,8 +91,11 @@ def test_pages_are_accessible_and_keep_to_themselves(
         for path in LOOKED_AT:
             seen.open(path)
             assert seen.violations() == [], path
-        seen.open("/console/certificates").get_by_role("link", name="signing certificate").click()
-        assert seen.violations() == []
+        for path, link in (("/console/certificates", "signing certificate"), (PASS, "…")):
+            # A certificate, and a phone.
+            seen.open(path).get_by_role("main").get_by_role("link", name=link).first.click()
+            assert seen.violations() == [], (path, link)
+            assert seen.overflow() <= 0
 
 
 @pytest.mark.parametrize("width", [360, 640])
@@ -105,7 +109,7 @@ def test_nothing_is_cut_off_on_a_narrow_screen(browser: Browser, console: str, w
 
 def test_without_javascript(browser: Browser, console: str) -> None:
     with looked(browser, console, java_script_enabled=False) as seen:
-        page = seen.open(f"/console/passes/pass.demo.livepass/{SERIAL}")
+        page = seen.open(PASS)
         page.get_by_label("Field").fill("name")
         page.get_by_label("Value").fill("Grace Hopper")
         page.get_by_role("button", name="See what would change").click()
@@ -118,7 +122,7 @@ def test_without_javascript(browser: Browser, console: str) -> None:
 
 def test_a_phone_says_how_far_it_came_and_what_it_bears(browser: Browser, console: str) -> None:
     with looked(browser, console) as seen:
-        page = seen.open(f"/console/passes/pass.demo.livepass/{SERIAL}")
+        page = seen.open(PASS)
         page.locator("table a").first.click()
         expect(page.get_by_role("heading", name="Round trips")).to_be_visible()
         # Three passes of the type are on it, so one push in forty minutes costs nothing.
@@ -126,14 +130,34 @@ def test_a_phone_says_how_far_it_came_and_what_it_bears(browser: Browser, consol
         assert seen.violations() == []
 
 
-def test_by_keyboard_alone_from_the_overview_to_why(browser: Browser, console: str) -> None:
+def test_by_keyboard_alone_a_stale_pass_is_found_and_why_is_read(browser: Browser, console: str) -> None:
     with looked(browser, console) as seen:
-        page = seen.open("/console/")
-        for _ in range(30):
-            page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.name") == "q":
-                break
-        page.keyboard.type(SERIAL)
-        page.keyboard.press("Enter")
+        page = seen.open(HERE)
+        page.get_by_label("Break something").select_option("fetch-401")
+        page.get_by_role("button", name="Break it").click()
+        page.get_by_label("points", exact=True).fill("777")
+        page.get_by_role("button", name="Change it").click()
+        expect(page.locator(".verdict.problem").first).to_be_visible(timeout=20_000)
+        seen.open("/console/")
+        expect(page.locator("main a[href*='findings#LP']").first).to_be_visible(timeout=20_000)
+        for where in ("findings#LP", "", f"/passes/pass.demo.livepass/{SERIAL}"):
+            _tab_to(page, where)
+            page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Why")).to_be_visible()
-        assert SERIAL in page.url
+        expect(page.locator(".verdict.problem").first).to_be_visible()
+        seen.open(HERE)
+        page.get_by_role("button", name="Mend it").click()
+        expect(page.locator("#shown")).to_have_text("777", timeout=20_000)
+
+
+def _tab_to(page: Page, address: str) -> None:
+    """Onto the first link in the page that leads there; "": onto what opens and closes."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        at = page.evaluate(
+            "[document.activeElement.tagName, document.activeElement.href || '',"
+            " document.activeElement.closest('main') !== null]"
+        )
+        if at[2] and (address in at[1] if address else at[0] == "SUMMARY"):
+            return
+    raise AssertionError(f"no way to {address or 'the examples'} by keyboard")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -81,6 +81,40 @@ class OpenDoors:
         return None
 
 
+Who = Callable[[Mapping[str, str]], Awaitable[tuple[str, Role] | None]]
+"""By the headers of a request: somebody's name and role; ``None``: nobody who may look."""
+
+
+class HostDoors:
+    """Inside another application, which knows who it is: its own cookie, its own rules. Nobody signs in here.
+
+    A user of that name who was shut out here stays out. What people do is written down all the same.
+    """
+
+    open = False
+
+    def __init__(self, users: ConsoleAccess, who: Who) -> None:
+        self.users = users
+        self._who = who
+
+    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Person | None:
+        found = await self._who(headers)
+        return None if found is None else await self.users.proxied(*found)
+
+    async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
+        raise _elsewhere()
+
+    async def redeem(self, link: str) -> str:
+        raise _elsewhere()
+
+    async def logout(self, session: str) -> None:
+        raise _elsewhere()
+
+    async def note(self, person: Person, action: str, subject: str) -> None:
+        assert isinstance(person, Visitor)
+        await self.users.note(person, action, subject)
+
+
 class SessionDoors:
     """Sign in with a name, a link, or through a proxy that says who it is in ``user_header``.
 
@@ -112,6 +146,10 @@ class SessionDoors:
     async def note(self, person: Person, action: str, subject: str) -> None:
         assert isinstance(person, Visitor)
         await self.users.note(person, action, subject)
+
+
+def _elsewhere() -> Refusal:
+    return Refusal("nobody signs in here", hint="the application around this console knows who you are: sign in there")
 
 
 def _nobody_signs_in() -> Refusal:
