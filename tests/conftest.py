@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sys
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -32,9 +35,39 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+ON_ONE_ENGINE = re.compile(
+    r"^tests/(journeys/(?!test_crash)|history/|openapi/|web/console/|web/test_matrix|crashes/test_kill_loop|cli/)"
+)
+"""What takes long and says nothing of an engine that its twin does not: each case runs on one of them, half of them on
+PostgreSQL. ``LIVEPASS_TEST_NIGHTLY=1`` runs all on both.
+"""
+_ENGINE = re.compile(r"\b(sqlite|postgres)\b")
+
+
+def _twin(nodeid: str) -> str:
+    """The same case on the other engine."""
+    return _ENGINE.sub(lambda found: "postgres" if found[1] == "sqlite" else "sqlite", nodeid)
+
+
+def _left_to_its_twin(item: pytest.Item) -> bool:
+    engine = _ENGINE.search(item.nodeid.partition("[")[2])
+    if engine is None or ON_ONE_ENGINE.match(item.nodeid) is None:
+        return False
+    case = _ENGINE.sub("", item.nodeid)
+    return engine[1] != ("sqlite", "postgres")[zlib.crc32(case.encode()) % 2]
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, in each of the parts that the workers begin with: begun last, all would wait for them."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Twins are left out where both are there. The longest come first, in each of the parts that the workers begin
+    with: begun last, all would wait for them.
+    """
+    if not os.environ.get("LIVEPASS_TEST_NIGHTLY"):
+        there = {item.nodeid for item in items}
+        left = [item for item in items if _left_to_its_twin(item) and _twin(item.nodeid) in there]
+        config.hook.pytest_deselected(items=left)
+        out = set(left)
+        items[:] = [item for item in items if item not in out]
     longest = [item for item in items if any(name in item.nodeid for name in LONGEST)]
     rest = [item for item in items if item not in set(longest)]
     share = -(-len(rest) // WORKERS)
