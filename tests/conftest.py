@@ -36,7 +36,7 @@ def pytest_configure() -> None:
 
 
 ON_ONE_ENGINE = re.compile(
-    r"^tests/(journeys/(?!test_crash)|history/|openapi/|web/console/|web/test_matrix|crashes/test_kill_loop|cli/)"
+    r"^tests/(journeys/(?!test_crash)|history/|openapi/|web/|service/|keys/|crashes/test_kill_loop|cli/)"
 )
 """What takes long and says nothing of an engine that its twin does not: each case runs on one of them, half of them on
 PostgreSQL. ``LIVEPASS_TEST_NIGHTLY=1`` runs all on both.
@@ -59,12 +59,17 @@ def _left_to_its_twin(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Twins are left out where both are there. The longest come first, in each of the parts that the workers begin
-    with: begun last, all would wait for them.
+    """By day, what is for the night is left out, and twins where both are there.
+
+    The longest come first, in each of the parts that the workers begin with: begun last, all would wait for them.
     """
     if not os.environ.get("LIVEPASS_TEST_NIGHTLY"):
         there = {item.nodeid for item in items}
-        left = [item for item in items if _left_to_its_twin(item) and _twin(item.nodeid) in there]
+        left = [
+            item
+            for item in items
+            if item.get_closest_marker("nightly") or (_left_to_its_twin(item) and _twin(item.nodeid) in there)
+        ]
         config.hook.pytest_deselected(items=left)
         out = set(left)
         items[:] = [item for item in items if item not in out]

@@ -111,6 +111,7 @@ FEW = {"passes": {PASS_TYPE: PASSES[PASS_TYPE][:60], OTHER_TYPE: PASSES[OTHER_TY
 SHOWS_TOO_LITTLE = "although that changed with"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 def test_numbers_from_a_sequence_would_be_noticed(
     nursery: Nursery, tmp_path: Path, authority: Authority, engine: str
@@ -122,6 +123,7 @@ def test_numbers_from_a_sequence_would_be_noticed(
     assert [fault for fault in made.faults() if SHOWS_TOO_LITTLE in fault]
 
 
+@pytest.mark.nightly
 def test_a_list_and_a_tag_from_two_statements_would_be_noticed(
     nursery: Nursery, tmp_path: Path, authority: Authority, engine: str
 ) -> None:

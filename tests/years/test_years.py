@@ -11,6 +11,7 @@ from years.sky import travel
 pytestmark = pytest.mark.timeout(300)
 
 
+@pytest.mark.nightly
 @pytest.mark.alone
 def test_a_year_with_two_rotations_under_load(tmp_path: Path) -> None:
     travel("a_year", tmp_path)

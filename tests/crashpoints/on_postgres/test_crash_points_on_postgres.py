@@ -97,6 +97,7 @@ def test_a_sample_holds_the_ends_and_each_commit() -> None:
     assert len(sampled(points, 5, "1")) == 5
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("operation", "file", "old", "new", "rule"),
     PLANTED,
