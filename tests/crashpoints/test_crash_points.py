@@ -59,6 +59,7 @@ def test_a_death_at_any_point_loses_nothing(operation: Operation) -> None:
     assert found.broken == {}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("operation", "file", "old", "new"),
     PLANTED,

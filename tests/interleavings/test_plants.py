@@ -20,6 +20,7 @@ def test_a_plant_fits_the_product_and_has_its_pair(one: Plant, tmp_path: Path) -
     assert one.pair in {pair.name for pair in PAIRS}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "name", ["pass-not-locked", "claim-without-lock", "death-beside-registration", "refusal-beside-choice"]
 )
