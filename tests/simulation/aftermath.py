@@ -57,8 +57,22 @@ def check(world: World) -> None:
 
 def check_rest(world: World, pushes: int) -> None:
     """L2: where nothing is owed, nothing is pushed. A wallet that asks without a tag is told again each time."""
-    if pushes and not world.strangers:
+    if pushes and not world.strangers and not _left_unseen(world):
         world.ledger.violate("L2", f"{pushes} pushes though every phone is up to date")
+
+
+def _left_unseen(world: World) -> bool:
+    """Whether all that is owed is owed to phones that left in a history that was lost, without a journal: nobody can
+    know that they did, and APNs takes pushes to them.
+    """
+    if world.has_journal or not world.ledger.copy:
+        return False
+    owed = world.server.look("SELECT pass_type, push_token FROM push_target WHERE wanted > acked AND dead_at IS NULL")
+    phones = {phone.wallet.push_token: phone.wallet for phone in world.phones}
+    return all(
+        token in phones and not any(held.registered for held in phones[token].passes_of(pass_type))
+        for pass_type, token in owed
+    )
 
 
 def check_bounds(world: World) -> None:
