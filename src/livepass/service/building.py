@@ -17,6 +17,7 @@ from livepass.core.rotation import signing, signing_for
 from livepass.core.trip2_push import Credential
 from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
 from livepass.pkpass.lint import is_looked_at, look_at
+from livepass.pkpass.names import DOCUMENT
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Clock, Identity, KeyRing, Reader, Scheduler
 
@@ -176,12 +177,7 @@ class Builder:
             if known is not None:
                 return known
         identity = await self._opened(row.pass_type, certificate_id)
-        template = await self.template(tenant, row.template, row.revision)
-        if template is None:
-            raise CannotBuild(
-                f"revision {row.revision[:12]} of template {row.template} is not in the database",
-                f"import the template again: livepass template import {row.template}",
-            )
+        template = await self._template_of(row, tenant)
         await keep_up(self._store, self._keys, row.token)
         given, static = await self.enrolled(row.pass_type, row.enrolled), files_of(template, row.enrolled)
         at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
@@ -192,6 +188,24 @@ class Builder:
             raise CannotBuild(str(error), error.hint) from error
         self._built.put((row.pass_type, row.serial, row.seq, row.last_modified, identity.id), built, len(built))
         return built
+
+    async def _template_of(self, row: Pass, tenant: str) -> Template:
+        template = await self.template(tenant, row.template, row.revision)
+        if template is None:
+            raise CannotBuild(
+                f"revision {row.revision[:12]} of template {row.template} is not in the database",
+                f"import the template again: livepass template import {row.template}",
+            )
+        return template
+
+    async def shown(self, row: Pass, tenant: str) -> Mapping[str, bytes]:
+        """The pass to look at: its files by name, as phones get them, but for the token. Needs no certificate. Raises
+        ``CannotBuild``.
+        """
+        template = await self._template_of(row, tenant)
+        given = await self.enrolled(row.pass_type, row.enrolled)
+        document = canonical(fill_in(orjson.loads(row.document), given)) if given else row.document
+        return {**files_of(template, row.enrolled).files, DOCUMENT: document}
 
     async def bundle(self, passes: Mapping[str, bytes]) -> bytes:
         """The .pkpasses of signed passes by their names in it; each is verified once more, off the loop."""

@@ -115,10 +115,13 @@ class Issuing:
             draft.warnings,
         )
 
-    async def draft(self, wish: Wish) -> tuple[bytes, Mapping[str, bytes]]:
-        """What ``put`` would make, to look at: pass.json without the token, and the other files. Nothing is signed."""
+    async def draft(self, wish: Wish) -> Mapping[str, bytes]:
+        """What ``put`` would make, to look at: its files by name, without the token. Nothing is signed."""
         draft = await self.drafting.draft(wish)
-        return draft.row.document, draft.files
+        try:
+            return await self.builder.shown(draft.row, draft.tenant)
+        except CannotBuild as error:
+            raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
     async def erase(self, pass_type: str, serial: str) -> None:
         """Forget a pass, its registrations and its history. Phones that hold it will be refused from now on."""

@@ -20,6 +20,7 @@ from livepass.core.timeline import Event, Kind
 from livepass.pkpass import PkpassError
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.localize import folder_for, localized
+from livepass.pkpass.names import DOCUMENT
 from livepass.service.building import Builder, Recent
 from livepass.service.observing import Noted, Recorder
 from livepass.service.refusals import Fault, Refusal, no_pass
@@ -62,7 +63,7 @@ class Opened:
 
     def document(self, languages: Sequence[str]) -> Mapping[str, Any]:
         """pass.json as a phone of whoever reads these languages shows it."""
-        written: dict[str, Any] = orjson.loads(self.row.document)
+        written: dict[str, Any] = orjson.loads(self.files[DOCUMENT])
         try:
             return localized(written, self.files, self.language(languages))
         except PkpassError:  # a pass.strings that cannot be read: phones show what is written, too
@@ -70,7 +71,7 @@ class Opened:
 
     def expired(self, now: int) -> bool:
         """Whether the pass says that its time is over."""
-        end = parse_date(orjson.loads(self.row.document).get("expirationDate"))
+        end = parse_date(orjson.loads(self.files[DOCUMENT]).get("expirationDate"))
         return end is not None and end.timestamp() * 1000 <= now
 
 
@@ -122,7 +123,9 @@ class Sharing:
     # ── whoever holds a link
 
     async def open(self, token: str) -> Opened | None:
-        """What it opens. ``None``, after the same steps, for one that is garbled, over, or of no pass any more."""
+        """What it opens. ``None``, after the same steps, for one that is garbled, over, or of no pass any more. Raises
+        ``CannotBuild``.
+        """
         presented = read(token)
         link = presented.link
         known = await self._store.fetch_snapshot(link.pass_type, link.serial)
@@ -132,8 +135,7 @@ class Sharing:
         row = await self._store.pass_(link.pass_type, link.serial)
         if row is None:
             return None
-        template = await self._builder.template(known.tenant, row.template, row.revision)
-        return Opened(row, known.tenant, template.static.files if template else {}, link)
+        return Opened(row, known.tenant, await self._builder.shown(row, known.tenant), link)
 
     async def pkpass(self, opened: Opened) -> bytes:
         """The signed file. Raises ``Busy`` and ``CannotBuild``."""
@@ -141,16 +143,15 @@ class Sharing:
             return await self._builder.pkpass(opened.row, opened.tenant)
 
     async def drawn(self, opened: Opened, language: str, draw: Picture) -> bytes:
-        """The pass as a picture (SVG). From what is stored: no signature is needed to draw, and no token of the pass
-        comes near it. Raises ``Busy``.
+        """The pass as a picture (SVG): no signature is needed to draw, and no token of the pass comes near it. Raises
+        ``Busy``.
         """
         row = opened.row
         key = (row.pass_type, row.serial, row.seq, row.last_modified, language)
         known = self._pictures.get(key)
         if known is None:
-            files = {**opened.files, "pass.json": row.document}
             with self._making_one():
-                known = await self._scheduler.off_loop(lambda: draw(files, language))
+                known = await self._scheduler.off_loop(lambda: draw(opened.files, language))
             self._pictures.put(key, known, len(known))
         return known
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-import orjson
-
-from livepass.core.model import DEFAULT_TENANT, Pass
-from livepass.core.personalize import fill_in
+from livepass.core.model import DEFAULT_TENANT
 from livepass.pkpass import TemplateDataError, canonical, samples
 from livepass.pkpass.names import DOCUMENT
-from livepass.service.building import Builder, CannotBuild, files_of
+from livepass.service.building import Builder, CannotBuild
 from livepass.service.refusals import NotFound, Refusal, no_pass
 from livepass.service.seams import Reader
 
@@ -26,26 +23,13 @@ class Showing:
         self._builder = builder
 
     async def of_pass(self, pass_type: str, serial: str) -> Mapping[str, bytes]:
-        """A pass as it is now. What is stored of it holds no token, and nothing here needs a certificate."""
+        """A pass as it is now."""
         row = await self._store.pass_(pass_type, serial)
         if row is None:
             raise no_pass(pass_type, serial)
         known = await self._store.pass_type(pass_type)
-        template = await self._builder.template(known.tenant if known else DEFAULT_TENANT, row.template, row.revision)
-        if template is None:
-            raise Refusal(
-                f"revision {row.revision[:12]} of template {row.template} is not in the database",
-                hint=f"import the template again: livepass template import {row.template}",
-                code="cannot_build",
-            )
-        given = await self._given(row)
-        document = canonical(fill_in(orjson.loads(row.document), given)) if given else row.document
-        return {**files_of(template, row.enrolled).files, DOCUMENT: document}
-
-    async def _given(self, row: Pass) -> Mapping[str, str]:
-        """What somebody gave at an enrolment, as the pass shows it."""
         try:
-            return await self._builder.enrolled(row.pass_type, row.enrolled)
+            return await self._builder.shown(row, known.tenant if known else DEFAULT_TENANT)
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 

@@ -6,7 +6,6 @@ import re
 
 from msgspec import UNSET
 
-from livepass.pkpass.names import DOCUMENT
 from livepass.pkpass.zip_write import archive, entry, head
 from livepass.service.drafting import Wish
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
@@ -107,8 +106,8 @@ async def pkpass(call: Call) -> Answer:
 
 async def draft(call: Call) -> Answer:
     """What a change would make of the pass, to look at: without signature and token, so no phone takes it."""
-    document, files = await call.services.issuing.draft(_wish(call, patch=True))
-    entries = [entry(name, data, deflate=False) for name, data in sorted({**files, DOCUMENT: document}.items())]
+    files = await call.services.issuing.draft(_wish(call, patch=True))
+    entries = [entry(name, data, deflate=False) for name, data in sorted(files.items())]
     return Answer(200, archive(head(entries), ()), ZIP)
 
 

@@ -47,9 +47,9 @@ async def of_pass(visit: Visit) -> File:
     files, changed = await visit.services.showing.of_pass(*name), list[str]()
     if visit.query.get("key"):
         wanted = Wish(*name, data={visit.query["key"]: value_of(visit.query.get("value", ""))}, patch=True)
-        document, others = await visit.services.issuing.draft(wanted)
-        moved = moved_fields(json.loads(files[DOCUMENT]), json.loads(document))
-        files, changed = {**others, DOCUMENT: document}, [one.key for one in moved]
+        then = await visit.services.issuing.draft(wanted)
+        moved = moved_fields(json.loads(files[DOCUMENT]), json.loads(then[DOCUMENT]))
+        files, changed = then, [one.key for one in moved]
     return await _drawn(visit, files, changed)
 
 
