@@ -45,6 +45,10 @@ class ConsoleUsers:
         """By name; disabled ones too."""
         return await self._store.console_users(TENANT)
 
+    async def user(self, name: str) -> ConsoleUser | None:
+        """The user of that name, whatever its case."""
+        return await self._store.console_user(TENANT, clean_name(name))
+
     async def any_user(self) -> bool:
         """Whether there is anybody who may come in."""
         return any(user.disabled_at is None for user in await self.users())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from livepass.service.console_access import ConsoleAccess
 from livepass.service.console_roles import Visitor
@@ -90,8 +89,7 @@ async def _managed(visit: Visit) -> Shown | Gone:
             await access.drop_totp(name, by=by)
             return Gone(url("people"), f"{name} is asked for no code any more")
         case "disable":
-            if form.get("confirm", "").strip() != name:
-                raise Refusal("nothing was done: the name was not typed", hint=f"type {name} to shut them out")
+            asking.confirmed(form.get("confirm", ""), name)
             await access.disable(name, by=by)
             return Gone(url("people"), f"{name} is shut out")
         case "enable":
@@ -116,7 +114,7 @@ async def account(visit: Visit) -> Shown:
 
 async def _account(visit: Visit, *, uri: str = "", problem: Refusal | None = None) -> Shown:
     access, by = _access(visit)
-    user: Any = next((user for user in await access.users() if user.name == by.name), None)
+    user = await access.user(by.name)
     data = {
         "name": by.name,
         "role": by.role,

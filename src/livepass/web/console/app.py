@@ -190,18 +190,18 @@ class ConsoleApp:
         if posted:
             _require_ours(request, form, person.csrf)
         visit = Visit(
-            self._services,
-            self._counts,
-            person,
-            named,
-            _pairs(request.scope.get("query_string", b"")),
-            form,
-            request,
-            self._services.clock.now(),
-            uploads,
-            self._desk,
-            self._edge,
-            self._doors.users,
+            services=self._services,
+            counts=self._counts,
+            person=person,
+            path=named,
+            query=_pairs(request.scope.get("query_string", b"")),
+            form=form,
+            request=request,
+            now=self._services.clock.now(),
+            uploads=uploads,
+            desk=self._desk,
+            edge=self._edge,
+            users=self._doors.users,
         )
         if posted and form.get("act") != LOOK:
             subject = "/".join(named.values()) or form.get("id", "") or form.get("name", "")

@@ -26,7 +26,7 @@ def body(struct: type[S], values: Mapping[str, Any]) -> S:
 def confirmed(typed: str, *names: str, start: str = "") -> None:
     """Raise ``Refusal`` unless one of ``names`` was typed, or the beginning of ``start``."""
     typed = typed.strip()
-    if typed in names or (len(typed) >= SHORTEST_START and start.startswith(typed)):
+    if typed and (typed in names or (len(typed) >= SHORTEST_START and start.startswith(typed))):
         return
     wanted = " or ".join([*names, *([f"{start[:8]}, its id's beginning,"] if start else [])])
     raise Refusal("nothing was done: it was not confirmed", hint=f"type {wanted} to confirm it")

@@ -9,10 +9,13 @@ from livepass.core.authorization import fingerprint
 from livepass.core.model import Held, Target
 from livepass.service.refusals import NotFound, Refusal
 from livepass.web import issuer_lists, issuer_passes, issuer_sharing
+from livepass.web.console import asking
 from livepass.web.console.drawing import url
 from livepass.web.console.page import Gone, Shown, Visit, plain
 from livepass.web.console.pictures import value_of
+from livepass.web.issuer_answers import PassRegistration
 from livepass.web.issuer_answers_events import EventRow, maybe_at
+from livepass.web.issuer_answers_why import VerdictRow
 from livepass.web.issuer_requests import DeleteQuery, NoQuery, PassesQuery, PassPatch, PutQuery
 from livepass.web.issuer_sharing import ShareRequest
 
@@ -65,15 +68,10 @@ async def _shown(visit: Visit, problem: Refusal | None = None, preview: Any = No
         "events": [plain(EventRow.of(event)) for event in events],
         "preview": preview,
         "shared": shared,
-        "problem": None if problem is None else _said(problem),
+        "problem": None if problem is None else asking.problem(problem),
         "given": dict(visit.form) if problem is not None or preview is not None else {},
     }
     return Shown(data, title=f"{name[1]} · {name[0]}", command=f"livepass why {name[0]}/{name[1]}")
-
-
-def _said(problem: Refusal) -> dict[str, Any]:
-    faults = [f"{fault.pointer}: {fault.message}" for fault in problem.faults]
-    return {"detail": problem.title, "hint": problem.hint, "faults": faults}
 
 
 async def change(visit: Visit) -> Shown | Gone:
@@ -95,8 +93,7 @@ async def _changed(visit: Visit) -> Shown | Gone:
         done = await visit.asked(issuer_passes.push, NoQuery)
         return Gone(here, f"{done['pushes_due']} pushes are due now")
     if act == "void":
-        if visit.form.get("confirm", "").strip() != name[1]:
-            raise Refusal("nothing was done: the serial was not typed", hint=f"type {name[1]} to void this pass")
+        asking.confirmed(visit.form.get("confirm", ""), name[1])
         done = await visit.asked(issuer_passes.delete, DeleteQuery)
         return Gone(here, f"voided; {done['pushes_due']} pushes are due")
     if act not in ("look", "set"):
@@ -115,21 +112,17 @@ async def phone(visit: Visit) -> Shown:
     name = visit.path["type"], visit.path["serial"]
     held = await _held(visit, *name)
     device_id = held.registration.device_id
-    found = await visit.asked(issuer_passes.get, NoQuery)
     why = await visit.services.explaining.explain(*name, devices=[device_id])
-    from livepass.web.issuer_answers_why import VerdictRow
-
     verdicts = [plain(VerdictRow.of(one)) for one in why.verdicts if one.device_id in (device_id, None)]
     store = visit.services.store
     [(_, owed)] = await store.held_and_owed(*name, limit=1, first=device_id) or [(held, None)]
     of_phone = await store.last_of_phone(name[0], device_id, held.target, limit=EVENTS)
     of_pass = [event for event in await store.last_of_pass(*name, limit=EVENTS) if event.device_id in (device_id, None)]
     events = sorted({event.id: event for event in (*of_phone, *of_pass)}.values(), key=lambda event: -event.id)
-    [row] = [row for row in found["registrations"] if row["device_id"] == device_id]
     data = {
         "pass_type": name[0],
         "serial": name[1],
-        "registration": row,
+        "registration": plain(PassRegistration.of(held)),
         "patience": _patience(owed, await _listening(visit, name[0], device_id), visit.now),
         "verdicts": verdicts,
         "events": [plain(EventRow.of(event)) for event in events[:EVENTS]],

@@ -131,8 +131,8 @@ class SessionDoors:
         named = headers.get(self._header, "").strip() if self._header else ""
         if not named:
             return await self.users.visitor(session)
-        known = {user.name: user.role for user in await self.users.users()}
-        return await self.users.proxied(named, known.get(named.lower(), "viewer"))
+        known = await self.users.user(named)
+        return await self.users.proxied(named, known.role if known is not None else "viewer")
 
     async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:
         return await self.users.login(name, password, code, source=source)

@@ -8,8 +8,9 @@ from typing import Any
 
 from livepass.core import push_told
 from livepass.core.timeline import Event
-from livepass.service.refusals import NotFound, Refusal
+from livepass.service.refusals import Refusal
 from livepass.web import issuer_passes
+from livepass.web.console import asking
 from livepass.web.console.drawing import url
 from livepass.web.console.page import Gone, Shown, Visit, plain
 from livepass.web.issuer_answers_events import at, maybe_at
@@ -49,7 +50,7 @@ async def _shown(visit: Visit, problem: Refusal | None = None) -> Shown:
         "due": await _due(visit, chosen),
         "changes": [_change(line) for line in push_told.told(events)[:CHANGES]],
         "looked_at": {"events": LOOKED_AT, "since": maybe_at(min((one.at for one in events), default=None))},
-        "problem": None if problem is None else {"detail": problem.title, "hint": problem.hint},
+        "problem": None if problem is None else asking.problem(problem),
     }
     return Shown(data, command=f"livepass push list --due{f' --type {wanted}' if wanted else ''}")
 
@@ -115,11 +116,9 @@ def _cause(event: Event) -> dict[str, Any]:
 async def push_now(visit: Visit) -> Shown | Gone:
     """Send what is due of a pass type at once, when its name is typed: phones' patience is not waited for."""
     name = visit.form.get("pass_type", "").strip()
-    if visit.form.get("confirm", "").strip() != name or not name:
-        hint = f"type {name} to push what is due now" if name else "choose a pass type, and type its name"
-        return await _shown(visit, Refusal("nothing was done: the pass type was not typed", hint=hint))
     try:
+        asking.confirmed(visit.form.get("confirm", ""), name)
         done = await visit.asked(issuer_passes.push_some, NoQuery, body=PushRequest(name))
-    except NotFound as problem:
+    except Refusal as problem:
         return await _shown(visit, problem)
     return Gone(url("pushes", pass_type=name), f"{done['pushes_due']} pushes of {name} are due now")
