@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import zxingcpp as zxing
 
 from cli.conftest import Livepass
 from livepass.cli.faults import Exit
@@ -37,7 +38,6 @@ def test_what_cannot_be_shared(issued: Livepass) -> None:
 
 def test_the_code_in_the_terminal_leads_to_the_page(issued: Livepass) -> None:
     """Read back from the blocks that are printed."""
-    zxing = pytest.importorskip("zxingcpp")
     lines = issued("pass", "share", NAME, "--qr").out.splitlines()
     url = next(line for line in lines if "/p/" in line).strip()
     drawn = [line for line in lines if set(line) <= set("█▀▄ ") and "█" in line]

@@ -7,15 +7,14 @@ import sys
 from typing import Any
 
 import pytest
+import zxingcpp as zxing
+from PIL import Image
 
 from livepass.cli.starts import STYLES
 from livepass.preview import View, draw, page
 from livepass.preview.barcode import EXTRA, SYMBOLOGIES
 from preview.conftest import Screen
 from preview.samples import coded, document_of, fields, made, sample
-
-zxing = pytest.importorskip("zxingcpp")
-Image = pytest.importorskip("PIL.Image")
 
 # Format, message, encoding, and the bytes that a scanner reads
 READ = [

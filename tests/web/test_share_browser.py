@@ -21,8 +21,6 @@ from livepass.emulators.authority import Issued
 from web.asgi import PASS_TYPE, Api, opened
 from web.console.browser import looked
 
-pytest.importorskip("zxingcpp")
-
 PHONE: Mapping[str, Any] = {
     "viewport": {"width": 360, "height": 740},
     "has_touch": True,
