@@ -68,9 +68,9 @@ class Room:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.doors = ThreeDoors()
-        self.app = ConsoleApp(api.app.services, self.doors, self._counted, edge=edge(api.services))
+        self.app = ConsoleApp(api.app.services, self.doors, self.counted, edge=edge(api.services))
 
-    async def _counted(self) -> Counted:
+    async def counted(self) -> Counted:
         services = self.api.services
         explaining = Explaining(services.store, services.clock, services.issuing.web_service_url)
         return Counted(

@@ -116,7 +116,7 @@ def test_whatever_a_line_holds_stays_text(
         # A page of one line stays a page, whatever was posted.
         assert len(page.raw) < 20_000
 
-    with_console(hostile)(tmp_path, certificates, engine)
+    with_console(hostile)(tmp_path=tmp_path, certificates=certificates, engine=engine)
 
 
 @with_console
