@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from livepass.web.operations import LARGEST_UPLOAD
+from livepass.web.phone import Message, Receive
 from livepass.web.problems import Malformed, too_large
 
 LONGEST_FORM = 64 * 1024
@@ -41,8 +42,8 @@ def require_no_nul(pairs: Mapping[str, str]) -> None:
         raise Malformed("what was sent holds a NUL", hint="leave it out: no name has one")
 
 
-def _replayed(data: bytes):  # type: ignore[no-untyped-def]
-    async def receive() -> dict[str, object]:
+def _replayed(data: bytes) -> Receive:
+    async def receive() -> Message:
         return {"type": "http.request", "body": data, "more_body": False}
 
     return receive
