@@ -27,6 +27,8 @@ settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "service.db")}},
     MEDIA_ROOT=str(folder / "media"),
     USE_TZ=True,
+    # Else Django takes Chicago, where the midnight that is misread (WS9) is still to come from 00:00 to 06:00 UTC.
+    TIME_ZONE="UTC",
     WALLETPASS={
         "CERT_PATH": given["pass_certificate"],
         "KEY_PATH": given["pass_key"],
