@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -69,13 +70,18 @@ def fix(session: Session) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _listens(phone: Mapping[str, Any]) -> bool:
+    """Not one that has left, or goes by a newer device id: those are listed for a while."""
+    return phone["left_at"] is None and not phone["superseded"]
+
+
 async def _all_current(client: Any) -> bool:
     """Whether, within some time, every phone that follows a pass has what is current, and every pass has a phone."""
     end = time.monotonic() + WAIT_SECONDS
     while True:
         passes = (await read(client, "/api/v1/passes"))["data"]
         found = [await read(client, f"/api/v1/passes/{one['pass_type']}/{one['serial']}") for one in passes]
-        stands = [[phone["stands_on"] for phone in one["registrations"]] for one in found]
+        stands = [[phone["stands_on"] for phone in one["registrations"] if _listens(phone)] for one in found]
         if all(one and set(one) == {"current"} for one in stands):
             return True
         if time.monotonic() > end:
