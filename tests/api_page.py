@@ -15,9 +15,10 @@ PAGE = REFERENCE / "api.md"
 
 HEAD = """# The issuer API
 
-Under `/api/v1`, with `Authorization: Bearer KEY`. Times are RFC 3339 in UTC. Unknown fields and query parameters are refused.
-Errors are problems (RFC 9457) with a `code`, a `hint` and, where a part of the request is at fault, its JSON pointer. The whole
-description, with the schemas of what is sent and answered, is OpenAPI 3.1 and served at `/api/v1/openapi.json`.
+Under `/api/v1`, with `Authorization: Bearer KEY`. Times are RFC 3339 in UTC. Unknown fields and query parameters are
+refused. Errors are problems (RFC 9457) with a `code`, a `hint` and, where a part of the request is at fault, its JSON
+pointer. The whole description, with the schemas of what is sent and answered, is OpenAPI 3.1 and served at
+`/api/v1/openapi.json`.
 
 """
 FOOT = """

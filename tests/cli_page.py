@@ -15,8 +15,8 @@ PAGE = REFERENCE / "cli.md"
 HEAD = """# The command line
 
 A noun, then a verb. `TYPE/SERIAL` names a pass. Commands work on the database of the environment (see
-[configuration](../configuration.md)), or with `--url` and `--key` on a service elsewhere. Exit codes: 0 fine, also where there was
-nothing to do; 1 a problem was found; 2 usage; 3 could not check; 4 refused for safety.
+[configuration](../configuration.md)), or with `--url` and `--key` on a service elsewhere. Exit codes: 0 fine,
+also where there was nothing to do; 1 a problem was found; 2 usage; 3 could not check; 4 refused for safety.
 
 """
 FOOT = """
@@ -57,7 +57,10 @@ def _paragraphs(text: str) -> Iterator[str]:
     for paragraph in inspect.cleandoc(text).split("\n\n"):
         laid_out = paragraph.startswith("\b")
         said = paragraph.removeprefix("\b\n") if laid_out else " ".join(paragraph.split())
-        yield from ("\n".join(f"    {line}" for line in said.splitlines()) if laid_out else said.replace("<", "&lt;"), "")
+        yield from (
+            "\n".join(f"    {line}" for line in said.splitlines()) if laid_out else said.replace("<", "&lt;"),
+            "",
+        )
 
 
 def _option(parameter: click.Parameter, at: click.Context) -> tuple[str, str] | None:
