@@ -34,6 +34,7 @@ CLAIM = re.compile(
 ALLOWED: Mapping[str, str] = {
     # what stands around the word → why it claims nothing of a phone
     r"(?:pip |\")install[\" ]|install livepass|driver is not installed|nothing to install": "software on this machine",
+    r"helm install ": "software on a cluster",
     r"installs Apple's Wallet logging profile": "what a holder does to their phone, to collect a log",
     r"told is not delivered|(?:evidence of|proves no) delivery|delivery\s+evidence": "says that it is not known",
     r"\"Sent\", \"delivered\", \"installed\" are what one would like to know": "says that it is not known",

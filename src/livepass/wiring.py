@@ -7,13 +7,15 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from livepass._version import __version__
 from livepass.config import Config
+from livepass.core.echo import Heard, Shot
 from livepass.core.history import Reason, Witness, lost_modified
 from livepass.core.trip2_push import Credential, PushAnswer, PushMessage
 from livepass.core.watching import Seen, What
@@ -36,13 +38,14 @@ from livepass.service.observing import Recorder
 from livepass.service.personalizing import Personalizing
 from livepass.service.presence import Fetching, Presence, Role
 from livepass.service.pressure import Watch
+from livepass.service.public_way import PublicWay
 from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.recovering import Recovering
 from livepass.service.revocation import asking
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
-from livepass.service.seams import Clock, Look, Prober, Sender, Store, Tx
+from livepass.service.seams import Caller, Clock, Look, Prober, Sender, Store, Tx
 from livepass.service.sharing import Sharing
 from livepass.service.watching import Watching
 from livepass.store import archive, sqlite
@@ -120,6 +123,7 @@ class Services:
     rotating: Rotating
     apns_keys: ApnsKeys
     watching: Watching
+    way: PublicWay
     console: ConsoleAccess
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
@@ -187,6 +191,11 @@ class Services:
             apns_keys=ApnsKeys(store, keys, clock, chance, prober),
             admitting=Admitting(*(store, keys, clock, chance, scheduler), authorities),
             watching=Watching(*(store, keys, clock, chance, scheduler), _looks(config), asking(authorities)),
+            way=PublicWay(
+                *(keys, clock, chance, scheduler, _caller(config)),
+                urlsplit(config.web_service_url).path,
+                config.connection_header,
+            ),
             console=ConsoleAccess(store, keys, clock, chance, scheduler),
             due=due,
         )
@@ -221,7 +230,7 @@ class Services:
     @asynccontextmanager
     async def present(self, role: Role, *, sheds: bool = True) -> AsyncIterator[None]:
         """Stand among the running processes meanwhile; where phones are answered, watch how hard that is, and shed load
-        (unless not ``sheds``).
+        (unless not ``sheds``), and look at the way that phones take here.
         """
         self.recovering.replays = True
         presence = Presence(
@@ -239,6 +248,7 @@ class Services:
         self.scheduler.spawn(presence.run(), "presence")
         if role != "worker" and sheds:
             self.scheduler.spawn(watch.run(), "watch")
+            self.scheduler.spawn(self.way.run(), "public-way")
         try:
             yield
         finally:
@@ -285,11 +295,24 @@ def _renewal(clock: Clock, chance: SystemChance, witness: JsonWitness | None, lo
     return renew
 
 
+def _public_ca(config: Config) -> bytes | None:
+    return config.public_ca_file.read_bytes() if config.public_ca_file else None
+
+
+def _caller(config: Config) -> Caller:
+    async def call(shots: Iterable[Shot]) -> list[tuple[Shot, Heard]]:
+        from livepass.outside import way
+
+        return await way.call(config.public_url, _public_ca(config), shots)
+
+    return call
+
+
 def _looks(config: Config) -> Mapping[What, Look]:
     async def public() -> Seen:
         from livepass.outside import tls
 
-        return await tls.look(config.public_url, config.public_ca_file.read_bytes() if config.public_ca_file else None)
+        return await tls.look(config.public_url, _public_ca(config))
 
     async def apns() -> Seen:
         from livepass.outside import tls

@@ -197,6 +197,7 @@ FINE = {
     "unwritable": [],
     "room": (50 << 30, 100 << 30),
     "backup": NOW - HOUR,
+    "way": [],
 }
 WRONG = [
     ("SELF1", "failed", {"schema": "livepass.db has schema 1, this version needs 2"}, "schema 1"),
@@ -210,6 +211,7 @@ WRONG = [
     ("SELF5", "warning", {"certificates": {PASS_TYPE: NOW + 9 * 24 * HOUR}}, "expires in 9 days"),
     ("SELF6", "failed", {"unwritable": ["/mnt/journal"]}, "/mnt/journal"),
     ("SELF7", "failed", {"room": (1 << 20, 100 << 30)}, "0.0 GiB of 100.0"),
+    ("SELF11", "failed", {"way": ["a cache answers", "a page answers"]}, "a cache answers; a page answers"),
     ("SELF9", "warning", {"backup": NOW - 30 * HOUR}, "30 hours old"),
 ]
 
@@ -254,7 +256,7 @@ def test_before_there_is_a_database(livepass):
     livepass("init", "--public-url", "https://localhost:1")
     ran = livepass("doctor", exit_=1)
     assert "✗ SELF1 there is no database" in ran.out and "✗ NET1 no connection to localhost port 1" in ran.out
-    assert "SELF2, SELF3, SELF4, SELF5, SELF6 not tested: needs SELF1, which failed" in ran.out
+    assert "SELF2, SELF3, SELF4, SELF5, SELF6, SELF11 not tested: needs SELF1, which failed" in ran.out
     assert not Path("livepass.db").exists()
 
 

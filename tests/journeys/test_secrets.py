@@ -29,6 +29,7 @@ from journeys.service_process import environment, serve
 from journeys.test_crashes import patient_phone
 from journeys.world import OTHER_TYPE, PASS_TYPE, World, journey, pass_certificate, shows, until
 from livepass.cli.root import root
+from livepass.core.echo import echo_key
 from livepass.core.provider_token import WINDOW_MS, signed
 from livepass.core.sealed import Sealable, Sealed
 from livepass.core.totp import code_of, step_at
@@ -169,6 +170,7 @@ async def _know(life: Life) -> None:
     for number, line in enumerate(APNS_KEY.p8.decode().splitlines()[2:-1], 2):  # the first holds what all keys have
         secret(f"line {number} of the APNs key", line)
     secret("key of share links", keys.share_key)
+    secret("key of echoes", echo_key(keys.tag_key))
     window = world.services.clock.now() // WINDOW_MS * WINDOW_MS // 1000
     for issued_at in (window, window + WINDOW_MS // 1000):
         secret("provider token's signature", signed(APNS_KEY.opened, issued_at).rpartition(".")[2])

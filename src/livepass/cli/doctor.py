@@ -80,7 +80,7 @@ def doctor(
         apns_url=(apns_url or PRODUCTION).rstrip("/"),
     )
     if file is None:
-        report = _own(session, options, backup)
+        report = _own(session, options, backup, ca_file or session.ca)
     else:
         report = _judged(session, names.read_bytes(file), options, yes=yes)
     _say(session, report, junit)
@@ -118,11 +118,11 @@ def _ask(session: Session, plan: str, *, yes: bool) -> None:
         raise refused("nothing was sent", "--offline looks at the file alone")
 
 
-def _own(session: Session, options: Options, backup: str | None) -> Report:
+def _own(session: Session, options: Options, backup: str | None, ca_file: Path | None) -> Report:
     from livepass.cli.doctor_own import gathered
     from livepass.doctor import examine_own
 
-    return examine_own(gathered(session, backup), options)
+    return examine_own(gathered(session, backup, ca_file), options)
 
 
 def _say(session: Session, report: Report, junit: str | None) -> None:

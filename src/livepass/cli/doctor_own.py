@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livepass.cli.faults import Fault
+from livepass.cli.faults import Exit, Fault
 from livepass.cli.session import Session, run
 from livepass.doctor import Installation
 from livepass.doctor.own import Process
@@ -21,15 +22,17 @@ SAMPLE = 50
 """Passes whose diary is added up; livepass db verify takes more."""
 
 
-def gathered(session: Session, backup: str | None) -> Installation:
-    """What is known of the installation of the environment, or of the service that --url names."""
+def gathered(session: Session, backup: str | None, ca_file: Path | None = None) -> Installation:
+    """What is known of the installation of the environment, or of the service that --url names. ``ca_file``: roots that
+    phones would trust.
+    """
     now = datetime.now(UTC)
     remote = session.remote()
     facts: dict[str, Any] = {}
     unknown: dict[str, str] = {}
     if remote:
         facts["url"] = f"{remote[0].rstrip('/')}/wallet"
-        for name in ("schema", "findings", "unwritable", "room"):
+        for name in ("schema", "findings", "unwritable", "room", "way"):
             unknown[name] = "can be seen where the database is only"
     else:
         config = session.config()
@@ -38,6 +41,7 @@ def gathered(session: Session, backup: str | None) -> Installation:
         facts |= _disk(config)
         if not facts["schema"]:
             facts |= _noted(unknown, "findings", lambda: _verified(config))
+            facts |= _noted(unknown, "way", lambda: run(_looked(config, ca_file)))
     if remote or not facts["schema"]:
         facts |= _noted(unknown, "processes", lambda: run(_asked(session, now)))
         for name in ("overdue", "certificates"):
@@ -81,6 +85,17 @@ def _verified(config: Config) -> dict[str, Any]:
     with explained(config):
         found = run(wiring.verify(config, sample=SAMPLE, quick=True)).findings
     return {"findings": [f"{one.name} ({one.count})" for one in found]}
+
+
+async def _looked(config: Config, ca_file: Path | None) -> dict[str, Any]:
+    """Calls to the public address, as the service makes them."""
+    from livepass.cli.database import services
+
+    async with services(replace(config, public_ca_file=ca_file or config.public_ca_file)) as opened:
+        found = await opened.way.look()
+    if any(one.unclear for one in found):
+        raise Fault(found[0].sentence, Exit.UNCHECKED)
+    return {"way": [f"{one.sentence}: {one.remedy}" for one in found]}
 
 
 async def _asked(session: Session, now: datetime) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from livepass.service.presence import Role
 from livepass.service.pressure import Load
 from livepass.web.app import App, Asgi
 from livepass.web.badges import Badges
+from livepass.web.echo import Echo
 from livepass.web.issuer import IssuerApp
 from livepass.web.metrics import exposition
 from livepass.web.phone import PhoneApp
@@ -59,7 +60,8 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
 def application(services: Services) -> App:
     """Everything this process answers, as one ASGI application."""
     load = services.answering.load
-    phone = PhoneApp(services.answering, services.config.connection_header, services.personalizing)
+    echo = Echo(services.keys, services.clock, services.chance)
+    phone = PhoneApp(services.answering, services.config.connection_header, services.personalizing, echo)
     known = issuer(services, [services.config.admin_key])
     started_at = services.clock.now()
 
@@ -67,8 +69,8 @@ def application(services: Services) -> App:
         told = await services.watching.told_lately()
         return exposition(told, version=__version__, started_at=started_at)
 
-    ended = services.watching.ended
-    return App(phone, known, services.ready, load, ended=ended, metrics=metrics, share=share(services))
+    told = (services.watching.ended, services.way.told)
+    return App(phone, known, services.ready, load, ended=told[0], way=told[1], metrics=metrics, share=share(services))
 
 
 def share(services: Services) -> ShareApp:

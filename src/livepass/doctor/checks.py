@@ -251,6 +251,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("SELF10", _O, "The public address answers as phones need it", "failed",
           "LIVEPASS_PUBLIC_URL/wallet passes NET1 to NET7 and WS6",
           "see the Network lines", "no phone can call", ("register", "update")),
+    Check("SELF11", _O, "Nothing on the way changes calls or answers", "failed",
+          "each call to LIVEPASS_PUBLIC_URL/wallet arrives at this installation as sent, and so does its answer",
+          "livepass serve logs the line of nginx or Caddy to look for; docs/how-to/stand-behind-a-proxy.md",
+          "tokens, dates or changes are lost between phones and the service", ("register", "update"),
+          ("SELF1",)),
 )
 # fmt: on
 

@@ -44,7 +44,7 @@ class Installation:
     ``schema``: what is wrong with it, or "". ``findings``: of livepass db verify. ``overdue``: by how long each push
     that is due has waited. ``certificates``: pass type → until when its live one is valid, or ``None`` where none is;
     ``spoiled``: what the service found revoked or unsound, in words. ``unwritable``: of the ``outside`` files kept
-    beside the database. ``room``: free and all bytes.
+    beside the database. ``room``: free and all bytes. ``way``: what is wrong between phones and the service, in words.
     """
 
     url: str
@@ -59,6 +59,7 @@ class Installation:
     unwritable: Sequence[str] | None = None
     room: tuple[int, int] | None = None
     backup: datetime | None = None
+    way: Sequence[str] | None = None
     unknown: Mapping[str, str] | None = None
 
 
@@ -168,6 +169,13 @@ def backed_up(own: Installation) -> Outcome:
     return warning(said, f"{own.backup:%Y-%m-%d %H:%MZ}") if age > BACKUP else passed(said)
 
 
+def unchanged(own: Installation) -> Outcome:
+    if own.way is None:
+        raise _known(own, "way")
+    said = "calls and answers get through unchanged"
+    return worst(*(failed(each) for each in own.way)) if own.way else passed(said)
+
+
 def _clocks(visit: Visit) -> Outcome:
     reply = visit.stranger()
     try:
@@ -197,4 +205,5 @@ OF_OWN: Final[Mapping[str, Callable[[Installation], Outcome]]] = {
     "SELF6": kept_outside,
     "SELF7": roomy,
     "SELF9": backed_up,
+    "SELF11": unchanged,
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from livepass.service.console_seams import ConsoleReader, ConsoleTx
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     from livepass.core.decision import PassVersion, Write
+    from livepass.core.echo import Heard, Shot
     from livepass.core.funnel import Funnel
     from livepass.core.history import Witness
     from livepass.core.house import Chores, FanOut, Owed
@@ -573,6 +574,15 @@ class Prober(Protocol):
     """One push, on a connection of its own that is closed afterwards."""
 
     async def __call__(self, credential: Credential, message: PushMessage) -> PushAnswer: ...
+
+
+class Caller(Protocol):
+    """Calls the public address as a phone would, following nothing. Bounded in time; what goes wrong is what it hears.
+
+    Nothing is called after a first call that got no answer.
+    """
+
+    async def __call__(self, shots: Iterable[Shot]) -> list[tuple[Shot, Heard]]: ...
 
 
 class Look(Protocol):

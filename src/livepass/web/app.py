@@ -8,6 +8,7 @@ stand in every pass, names of pass types, the version) opens nothing. A proxy ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from livepass.core.shedding import given_up
@@ -58,6 +59,7 @@ class App:
         load: Load | None = None,
         *,
         ended: Ended | None = None,
+        way: Callable[[], list[str]] = list,
         metrics: Measured | None = None,
         share: ShareApp | None = None,
     ) -> None:
@@ -66,6 +68,7 @@ class App:
         self._ready = ready
         self._load = load
         self._ended = ended
+        self._way = way
         self._metrics = metrics
         self._share = share
         self._docs = Docs()
@@ -90,6 +93,7 @@ class App:
             wrong = {part: fault for part, fault in (await self._ready()).items() if fault}
             text = "".join(f"{part}: {fault}\n" for part, fault in sorted(wrong.items())) or "ready\n"
             text += self._pressure() + ("" if wrong else await self._signs_no_more())
+            text += "".join(f"public address: {said}\n" for said in self._way())
             await _text(send, 503 if wrong else 200, text)
         elif path == "/metrics" and self._metrics is not None:
             await self._measured(self._metrics, send)

@@ -10,13 +10,16 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from livepass.core.decision import Reply
 from livepass.core.shedding import RETRY_AFTER_SECONDS, Level
 from livepass.service.answering import Answering, Fetched
 from livepass.service.personalizing import Personalizing
+
+if TYPE_CHECKING:
+    from livepass.web.echo import Echo
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +74,20 @@ class PhoneApp:
     """The device endpoints below ``webServiceURL``. Mount it anywhere: it needs no lifespan.
 
     Without ``personalizing`` an enrolment is a message like any other that we do not know. ``connection_header`` is
-    where a proxy names the connection of its client, on every request that it passes on.
+    where a proxy names the connection of its client, on every request that it passes on. ``echo`` answers the calls
+    that this installation makes to itself.
     """
 
     def __init__(
-        self, answering: Answering, connection_header: str = "", personalizing: Personalizing | None = None
+        self,
+        answering: Answering,
+        connection_header: str = "",
+        personalizing: Personalizing | None = None,
+        echo: Echo | None = None,
     ) -> None:
         self._answering = answering
         self._personalizing = personalizing
+        self._echo = echo
         self._connection_header = connection_header.lower().encode()
         self._load = answering.load
 
@@ -89,6 +98,10 @@ class PhoneApp:
             request = read_request(scope, self._connection_header)
             if request is None:
                 await _send(send, Reply(200 if _is_log(scope) else 400))
+            elif self._echo is not None and (ticket := self._echo.ticket(request)):
+                length = len(await _body(receive, MAX_LOG_BODY))
+                reply = self._echo.answer(request, ticket, _target(scope), length)
+                await _send(send, reply, head=request.method == "HEAD")
             elif request.method in ("GET", "HEAD") and _is_fetch(request.parts):
                 await self._fetch(request, send)
             else:
@@ -264,6 +277,13 @@ def _parts(raw: bytes) -> tuple[str, ...] | None:
     except UnicodeDecodeError:
         return None
     return None if any("\x00" in part for part in parts) else parts
+
+
+def _target(scope: Scope) -> str:
+    """Path and query as they came."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+    query: bytes = scope.get("query_string", b"")
+    return b"?".join([raw.partition(b"?")[0], *([query] if query else [])]).decode("latin-1")
 
 
 def _is_log(scope: Scope) -> bool:
