@@ -64,10 +64,10 @@ class Process:
 
 
 def serve(world: World, *more: str, stderr: int = asyncio.subprocess.DEVNULL) -> Process:
-    """``livepass serve`` at the address that stands in the passes of that world."""
+    """``livepass serve`` at the address that stands in the passes of that world, or behind its proxy."""
     certificate, key = world.tls_files()
-    where = ("--host", "127.0.0.1", "--port", str(world.port))
-    return Process(world, "serve", *where, "--tls-cert", str(certificate), "--tls-key", str(key), *more, stderr=stderr)
+    tls = () if world.proxied else ("--tls-cert", str(certificate), "--tls-key", str(key))
+    return Process(world, "serve", "--host", "127.0.0.1", "--port", str(world.port), *tls, *more, stderr=stderr)
 
 
 def worker(world: World) -> Process:
@@ -87,6 +87,8 @@ def environment(world: World) -> Mapping[str, str]:
         "APNS_CA_FILE": config.apns_ca_file,
         "REGISTRATION_JOURNAL": config.registration_journal or "",
         "WITNESS_FILE": config.witness_file,
+        "PUBLIC_CA_FILE": config.public_ca_file or "",
+        "CONNECTION_HEADER": config.connection_header,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
     return inherited | {f"LIVEPASS_{name}": str(value) for name, value in settings.items()}

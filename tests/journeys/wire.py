@@ -14,7 +14,9 @@ _DATE = re.compile(rb"(?mi)^date: [^\r\n]*")
 async def exchange(world: World, request: bytes, patience: float = 15.0) -> bytes:
     """Send these bytes, and read until the service closes the connection; nothing when it never does."""
     trust = ssl.create_default_context(cafile=str(world.ca_file))
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.port, ssl=trust, server_hostname="localhost")
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", world.front or world.port, ssl=trust, server_hostname="localhost"
+    )
     try:
         writer.write(request)
         await writer.drain()

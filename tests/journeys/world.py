@@ -11,6 +11,7 @@ import asyncio
 import functools
 import inspect
 import json
+import os
 import random
 import secrets
 import socket
@@ -18,14 +19,16 @@ import ssl
 import struct
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 import uvicorn
 
 import engines
+from deploy import proxies
 from livepass import wiring
 from livepass.config import Config
 from livepass.core.model import Held
@@ -39,12 +42,16 @@ from livepass.pkpass import Template
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued
 from livepass.web.app import App
+from livepass.web.echo import Echo
 from livepass.web.phone import Message, PhoneApp, Receive, Scope, Send
 from livepass.web.share import ShareApp
 
 PASS_TYPE = "pass.test.livepass"
 OTHER_TYPE = "pass.test.other"
 TEAM = "TEAM123456"
+PROXY = os.environ.get("LIVEPASS_TEST_PROXY", "")
+"""``nginx`` or ``caddy``: every world stands behind that, with the files that ship."""
+CONNECTION_HEADER = "X-Connection-Id"
 
 MEMBERSHIP: Mapping[str, Any] = {
     "description": "Membership",
@@ -117,6 +124,7 @@ class World:
         self.socket.bind(("127.0.0.1", 0))
         self.port: int = self.socket.getsockname()[1]
         self.front: int | None = None
+        self.proxied = False
         self.config: Config
         self.services: wiring.Services
         self.phones: list[PhoneRunner] = []
@@ -134,6 +142,8 @@ class World:
             admin_key=secrets.token_hex(16),
             apns_url=self.apns.url,
             apns_ca_file=self.ca_file,
+            public_ca_file=self.ca_file,
+            connection_header=CONNECTION_HEADER.lower() if self.proxied else "",
         )
         await wiring.upgrade(self.config)
         self.services = await self.stack.enter_async_context(wiring.opened(self.config))
@@ -147,14 +157,16 @@ class World:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        certificate, key = self.tls_files()
+        certificate, key = (None, None) if self.proxied else self.tls_files()
         services = self.services
-        phone = PhoneApp(services.answering, personalizing=services.personalizing)
+        echo = Echo(services.keys, services.clock, services.chance)
+        header = self.config.connection_header
+        phone = PhoneApp(services.answering, header, personalizing=services.personalizing, echo=echo)
         share = ShareApp(services.sharing, services.answering.load, services.clock)
         app = App(phone, phone, services.ready, share=share)
         server = uvicorn.Server(
             uvicorn.Config(
-                self._watched(app), log_config=None, lifespan="off", ssl_certfile=str(certificate), ssl_keyfile=str(key)
+                self._watched(app), log_config=None, lifespan="off", ssl_certfile=certificate, ssl_keyfile=key
             )
         )
         serving = asyncio.create_task(server.serve(sockets=[self.socket]))
@@ -412,13 +424,32 @@ async def shows(phone: PhoneRunner, serial: str, value: object) -> None:
 
 
 @asynccontextmanager
-async def world(directory: Path, authority: Authority, *, elsewhere: bool = False) -> AsyncIterator[World]:
+async def world(
+    directory: Path, authority: Authority, *, elsewhere: bool = False, front: int | None = None
+) -> AsyncIterator[World]:
+    """``front``: the port of the public address, where a proxy will stand that the test starts."""
     made = World(directory, authority)
-    await made.start(elsewhere=elsewhere)
-    try:
-        yield made
-    finally:
-        await made.stop()
+    made.front, made.proxied = front, front is not None
+    with behind(made, PROXY) if PROXY and front is None else nullcontext():
+        await made.start(elsewhere=elsewhere)
+        try:
+            yield made
+        finally:
+            await made.stop()
+
+
+@contextmanager
+def behind(made: World, kind: str, **options: Any) -> Iterator[None]:
+    """A real proxy before a world that has not started yet, which then speaks plain HTTP itself."""
+    made.front, made.proxied = proxies.free_port(), True
+    place = proxies.Place(made.directory / kind, made.front, made.port, *made.tls_files())
+    with proxies.running(kind, place, **options):
+        yield
+
+
+def without_proxy(reason: str) -> pytest.MarkDecorator:
+    """A journey that says something else behind a proxy, or nothing."""
+    return pytest.mark.skipif(bool(PROXY), reason=reason)
 
 
 Steps = Callable[..., Awaitable[None]]
