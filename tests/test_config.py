@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from livepass.config import PRODUCTION_APNS, SETTINGS, Config, ConfigError, client_settings, load
+from livepass.config import PRODUCTION_APNS, SETTINGS, Config, ConfigError, client_settings, client_tenant, load
 
 KEY = "s3cr3t" + "A" * 37
 NEEDED = {"LIVEPASS_PUBLIC_URL": "https://passes.example.com", "LIVEPASS_SECRET_KEY": KEY}
@@ -149,10 +149,19 @@ def test_what_is_set_to_nothing_is_not_set(tmp_path: Path) -> None:
 
 
 def test_what_others_read_and_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
-    others = {"LIVEPASS_URL": "https://x", "LIVEPASS_KEY": "k", "LIVEPASS_PYTHON": "3", "PATH": "/bin", "PORT": "x"}
+    others = {
+        "LIVEPASS_URL": "https://x",
+        "LIVEPASS_KEY": "k",
+        "LIVEPASS_TENANT": "gym",
+        "LIVEPASS_PYTHON": "3",
+        "PATH": "/bin",
+        "PORT": "x",
+    }
     load(NEEDED | others | {"LIVEPASS_TEST_ANYTHING": "1"}, tmp_path)
     assert client_settings(others) == ("https://x", "k")
     assert client_settings({}) == (None, None)
+    assert client_tenant(others) == "gym"
+    assert client_tenant({"LIVEPASS_TENANT": ""}) is None
 
 
 def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,8 +57,8 @@ SETTINGS = (
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
-_READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY"}
-"""``LIVEPASS_PYTHON`` is the scripts', ``LIVEPASS_CONFIG`` names the file, the other two are the CLI's."""
+_READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY", "TENANT"}
+"""``LIVEPASS_PYTHON`` is the scripts', ``LIVEPASS_CONFIG`` names the file, the others are the CLI's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,12 @@ def client_settings(environ: Mapping[str, str] | None = None) -> tuple[str | Non
     """``LIVEPASS_URL`` and ``LIVEPASS_KEY``: the remote service that the CLI talks to, if any."""
     environ = os.environ if environ is None else environ
     return environ.get("LIVEPASS_URL"), environ.get("LIVEPASS_KEY")
+
+
+def client_tenant(environ: Mapping[str, str] | None = None) -> str | None:
+    """``LIVEPASS_TENANT``: the tenant as which the CLI works; ``None``: the key's own."""
+    environ = os.environ if environ is None else environ
+    return environ.get("LIVEPASS_TENANT") or None
 
 
 def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from livepass.core.shedding import Level
-from livepass.service.access import Access, Caller
+from livepass.service.access import TENANT_HEADER, Access, Caller
 from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
@@ -27,6 +27,7 @@ from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
 from livepass.service.sharing import Sharing
 from livepass.service.showing import Showing
+from livepass.service.tenants import Tenants
 from livepass.service.watching import Watching
 from livepass.web import (
     issuer_admin,
@@ -41,6 +42,7 @@ from livepass.web import (
     issuer_rotation,
     issuer_sharing,
     issuer_signing,
+    issuer_tenants,
     issuer_watch,
     openapi,
     problems,
@@ -80,6 +82,7 @@ OPERATIONS = (
     *issuer_rotation.OPERATIONS,
     *issuer_apns_keys.OPERATIONS,
     *issuer_signing.OPERATIONS,
+    *issuer_tenants.OPERATIONS,
     *issuer_watch.OPERATIONS,
     *issuer_previews.OPERATIONS,
     _DESCRIBE,
@@ -108,7 +111,9 @@ class IssuerApp:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self.services = Services(*parts, apns_keys, watching, sharing, Showing(store, issuing.builder))
+        self.services = Services(
+            *parts, apns_keys, watching, sharing, Showing(store, issuing.builder), Tenants(store, clock)
+        )
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,7 +154,9 @@ class IssuerApp:
     async def _caller(self, request: Request, operation: Operation) -> Caller:
         if not operation.scopes:
             return NOBODY
-        caller = await self.services.access.authenticate(request.headers.get("authorization"))
+        caller = await self.services.access.authenticate(
+            request.headers.get("authorization"), request.headers.get(TENANT_HEADER)
+        )
         if caller is None:
             raise problems.Unauthenticated(
                 "this request carries no API key that we know",

@@ -28,7 +28,8 @@ _FIELDS = {"type": "pass_type"}
 _INTRODUCTION = (
     "The issuer's side of livepass. Authenticate with `Authorization: Bearer KEY`. Times are RFC 3339 in UTC. Unknown "
     "fields and query parameters are refused. Errors are RFC 9457 problems with a `code`, a `hint` and, where a part "
-    "of the request is at fault, its JSON pointer."
+    "of the request is at fault, its JSON pointer. A key acts as its own tenant; one with `tenants:admin` may name"
+    " another in the header `Livepass-Tenant`."
 )
 
 

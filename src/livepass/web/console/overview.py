@@ -42,7 +42,7 @@ async def _changes(visit: Visit) -> list[dict[str, Any]]:
         pass_type=None,
         limit=CHANGES,
         most=LOOKED_AT,
-        within=visit.person.caller().pass_types,
+        within=visit.caller.within,
     )
     return [{"pass_type": event.pass_type, **plain(EventRow.of(event))} for event in found]
 
