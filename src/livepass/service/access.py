@@ -67,6 +67,8 @@ class Caller:
     scopes: frozenset[str]
     pass_types: tuple[str, ...] | None = None
     theirs: frozenset[str] | None = None
+    key_id: str = ""
+    """Empty: no API key of the database."""
 
     @property
     def within(self) -> tuple[str, ...] | None:
@@ -156,7 +158,7 @@ class Access:
         if key is None or not same or key.revoked_at is not None:
             return None
         await self._note_use(key)
-        return Caller(key.name, key.tenant, frozenset(key.scopes), key.pass_types)
+        return Caller(key.name, key.tenant, frozenset(key.scopes), key.pass_types, key_id=key.id)
 
     async def _note_use(self, key: ApiKey) -> None:
         now = self._clock.now()

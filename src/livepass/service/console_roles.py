@@ -55,7 +55,7 @@ class Visitor:
         scopes = frozenset(SCOPES_OF[self.role])
         if self.tenant != DEFAULT_TENANT:
             scopes &= OF_TENANTS
-        return ConsoleCaller(self.name, self.tenant, scopes, None, None, self.role)
+        return ConsoleCaller(self.name, self.tenant, scopes, role=self.role)
 
 
 COMMAND_LINE = Visitor("command line", "admin", "", 0, 0)

@@ -22,6 +22,7 @@ from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
+from livepass.service.rates import Rates
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
@@ -107,8 +108,10 @@ class IssuerApp:
         apns_keys: ApnsKeys,
         watching: Watching,
         sharing: Sharing,
+        rates: Rates | None = None,
     ) -> None:
         self._load = load or Load(clock)
+        self._rates = rates or Rates(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
         self.services = Services(
@@ -162,6 +165,7 @@ class IssuerApp:
                 "this request carries no API key that we know",
                 hint="send Authorization: Bearer KEY; livepass key create makes one",
             )
+        self._rates.take(caller)
         caller.require(*operation.scopes)
         return caller
 

@@ -160,7 +160,7 @@ def _problems(operation: Operation) -> list[int]:
     """The statuses of what may be wrong: with the key, the address, the body, or what it says."""
     found = [400, 422, 500, 503]
     if operation.scopes:
-        found += [401, 403]
+        found += [401, 403, 429]
     if "{" in operation.path or operation.name in ("push", "bundlePasses"):
         found.append(404)
     if operation.method in ("PUT", "PATCH", "DELETE"):

@@ -18,6 +18,7 @@ import msgspec
 from livepass.core.shedding import RETRY_AFTER_SECONDS
 from livepass.core.unavailable import Unavailable
 from livepass.manual import of_finding
+from livepass.service.rates import TooOften
 from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
 
 if typing.TYPE_CHECKING:
@@ -59,6 +60,7 @@ TITLES: Mapping[str, str] = {
     "not_found": "There is no such thing",
     "overloaded": "Phones come first now",
     "package": "The file cannot be used",
+    "rate_limited": "Too many requests at once",
     "retired": "This is out of use",
     "revoked": "This certificate was revoked",
     "signing_request": "No signing request can be made of this",
@@ -173,6 +175,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
         return {"www-authenticate": 'Bearer realm="livepass"'}
     if isinstance(refusal, MethodNotAllowed):
         return {"allow": ", ".join(refusal.allowed)}
+    if isinstance(refusal, TooOften):
+        return {"retry-after": str(refusal.seconds)}
     if refusal.status == 503:
         return {"retry-after": str(RETRY_AFTER_SECONDS) if refusal.code == "overloaded" else "5"}
     return {}

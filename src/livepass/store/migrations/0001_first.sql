@@ -61,6 +61,7 @@ CREATE TABLE pass_type (
   push_key_id    TEXT,
   created_at     BIGINT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX pass_type_by_tenant ON pass_type (tenant);
 
 -- The order of a pass type: one row, locked from the taking of a number until the commit.
 -- began is the number with which the epoch began: what is older counts as changed then, because nobody knows what

@@ -26,7 +26,7 @@ async def overview(visit: Visit) -> Shown:
     }
     if counted is None:
         return Shown({"counted": None, **data}, command="livepass why --all --group")
-    found = counted.data
+    found = {name: each for name, each in counted.data.items() if name != "sealed" or visit.caller.of_all}
     data |= {
         "counted": {"at": counted.at, "took_ms": counted.took_ms, **found},
         "share": share(found["stats"]),
