@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from livepass.config import PRODUCTION_APNS, SETTINGS, Config, ConfigError, client_settings, load
+from livepass.config import PRODUCTION_APNS, SETTINGS, Config, ConfigError, client_settings, client_tenant, load
 
 KEY = "s3cr3t" + "A" * 37
 NEEDED = {"LIVEPASS_PUBLIC_URL": "https://passes.example.com", "LIVEPASS_SECRET_KEY": KEY}
@@ -40,6 +40,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert (config.host, config.port, config.admin_key) == ("127.0.0.1", 8420, "")
     assert config.secret_key == (KEY,)
     assert (config.phones_per_pass, config.connection_header) == (64, "")
+    assert (config.key_rate, config.tenant_rate) == (60_000, 120_000)
 
 
 def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
@@ -58,6 +59,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         HOST="0.0.0.0",
         PORT="0",
         PHONES_PER_PASS="0",
+        KEY_RATE="600",
+        TENANT_RATE="0",
         CERTIFICATE_HOSTS="Mirror.example:8080, certs.apple.com,",
         CONNECTION_HEADER="X-Connection-Id",
         CONSOLE_USER_HEADER="X-Forwarded-User",
@@ -75,6 +78,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         "0.0.0.0",
         0,
         phones_per_pass=0,
+        key_rate=600,
+        tenant_rate=0,
         certificate_hosts=("mirror.example:8080", "certs.apple.com"),
         connection_header="x-connection-id",
         console_user_header="x-forwarded-user",
@@ -83,7 +88,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         public_ca_file=ca,
         badge_dir=tmp_path,
     )
-    assert len(SETTINGS) == 16, "a new setting is to be added above"
+    assert len(SETTINGS) == 18, "a new setting is to be added above"
 
 
 def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:
@@ -103,6 +108,12 @@ def test_who_is_asked_about_certificates(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="CERTIFICATE_HOSTS") as refused:
             loaded(tmp_path, CERTIFICATE_HOSTS=wrong)
         assert refused.value.hint
+
+
+@pytest.mark.parametrize("setting", ["KEY_RATE", "TENANT_RATE"])
+def test_a_rate_is_a_number(tmp_path: Path, setting: str) -> None:
+    for wrong in ("-1", "many", "1.5", "1" * 10):
+        assert f"LIVEPASS_{setting}" in str(refused(tmp_path, **{setting: wrong}))
 
 
 def test_the_environment_wins_over_the_file_setting_by_setting(tmp_path: Path) -> None:
@@ -149,10 +160,19 @@ def test_what_is_set_to_nothing_is_not_set(tmp_path: Path) -> None:
 
 
 def test_what_others_read_and_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
-    others = {"LIVEPASS_URL": "https://x", "LIVEPASS_KEY": "k", "LIVEPASS_PYTHON": "3", "PATH": "/bin", "PORT": "x"}
+    others = {
+        "LIVEPASS_URL": "https://x",
+        "LIVEPASS_KEY": "k",
+        "LIVEPASS_TENANT": "gym",
+        "LIVEPASS_PYTHON": "3",
+        "PATH": "/bin",
+        "PORT": "x",
+    }
     load(NEEDED | others | {"LIVEPASS_TEST_ANYTHING": "1"}, tmp_path)
     assert client_settings(others) == ("https://x", "k")
     assert client_settings({}) == (None, None)
+    assert client_tenant(others) == "gym"
+    assert client_tenant({"LIVEPASS_TENANT": ""}) is None
 
 
 def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,14 +51,16 @@ SETTINGS = (
     Setting("WITNESS_FILE", "file that tells a restored database (SQLite: FILE.witness; PostgreSQL: none); off: none"),
     Setting("REGISTRATION_JOURNAL", "folder on another disk that keeps every registration (default: none)"),
     Setting("PHONES_PER_PASS", "phones of a pass above which silent ones are forgotten (default 64, 0: off)"),
+    Setting("KEY_RATE", "requests a minute that a process takes from one API key (default 60000, 0: no limit)"),
+    Setting("TENANT_RATE", "requests a minute that a process takes from one tenant (default 120000, 0: no limit)"),
     Setting("CERTIFICATE_HOSTS", "hosts asked for intermediates and revocation (default Apple's three; off: none)"),
     Setting("CONSOLE_USER_HEADER", "header in which the proxy in front of the console says who is signed in"),
     Setting("BADGE_DIR", "folder with Apple's badge for share pages, as en.svg, de.svg (default: none; a text button)"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
-_READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY"}
-"""``LIVEPASS_PYTHON`` is the scripts', ``LIVEPASS_CONFIG`` names the file, the other two are the CLI's."""
+_READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY", "TENANT"}
+"""``LIVEPASS_PYTHON`` is the scripts', ``LIVEPASS_CONFIG`` names the file, the others are the CLI's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8420
     phones_per_pass: int = 64
+    key_rate: int = 60_000
+    tenant_rate: int = 120_000
     certificate_hosts: tuple[str, ...] = tuple(CERTIFICATE_HOSTS.split(","))
     connection_header: str = ""
     console_user_header: str = ""
@@ -126,6 +130,8 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         host=values.get("HOST", "127.0.0.1"),
         port=_port(values.get("PORT", "8420")),
         phones_per_pass=_phones(values.get("PHONES_PER_PASS", "64")),
+        key_rate=_rate("KEY_RATE", values.get("KEY_RATE", "60000")),
+        tenant_rate=_rate("TENANT_RATE", values.get("TENANT_RATE", "120000")),
         certificate_hosts=_hosts(values.get("CERTIFICATE_HOSTS", CERTIFICATE_HOSTS)),
         connection_header=_header("CONNECTION_HEADER", values.get("CONNECTION_HEADER", "")),
         console_user_header=_header("CONSOLE_USER_HEADER", values.get("CONSOLE_USER_HEADER", "")),
@@ -148,6 +154,12 @@ def client_settings(environ: Mapping[str, str] | None = None) -> tuple[str | Non
     """``LIVEPASS_URL`` and ``LIVEPASS_KEY``: the remote service that the CLI talks to, if any."""
     environ = os.environ if environ is None else environ
     return environ.get("LIVEPASS_URL"), environ.get("LIVEPASS_KEY")
+
+
+def client_tenant(environ: Mapping[str, str] | None = None) -> str | None:
+    """``LIVEPASS_TENANT``: the tenant as which the CLI works; ``None``: the key's own."""
+    environ = os.environ if environ is None else environ
+    return environ.get("LIVEPASS_TENANT") or None
 
 
 def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
@@ -319,6 +331,13 @@ def _port(text: str) -> int:
 def _phones(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,7}", text) is None:
         raise ConfigError(f"LIVEPASS_PHONES_PER_PASS is {text!r}, not a number of phones", "use 64, or 0 for no limit")
+    return int(text)
+
+
+def _rate(setting: str, text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,9}", text) is None:
+        why = f"LIVEPASS_{setting} is {text!r}, not a number of requests a minute"
+        raise ConfigError(why, "use 60000, or 0 for no limit")
     return int(text)
 
 

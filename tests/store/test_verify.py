@@ -113,6 +113,11 @@ PLANTED: dict[str, tuple[str, ...]] = {
         " VALUES ('pass.x', 'e', 0, 0, 0, 0)",
     ),
     "pass_without_pass_type": ("UPDATE pass SET pass_type = 'pass.x' WHERE serial = 'b'",),
+    "of_no_tenant": (
+        "INSERT INTO template (tenant, name, revision) VALUES ('gone', 'x', 'r1')",
+        "INSERT INTO template_revision (tenant, name, revision, files, variables, created_at)"
+        " SELECT 'gone', 'x', 'r1', files, variables, created_at FROM template_revision",
+    ),
     "pass_without_template": ("UPDATE pass SET revision = 'r0' WHERE serial = 'b'",),
     "pass_without_token_key": ("UPDATE pass SET token_key = 'k0' WHERE serial = 'b'",),
     "template_without_revision": ("UPDATE template SET revision = 'r0'",),
@@ -167,6 +172,15 @@ BESIDES = {
     **{f"{what}_above_counter": {"diary_disagrees"} for what in ("epoch", "pass", "device", "target", "event")},
     "served_above_changed": {"diary_disagrees"},
 }
+
+
+def test_a_pass_type_of_another_tenant_than_its_rows_is_found(sound: str) -> None:
+    """Its passes' template and its APNs key are not there, as that tenant has them."""
+    engines.run(sound, "INSERT INTO tenant (name, title, created_at) VALUES ('brand', 'Brand', 1)")
+    assert asyncio.run(verified(sound)).findings == ()
+    engines.run(sound, "UPDATE pass_type SET tenant = 'brand'")
+    found = asyncio.run(verified(sound))
+    assert {finding.name for finding in found.findings} == {"pass_without_template", "push_key_missing"}
 
 
 @pytest.mark.parametrize("name", PLANTED)

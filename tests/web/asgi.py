@@ -90,6 +90,8 @@ class Api:
         self.app = app
         self.replies: list[Reply] = []
         self.keys: list[str] = []
+        self.tenant = ""
+        """As which the admin acts."""
 
     async def call(
         self,
@@ -111,6 +113,8 @@ class Api:
             sent.append((b"content-type", media.encode()))
         if key is not None:
             sent.append((b"authorization", b"Bearer " + key.encode()))
+        if key == ADMIN and self.tenant:
+            sent.append((b"livepass-tenant", self.tenant.encode()))
         chunks = [body] if isinstance(body, bytes) else body
         reply = await send(self.app, method, "/api/v1" + target, chunks, sent, hangs_up=hangs_up)
         self.replies.append(reply)
@@ -140,8 +144,9 @@ class Api:
     async def token(self, serial: str, pass_type: str = PASS_TYPE) -> str:
         """The pass's own token, as only the pass itself has it."""
         row = await self.row(serial, pass_type)
-        assert row is not None
-        return self.services.keys.token("default", pass_type, serial, row.token)
+        known = await self.services.store.pass_type(pass_type)
+        assert row is not None and known is not None
+        return self.services.keys.token(known.tenant, pass_type, serial, row.token)
 
     async def enrol(self, serial: str, name: str, pass_type: str = PASS_TYPE) -> Enrolment:
         """Somebody signs up for rewards with a pass, as far as the database knows."""

@@ -16,16 +16,18 @@ from typing import Any
 import engines
 from livepass.emulators.authority import Authority, Issued
 from livepass.service.access import OF_ALL_PASS_TYPES, SCOPES
+from livepass.service.admitting import Terms
 from livepass.web.issuer_lists import _LOGS, _PASSES, _PUSHES, _REGISTRATIONS
 from livepass.web.issuer_passes import _EVENTS
 from livepass.web.operations import Operation
 from livepass.web.paging import Cursor
 from provider_keys import Minted
-from web.asgi import NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip
+from web.asgi import MEMBERSHIP, NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip
 
 NOBODY = "pass.test.nihil"
 assert len(NOBODY) == len(OTHER)
 THEIR_APNS_KEY = "THEIRAPNSK"
+DEFAULT, BRAND = "default", "brand"
 
 # ── the objects
 
@@ -154,6 +156,11 @@ ROWS: Mapping[str, Row] = {
     "listKeys": Row(("", "cursor={keys}")),
     "getKey": Row(id="key"),
     "revokeKey": Row(id="key"),
+    "addTenant": Row(bodies=({"name": "{tenant}"},), creates=True),
+    "listTenants": Row(("", "cursor={tenants}")),
+    "getTenant": Row(id="tenant"),
+    "renameTenant": Row(bodies=({"title": "Another"},), id="tenant"),
+    "removeTenant": Row(id="tenant"),
     "getOpenapi": Row(),
 }
 SAYS_NOTHING = {"limit", "push", "dry_run", "erase", "due", "ios", "scheme", "language", "side", "format"}
@@ -164,9 +171,11 @@ OF_EVERYBODY = (
     "listTemplates",
     "getTemplate",
     "previewTemplate",
+    "addTenant",
+    "listTenants",
     "getOpenapi",
 )
-"""What belongs to no pass type: templates are the whole installation's, and every key that may read them reads all."""
+"""What belongs to no pass type: templates are the whole tenant's, and every key that may read them reads all."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +190,7 @@ class Ask:
     @property
     def target(self) -> str:
         row = ROWS[self.operation.name]
-        path = self.operation.path.replace("{id}", "{" + row.id + "}").replace("{name}", "membership")
+        path = self.operation.path.replace("{id}", "{" + row.id + "}").replace("{name}", "{template}")
         return path + ("?" + self.query if self.query else "")
 
     def __str__(self) -> str:
@@ -206,7 +215,9 @@ class Place:
     so that answers from before it can be compared with those after.
     """
 
-    def __init__(self, api: Api, authority: Authority, certificates: Sequence[Issued]) -> None:
+    def __init__(self, api: Api, authority: Authority, certificates: Sequence[Issued], tenant: str = DEFAULT) -> None:
+        """``tenant``: whose the foreign things are."""
+        self.tenant = tenant
         self.api = api
         self.authority = authority
         self.certificate = certificates[1]
@@ -236,16 +247,25 @@ class Place:
 
     async def theirs(self) -> Place:
         issued = self.certificate
-        await self.api.services.admitting.import_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        if self.tenant != DEFAULT:
+            await self.api.ok("POST", "/tenants", {"name": self.tenant})
+        self.api.tenant = self.tenant
+        parts = (issued.certificate_pem, issued.key_pem, issued.intermediate_pem)
+        await self.api.services.admitting.import_pem(*parts, terms=Terms(tenant=self.tenant))
+        if self.tenant != DEFAULT:
+            for name in ("membership", "theirs-card"):
+                folder = folder_zip(document={**MEMBERSHIP, "description": f"Their {name}"})
+                await self.api.ok("POST", f"/templates?name={name}", body=folder, media="application/zip")
         for serial in ("1", "2", "theirs-01", "erased-01"):
             await self.api.issue(serial, pass_type=OTHER)
         await self._live(OTHER, ("1", "theirs-01"))
         assert (await self.api.call("DELETE", f"/passes/{OTHER}/erased-01?erase=1")).status == 204
         await self.api.key("passes:read", pass_types=[OTHER])
-        await self.api.services.apns_keys.import_("default", Minted().p8, THEIR_APNS_KEY, "TEAM123456")
-        await self.api.services.apns_keys.use("default", OTHER, THEIR_APNS_KEY, probe=False)
-        await self.api.services.admitting.requests.make(OTHER)
+        await self.api.services.apns_keys.import_(self.tenant, Minted().p8, THEIR_APNS_KEY, "TEAM123456")
+        await self.api.services.apns_keys.use(self.tenant, OTHER, THEIR_APNS_KEY, probe=False)
+        await self.api.services.admitting.requests.make(OTHER, tenant=self.tenant)
         await self._names()
+        self.api.tenant = ""
         return self
 
     async def _live(self, pass_type: str, serials: Sequence[str]) -> None:
@@ -269,7 +289,7 @@ class Place:
         store = self.api.services.store
         [certificate] = await store.certificates(OTHER)
         [key] = [key for key in await store.api_keys() if key.pass_types == (OTHER,)]
-        [request] = [each for each in await store.signing_requests() if each.pass_type == OTHER]
+        [request] = [each for each in await store.signing_requests(self.tenant) if each.pass_type == OTHER]
         certificate_id, key_id = unlike(certificate.id), unlike(key.id)
         nobody = self.authority.pass_certificate(NOBODY, "TEAM123456")
         events = await store.timeline(OTHER, "theirs-01", after=0, limit=1)
@@ -297,6 +317,9 @@ class Place:
                 requests=_cursor("signing-requests", (request.created_at, request_name)),
                 templates=_cursor("templates", "membership"),
                 keys=_cursor("keys", (key.created_at, key_name)),
+                tenant=(BRAND, "nomad")[at],
+                tenants=_cursor("tenants", (BRAND, "nomad")[at]),
+                template="membership" if self.tenant == DEFAULT else ("theirs-card", "nobody-card")[at],
             )
 
     def names(self, foreign: Foreign) -> tuple[Names, Names]:

@@ -21,7 +21,8 @@ PASSES = "application/vnd.apple.pkpass"
 """What a pass, or several, comes as: it holds its token."""
 REFUSED = ("importCertificate", "createSigningRequest", "createKey", "importApnsKey", "lookAtCertificates")
 OF_ALL = ("importApnsKey", "retireApnsKey", "lookAtCertificates")
-UNLIMITED = ("publishTemplate",)
+TENANTS = ("addTenant", "listTenants", "getTenant", "renameTenant", "removeTenant")
+UNLIMITED = ("publishTemplate", *TENANTS)
 """What a key that is limited to pass types cannot be made for."""
 
 
@@ -90,6 +91,11 @@ SAMPLES = {
     "listKeys": Sample("/keys"),
     "getKey": Sample("/keys/{key}"),
     "revokeKey": Sample("/keys/{key}", 204),
+    "addTenant": Sample("/tenants", 201, {"name": "second"}),
+    "listTenants": Sample("/tenants"),
+    "getTenant": Sample("/tenants/default"),
+    "renameTenant": Sample("/tenants/first", json={"title": "The First"}),
+    "removeTenant": Sample("/tenants/first", 204),
     "getOpenapi": Sample("/openapi.json"),
 }
 NAMED_PASS = (
@@ -164,6 +170,8 @@ class Prepared:
 
     async def call(self, operation: Operation, key: str | None, pass_type: str = PASS_TYPE, target: str = "") -> Reply:
         sample = SAMPLES[operation.name]
+        if operation.name in TENANTS and "first" not in {row.name for row in await self.api.services.store.tenants()}:
+            await self.api.app.services.tenants.add("first")
         body = sample.body if b"{type}" not in sample.body else self.filled(sample.body.decode(), pass_type).encode()
         return await self.api.call(
             operation.method,

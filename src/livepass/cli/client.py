@@ -119,18 +119,18 @@ class Client:
 async def connected(session: Session) -> AsyncIterator[Client]:
     """A client for the service that the session names, or for the database of the environment."""
     remote = session.remote()
-    opened = _far(*remote, session.ca) if remote else _near(session)
+    opened = _far(*remote, session) if remote else _near(session)
     async with opened as client:
         yield client
 
 
 @contextlib.asynccontextmanager
-async def _far(url: str, key: str, ca: Path | None) -> AsyncIterator[Client]:
+async def _far(url: str, key: str, session: Session) -> AsyncIterator[Client]:
     import httpx2
 
     base = _checked(url)
-    verify = trusting(ca) if base.startswith("https:") else True
-    headers = {"Authorization": f"Bearer {key}"}
+    verify = trusting(session.ca) if base.startswith("https:") else True
+    headers = _as_whom(session, key)
     async with httpx2.AsyncClient(base_url=base, headers=headers, verify=verify, timeout=SECONDS) as http:
         yield Client(http)
 
@@ -145,7 +145,7 @@ async def _near(session: Session) -> AsyncIterator[Client]:
 
         key = secrets.token_urlsafe(32)
         transport = httpx2.ASGITransport(app=issuer(opened, [key]))
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = _as_whom(session, key)
         async with httpx2.AsyncClient(transport=transport, base_url="http://here", headers=headers) as http:
             with explained(config), Caught.listening(session) as caught:
                 client = Client(http, caught)
@@ -154,6 +154,15 @@ async def _near(session: Session) -> AsyncIterator[Client]:
                     # What a service does in the background afterwards has to be done before this process ends.
                     await opened.issuing.follow_all()
                 await opened.recorder.settle()
+
+
+def _as_whom(session: Session, key: str) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {key}"}
+    if tenant := session.as_tenant():
+        if not tenant.isascii() or not tenant.isprintable():
+            raise usage(f"{tenant!r} is no name of a tenant", "livepass tenant list shows them")
+        headers["Livepass-Tenant"] = tenant
+    return headers
 
 
 class Caught(logging.Handler):

@@ -52,8 +52,9 @@ def add(session: Session, name: str, role: Any, no_password: bool, password_file
     if no_password and password_file is not None:
         raise usage("--no-password and --password-file do not go together", "leave one of them out")
     given = None if no_password else _password(session, password_file)
+    name = _named(session, name)
     made = _work(session, lambda access: access.add_user(name, role, given))
-    session.out.show(_row(made), lambda page: page.line(good(f"{made.name} may use the console as {made.role}")))
+    session.out.show(_row(made), lambda page: page.line(good(f"{name} may use the console as {made.role}")))
 
 
 @user.command("list")
@@ -67,7 +68,7 @@ def list_(session: Session) -> None:
         ("SINCE", lambda row: dim(instant(row["created_at"]))),
         ("", lambda row: bad("disabled") if row["disabled_at"] else ""),
     ]
-    found = [_row(each) for each in _work(session, lambda access: access.users())]
+    found = [_row(each) for each in _work(session, lambda access: access.users(_tenant(session)))]
     session.out.rows(found, columns, "no users: livepass console user add NAME --role ROLE")
 
 
@@ -78,6 +79,7 @@ def list_(session: Session) -> None:
 def password(session: Session, name: str, password_file: str | None) -> None:
     """Give a user another password. Whoever is signed in as them is signed out."""
     given = _password(session, password_file)
+    name = _named(session, name)
     _work(session, lambda access: access.set_password(name, given))
     _said(session, name, "password", "has another password, and is signed out everywhere")
 
@@ -88,6 +90,7 @@ def password(session: Session, name: str, password_file: str | None) -> None:
 @click.pass_obj
 def role(session: Session, name: str, role: Any) -> None:
     """Give a user another role. They are signed out."""
+    name = _named(session, name)
     _work(session, lambda access: access.set_role(name, role))
     _said(session, name, "role", f"is {role} from now on, and is signed out everywhere")
 
@@ -97,6 +100,7 @@ def role(session: Session, name: str, role: Any) -> None:
 @click.pass_obj
 def disable(session: Session, name: str) -> None:
     """Let a user in no more, and sign them out. What they did stays in the audit log."""
+    name = _named(session, name)
     _work(session, lambda access: access.disable(name))
     _said(session, name, "disabled", "is disabled, and is signed out everywhere")
 
@@ -106,6 +110,7 @@ def disable(session: Session, name: str) -> None:
 @click.pass_obj
 def enable(session: Session, name: str) -> None:
     """Let a user in again, with the password that they had."""
+    name = _named(session, name)
     _work(session, lambda access: access.enable(name))
     _said(session, name, "enabled", "may use the console again")
 
@@ -115,6 +120,7 @@ def enable(session: Session, name: str) -> None:
 @click.pass_obj
 def drop_code(session: Session, name: str) -> None:
     """Ask a user for no one-time code any more: their phone is lost. They are signed out."""
+    name = _named(session, name)
     _work(session, lambda access: access.drop_totp(name))
     _said(session, name, "code dropped", "signs in without a code until they set up another one")
 
@@ -129,7 +135,7 @@ def link(session: Session, role: Any, minutes: int, address: str | None) -> None
 
     Whoever has it is let in, so hand it over as you would a password.
     """
-    text = _work(session, lambda access: access.new_link(role, minutes=minutes))
+    text = _work(session, lambda access: access.new_link(role, minutes=minutes, tenant=_tenant(session)))
     from livepass.service.console_access import LINK_PATH
 
     where = f"{(address or '').rstrip('/')}{LINK_PATH}{text}"
@@ -149,7 +155,7 @@ def link(session: Session, role: Any, minutes: int, address: str | None) -> None
 @click.pass_obj
 def audit(session: Session, limit: int, before: int | None) -> None:
     """What people did in the console and to its users, newest first. It is kept for good."""
-    found = _work(session, lambda access: access.audited(before=before, limit=limit))
+    found = _work(session, lambda access: access.audited(before=before, limit=limit, tenant=_tenant(session)))
     columns: list[Column] = [
         ("ID", lambda row: dim(text_of(row["id"]))),
         ("AT", lambda row: dim(instant(row["at"]))),
@@ -163,6 +169,19 @@ def audit(session: Session, limit: int, before: int | None) -> None:
 
 
 # ── what all have in common
+
+
+def _tenant(session: Session) -> str:
+    from livepass.core.model import DEFAULT_TENANT
+
+    return session.as_tenant() or DEFAULT_TENANT
+
+
+def _named(session: Session, name: str) -> str:
+    """The whole name of a user: ``brand/ada``."""
+    from livepass.service.console_roles import full_name
+
+    return name if "/" in name else full_name(_tenant(session), name)
 
 
 def _work(session: Session, work: Callable[[ConsoleAccess], Awaitable[T]]) -> T:
@@ -207,7 +226,7 @@ def _said(session: Session, name: str, what: str, said: str) -> None:
 def _row(user: ConsoleUser) -> dict[str, Any]:
     """A user, without what they sign in with."""
     return {
-        "name": user.name,
+        "name": user.name if user.tenant == "default" else f"{user.tenant}/{user.name}",
         "role": user.role,
         "has_password": user.password is not None,
         "asks_code": user.asks_code,

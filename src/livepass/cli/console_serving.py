@@ -63,39 +63,39 @@ def of_demo(world: Demo) -> ConsoleApp:
 
 
 class Counting:
-    """What was counted last. One count is under way at a time."""
+    """What was counted last, by tenant. One count of each is under way at a time."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._found: Counted | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._found: dict[str, Counted] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def __call__(self) -> Counted | None:
-        found = self._found
+    async def __call__(self, tenant: str) -> Counted | None:
+        found, task = self._found.get(tenant), self._tasks.get(tenant)
         old = found is None or self._clock.now() - found.at > max(FRESH_MS, SLOW * found.took_ms)
-        if old and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._count(), name="count")
-        if found is None and self._task is not None:
-            await asyncio.wait({self._task}, timeout=FIRST_SECONDS)
-        return self._found
+        if old and (task is None or task.done()):
+            task = self._tasks[tenant] = asyncio.create_task(self._count(tenant), name="count")
+        if found is None and task is not None:
+            await asyncio.wait({task}, timeout=FIRST_SECONDS)
+        return self._found.get(tenant)
 
-    async def _count(self) -> None:
+    async def _count(self, tenant: str) -> None:
         began = time.perf_counter()
-        data = await asyncio.to_thread(lambda: asyncio.run(_counted(self._config, self._clock.now())))
-        self._found = Counted(self._clock.now(), round(1000 * (time.perf_counter() - began)), data)
+        data = await asyncio.to_thread(lambda: asyncio.run(_counted(self._config, tenant, self._clock.now())))
+        self._found[tenant] = Counted(self._clock.now(), round(1000 * (time.perf_counter() - began)), data)
 
 
-async def _counted(config: Config, now: int) -> Mapping[str, Any]:
+async def _counted(config: Config, tenant: str, now: int) -> Mapping[str, Any]:
     names = Secrets(config.secret_key, secrets.token_bytes).ids
     async with looking(config) as explaining:
-        return await counted(explaining, now, names)
+        return await counted(explaining, tenant, now, names)
 
 
-async def counted(explaining: Explaining, now: int, secret_ids: Sequence[str]) -> Mapping[str, Any]:
-    """How many registrations stand where, what is to be said of those that wait, and the figures beside it."""
+async def counted(explaining: Explaining, tenant: str, now: int, secret_ids: Sequence[str]) -> Mapping[str, Any]:
+    """How many registrations of a tenant stand where, what is to be said of those that wait, and figures beside it."""
     store = explaining.store
-    types = [row.pass_type for row in await store.pass_types()]
+    types = [row.pass_type for row in await store.pass_types() if row.tenant == tenant]
     of_types = {name: await store.stats(name) for name in types}
     counts = {name: sum(each[name] for each in of_types.values()) for name in COUNTED}
     standing = Standing(counts["current"], counts["fetch"], counts["ask"], counts["push"])
@@ -105,5 +105,5 @@ async def counted(explaining: Explaining, now: int, secret_ids: Sequence[str]) -
         name: {"passes": each["passes"], "registrations": each["registrations"]} for name, each in of_types.items()
     }
     heard = counts["registrations"] - counts["unverified"]
-    more = await figures.gathered(store, now, heard=heard, first=secrets.token_hex(16), secrets=secret_ids)
+    more = await figures.gathered(store, types, now, heard=heard, first=secrets.token_hex(16), secrets=secret_ids)
     return {"stats": plain(stats), "why": plain(why), "pass_types": hanging, **more}

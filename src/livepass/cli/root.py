@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "phone": ("livepass.cli.phone:phone", "An emulated iPhone, against any service."),
     "apns": ("livepass.cli.apns:apns", "An emulated APNs, and what its answers mean."),
     "key": ("livepass.cli.key:key", "API keys, and the keys that everything is sealed and derived with."),
+    "tenant": ("livepass.cli.tenant:tenant", "Brands on one installation, each with its own."),
     "console": ("livepass.cli.console:console", "The web console: show it, who may use it, what they did."),
     "db": ("livepass.cli.db:db", "The database: upgrade, verify, and recover from a restore."),
     "backup": ("livepass.cli.backup:backup", "Write the whole database to one file, while the service runs."),
@@ -58,6 +59,7 @@ EVERYWHERE: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--plain", "plain", {"is_flag": True, "help": "Plain text even on a terminal."}),
     ("--url", "url", {"metavar": "URL", "help": "Work on a service instead of the database here (LIVEPASS_URL)."}),
     ("--key", "key", {"metavar": "KEY", "help": "API key for --url (LIVEPASS_KEY)."}),
+    ("--tenant", "tenant", {"metavar": "NAME", "help": "Work as this tenant (LIVEPASS_TENANT); takes tenants:admin."}),
     ("--ca", "ca", {"type": _FILE, "metavar": "FILE", "help": "PEM file of roots to trust beside the system's."}),
     ("--debug", "debug", {"is_flag": True, "help": "Show where an unexpected fault came from."}),
 )  # fmt: skip

@@ -23,6 +23,7 @@ from livepass.cli.faults import unchecked, usage
 from livepass.service.access import Access
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
+from livepass.service.rates import Rates
 from livepass.web.app import App, Asgi
 from livepass.web.badges import Badges
 from livepass.web.echo import Echo
@@ -54,6 +55,7 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
         apns_keys=services.apns_keys,
         watching=services.watching,
         sharing=services.sharing,
+        rates=Rates(services.clock, services.config.key_rate, services.config.tenant_rate),
     )
 
 

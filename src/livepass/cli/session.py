@@ -28,6 +28,7 @@ class Session:
     debug: bool = False
     url: str | None = None
     key: str | None = None
+    tenant: str | None = None
     ca: Path | None = None
 
     @property
@@ -52,6 +53,12 @@ class Session:
         if url and not key:
             raise usage(f"{url} needs an API key", "add --key KEY, or set LIVEPASS_KEY; livepass key create makes one")
         return (url, key) if url and key else None
+
+    def as_tenant(self) -> str | None:
+        """The tenant as which to work; ``None``: the key's own, or the one that is always there."""
+        from livepass import config
+
+        return self.tenant or config.client_tenant()
 
 
 @contextlib.contextmanager

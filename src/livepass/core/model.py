@@ -227,6 +227,16 @@ class SigningRequest:
     public_sha256: str
     key_sealed: bytes = field(repr=False)
     created_at: int
+    tenant: str = DEFAULT_TENANT
+
+
+@frozen
+class Tenant:
+    """A brand on this installation. ``name`` stands in every pass's token and never changes; ``title`` may."""
+
+    name: str
+    title: str
+    created_at: int
 
 
 @frozen

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from livepass.core import totp
 from livepass.core.authorization import derive_token
-from livepass.core.model import Certificate, Enrolment, SigningRequest, TokenSource
+from livepass.core.model import DEFAULT_TENANT, Certificate, Enrolment, SigningRequest, TokenSource
 from livepass.core.provider_token import ApnsKey, PushKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SharedKey
 from livepass.core.share import share_key
@@ -242,12 +242,15 @@ class SealedKeyRing:
         signer = Signer(certificate, key, intermediate, root)
         return self._stored(signer, _key_der(key), now)
 
-    def new_signing_request(self, pass_type: str, team: str, email: str, now: int) -> tuple[SigningRequest, bytes]:
+    def new_signing_request(
+        self, pass_type: str, team: str, email: str, now: int, tenant: str = DEFAULT_TENANT
+    ) -> tuple[SigningRequest, bytes]:
         """A fresh RSA key, sealed, and the request (PEM) to be given to Apple. It takes a noticeable moment."""
         key = rsa.generate_private_key(public_exponent=65537, key_size=SMALLEST_KEY)
         sha256 = public_sha256(key.public_key())
         sealed = self.seal(Sealable.SIGNING_REQUEST, pass_type, sha256[:16], _key_der(key))
-        return SigningRequest(sha256[:16], pass_type, sha256, sealed, now), request_pem(key, pass_type, team, email)
+        made = SigningRequest(sha256[:16], pass_type, sha256, sealed, now, tenant)
+        return made, request_pem(key, pass_type, team, email)
 
     def _stored(self, signer: Signer, key_der: bytes, now: int) -> Certificate:
         facts = signer.facts

@@ -2,6 +2,9 @@
 
 A key is ``lp_<id>_<secret>``; only the SHA-256 of the secret is kept, which suffices for 256 random bits. A key may be
 limited to pass types: everything outside them answers as if it did not exist. Nobody can hand out more than they have.
+
+Every caller acts as one tenant, and what is another tenant's is outside as well. The operator (``tenants:admin``, which
+only the tenant that is always there can give) says per request as which (``TENANT_HEADER``).
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from livepass.core.model import DEFAULT_TENANT, ApiKey
 from livepass.service.refusals import Fault, Forbidden, NotFound, Refusal
-from livepass.service.seams import Chance, Clock, Store
+from livepass.service.seams import Chance, Clock, Store, Tx
+from livepass.service.tenants import no_tenant, require_tenant
 
 Scope = Literal[
     "passes:read",
@@ -26,6 +30,7 @@ Scope = Literal[
     "keys:admin",
     "logs:read",
     "enrolments:read",
+    "tenants:admin",
 ]
 
 SCOPES: Mapping[Scope, str] = {
@@ -37,9 +42,13 @@ SCOPES: Mapping[Scope, str] = {
     "keys:admin": "create, list and revoke API keys",
     "logs:read": "read what phones say",
     "enrolments:read": "read what people gave when they signed up for rewards",
+    "tenants:admin": "of the operator: make and remove tenants, and act as any of them",
 }
-OF_ALL_PASS_TYPES: frozenset[str] = frozenset({"templates:write"})
+OF_ALL_PASS_TYPES: frozenset[str] = frozenset({"templates:write", "tenants:admin"})
 """Scopes over what belongs to no pass type: a new revision of a template changes passes of every type."""
+OF_TENANTS = frozenset(SCOPES) - {"tenants:admin"}
+"""Whatever can be done as a tenant that is not the installation's own."""
+TENANT_HEADER = "livepass-tenant"
 
 PREFIX = "lp_"
 SHORTEST_ADMIN_KEY = 16
@@ -49,16 +58,35 @@ USED_EVERY_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling. ``pass_types`` ``None``: all of them."""
+    """Who is calling. ``pass_types``: what the key is limited to (``None``: nothing); ``theirs``: the pass types of the
+    tenant (``None``: there is no other tenant, so that all are).
+    """
 
     name: str
     tenant: str
     scopes: frozenset[str]
     pass_types: tuple[str, ...] | None = None
+    theirs: frozenset[str] | None = None
+    key_id: str = ""
+    """Empty: no API key of the database."""
+
+    @property
+    def within(self) -> tuple[str, ...] | None:
+        """The pass types that there are, as far as the caller is concerned; ``None``: all."""
+        if self.theirs is None:
+            return self.pass_types
+        return tuple(sorted(self.theirs if self.pass_types is None else self.theirs.intersection(self.pass_types)))
+
+    @property
+    def of_all(self) -> bool:
+        """Whether what is the whole installation's is the caller's to see."""
+        return self.within is None or (self.pass_types is None and "tenants:admin" in self.scopes)
 
     def sees(self, pass_type: str) -> bool:
         """Whether this pass type exists, as far as the caller is concerned."""
-        return self.pass_types is None or pass_type in self.pass_types
+        return (self.pass_types is None or pass_type in self.pass_types) and (
+            self.theirs is None or pass_type in self.theirs
+        )
 
     def require(self, *scopes: str) -> None:
         """Raise ``Forbidden`` unless the caller has one of these scopes."""
@@ -84,14 +112,36 @@ class Access:
         self._chance = chance
         self._admin_hashes = tuple(_hashed(key) for key in admin_keys if len(key) >= SHORTEST_ADMIN_KEY)
 
-    async def authenticate(self, authorization: str | None) -> Caller | None:
-        """The caller behind an ``Authorization`` header; ``None`` for nobody we know."""
+    async def authenticate(self, authorization: str | None, tenant: str | None = None) -> Caller | None:
+        """The caller behind an ``Authorization`` header; ``None`` for nobody we know. ``tenant``: as which they act.
+
+        Raises ``Forbidden`` for whoever may not choose, and ``NotFound``.
+        """
         secret = _bearer(authorization)
         if secret is None:
             return None
         if self._is_admin(secret):
-            return Caller("admin", DEFAULT_TENANT, frozenset(SCOPES))
-        return await self._by_key(secret)
+            known: Caller | None = Caller("admin", DEFAULT_TENANT, frozenset(SCOPES))
+        else:
+            known = await self._by_key(secret)
+        return None if known is None else await self.acting(known, tenant or known.tenant)
+
+    async def acting(self, caller: Caller, tenant: str) -> Caller:
+        """The caller as one of that tenant, with its pass types as they are now."""
+        scopes = caller.scopes
+        if tenant != caller.tenant:
+            if "tenants:admin" not in caller.scopes:
+                raise Forbidden(
+                    "this API key acts as its own tenant only",
+                    hint="leave out Livepass-Tenant; only a key with tenants:admin may choose",
+                    code="foreign_tenant",
+                )
+            if "\x00" in tenant or (tenant != DEFAULT_TENANT and await self._store.tenant(tenant) is None):
+                raise no_tenant(tenant)
+        if tenant != DEFAULT_TENANT:
+            scopes = scopes & OF_TENANTS
+        theirs = await self._store.within_tenant(tenant)
+        return replace(caller, tenant=tenant, scopes=scopes, theirs=theirs)
 
     def _is_admin(self, secret: str) -> bool:
         """Compared as hashes, and with every key: how long it takes tells neither length nor place."""
@@ -108,7 +158,7 @@ class Access:
         if key is None or not same or key.revoked_at is not None:
             return None
         await self._note_use(key)
-        return Caller(key.name, key.tenant, frozenset(key.scopes), key.pass_types)
+        return Caller(key.name, key.tenant, frozenset(key.scopes), key.pass_types, key_id=key.id)
 
     async def _note_use(self, key: ApiKey) -> None:
         now = self._clock.now()
@@ -135,7 +185,12 @@ class Access:
             last_used_at=None,
             revoked_at=None,
         )
-        await self._store.write(lambda tx: tx.put_api_key(key))
+
+        async def work(tx: Tx) -> None:
+            await require_tenant(tx, caller.tenant)
+            await tx.put_api_key(key)
+
+        await self._store.write(work)
         return key, f"{PREFIX}{key.id}_{secret}"
 
     async def keys(self, caller: Caller) -> list[ApiKey]:

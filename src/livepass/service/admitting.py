@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
-from livepass.core.model import Certificate, PassType, SigningRequest
+from livepass.core.model import DEFAULT_TENANT, Certificate, PassType, SigningRequest
 from livepass.core.rotation import Step, signing
 from livepass.core.timeline import Event, Kind
 from livepass.pkpass import material
@@ -36,6 +36,7 @@ from livepass.service.requesting import Requesting, foreign
 from livepass.service.revocation import NOBODY_TO_ASK, revocation
 from livepass.service.rotating import take
 from livepass.service.seams import Authorities, Chance, Clock, KeyRing, Scheduler, Store, Tx
+from livepass.service.tenants import require_tenant
 
 SOON_DAYS = 30
 DAY_MS = 86_400_000
@@ -52,12 +53,14 @@ class Imported:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How a certificate is taken in: the intermediate that was given for it (PEM or DER; empty: none), the pass types
-    that the caller may touch (``None``: all), and whether less than the live one can do is accepted.
+    that the caller may touch (``None``: all of the tenant's, and what is nobody's yet), whether less than the live one
+    can do is accepted, and whose the pass type then is.
     """
 
     intermediate: bytes = b""
     within: Collection[str] | None = None
     accept_nfc_loss: bool = False
+    tenant: str = DEFAULT_TENANT
 
 
 ANYHOW = Terms()
@@ -114,9 +117,12 @@ class Admitting:
         if terms.within is not None and pass_type not in terms.within:
             raise foreign(pass_type)
         known = await self._store.pass_type(pass_type)
+        _check_owner(known, terms.tenant, pass_type)
         _check_team(known, pass_type, team)
-        stored = await self._store.certificates(None)
-        key, request = find_key(read, await self.requests.waiting(terms.within), stored, terms.within)
+        theirs = await self._store.within_tenant(terms.tenant)
+        stored = await self._store.certificates(None, None if theirs is None else sorted(theirs))
+        waiting = await self.requests.waiting(terms.within, tenant=terms.tenant)
+        key, request = find_key(read, waiting, stored, terms.within)
         with refusing("certificate_refused"):
             intermediate, root = await find_intermediate(read, terms.intermediate, stored, self._authorities, at)
         problems = await self._standing(leaf, intermediate, now)
@@ -128,7 +134,7 @@ class Admitting:
             certificate = self._keys.take_in(leaf, key, intermediate, root, now)
         facts = self._prove(certificate, now)
         problems += _worth_knowing(facts, certificate, request, now)
-        taken = await self._store_it(certificate, request, now)
+        taken = await self._store_it(certificate, request, terms.tenant, now)
         return Imported(taken, tuple(problems))
 
     async def _standing(self, leaf: x509.Certificate, intermediate: x509.Certificate, now: int) -> list[Fault]:
@@ -168,12 +174,17 @@ class Admitting:
         sign_sample(identity, now)
         return identity.facts
 
-    async def _store_it(self, certificate: Certificate, request: SigningRequest | None, now: int) -> Certificate:
+    async def _store_it(
+        self, certificate: Certificate, request: SigningRequest | None, tenant: str, now: int
+    ) -> Certificate:
         """Whether it becomes live is decided here, by what is live by now: asking Apple may have taken seconds."""
 
         async def work(tx: Tx) -> Certificate:
-            await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now)
-            _check_team(await tx.pass_type(certificate.pass_type), certificate.pass_type, certificate.team)
+            await require_tenant(tx, tenant)
+            await ensure_pass_type(tx, self._chance, certificate.pass_type, certificate.team, now, tenant)
+            known = await tx.pass_type(certificate.pass_type)
+            _check_owner(known, tenant, certificate.pass_type)
+            _check_team(known, certificate.pass_type, certificate.team)
             await tx.locked_lineage(certificate.pass_type)
             await tx.put_certificate(certificate)
             lineage = await tx.lineage(certificate.pass_type)
@@ -195,6 +206,12 @@ class Admitting:
 def _p12(data: bytes, password: str) -> Material:
     with refusing("certificate_refused"):
         return material.from_p12(data, password)
+
+
+def _check_owner(known: PassType | None, tenant: str, pass_type: str) -> None:
+    """A pass type belongs to whose certificate came first. Whose that was is not said."""
+    if known is not None and known.tenant != tenant:
+        raise foreign(pass_type)
 
 
 def _check_team(known: PassType | None, pass_type: str, team: str) -> None:

@@ -16,6 +16,7 @@ from livepass.pkpass import PkpassError
 from livepass.service.proving import NOBODY, taken
 from livepass.service.refusals import Conflict, NotFound, Refusal
 from livepass.service.seams import Chance, Clock, KeyRing, Prober, Store, Tx
+from livepass.service.tenants import require_tenant
 
 Environment = Literal["production", "sandbox", "both"]
 
@@ -73,6 +74,7 @@ class ApnsKeys:
             raise Refusal(str(error), hint=error.hint, code="apns_key_refused") from error
 
         async def work(tx: Tx) -> Listed:
+            await require_tenant(tx, tenant)
             old = await tx.lock_apns_key(tenant, key_id)
             users = await tx.push_key_users(tenant, key_id)
             for user in users:

@@ -29,16 +29,24 @@ from livepass.core.console import (
     open_link,
 )
 from livepass.core.model import DEFAULT_TENANT
-from livepass.service.console_roles import COMMAND_LINE, Visitor, audited, clean_name, require_admin, require_role
+from livepass.service.console_roles import (
+    COMMAND_LINE,
+    Visitor,
+    audited,
+    full_name,
+    require_admin,
+    require_role,
+    whose,
+)
 from livepass.service.console_users import ConsoleUsers
 from livepass.service.passwords import Passwords
 from livepass.service.refusals import Forbidden, Refusal
 from livepass.service.seams import Chance, Clock, KeyRing, Scheduler, Store, Tx
+from livepass.service.tenants import require_tenant
 from livepass.service.tries import Tries, source_key
 
 log = logging.getLogger(__name__)
 
-TENANT = DEFAULT_TENANT
 LINK_PATH = "/console/enter#"
 """What a link's text stands behind. A fragment is in no log and no Referer: the page hands it over in a POST."""
 _CSRF = b"livepass console csrf v1"
@@ -66,10 +74,10 @@ class ConsoleAccess(ConsoleUsers):
         The work is the same whether or not there is such a user; each code lets in once. ``source`` is the address that
         it comes from.
         """
-        name = clean_name(name)
-        tried = (f"name {name}", source_key(source))
+        tenant, own = whose(name)
+        tried = (f"name {full_name(tenant, own)}", source_key(source))
         began = self._tries.begin(tried)
-        user = await self._store.console_user(TENANT, name)
+        user = await self._store.console_user(tenant, own)
         right = await self._passwords.right(user.password if user else None, password)
         session = None
         if user is not None and right:
@@ -84,7 +92,7 @@ class ConsoleAccess(ConsoleUsers):
 
     async def _begin(self, tx: Tx, checked: ConsoleUser, code: str | None, source: str) -> str | None:
         """A session of the user, who must still be as they were when the password was looked at."""
-        user = await tx.lock_console_user(TENANT, checked.name)
+        user = await tx.lock_console_user(checked.tenant, checked.name)
         if user is None or user.disabled_at is not None or user.password != checked.password:
             return None
         if user.asks_code:
@@ -92,7 +100,7 @@ class ConsoleAccess(ConsoleUsers):
             if step is None:
                 return None
             await tx.put_console_user(replace(user, totp_step=step))
-        return await self._admit(tx, user.name, user.role, "signed in", {"source": source})
+        return await self._admit(tx, user.tenant, user.name, user.role, "signed in", {"source": source})
 
     async def redeem(self, link: str) -> str:
         """A new session's id, of the link's role: for whoever comes first. Raises ``NotLetIn``."""
@@ -103,7 +111,8 @@ class ConsoleAccess(ConsoleUsers):
             found = await tx.console_link(hashed)
             if found is None or not await tx.use_console_link(hashed, now) or not open_link(found, now):
                 return None  # one that came too late is used up all the same, whatever the clock says later
-            return await self._admit(tx, f"{LINKED}{hashed[:8]}", found.role, "came by a link", {})
+            name = f"{LINKED}{hashed[:8]}"
+            return await self._admit(tx, found.tenant, name, found.role, "came by a link", {})
 
         session = await self._store.write(work) if await self._store.console_link(hashed) else None
         if session is None:
@@ -112,27 +121,32 @@ class ConsoleAccess(ConsoleUsers):
             )
         return session
 
-    async def _admit(self, tx: Tx, name: str, role: Role, action: str, detail: Mapping[str, object]) -> str:
+    async def _admit(
+        self, tx: Tx, tenant: str, name: str, role: Role, action: str, detail: Mapping[str, object]
+    ) -> str:
         now, session = self._clock.now(), self._text()
         await tx.drop_old_console_access(seen_before=now - IDLE_MS, created_before=now - LONGEST_MS, now=now)
-        await tx.add_console_session(ConsoleSession(_hashed(session), TENANT, name, role, now, now))
-        await tx.add_audit(audited(name, role, action, "", detail, now))
+        await tx.add_console_session(ConsoleSession(_hashed(session), tenant, name, role, now, now))
+        await tx.add_audit(audited(full_name(tenant, name), role, action, "", detail, now, tenant))
         return session
 
-    async def new_link(self, role: Role, *, minutes: int = 15, by: Visitor = COMMAND_LINE) -> str:
+    async def new_link(
+        self, role: Role, *, minutes: int = 15, by: Visitor = COMMAND_LINE, tenant: str = DEFAULT_TENANT
+    ) -> str:
         """The text of a link that lets in once, within so many minutes. It goes behind ``LINK_PATH``."""
-        require_admin(by)
+        require_admin(by, tenant)
         require_role(role)
         if not 1 <= minutes <= LONGEST_LINK_MS // MINUTE_MS:
             most = LONGEST_LINK_MS // MINUTE_MS
             raise Refusal(f"a link cannot be good for {minutes} minutes", hint=f"from 1 to {most}")
         text, now = self._text(), self._clock.now()
-        link = ConsoleLink(_hashed(text), TENANT, role, now + minutes * MINUTE_MS, None)
+        link = ConsoleLink(_hashed(text), tenant, role, now + minutes * MINUTE_MS, None)
 
         async def work(tx: Tx) -> None:
+            await require_tenant(tx, tenant)
             await tx.add_console_link(link)
             detail = {"role": role, "minutes": minutes}
-            await tx.add_audit(audited(by.name, by.role, "made a link", f"{LINKED}{link.id[:8]}", detail, now))
+            await tx.add_audit(audited(by.name, by.role, "made a link", f"{LINKED}{link.id[:8]}", detail, now, tenant))
 
         await self._store.write(work)
         return text
@@ -150,7 +164,8 @@ class ConsoleAccess(ConsoleUsers):
             return None
         if now - row.seen_at >= SEEN_EVERY_MS:
             await self._store.write(lambda tx: tx.see_console_session(row.id, now))
-        return Visitor(row.name, row.role, self._csrf(session), row.created_at, max(row.seen_at, now))
+        name, seen_at = full_name(row.tenant, row.name), max(row.seen_at, now)
+        return Visitor(name, row.role, self._csrf(session), row.created_at, seen_at, row.tenant)
 
     async def logout(self, session: str) -> None:
         """End a session. Doing it twice is fine."""
@@ -161,13 +176,16 @@ class ConsoleAccess(ConsoleUsers):
         was disabled here, and for a name that is none.
         """
         require_role(role)
-        if not 1 <= len(name) <= 200 or not name.isprintable() or name.startswith(LINKED):
+        if not 1 <= len(name) <= 200 or not name.isprintable() or whose(name)[1].startswith(LINKED):
             raise Forbidden("the proxy names nobody", hint="look which header it sets, and for whom")
-        user = await self._store.console_user(TENANT, clean_name(name))
+        tenant, own = whose(name)
+        if tenant != DEFAULT_TENANT and await self._store.tenant(tenant) is None:
+            raise Forbidden("the proxy names somebody of a tenant that is not here", hint="livepass tenant list")
+        user = await self._store.console_user(tenant, own)
         if user is not None and user.disabled_at is not None:
             raise Forbidden(f"{name} is disabled", hint="an admin of the console decides")
         now = self._clock.now()
-        return Visitor(name, role, self._csrf(proxied_session(name)), now, now)
+        return Visitor(name, role, self._csrf(proxied_session(name)), now, now, tenant)
 
     def csrf_ok(self, visitor_session: str, given: str) -> bool:
         """Whether a form carries the token of its session. Of somebody ``proxied``: ``proxied_session(name)``."""
@@ -184,12 +202,15 @@ class ConsoleAccess(ConsoleUsers):
         self, visitor: Visitor, action: str, subject: str = "", detail: Mapping[str, object] | None = None
     ) -> None:
         """Write down what a visitor did. ``detail`` must hold nothing secret."""
-        row = audited(visitor.name, visitor.role, action, subject, detail or {}, self._clock.now())
+        now = self._clock.now()
+        row = audited(visitor.name, visitor.role, action, subject, detail or {}, now, visitor.tenant)
         await self._store.write(lambda tx: tx.add_audit(row))
 
-    async def audited(self, *, before: int | None = None, limit: int) -> Sequence[Audited]:
-        """What people did, newest first; ``before`` an id."""
-        return await self._store.audited(TENANT, before=before, limit=limit)
+    async def audited(
+        self, *, before: int | None = None, limit: int, tenant: str = DEFAULT_TENANT
+    ) -> Sequence[Audited]:
+        """What people of a tenant did, newest first; ``before`` an id."""
+        return await self._store.audited(tenant, before=before, limit=limit)
 
     def _text(self) -> str:
         return base64.urlsafe_b64encode(self._chance.token_bytes(32)).rstrip(b"=").decode()

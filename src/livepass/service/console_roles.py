@@ -10,7 +10,7 @@ from typing import get_args
 from livepass.core.console import Audited, Role
 from livepass.core.model import DEFAULT_TENANT
 from livepass.core.striking import struck
-from livepass.service.access import SCOPES, Caller, Scope
+from livepass.service.access import OF_TENANTS, SCOPES, Caller, Scope
 from livepass.service.refusals import Forbidden, Refusal
 
 _VIEWER: frozenset[Scope] = frozenset({"passes:read", "logs:read"})
@@ -48,20 +48,32 @@ class Visitor:
     csrf: str = field(repr=False)
     created_at: int
     seen_at: int
+    tenant: str = DEFAULT_TENANT
 
     def caller(self) -> ConsoleCaller:
-        """As ``service.access`` has it: the scopes of the role, all pass types."""
-        return ConsoleCaller(self.name, DEFAULT_TENANT, frozenset(SCOPES_OF[self.role]), None, self.role)
+        """As ``service.access`` has it: the scopes of the role, of one tenant; its pass types are added there."""
+        scopes = frozenset(SCOPES_OF[self.role])
+        if self.tenant != DEFAULT_TENANT:
+            scopes &= OF_TENANTS
+        return ConsoleCaller(self.name, self.tenant, scopes, role=self.role)
 
 
 COMMAND_LINE = Visitor("command line", "admin", "", 0, 0)
 """Whoever may run commands on a host of the service; no user's name holds a space."""
 
 
-def audited(who: str, role: str, action: str, subject: str, detail: Mapping[str, object], now: int) -> Audited:
+def audited(
+    who: str,
+    role: str,
+    action: str,
+    subject: str,
+    detail: Mapping[str, object],
+    now: int,
+    tenant: str = DEFAULT_TENANT,
+) -> Audited:
     """A row of the audit log. Texts are cut, and lose what looks like a credential: the last line of defence."""
     kept = {name: _kept(name, value) for name, value in detail.items()}
-    return Audited(now, DEFAULT_TENANT, _text(who), role, _text(action), _text(subject), kept)
+    return Audited(now, tenant, _text(who), role, _text(action), _text(subject), kept)
 
 
 def _kept(name: str, value: object) -> object:
@@ -79,12 +91,27 @@ def clean_name(name: str) -> str:
     return name.strip().lower()[:LONGEST_TEXT].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
+def whose(name: str) -> tuple[str, str]:
+    """(tenant, name) of what somebody types: ``brand/ada``, or, of the tenant that is always there, ``ada``."""
+    tenant, slash, own = clean_name(name).partition("/")
+    return (tenant, own) if slash else (DEFAULT_TENANT, tenant)
+
+
+def full_name(tenant: str, name: str) -> str:
+    """As that is typed, and shown."""
+    return name if tenant == DEFAULT_TENANT else f"{tenant}/{name}"
+
+
 def require_role(role: str) -> None:
     """Raise ``Refusal`` for what is no role."""
     if role not in get_args(Role):
         raise Refusal(f"there is no role {role}", hint=f"it may be {', '.join(get_args(Role))}")
 
 
-def require_admin(by: Visitor) -> None:
-    """Raise ``Forbidden`` for anybody else than an admin."""
+def require_admin(by: Visitor, tenant: str) -> None:
+    """Raise ``Forbidden`` for anybody else than an admin of the tenant, or of the installation."""
     by.caller().require("keys:admin")
+    if by.tenant not in (tenant, DEFAULT_TENANT):
+        raise Forbidden(
+            "that is for admins of another tenant", hint="leave out the tenant's name", code="foreign_tenant"
+        )

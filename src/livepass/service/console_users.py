@@ -15,13 +15,21 @@ from livepass.core.console import ConsoleUser, Role
 from livepass.core.model import DEFAULT_TENANT
 from livepass.core.sealed import Sealable, Sealed
 from livepass.core.totp import DIGITS, SECRET_BYTES, STEP_MS
-from livepass.service.console_roles import COMMAND_LINE, Visitor, audited, clean_name, require_admin, require_role
+from livepass.service.console_roles import (
+    COMMAND_LINE,
+    Visitor,
+    audited,
+    full_name,
+    require_admin,
+    require_role,
+    whose,
+)
 from livepass.service.passwords import Passwords, require_good
 from livepass.service.refusals import Conflict, Fault, Forbidden, NotFound, Refusal
 from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
+from livepass.service.tenants import require_tenant
 from livepass.service.tries import Tries
 
-TENANT = DEFAULT_TENANT
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 ISSUER = "livepass"
 
@@ -41,13 +49,13 @@ class ConsoleUsers:
         self._passwords = passwords
         self._tries = tries
 
-    async def users(self) -> Sequence[ConsoleUser]:
+    async def users(self, tenant: str = DEFAULT_TENANT) -> Sequence[ConsoleUser]:
         """By name; disabled ones too."""
-        return await self._store.console_users(TENANT)
+        return await self._store.console_users(tenant)
 
     async def user(self, name: str) -> ConsoleUser | None:
         """The user of that name, whatever its case."""
-        return await self._store.console_user(TENANT, clean_name(name))
+        return await self._store.console_user(*whose(name))
 
     async def any_user(self) -> bool:
         """Whether there is anybody who may come in."""
@@ -57,29 +65,29 @@ class ConsoleUsers:
         self, name: str, role: Role, password: str | None = None, *, by: Visitor = COMMAND_LINE
     ) -> ConsoleUser:
         """A new user. Without a password, somebody whom only a proxy lets in. Raises ``Refusal``."""
-        require_admin(by)
+        tenant, name = whose(name)
+        require_admin(by, tenant)
         require_role(role)
-        name = clean_name(name)
         if not NAME.fullmatch(name):
             why = "a name has up to 64 letters, digits and . _ @ + - and begins with a letter or digit"
             raise Refusal(f"{name!r} is no name for a user", hint=why, faults=[Fault("/name", why)])
         kept = await self._hashed(name, password)
-        user = ConsoleUser(TENANT, name, role, kept, None, None, self._clock.now(), None)
+        user = ConsoleUser(tenant, name, role, kept, None, None, self._clock.now(), None)
 
         async def work(tx: Tx) -> None:
+            await require_tenant(tx, tenant)
             if not await tx.add_console_user(user):
                 raise Conflict(f"there is a user {name} already", hint="livepass console user list shows them")
-            await self._note(tx, by, "added a user", name, {"role": role})
+            await self._note(tx, by, "added a user", tenant, name, {"role": role})
 
         await self._store.write(work)
         return user
 
     async def set_password(self, name: str, password: str, *, by: Visitor = COMMAND_LINE, current: str = "") -> None:
         """Another password. Everybody may change their own, and says the ``current`` one."""
-        name = clean_name(name)
-        if by.name == name:
+        if by.name == full_name(*whose(name)):
             await self._require_current(name, current)
-        kept = await self._hashed(name, password)
+        kept = await self._hashed(whose(name)[1], password)
         await self._change(name, lambda user: replace(user, password=kept), by, "changed a password", own=True)
 
     async def set_role(self, name: str, role: Role, *, by: Visitor = COMMAND_LINE) -> None:
@@ -98,12 +106,12 @@ class ConsoleUsers:
 
     async def end_all(self, name: str, *, by: Visitor = COMMAND_LINE) -> None:
         """End all sessions of a user, or of a link."""
-        name = clean_name(name)
-        _require_own(by, name)
+        tenant, name = whose(name)
+        _require_own(by, tenant, name)
 
         async def work(tx: Tx) -> None:
-            ended = await tx.end_console_sessions_of(TENANT, name)
-            await self._note(tx, by, "ended sessions", name, {"sessions": ended})
+            ended = await tx.end_console_sessions_of(tenant, name)
+            await self._note(tx, by, "ended sessions", tenant, name, {"sessions": ended})
 
         await self._store.write(work)
 
@@ -113,8 +121,9 @@ class ConsoleUsers:
         """A new secret, as the ``otpauth://`` address that an app reads. It counts from ``confirm_totp`` on, and is
         never shown again. Raises ``Conflict`` for a user who has one that counts.
         """
-        name, secret = clean_name(name), self._chance.token_bytes(SECRET_BYTES)
-        sealed = self._keys.seal(Sealable.TOTP, TENANT, name, secret)
+        (tenant, own), secret = whose(name), self._chance.token_bytes(SECRET_BYTES)
+        name = full_name(tenant, own)
+        sealed = self._keys.seal(Sealable.TOTP, tenant, own, secret)
 
         def enrolled(user: ConsoleUser) -> ConsoleUser:
             if user.asks_code:
@@ -146,7 +155,7 @@ class ConsoleUsers:
     def _step(self, user: ConsoleUser, code: str) -> int | None:
         if user.totp_sealed is None:
             return None
-        sealed = Sealed(Sealable.TOTP, TENANT, user.name, user.totp_sealed)
+        sealed = Sealed(Sealable.TOTP, user.tenant, user.name, user.totp_sealed)
         return self._keys.totp_step(sealed, code, self._clock.now(), user.totp_step)
 
     # ── what all have in common
@@ -163,20 +172,20 @@ class ConsoleUsers:
         ends: bool = True,
     ) -> None:
         """``own``: one may do it to oneself. ``ends``: sessions that were begun before it."""
-        name = clean_name(name)
+        tenant, name = whose(name)
         if own:
-            _require_own(by, name)
+            _require_own(by, tenant, name)
         else:
-            require_admin(by)
+            require_admin(by, tenant)
 
         async def work(tx: Tx) -> None:
-            user = await tx.lock_console_user(TENANT, name)
+            user = await tx.lock_console_user(tenant, name)
             if user is None:
                 raise NotFound(f"there is no user {name}", hint="livepass console user list shows them")
             await tx.put_console_user(change(user))
             if ends:
-                await tx.end_console_sessions_of(TENANT, name)
-            await self._note(tx, by, action, name, detail or {})
+                await tx.end_console_sessions_of(tenant, name)
+            await self._note(tx, by, action, tenant, name, detail or {})
 
         await self._store.write(work)
 
@@ -188,18 +197,22 @@ class ConsoleUsers:
 
     async def _require_current(self, name: str, password: str) -> None:
         """Whoever found a browser open may not take the account over. Tries count as those to sign in."""
-        tried = (f"name {name}",)
+        tried = (f"name {full_name(*whose(name))}",)
         began = self._tries.begin(tried)
-        user = await self._store.console_user(TENANT, name)
+        user = await self._store.console_user(*whose(name))
         if not await self._passwords.right(user.password if user else None, password):
             raise Forbidden("the present password is another one", hint="an admin can set a new one")
         self._tries.succeed(tried, began)
 
-    async def _note(self, tx: Tx, by: Visitor, action: str, subject: str, detail: Mapping[str, object]) -> None:
-        await tx.add_audit(audited(by.name, by.role, action, subject, detail, self._clock.now()))
+    async def _note(
+        self, tx: Tx, by: Visitor, action: str, tenant: str, name: str, detail: Mapping[str, object]
+    ) -> None:
+        """In the log of the tenant whose user it is about."""
+        subject, now = full_name(tenant, name), self._clock.now()
+        await tx.add_audit(audited(by.name, by.role, action, subject, detail, now, tenant))
 
 
-def _require_own(by: Visitor, name: str) -> None:
+def _require_own(by: Visitor, tenant: str, name: str) -> None:
     """Raise ``Forbidden`` unless it is about the visitor, or they are an admin."""
-    if by.name != name:
-        require_admin(by)
+    if by.name != full_name(tenant, name):
+        require_admin(by, tenant)

@@ -393,6 +393,8 @@ def _followed_by(held: Sequence[Held]) -> int:
     return sum(1 for one in held if one.registration.left_at is None and one.registration.superseded_at is None)
 
 
-async def ensure_pass_type(tx: Tx, chance: Chance, pass_type: str, team: str, now: int) -> None:
+async def ensure_pass_type(
+    tx: Tx, chance: Chance, pass_type: str, team: str, now: int, tenant: str = DEFAULT_TENANT
+) -> None:
     """Set up a pass type: its row and its counter, in a fresh epoch."""
-    await tx.ensure_pass_type(pass_type, DEFAULT_TENANT, team, new_epoch(chance), now)
+    await tx.ensure_pass_type(pass_type, tenant, team, new_epoch(chance), now)

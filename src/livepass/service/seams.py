@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from livepass.core.model import DEFAULT_TENANT
 from livepass.service.console_seams import ConsoleReader, ConsoleTx
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         StoredTemplate,
         Tag,
         Target,
+        Tenant,
         TokenSource,
     )
     from livepass.core.morning import Behind
@@ -256,7 +258,18 @@ class Reader(ConsoleReader, Protocol):
         self, pass_type: str | None, within: Sequence[str] | None = None
     ) -> Sequence[Certificate]: ...
 
-    async def signing_requests(self, within: Sequence[str] | None = None) -> Sequence[SigningRequest]:
+    async def tenant(self, name: str) -> Tenant | None:
+        """One of ``tenants``; the one that is always there has no row."""
+
+    async def tenants(self) -> Sequence[Tenant]:
+        """By name: those beside the one that is always there."""
+
+    async def within_tenant(self, name: str) -> frozenset[str] | None:
+        """The pass types of a tenant; ``None``: it is the only one here, and all are its."""
+
+    async def signing_requests(
+        self, tenant: str = DEFAULT_TENANT, within: Sequence[str] | None = None
+    ) -> Sequence[SigningRequest]:
         """Oldest first."""
 
     async def lineage(self, pass_type: str) -> Sequence[Link]:
@@ -393,6 +406,19 @@ class Tx(ConsoleTx, Reader, Protocol):
         """Keep one more; answers its number, which it takes where that is ``timeline.TAKEN``."""
 
     async def erase_pass(self, pass_type: str, serial: str) -> bool: ...
+
+    async def add_tenant(self, tenant: Tenant) -> bool:
+        """Whether there was none of that name."""
+
+    async def lock_tenant(self, name: str) -> bool:
+        """Whether there is such a tenant; nobody removes it until the end."""
+
+    async def rename_tenant(self, name: str, title: str) -> bool: ...
+
+    async def remove_tenant(self, name: str) -> None: ...
+
+    async def left_in_tenant(self, name: str) -> Sequence[tuple[str, int]]:
+        """What keeps a tenant from being removed, and how much of it."""
 
     async def ensure_pass_type(self, pass_type: str, tenant: str, team: str, epoch: str, now: int) -> None: ...
 
@@ -690,5 +716,7 @@ class KeyRing(Protocol):
         ``PkpassError``.
         """
 
-    def new_signing_request(self, pass_type: str, team: str, email: str, now: int) -> tuple[SigningRequest, bytes]:
+    def new_signing_request(
+        self, pass_type: str, team: str, email: str, now: int, tenant: str = DEFAULT_TENANT
+    ) -> tuple[SigningRequest, bytes]:
         """A fresh key, sealed, and the request (PEM) to be given to Apple. It takes a noticeable moment."""

@@ -24,7 +24,8 @@ class Locking(Reading):
     """A session inside a write transaction that keeps the order. Where several writers work at once, everybody locks in
     it, so that none waits for another in a circle:
 
-        the APNs key that is chosen or changed → whose a pass type is, and what pushes for it →
+        the tenant that something is put into → the APNs key that is chosen or changed →
+            whose a pass type is, and what pushes for it →
         one phone (registering): its device id, then its push token → passes by serial → counters by pass type
             → fan_out by (what, serial) → devices by id → registrations by (device id, serial) → push targets by token
 

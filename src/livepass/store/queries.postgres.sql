@@ -27,6 +27,10 @@ SELECT 1 FROM pass_type WHERE pass_type = :pass_type FOR SHARE;
 -- Steps with certificates of a pass type are taken one after another: each looks at all of them.
 SELECT 1 FROM pass_type WHERE pass_type = :pass_type FOR UPDATE;
 
+-- name: lock_tenant
+-- Nothing is put into a tenant while that is removed, which waits for whoever puts something in.
+SELECT name FROM tenant WHERE name = :name FOR UPDATE;
+
 -- name: lock_apns_key
 -- A key is not retired while it is being chosen, nor replaced by one that does not suit.
 SELECT 1 FROM apns_key WHERE tenant = :tenant AND id = :id FOR UPDATE;

@@ -24,6 +24,38 @@ INSERT INTO pass_type (pass_type, tenant, team, created_at)
 VALUES (:pass_type, :tenant, :team, :now)
 ON CONFLICT (pass_type) DO UPDATE SET team = excluded.team WHERE pass_type.team = '' AND excluded.team <> '';
 
+-- name: tenant
+SELECT name, title, created_at FROM tenant WHERE name = :name;
+
+-- name: tenants
+SELECT name, title, created_at FROM tenant ORDER BY name;
+
+-- name: within_tenant
+-- Nothing at all: there is no other tenant than the one that is always there.
+SELECT t.name, p.pass_type FROM tenant t LEFT JOIN pass_type p ON p.tenant = :tenant ORDER BY t.name, p.pass_type;
+
+-- name: add_tenant
+INSERT INTO tenant (name, title, created_at) VALUES (:name, :title, :created_at) ON CONFLICT (name) DO NOTHING;
+
+-- name: lock_tenant
+SELECT name FROM tenant WHERE name = :name;
+
+-- name: rename_tenant
+UPDATE tenant SET title = :title WHERE name = :name;
+
+-- name: remove_tenant
+DELETE FROM tenant WHERE name = :name;
+
+-- name: left_in_tenant
+SELECT 'pass types', count(*) FROM pass_type WHERE tenant = :tenant HAVING count(*) > 0
+UNION ALL SELECT 'templates', count(*) FROM template WHERE tenant = :tenant HAVING count(*) > 0
+UNION ALL SELECT 'APNs keys', count(*) FROM apns_key WHERE tenant = :tenant HAVING count(*) > 0
+UNION ALL SELECT 'signing requests', count(*) FROM signing_request WHERE tenant = :tenant HAVING count(*) > 0
+UNION ALL SELECT 'API keys that still work', count(*) FROM api_key
+ WHERE tenant = :tenant AND revoked_at IS NULL HAVING count(*) > 0
+UNION ALL SELECT 'console users who may come in', count(*) FROM console_user
+ WHERE tenant = :tenant AND disabled_at IS NULL HAVING count(*) > 0;
+
 -- name: pass_type
 SELECT pass_type, tenant, team, push_key_id FROM pass_type WHERE pass_type = :pass_type;
 
@@ -1124,13 +1156,13 @@ ON CONFLICT (id) DO UPDATE SET key_sealed = excluded.key_sealed, chain_pem = exc
   promoted_at = CASE WHEN certificate.retired_at IS NULL THEN certificate.promoted_at END, retired_at = NULL;
 
 -- name: signing_requests
-SELECT id, pass_type, public_sha256, key_sealed, created_at FROM signing_request
- WHERE (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
+SELECT id, pass_type, public_sha256, key_sealed, created_at, tenant FROM signing_request
+ WHERE tenant = :tenant AND (:within IS NULL OR pass_type IN (SELECT value FROM json_each(:within)))
  ORDER BY created_at, id;
 
 -- name: put_signing_request
-INSERT INTO signing_request (pass_type, id, key_sealed, public_sha256, created_at)
-VALUES (:pass_type, :id, :key_sealed, :public_sha256, :created_at);
+INSERT INTO signing_request (pass_type, id, tenant, key_sealed, public_sha256, created_at)
+VALUES (:pass_type, :id, :tenant, :key_sealed, :public_sha256, :created_at);
 
 -- name: remove_signing_request
 DELETE FROM signing_request WHERE id = :id;

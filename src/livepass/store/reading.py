@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from livepass.core.authorization import fingerprint
 from livepass.core.funnel import Funnel
 from livepass.core.model import (
+    DEFAULT_TENANT,
     ApiKey,
     Certificate,
     Counter,
@@ -28,6 +29,7 @@ from livepass.core.model import (
     StoredTemplate,
     Tag,
     Target,
+    Tenant,
     TokenSource,
 )
 from livepass.core.morning import Behind, extrapolated
@@ -424,8 +426,23 @@ class Reading(Figures, ConsoleReading):
     async def push_key_users(self, tenant: str, key_id: str) -> Sequence[str]:
         return [row[0] for row in await self._db.rows("push_key_users", {"tenant": tenant, "id": key_id})]
 
-    async def signing_requests(self, within: Sequence[str] | None = None) -> Sequence[SigningRequest]:
-        found = await self._db.rows("signing_requests", {"within": self._array(within)})
+    async def tenant(self, name: str) -> Tenant | None:
+        row = await self._one("tenant", name=name)
+        return None if row is None else Tenant(*row)
+
+    async def tenants(self) -> Sequence[Tenant]:
+        return [Tenant(*row) for row in await self._db.rows("tenants", {})]
+
+    async def within_tenant(self, name: str) -> frozenset[str] | None:
+        found = await self._db.rows("within_tenant", {"tenant": name})
+        if not found and name == DEFAULT_TENANT:
+            return None
+        return frozenset(row[1] for row in found if row[1] is not None)
+
+    async def signing_requests(
+        self, tenant: str = DEFAULT_TENANT, within: Sequence[str] | None = None
+    ) -> Sequence[SigningRequest]:
+        found = await self._db.rows("signing_requests", {"tenant": tenant, "within": self._array(within)})
         return [SigningRequest(*row) for row in found]
 
     async def lineages(self) -> Sequence[Sequence[Link]]:

@@ -44,8 +44,13 @@ INVARIANTS: Mapping[str, Invariant] = {
     "pass_type_without_counter": Invariant("no pass of the type can change: it has no numbers", _RESTORE),
     "counter_without_pass_type": Invariant("numbers of a pass type that is not there", _RESTORE),
     "pass_without_pass_type": Invariant("passes that belong to nobody, and are answered as unknown", _RESTORE),
+    "of_no_tenant": Invariant(
+        "it belongs to a tenant that is not there, and nobody can reach it",
+        "make the tenant again, under that name: livepass tenant add NAME",
+        "tenant what id",
+    ),
     "pass_without_template": Invariant(
-        "the pass cannot be built: its template's revision is gone",
+        "the pass cannot be built: its template's revision is gone, or its pass type is another tenant's",
         "import the template again: livepass template import FOLDER; passes that follow it get its revision",
     ),
     "pass_without_token_key": Invariant(

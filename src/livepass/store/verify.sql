@@ -16,6 +16,16 @@ SELECT c.pass_type FROM counter c WHERE NOT EXISTS (SELECT 1 FROM pass_type t WH
 -- name: pass_without_pass_type
 SELECT p.pass_type, p.serial FROM pass p WHERE NOT EXISTS (SELECT 1 FROM pass_type t WHERE t.pass_type = p.pass_type);
 
+-- name: of_no_tenant
+SELECT o.tenant, o.what, o.id
+  FROM (SELECT tenant, 'pass type' AS what, pass_type AS id FROM pass_type
+        UNION ALL SELECT tenant, 'template', name FROM template
+        UNION ALL SELECT tenant, 'APNs key', id FROM apns_key
+        UNION ALL SELECT tenant, 'signing request', id FROM signing_request
+        UNION ALL SELECT tenant, 'API key', id FROM api_key WHERE revoked_at IS NULL
+        UNION ALL SELECT tenant, 'console user', name FROM console_user WHERE disabled_at IS NULL) o
+ WHERE o.tenant <> 'default' AND NOT EXISTS (SELECT 1 FROM tenant t WHERE t.name = o.tenant);
+
 -- name: pass_without_template
 SELECT p.pass_type, p.serial FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
  WHERE NOT EXISTS (SELECT 1 FROM template_revision r

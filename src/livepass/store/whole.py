@@ -18,7 +18,7 @@ from livepass.store.schema import PRESENT_MS
 from livepass.store.writing import Writing
 
 ARCHIVED = (
-    *("installation", "shared_key", "api_key", "apns_key", "console_user", "audit"),
+    *("installation", "shared_key", "tenant", "api_key", "apns_key", "console_user", "audit"),
     *("pass_type", "certificate", "signing_request", "template", "template_revision", "circuit"),
     *("counter", "pass", "enrolment", "device", "registration", "push_target", "fan_out", "event"),
 )

@@ -23,6 +23,7 @@ from livepass.core.model import (
     SigningRequest,
     StoredTemplate,
     Target,
+    Tenant,
     TokenSource,
 )
 from livepass.core.provider_token import ApnsKey
@@ -267,6 +268,22 @@ class Writing(Twins, ConsoleWriting):
             await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token})
         return erased > 0
 
+    async def add_tenant(self, tenant: Tenant) -> bool:
+        names = ("name", "title", "created_at")
+        return await self._db.run("add_tenant", {name: getattr(tenant, name) for name in names}) > 0
+
+    async def lock_tenant(self, name: str) -> bool:
+        return bool(await self._db.rows("lock_tenant", {"name": name}))
+
+    async def rename_tenant(self, name: str, title: str) -> bool:
+        return await self._db.run("rename_tenant", {"name": name, "title": title}) > 0
+
+    async def remove_tenant(self, name: str) -> None:
+        await self._db.run("remove_tenant", {"name": name})
+
+    async def left_in_tenant(self, name: str) -> Sequence[tuple[str, int]]:
+        return [(row[0], row[1]) for row in await self._db.rows("left_in_tenant", {"tenant": name})]
+
     async def ensure_pass_type(self, pass_type: str, tenant: str, team: str, epoch: str, now: int) -> None:
         await self._db.run("ensure_pass_type", {"pass_type": pass_type, "tenant": tenant, "team": team, "now": now})
         await self._db.run("ensure_counter", {"pass_type": pass_type, "epoch": epoch})
@@ -417,6 +434,7 @@ class Writing(Twins, ConsoleWriting):
             {
                 "pass_type": request.pass_type,
                 "id": request.id,
+                "tenant": request.tenant,
                 "key_sealed": request.key_sealed,
                 "public_sha256": request.public_sha256,
                 "created_at": request.created_at,

@@ -15,18 +15,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from livepass.core.shedding import Level
-from livepass.service.access import Access, Caller
+from livepass.service.access import TENANT_HEADER, Access, Caller
 from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
+from livepass.service.rates import Rates
 from livepass.service.refusals import Refusal
 from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
 from livepass.service.sharing import Sharing
 from livepass.service.showing import Showing
+from livepass.service.tenants import Tenants
 from livepass.service.watching import Watching
 from livepass.web import (
     issuer_admin,
@@ -41,6 +43,7 @@ from livepass.web import (
     issuer_rotation,
     issuer_sharing,
     issuer_signing,
+    issuer_tenants,
     issuer_watch,
     openapi,
     problems,
@@ -80,6 +83,7 @@ OPERATIONS = (
     *issuer_rotation.OPERATIONS,
     *issuer_apns_keys.OPERATIONS,
     *issuer_signing.OPERATIONS,
+    *issuer_tenants.OPERATIONS,
     *issuer_watch.OPERATIONS,
     *issuer_previews.OPERATIONS,
     _DESCRIBE,
@@ -104,11 +108,15 @@ class IssuerApp:
         apns_keys: ApnsKeys,
         watching: Watching,
         sharing: Sharing,
+        rates: Rates | None = None,
     ) -> None:
         self._load = load or Load(clock)
+        self._rates = rates or Rates(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self.services = Services(*parts, apns_keys, watching, sharing, Showing(store, issuing.builder))
+        self.services = Services(
+            *parts, apns_keys, watching, sharing, Showing(store, issuing.builder), Tenants(store, clock)
+        )
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,12 +157,15 @@ class IssuerApp:
     async def _caller(self, request: Request, operation: Operation) -> Caller:
         if not operation.scopes:
             return NOBODY
-        caller = await self.services.access.authenticate(request.headers.get("authorization"))
+        caller = await self.services.access.authenticate(
+            request.headers.get("authorization"), request.headers.get(TENANT_HEADER)
+        )
         if caller is None:
             raise problems.Unauthenticated(
                 "this request carries no API key that we know",
                 hint="send Authorization: Bearer KEY; livepass key create makes one",
             )
+        self._rates.take(caller)
         caller.require(*operation.scopes)
         return caller
 

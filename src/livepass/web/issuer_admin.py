@@ -32,7 +32,9 @@ async def publish(call: Call) -> Answer:
         template = await asyncio.to_thread(Template.from_zip, call.body, query.name)
     except TemplateError as error:
         raise Refusal(error.reason, hint=error.hint, code="template") from error
-    return Answer(201, TemplatePublished.of(await call.services.publishing.publish(template)))
+    return Answer(
+        201, TemplatePublished.of(await call.services.publishing.publish(template, tenant=call.caller.tenant))
+    )
 
 
 async def templates(call: Call) -> Answer:

@@ -28,7 +28,9 @@ async def import_certificate(call: Call) -> Answer:
     body: CertificateImport = call.body
     admitting = call.services.admitting
     _check_form(body)
-    terms = Terms((body.intermediate_pem or "").encode(), call.caller.pass_types, body.accept_nfc_loss)
+    terms = Terms(
+        (body.intermediate_pem or "").encode(), call.caller.pass_types, body.accept_nfc_loss, call.caller.tenant
+    )
     certificate = body.certificate if body.certificate is not None else (body.certificate_pem or "").encode()
     if body.p12 is not None:
         imported = await admitting.import_p12(body.p12, body.password or "", terms)
@@ -67,7 +69,7 @@ def _check_form(body: CertificateImport) -> None:
 async def certificates(call: Call) -> Answer:
     """Certificates, by pass type and the day they lapse."""
     query: TypeQuery = call.query
-    rows = await call.services.store.certificates(query.pass_type, within=call.caller.pass_types)
+    rows = await call.services.store.certificates(query.pass_type, within=call.caller.within)
     shown, cursor = sliced(rows, query, _CERTIFICATES, ("", 0, ""), _place)
     return linked(call, CertificatePage(CertificateRow.all_of(shown, rows, call.services.clock.now()), cursor), cursor)
 

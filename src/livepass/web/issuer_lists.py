@@ -56,7 +56,7 @@ async def passes(call: Call) -> Answer:
         prefix=query.serial_prefix,
         after=_PASSES.read(query.cursor, ("", "")),
         limit=query.limit + 1,
-        within=call.caller.pass_types,
+        within=call.caller.within,
     )
     shown, cursor = page(found, query.limit, _PASSES, lambda row: (row.pass_type, row.serial))
     return linked(call, PassPage([PassSummary.of(row) for row in shown], cursor), cursor)
@@ -70,7 +70,7 @@ async def registrations(call: Call) -> Answer:
         device_id=query.device_id,
         after=_REGISTRATIONS.read(query.cursor, ("", "", "")),
         limit=query.limit + 1,
-        within=call.caller.pass_types,
+        within=call.caller.within,
     )
     shown, cursor = page(found, query.limit, _REGISTRATIONS, lambda row: (row.pass_type, row.device_id, row.serial))
     return linked(call, RegistrationPage([RegistrationRow.of(row) for row in shown], cursor), cursor)
@@ -84,7 +84,7 @@ async def pushes(call: Call) -> Answer:
         due_only=query.due,
         after=_PUSHES.read(query.cursor, ("", "")),
         limit=query.limit + 1,
-        within=call.caller.pass_types,
+        within=call.caller.within,
     )
     shown, cursor = page(found, query.limit, _PUSHES, lambda row: (row[1].pass_type, row[0]))
     return linked(call, PushPage([PushRow.of(*row) for row in shown], cursor), cursor)
@@ -98,7 +98,7 @@ async def device_logs(call: Call) -> Answer:
         code=query.code,
         before=_LOGS.read(query.cursor, LARGEST_INTEGER),
         limit=query.limit + 1,
-        within=call.caller.pass_types,
+        within=call.caller.within,
     )
     shown, cursor = page(found, query.limit, _LOGS, lambda event: event.id)
     return linked(call, LogPage([LogRow.of(event) for event in shown], cursor), cursor)
@@ -107,10 +107,10 @@ async def device_logs(call: Call) -> Answer:
 async def stats(call: Call) -> Answer:
     """How many passes and registrations there are, where those stand, and which processes run."""
     query: StatsQuery = call.query
-    counts = await call.services.store.stats(query.pass_type, within=call.caller.pass_types)
+    counts = await call.services.store.stats(query.pass_type, within=call.caller.within)
     standing = Standing(counts["current"], counts["fetch"], counts["ask"], counts["push"])
     now = call.services.clock.now()
-    running = await call.services.store.processes() if call.caller.pass_types is None else ()
+    running = await call.services.store.processes() if call.caller.of_all else ()
     processes = [ProcessRow.of(row, now) for row in running]
     return Answer(200, Stats(counts["passes"], counts["registrations"], counts["unverified"], standing, processes))
 

@@ -50,7 +50,7 @@ async def create_request(call: Call) -> Answer:
     """Make a key, which stays here, and the request with which Apple's portal issues its certificate."""
     body: SigningRequestCreate = call.body
     made, pem = await call.services.admitting.requests.make(
-        body.pass_type, body.team, body.email, within=call.caller.pass_types
+        body.pass_type, body.team, body.email, within=call.caller.pass_types, tenant=call.caller.tenant
     )
     return Answer(201, SigningRequestMade.made(made, pem))
 
@@ -58,7 +58,7 @@ async def create_request(call: Call) -> Answer:
 async def requests(call: Call) -> Answer:
     """Keys that wait for their certificate, oldest first."""
     query: PageQuery = call.query
-    rows = await call.services.admitting.requests.waiting(call.caller.pass_types)
+    rows = await call.services.admitting.requests.waiting(call.caller.pass_types, tenant=call.caller.tenant)
     after = _REQUESTS.read(query.cursor, (0, ""))
     shown, cursor = page([row for row in rows if _place(row) > after], query.limit, _REQUESTS, _place)
     return linked(call, SigningRequestPage([SigningRequestRow.of(row) for row in shown], cursor), cursor)
@@ -70,7 +70,8 @@ def _place(row: SigningRequest) -> tuple[int, str]:
 
 async def remove_request(call: Call) -> Answer:
     """Forget a key that waits. A certificate that was issued for it can never be used."""
-    await call.services.admitting.requests.remove(call.path["id"], within=call.caller.pass_types)
+    caller = call.caller
+    await call.services.admitting.requests.remove(call.path["id"], within=caller.pass_types, tenant=caller.tenant)
     return Answer(204)
 
 

@@ -79,10 +79,10 @@ async def watch(call: Call) -> Answer:
 
 async def look(call: Call) -> Answer:
     """Look at everything now, and not when it is due. Takes some seconds; then ask `GET /certificate-watch`."""
-    if call.caller.pass_types is not None:
+    if not call.caller.of_all:
         raise Forbidden(
-            "this API key is limited to some pass types, and a look goes over all of them",
-            hint="use a key without pass types, or wait: the worker looks once a day",
+            "this API key is not for all pass types here, and a look goes over all of them",
+            hint="use a key of the operator, without pass types, or wait: the worker looks once a day",
             code="foreign_pass_type",
         )
     await call.services.watching.once(at_once=True)

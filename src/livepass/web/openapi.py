@@ -28,7 +28,8 @@ _FIELDS = {"type": "pass_type"}
 _INTRODUCTION = (
     "The issuer's side of livepass. Authenticate with `Authorization: Bearer KEY`. Times are RFC 3339 in UTC. Unknown "
     "fields and query parameters are refused. Errors are RFC 9457 problems with a `code`, a `hint` and, where a part "
-    "of the request is at fault, its JSON pointer."
+    "of the request is at fault, its JSON pointer. A key acts as its own tenant; one with `tenants:admin` may name"
+    " another in the header `Livepass-Tenant`."
 )
 
 
@@ -159,7 +160,7 @@ def _problems(operation: Operation) -> list[int]:
     """The statuses of what may be wrong: with the key, the address, the body, or what it says."""
     found = [400, 422, 500, 503]
     if operation.scopes:
-        found += [401, 403]
+        found += [401, 403, 429]
     if "{" in operation.path or operation.name in ("push", "bundlePasses"):
         found.append(404)
     if operation.method in ("PUT", "PATCH", "DELETE"):

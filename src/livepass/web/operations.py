@@ -22,6 +22,7 @@ from livepass.service.rotating import Rotating
 from livepass.service.seams import Clock, Store
 from livepass.service.sharing import Sharing
 from livepass.service.showing import Showing
+from livepass.service.tenants import Tenants
 from livepass.service.watching import Watching
 from livepass.web.issuer_requests import NoQuery
 from livepass.web.problems import MethodNotAllowed, NoRoute
@@ -56,6 +57,7 @@ class Services:
     watching: Watching
     sharing: Sharing
     showing: Showing
+    tenants: Tenants
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 

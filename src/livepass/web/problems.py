@@ -18,6 +18,7 @@ import msgspec
 from livepass.core.shedding import RETRY_AFTER_SECONDS
 from livepass.core.unavailable import Unavailable
 from livepass.manual import of_finding
+from livepass.service.rates import TooOften
 from livepass.service.refusals import Fault, NotFound, Refusal, TooLarge
 
 if typing.TYPE_CHECKING:
@@ -39,6 +40,7 @@ TITLES: Mapping[str, str] = {
     "document": "This cannot be written as a pass.json",
     "forbidden": "This API key may not do that",
     "foreign_pass_type": "This API key is for other pass types",
+    "foreign_tenant": "This API key is one tenant's",
     "identity": "The template names another pass",
     "in_use": "This is in use",
     "internal": "livepass failed; this is not your request's fault",
@@ -54,15 +56,18 @@ TITLES: Mapping[str, str] = {
     "no_revision": "There is no such revision",
     "no_route": "There is nothing at this address",
     "no_template": "There is no such template",
+    "no_tenant": "There is no such tenant",
     "not_found": "There is no such thing",
     "overloaded": "Phones come first now",
     "package": "The file cannot be used",
+    "rate_limited": "Too many requests at once",
     "retired": "This is out of use",
     "revoked": "This certificate was revoked",
     "signing_request": "No signing request can be made of this",
     "stopping": "This process is about to end",
     "template": "This is not a usable template",
     "template_data": "The data does not fit the template",
+    "tenant_not_empty": "This tenant is not empty",
     "too_large": "That is more than one call may hold",
     "unauthenticated": "An API key is needed",
     "unavailable": "The database cannot answer now",
@@ -170,6 +175,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
         return {"www-authenticate": 'Bearer realm="livepass"'}
     if isinstance(refusal, MethodNotAllowed):
         return {"allow": ", ".join(refusal.allowed)}
+    if isinstance(refusal, TooOften):
+        return {"retry-after": str(refusal.seconds)}
     if refusal.status == 503:
         return {"retry-after": str(RETRY_AFTER_SECONDS) if refusal.code == "overloaded" else "5"}
     return {}

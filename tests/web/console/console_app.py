@@ -20,10 +20,10 @@ class Console(Room):
         self._found: Counted | None = None
 
     async def count(self) -> Mapping[str, Any]:
-        self._found = await super().counted()
+        self._found = await super().counted("default")
         return self._found.data
 
-    async def counted(self) -> Counted | None:  # type: ignore[override]
+    async def counted(self, tenant: str) -> Counted | None:  # type: ignore[override]
         return self._found
 
     async def page(self, path: str, role: Role = "operator", form: Mapping[str, str] | None = None) -> Reply:

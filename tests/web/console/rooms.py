@@ -68,13 +68,15 @@ class Room:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.doors = ThreeDoors()
+        self.cookies = ""
+        """Beside the session's."""
         self.app = ConsoleApp(api.app.services, self.doors, self.counted, edge=edge(api.services))
 
-    async def counted(self) -> Counted:
+    async def counted(self, tenant: str) -> Counted:
         services = self.api.services
         explaining = Explaining(services.store, services.clock, services.issuing.web_service_url)
         return Counted(
-            services.clock.now(), 1, await counted(explaining, services.clock.now(), services.keys.secret_ids)
+            services.clock.now(), 1, await counted(explaining, tenant, services.clock.now(), services.keys.secret_ids)
         )
 
     async def get(self, path: str, role: Role = "admin") -> Reply:
@@ -110,7 +112,7 @@ class Room:
     async def _sent(
         self, method: str, path: str, role: Role, chunks: Sequence[bytes] = (b"",), headers: Any = ()
     ) -> Reply:
-        cookie = (b"cookie", f"{SESSION}={role}".encode())
+        cookie = (b"cookie", f"{SESSION}={role}{self.cookies}".encode())
         reply = await send(self.app, method, f"/console{path}", chunks, [cookie, *headers])
         self.api.replies.append(reply)
         return reply

@@ -57,8 +57,8 @@ async def test_what_is_sealed_with_an_older_key_and_with_one_that_is_not_here(co
     from livepass.looking import looking
 
     async with looking(services.config) as explaining:
-        older = await counted(explaining, services.clock.now(), ("another", first))
-        foreign = await counted(explaining, services.clock.now(), (secrets.token_hex(8),))
+        older = await counted(explaining, "default", services.clock.now(), ("another", first))
+        foreign = await counted(explaining, "default", services.clock.now(), (secrets.token_hex(8),))
     assert {row["state"] for row in older["sealed"]["rows"]} == {"old"}
     assert older["sealed"]["to_reseal"] == sum(row["count"] for row in older["sealed"]["rows"]) > 0
     assert {row["state"] for row in foreign["sealed"]["rows"]} == {"unknown"} and foreign["sealed"]["to_reseal"] == 0

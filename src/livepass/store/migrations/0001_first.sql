@@ -45,6 +45,13 @@ CREATE TABLE apns_key (
   PRIMARY KEY (tenant, id)
 ) WITHOUT ROWID;
 
+-- The brands beside 'default', which is always there and has no row. name is part of every token: it never changes.
+CREATE TABLE tenant (
+  name       TEXT   NOT NULL PRIMARY KEY,
+  title      TEXT   NOT NULL,
+  created_at BIGINT NOT NULL
+) WITHOUT ROWID;
+
 -- Whose a pass type is. Which certificate signs for it follows from the certificates' own instants.
 -- push_key_id: the APNs key of the tenant that pushes for it; null: the certificate does.
 CREATE TABLE pass_type (
@@ -54,6 +61,7 @@ CREATE TABLE pass_type (
   push_key_id    TEXT,
   created_at     BIGINT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX pass_type_by_tenant ON pass_type (tenant);
 
 -- The order of a pass type: one row, locked from the taking of a number until the commit.
 -- began is the number with which the epoch began: what is older counts as changed then, because nobody knows what
@@ -241,6 +249,7 @@ CREATE INDEX certificate_by_type ON certificate (pass_type);
 CREATE TABLE signing_request (
   pass_type     TEXT   NOT NULL,
   id            TEXT   NOT NULL PRIMARY KEY,
+  tenant        TEXT   NOT NULL,
   key_sealed    BLOB   NOT NULL,
   public_sha256 TEXT   NOT NULL,
   created_at    BIGINT NOT NULL

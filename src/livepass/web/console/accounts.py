@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from livepass.service.console_access import ConsoleAccess
-from livepass.service.console_roles import Visitor
+from livepass.service.console_roles import Visitor, full_name
 from livepass.service.refusals import Refusal
 from livepass.web.console import asking
 from livepass.web.console.drawing import url
@@ -30,20 +30,20 @@ async def people(visit: Visit) -> Shown:
 
 
 async def _people(visit: Visit, *, link: str = "", problem: Refusal | None = None) -> Shown:
-    access, _ = _access(visit)
+    (access, _), tenant = _access(visit), visit.caller.tenant
     before = visit.query.get("before", "")
-    audit = await access.audited(before=int(before) if before.isdigit() else None, limit=A_PAGE)
+    audit = await access.audited(before=int(before) if before.isdigit() else None, limit=A_PAGE, tenant=tenant)
     data = {
         "users": [
             {
-                "name": user.name,
+                "name": full_name(user.tenant, user.name),
                 "role": user.role,
                 "password": user.password is not None,
                 "second_factor": user.asks_code,
                 "created_at": _at(user.created_at),
                 "disabled_at": _at(user.disabled_at),
             }
-            for user in await access.users()
+            for user in await access.users(tenant)
         ],
         "audit": [
             {
@@ -74,7 +74,8 @@ async def manage(visit: Visit) -> Shown | Gone:
 
 async def _managed(visit: Visit) -> Shown | Gone:
     (access, by), form = _access(visit), visit.form
-    name = form.get("name", "")
+    name, tenant = form.get("name", ""), visit.caller.tenant
+    name = name if "/" in name else full_name(tenant, name)
     match form.get("act"):
         case "add":
             await access.add_user(name, _role(form.get("role", "")), form.get("password") or None, by=by)
@@ -96,7 +97,8 @@ async def _managed(visit: Visit) -> Shown | Gone:
             await access.enable(name, by=by)
             return Gone(url("people"), f"{name} may come in again")
         case "link":
-            return await _people(visit, link=await access.new_link(_role(form.get("role", "")), by=by))
+            link = await access.new_link(_role(form.get("role", "")), by=by, tenant=tenant)
+            return await _people(visit, link=link)
     raise Refusal("this form asks for nothing that there is", hint="load the page again")
 
 

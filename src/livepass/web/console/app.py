@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -16,8 +16,10 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from livepass.core.model import Tenant
 from livepass.manual import ADDRESS as DOCS
-from livepass.service.refusals import Forbidden, Refusal
+from livepass.service.access import Caller
+from livepass.service.refusals import Forbidden, NotFound, Refusal
 from livepass.web import problems
 from livepass.web.bodies import segments_of
 from livepass.web.console import drawing, forms
@@ -34,7 +36,7 @@ from livepass.web.problems import Malformed, MethodNotAllowed, NoRoute
 SESSION = "livepass_console"
 SECURE_SESSION = "__Host-livepass_console"
 """A cookie that no other host can set; browsers keep it on TLS only."""
-THEME, SAID = "livepass_theme", "livepass_said"
+THEME, SAID, TENANT = "livepass_theme", "livepass_said", "livepass_tenant"
 DOORS = (f"{BASE}/login", f"{BASE}/enter", f"{BASE}/logout")
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """A picture draws itself with styles of its own, and can do nothing else."""
@@ -125,8 +127,11 @@ class ConsoleApp:
             return self._live.response(request)
         if segments == ("theme",):
             return _themed(request)
+        caller = await self._acting(request, person)
+        if segments == ("tenant",):
+            return await self._switched(request, person)
         page, named, as_json = self._pages.find(segments)
-        return await self._page(request, page, named, person, as_json=as_json)
+        return await self._page(request, page, named, person, caller, as_json=as_json)
 
     def _require_here(self, request: Request) -> None:
         """Where nobody is asked who they are, only this machine may ask, under a name that is this machine's: another
@@ -176,10 +181,36 @@ class ConsoleApp:
         )
         return Response(text, refusal.status if refusal else 200, media_type="text/html")
 
+    # ── as one of which tenant
+
+    async def _acting(self, request: Request, person: Person) -> Caller:
+        """The person as one of the tenant that the cookie names, where they may choose; else of their own."""
+        own, access = person.caller(), self._services.access
+        wanted = request.cookies.get(TENANT, "") if "tenants:admin" in own.scopes else ""
+        try:
+            return await access.acting(own, wanted or own.tenant)
+        except NotFound:  # that tenant was removed meanwhile
+            return await access.acting(own, own.tenant)
+
+    async def _tenants(self, person: Person) -> Sequence[Tenant]:
+        """Among which they may choose; empty: there is no choice."""
+        if "tenants:admin" not in person.caller().scopes:
+            return ()
+        found = await self._services.tenants.all()
+        return found if len(found) > 1 else ()
+
+    async def _switched(self, request: Request, person: Person) -> Response:
+        """Go on as another tenant: its pages, its figures. Changes nothing but what is shown."""
+        wanted = request.query_params.get("to", "")
+        caller = await self._services.access.acting(person.caller(), wanted)
+        response = RedirectResponse(f"{BASE}/", 303)
+        response.set_cookie(TENANT, caller.tenant, path=BASE, httponly=True, samesite="strict")
+        return response
+
     # ── pages
 
     async def _page(
-        self, request: Request, page: Page, named: Mapping[str, str], person: Person, *, as_json: bool
+        self, request: Request, page: Page, named: Mapping[str, str], person: Person, caller: Caller, *, as_json: bool
     ) -> Response:
         posted = request.method == "POST"
         handler = page.post if posted else page.get
@@ -188,11 +219,12 @@ class ConsoleApp:
         _require(person, page.post_role if posted else page.role)
         form, uploads = await forms.read(request) if posted else ({}, {})
         if posted:
-            _require_ours(request, form, person.csrf)
+            _require_ours(request, form, _csrf(person, caller))
         visit = Visit(
             services=self._services,
-            counts=self._counts,
+            counting=self._counts,
             person=person,
+            caller=caller,
             path=named,
             query=_pairs(request.scope.get("query_string", b"")),
             form=form,
@@ -205,7 +237,9 @@ class ConsoleApp:
         )
         if posted and form.get("act") != LOOK:
             subject = "/".join(named.values()) or form.get("id", "") or form.get("name", "")
-            await self._doors.note(person, f"{page.title}: {form.get('act', 'send')}"[:100], subject[:200])
+            elsewhere = "" if caller.tenant == person.caller().tenant else f" (as {caller.tenant})"
+            action = f"{page.title}: {form.get('act', 'send')}"[:100]
+            await self._doors.note(person, action + elsewhere, subject[:200])
         found = await handler(visit)
         if isinstance(found, Gone):
             return _gone(found)
@@ -214,9 +248,10 @@ class ConsoleApp:
         data = drawing.hidden(found.data, personal=visit.operates)
         if as_json:
             return Response(msgspec.json.encode(data), media_type="application/json")
-        return self._html(request, page, Shown(data, found.title or page.title, found.command), visit)
+        shown = Shown(data, found.title or page.title, found.command)
+        return self._html(request, page, shown, visit, await self._tenants(person))
 
-    def _html(self, request: Request, page: Page, shown: Shown, visit: Visit) -> Response:
+    def _html(self, request: Request, page: Page, shown: Shown, visit: Visit, tenants: Sequence[Tenant]) -> Response:
         said = request.cookies.get(SAID, "")
         text = self._drawn.get_template(page.template).render(
             page=page,
@@ -226,6 +261,9 @@ class ConsoleApp:
             data=shown.data,
             command=shown.command,
             person=visit.person,
+            csrf_token=_csrf(visit.person, visit.caller),
+            tenant=visit.caller.tenant,
+            tenants=tenants,
             operates=visit.operates,
             open=self._doors.open,
             query=visit.query,
@@ -267,6 +305,11 @@ def _require_ours(request: Request, form: Mapping[str, str], csrf: str | None) -
         raise Forbidden("this form was sent from another site", hint="send it from the console's own page")
     if csrf is not None and not (csrf and hmac.compare_digest(csrf.encode(), form.get("csrf", "").encode())):
         raise Forbidden("this form is not the console's, or too old", hint="load its page again and send it again")
+
+
+def _csrf(person: Person, caller: Caller) -> str:
+    """What a form must carry. One that was loaded as another tenant changes nothing of this one."""
+    return person.csrf if caller.tenant == person.caller().tenant else f"{person.csrf}.{caller.tenant}"
 
 
 def _with_session(request: Request, response: Response, session: str) -> Response:

@@ -61,7 +61,7 @@ async def _plans(visit: Visit) -> list[dict[str, Any]]:
     counted = await visit.counts()
     counts: Mapping[str, Mapping[str, int]] = counted.data.get("pass_types", {}) if counted else {}
     lineages = {links[0].pass_type: links for links in await visit.services.store.lineages()}
-    caller, plans = visit.person.caller(), []
+    caller, plans = visit.caller, []
     for row in await visit.services.store.pass_types():
         if caller.sees(row.pass_type):
             dates = plan(lineages.get(row.pass_type, []), visit.now, by_key=row.push_key_id is not None)

@@ -26,12 +26,13 @@ async def doctor(visit: Visit) -> Shown:
 
 async def _shown(visit: Visit, *, report: Any = None, problem: Refusal | None = None) -> Shown:
     now = visit.services.clock.now()
-    processes = [plain(ProcessRow.of(row, now)) for row in await visit.services.store.processes()]
-    parts = {} if visit.edge.ready is None else dict(await visit.edge.ready())
+    whole = visit.caller.of_all
+    processes = [plain(ProcessRow.of(row, now)) for row in (await visit.services.store.processes() if whole else ())]
+    parts = dict(await visit.edge.ready()) if whole and visit.edge.ready is not None else {}
     data = {
         "parts": [{"name": name, "wrong": wrong} for name, wrong in parts.items()],
         "processes": processes,
-        "missing": [role for role in ("serve", "worker") if not any(_heard(one, role) for one in processes)],
+        "missing": [role for role in ("serve", "worker") if whole and not any(_heard(one, role) for one in processes)],
         "watched": (await visit.asked(issuer_watch.watch, WatchQuery))["data"],
         "report": report,
         "effects": EFFECTS,

@@ -17,12 +17,11 @@ SAMPLE, LEAST = 20_000, 500
 
 
 async def gathered(
-    store: Reader, now: int, *, heard: int, first: str, secrets: Sequence[str]
+    store: Reader, types: Sequence[str], now: int, *, heard: int, first: str, secrets: Sequence[str]
 ) -> Mapping[str, Mapping[str, Any]]:
-    """``heard``: how many registrations were ever served something; ``first``: a device id by chance, where the sample
-    begins; ``secrets``: the names of the secret keys, the sealing one first.
+    """Of these pass types. ``heard``: how many registrations were ever served something; ``first``: a device id by
+    chance, where the sample begins; ``secrets``: the names of the secret keys, the sealing one first.
     """
-    types = [row.pass_type for row in await store.pass_types()]
     waiting: list[Waiting] = []
     seen: list[Instants] = []
     each = max(LEAST, SAMPLE // max(1, len(types)))

@@ -17,19 +17,29 @@ FAN_OUTS = 50
 
 async def jobs(visit: Visit) -> Shown:
     """Progress as numbers, each counted up to ``MOST``. What is sealed with which key is counted beside the pages."""
-    store, caller = visit.services.store, visit.person.caller()
+    store, caller = visit.services.store, visit.caller
     behind = []
     for tenant, name, revision in await store.templates_behind():
         if tenant == caller.tenant:
             left, refused = await store.behind_template(tenant, name, revision, most=MOST)
             behind.append({"template": name, "revision": revision[:12], "left": left, "refused": refused})
     under_way = [one for one in await store.fan_outs_under_way(limit=FAN_OUTS) if caller.sees(one.pass_type)]
-    chores = await store.chores(visit.now, most=MOST)
-    counted = await visit.counts()
-    data = {
+    data: dict[str, Any] = {
         "most": MOST,
+        "whole": caller.of_all,
         "roll_outs": behind,
         "fan_outs": [_fan_out(one) for one in under_way],
+    }
+    if caller.of_all:
+        data |= await _of_the_house(visit)
+    return Shown(data, command="livepass key reseal --check")
+
+
+async def _of_the_house(visit: Visit) -> dict[str, Any]:
+    """What is done for all tenants at once."""
+    chores = await visit.services.store.chores(visit.now, most=MOST)
+    counted = await visit.counts()
+    return {
         "retelling": {
             "waiting": chores.retelling,
             "due": chores.retelling_due,
@@ -45,9 +55,8 @@ async def jobs(visit: Visit) -> Shown:
                 "dead": _days(Prunable.DEAD),
             },
         },
-        "sealed": None if counted is None else {"at": at(counted.at), **counted.data["sealed"]},
+        "sealed": counted and {"at": at(counted.at), **counted.data["sealed"]},
     }
-    return Shown(data, command="livepass key reseal --check")
 
 
 def _days(what: Prunable) -> int:

@@ -17,12 +17,10 @@ LOTS = 100
 
 async def logs(visit: Visit) -> Shown:
     """The newest lines of all pass types. Filters choose among these, so that no filter walks all that are kept."""
-    store, caller = visit.services.store, visit.person.caller()
+    store, caller = visit.services.store, visit.caller
     types = [row.pass_type for row in await store.pass_types() if caller.sees(row.pass_type)]
     wanted, code = visit.query.get("pass_type", "").strip(), visit.query.get("code", "").strip()
-    found = await store.testimony(
-        pass_type=None, code=None, before=LARGEST_INTEGER, limit=LINES, within=caller.pass_types
-    )
+    found = await store.testimony(pass_type=None, code=None, before=LARGEST_INTEGER, limit=LINES, within=caller.within)
     chosen = [event for event in found if wanted in ("", event.pass_type)]
     groups = [one for one in grouped(chosen, visit.now) if code in ("", one.code)]
     data = {

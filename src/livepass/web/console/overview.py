@@ -26,7 +26,7 @@ async def overview(visit: Visit) -> Shown:
     }
     if counted is None:
         return Shown({"counted": None, **data}, command="livepass why --all --group")
-    found = counted.data
+    found = {name: each for name, each in counted.data.items() if name != "sealed" or visit.caller.of_all}
     data |= {
         "counted": {"at": counted.at, "took_ms": counted.took_ms, **found},
         "share": share(found["stats"]),
@@ -42,7 +42,7 @@ async def _changes(visit: Visit) -> list[dict[str, Any]]:
         pass_type=None,
         limit=CHANGES,
         most=LOOKED_AT,
-        within=visit.person.caller().pass_types,
+        within=visit.caller.within,
     )
     return [{"pass_type": event.pass_type, **plain(EventRow.of(event))} for event in found]
 

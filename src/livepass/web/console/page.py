@@ -49,9 +49,9 @@ class Counted:
 
 
 class Counts(Protocol):
-    """What was counted last; ``None``: nothing yet. Asking has it counted again soon."""
+    """What was counted last of a tenant; ``None``: nothing yet. Asking has it counted again soon."""
 
-    async def __call__(self) -> Counted | None: ...
+    async def __call__(self, tenant: str) -> Counted | None: ...
 
 
 class Desk(Protocol):
@@ -87,11 +87,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request for a page by somebody who may see it. ``query`` and ``form``: one value a name."""
+    """A request for a page by somebody who may see it. ``query`` and ``form``: one value a name. ``caller``: the person
+    as one of the tenant that the page is about.
+    """
 
     services: Services
-    counts: Counts
+    counting: Counts
     person: Person
+    caller: Caller
     path: Mapping[str, str]
     query: Mapping[str, str]
     form: Mapping[str, str]
@@ -106,6 +109,10 @@ class Visit:
     def operates(self) -> bool:
         """Whether the person may change something, and see what is personal."""
         return self.person.role != "viewer"
+
+    async def counts(self) -> Counted | None:
+        """How the registrations of the tenant stand."""
+        return await self.counting(self.caller.tenant)
 
     async def asked(
         self,
@@ -125,7 +132,7 @@ class Visit:
             asked = None if query is None else msgspec.convert(given, query, strict=False)
         except msgspec.ValidationError as error:
             raise Malformed(f"the address cannot be read: {error}", hint="start again from the page") from error
-        call = Call(self.services, self.person.caller(), path or self.path, asked, body, self.request, "console")
+        call = Call(self.services, self.caller, path or self.path, asked, body, self.request, "console")
         return plain((await operation(call)).body)
 
 

@@ -31,9 +31,13 @@ async def passes(visit: Visit) -> Shown:
     found = await visit.asked(
         issuer_lists.passes, PassesQuery, {"limit": A_PAGE, "cursor": visit.query.get("cursor"), **asked}
     )
-    types = [row.pass_type for row in await visit.services.store.pass_types()]
+    types = await _types(visit)
     words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in _flags(asked) if value)
     return Shown({**found, "asked": asked, "pass_types": types}, command=f"livepass pass list {words}".strip())
+
+
+async def _types(visit: Visit) -> list[str]:
+    return [row.pass_type for row in await visit.services.store.pass_types() if visit.caller.sees(row.pass_type)]
 
 
 def _flags(asked: dict[str, str]) -> list[tuple[str, str]]:
@@ -44,8 +48,8 @@ async def search(visit: Visit) -> Gone:
     """From anywhere: a serial that exists leads to its pass, anything else to the list."""
     wanted = visit.query.get("q", "").strip()
     pass_type, slash, serial = wanted.partition("/")
-    types = [row.pass_type for row in await visit.services.store.pass_types()]
-    named = [(pass_type, serial)] if slash else [(one, wanted) for one in types]
+    types = await _types(visit)
+    named = [(one, serial if slash else wanted) for one in types if not slash or one == pass_type]
     found = [name for name in named if wanted and await visit.services.store.pass_(*name) is not None]
     if len(found) == 1:
         return Gone(url("passes", *found[0]))
@@ -157,7 +161,8 @@ def _patience(owed: Target | None, passes: int, now: int) -> dict[str, Any] | No
 
 
 async def _held(visit: Visit, pass_type: str, serial: str) -> Held:
-    for held in await visit.services.store.held(pass_type, serial):
+    there = await visit.services.store.held(pass_type, serial) if visit.caller.sees(pass_type) else ()
+    for held in there:
         if fingerprint(held.registration.device_id) == visit.path["phone"]:
             return held
     raise NotFound("no such phone follows this pass", hint="it may have left: look at the pass")

@@ -11,7 +11,7 @@ from livepass import preview
 from livepass.pkpass.names import DOCUMENT
 from livepass.pkpass.notices import moved_fields
 from livepass.service.drafting import Wish
-from livepass.service.refusals import Refusal
+from livepass.service.refusals import Refusal, no_pass
 from livepass.web.console.page import File, Visit
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +44,8 @@ def view_of(visit: Visit) -> preview.View:
 async def of_pass(visit: Visit) -> File:
     """A pass as it is now; with ``key`` and ``value``, as it would be, and what that changes outlined."""
     name = visit.path["type"], visit.path["serial"]
+    if not visit.caller.sees(name[0]):
+        raise no_pass(*name)
     files, changed = await visit.services.showing.of_pass(*name), list[str]()
     if visit.query.get("key"):
         wanted = Wish(*name, data={visit.query["key"]: value_of(visit.query.get("value", ""))}, patch=True)
@@ -55,7 +57,7 @@ async def of_pass(visit: Visit) -> File:
 
 async def of_template(visit: Visit) -> File:
     """A template at its current revision, filled with samples."""
-    tenant = visit.person.caller().tenant
+    tenant = visit.caller.tenant
     return await _drawn(visit, await visit.services.showing.of_template(tenant, visit.path["name"]))
 
 

@@ -30,7 +30,7 @@ async def pushes(visit: Visit) -> Shown:
 
 
 async def _shown(visit: Visit, problem: Refusal | None = None) -> Shown:
-    store, caller = visit.services.store, visit.person.caller()
+    store, caller = visit.services.store, visit.caller
     types = [row.pass_type for row in await store.pass_types() if caller.sees(row.pass_type)]
     wanted = visit.query.get("pass_type", "").strip()
     chosen = [name for name in types if wanted in ("", name)]
@@ -40,7 +40,7 @@ async def _shown(visit: Visit, problem: Refusal | None = None) -> Shown:
         pass_type=wanted or None,
         limit=EVENTS,
         most=LOOKED_AT,
-        within=caller.pass_types,
+        within=caller.within,
     )
     data = {
         "asked": {"pass_type": wanted},

@@ -30,21 +30,21 @@ async def settings(visit: Visit) -> Shown:
 
 async def _shown(visit: Visit, *, made: Any = None, problem: Refusal | None = None) -> Shown:
     store = visit.services.store
-    now = visit.services.clock.now()
+    now, whole = visit.services.clock.now(), visit.caller.of_all
     query = {"limit": LARGEST_PAGE, "cursor": visit.query.get("cursor")}
     data = {
         "keys": await visit.asked(issuer_admin.keys, PageQuery, query),
-        "scopes": dict(SCOPES),
+        "scopes": {scope: what for scope, what in SCOPES.items() if scope in visit.caller.scopes},
         "made": made,
         "given": _given(visit) if problem else {},
-        "settings": [dict(row) for row in visit.edge.settings],
+        "settings": [dict(row) for row in visit.edge.settings] if whole else [],
         "limits": list(_limits()),
-        "processes": [plain(ProcessRow.of(row, now)) for row in await store.processes()],
+        "processes": [plain(ProcessRow.of(row, now)) for row in (await store.processes() if whole else ())],
         "sealed": [
             {"kind": one.kind.value, "secret": one.secret, "count": one.count, "configured": _known(visit, one.secret)}
-            for one in await store.sealed_counts()
+            for one in (await store.sealed_counts() if whole else ())
         ],
-        "secret_ids": list(visit.edge.secret_ids),
+        "secret_ids": list(visit.edge.secret_ids) if whole else [],
         "problem": None if problem is None else asking.problem(problem),
     }
     return Shown(data, command="livepass key list")

@@ -35,7 +35,7 @@ async def _all(visit: Visit, problem: Refusal | None = None) -> Shown:
 
 async def _following(visit: Visit, row: Mapping[str, Any], most: int) -> dict[str, Any]:
     """``more``: where there may be more than were counted."""
-    tenant = visit.person.caller().tenant
+    tenant = visit.caller.tenant
     store = visit.services.store
     current, behind, refused = await store.following(tenant, row["name"], row["revision"], most=most)
     more = {"current": current >= most, "behind": behind >= most}
@@ -49,7 +49,7 @@ async def template(visit: Visit) -> Shown:
 
 async def _one(visit: Visit, problem: Refusal | None = None) -> Shown:
     row = await visit.asked(issuer_admin.template)
-    stored = await visit.services.store.template(visit.person.caller().tenant, row["name"], None)
+    stored = await visit.services.store.template(visit.caller.tenant, row["name"], None)
     assert stored is not None  # just answered
     data = {
         "template": row,
