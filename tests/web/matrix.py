@@ -75,6 +75,9 @@ class Row:
 PUT = {"template": "membership", "data": {"points": 7}}
 WRITING = ("", "dry_run=1", "push=now")
 ROWS: Mapping[str, Row] = {
+    "createPass": Row(
+        ("", "dry_run=1"), ({"pass_type": "{type}", **PUT}, {"pass_type": "{type}", "template": "no"}), creates=True
+    ),
     "putPass": Row((*WRITING, "push=none"), (PUT, {}, {"template": "missing"}), creates=True),
     "patchPass": Row(
         WRITING, ({"data": {"points": 7}}, {"content": {"description": 1}}, {"template": "missing"}), creates=True

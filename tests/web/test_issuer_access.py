@@ -39,6 +39,7 @@ class Sample:
 PUT = {"template": "membership", "data": {"points": 1}}
 LINE = {"pass_type": "{type}", "serial": "1", **PUT}
 SAMPLES = {
+    "createPass": Sample("/passes", 201, {"pass_type": "{type}", **PUT}),
     "putPass": Sample("/passes/{type}/new", 201, PUT),
     "patchPass": Sample("/passes/{type}/1", json={"data": {"points": 2}}),
     "getPass": Sample("/passes/{type}/1"),

@@ -80,15 +80,25 @@ def issue(
 @pass_.command("set")
 @pass_argument()
 @click.argument("data", nargs=-1, required=True, metavar="key=value …")
+@click.option("--if-match", metavar="ETAG", help="Only if it still is this version, as livepass pass show says.")
 @push_option
 @dry_run_option
 @click.pass_obj
-def set_(session: Session, name: PassName, data: tuple[str, ...], push: Push, dry_run: bool) -> None:
+def set_(
+    session: Session, name: PassName, data: tuple[str, ...], if_match: str | None, push: Push, dry_run: bool
+) -> None:
     """Change some values of a pass, and tell its phones.
 
-    Values are read as in livepass pass issue; key=null takes the default again.
+    Values are read as in livepass pass issue; key=null takes the default again. With --if-match nothing is changed if
+    somebody else was faster.
     """
-    run(_change(session, name, "PATCH", {"data": names.values(data)}, push, dry_run))
+    run(_change(session, name, "PATCH", {"data": names.values(data)}, push, dry_run, _quoted(if_match)))
+
+
+def _quoted(etag: str | None) -> str | None:
+    """Shells take the quotes away."""
+    bare = etag is not None and etag != "*" and not etag.endswith('"')
+    return f'"{etag}"' if bare else etag
 
 
 @pass_.command()
@@ -125,7 +135,13 @@ def erase(session: Session, name: PassName, yes: bool) -> None:
 
 
 async def _change(
-    session: Session, name: PassName, method: str, body: Mapping[str, Any] | None, push: Push, dry_run: bool
+    session: Session,
+    name: PassName,
+    method: str,
+    body: Mapping[str, Any] | None,
+    push: Push,
+    dry_run: bool,
+    if_match: str | None = None,
 ) -> None:
     """Ask what would change, say it, do it."""
     from livepass.cli.client import address, connected
@@ -133,7 +149,8 @@ async def _change(
     path = address("passes", *name)
     async with connected(session) as client:
         try:
-            preview = (await client.request(method, path, query={"dry_run": 1, "push": push}, json=body)).json()
+            asked = {"dry_run": 1, "push": push}
+            preview = (await client.request(method, path, query=asked, json=body, if_match=if_match)).json()
         except Fault as fault:
             raise _told_to_quote(fault, (body or {}).get("data") or {}) from fault
         session.out.draw(lambda page: _draw_preview(page, name, preview, dry_run=dry_run))
@@ -141,7 +158,8 @@ async def _change(
             if session.as_json:
                 session.out.show(preview, lambda _: None)
             return
-        done = (await client.request(method, path, query={"push": push}, json=body)).json()
+        answer = await client.request(method, path, query={"push": push}, json=body, if_match=if_match)
+        done = answer.json() | {"etag": answer.headers.get("etag")}
     session.out.show({**preview, **done}, lambda page: _draw_reach(page, done))
 
 
@@ -207,7 +225,8 @@ def show(session: Session, name: PassName) -> None:
         from livepass.cli.client import address, connected
 
         async with connected(session) as client:
-            return await client.get(address("passes", *name))
+            answer = await client.request("GET", address("passes", *name))
+            return answer.json() | {"etag": answer.headers.get("etag")}
 
     found = run(work())
     session.out.show(found, lambda page: _draw_pass(page, name, found))
@@ -219,6 +238,7 @@ def _draw_pass(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
         ("template", text_of(found.get("template"))),
         ("changed", instant(found.get("changed_at"))),
         ("tag", text_of(found.get("tag"))),
+        ("etag", text_of(found["etag"].strip('"')) if found.get("etag") else None),
         *((key, text_of(value)) for key, value in (found.get("data") or {}).items()),
     )
     columns: list[Column] = [

@@ -278,6 +278,7 @@ class Prunable(StrEnum):
     DEVICES = "phones that follow nothing"
     TARGETS = "push tokens of no phone"
     PROCESSES = "processes that went without a word"
+    ANSWERS = "answers kept to be repeated"
 
 
 @frozen

@@ -55,6 +55,8 @@ class Caller:
     tenant: str
     scopes: frozenset[str]
     pass_types: tuple[str, ...] | None = None
+    id: str = ""
+    """The API key's; ``admin`` for all admin keys."""
 
     def sees(self, pass_type: str) -> bool:
         """Whether this pass type exists, as far as the caller is concerned."""
@@ -90,7 +92,7 @@ class Access:
         if secret is None:
             return None
         if self._is_admin(secret):
-            return Caller("admin", DEFAULT_TENANT, frozenset(SCOPES))
+            return Caller("admin", DEFAULT_TENANT, frozenset(SCOPES), id="admin")
         return await self._by_key(secret)
 
     def _is_admin(self, secret: str) -> bool:
@@ -108,7 +110,7 @@ class Access:
         if key is None or not same or key.revoked_at is not None:
             return None
         await self._note_use(key)
-        return Caller(key.name, key.tenant, frozenset(key.scopes), key.pass_types)
+        return Caller(key.name, key.tenant, frozenset(key.scopes), key.pass_types, key.id)
 
     async def _note_use(self, key: ApiKey) -> None:
         now = self._clock.now()

@@ -32,6 +32,7 @@ from livepass.pkpass.notices import SEVERAL, Moved, Notice, foretell, moved_fiel
 from livepass.pkpass.variables import VariableType
 from livepass.service.building import Builder, CannotBuild, files_of, manifest_sha
 from livepass.service.gathering import Gathered
+from livepass.service.preconditions import WHATEVER, Precondition
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Chance, Clock, KeyRing, Store
@@ -65,6 +66,7 @@ class Wish:
     patch: bool = False
     void: bool = False
     following: bool = False
+    only_if: Precondition = WHATEVER
     enrolment: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False)
     """The id of an enrolment that is to be on it, and what that gives."""
 
@@ -130,6 +132,7 @@ class Drafting:
         await keep_up(self._store, self._keys, before.token if before else None)
         if before is None and (wish.patch or wish.void):
             raise no_pass(wish.pass_type, wish.serial)
+        wish.only_if.require(before)
         type_ = await gathered.type_(wish.pass_type)
         tenant = type_.tenant if type_ else DEFAULT_TENANT
         name, revision, pinned = _template_of(wish, before)

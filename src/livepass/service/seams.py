@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from livepass.service.console_seams import ConsoleReader, ConsoleTx
+from livepass.service.idempotency_seams import IdempotencyTx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
@@ -354,7 +355,7 @@ class Reader(ConsoleReader, Protocol):
         """Those that have not said goodbye, also if they have not been heard for long."""
 
 
-class Tx(ConsoleTx, Reader, Protocol):
+class Tx(ConsoleTx, IdempotencyTx, Reader, Protocol):
     """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
 
     async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:

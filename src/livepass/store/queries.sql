@@ -1198,6 +1198,41 @@ UPDATE api_key SET last_used_at = :now WHERE id = :id;
 -- name: revoke_api_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
 
+-- ─────────────────────────────────────────────── requests that are carried out once
+
+-- name: claim_answer
+-- Ours, when it is new, too old to count, or was left by a process that died on the same request.
+INSERT INTO idempotency (tenant, caller, key, request, at, lease, lease_until, pass_type, serial, status, media, headers,
+                         body)
+VALUES (:tenant, :caller, :key, :request, :at, :lease, :lease_until, '', '', NULL, '', '[]', NULL)
+ON CONFLICT (tenant, caller, key) DO UPDATE SET
+  request = excluded.request, at = excluded.at, lease = excluded.lease, lease_until = excluded.lease_until,
+  pass_type = '', serial = '', status = NULL, media = '', headers = '[]', body = NULL
+ WHERE idempotency.at < :kept_since
+    OR (idempotency.status IS NULL AND idempotency.lease_until <= :at AND idempotency.request = excluded.request)
+RETURNING lease;
+
+-- name: kept_answer
+SELECT request, status, media, headers, body, pass_type, serial FROM idempotency
+ WHERE tenant = :tenant AND caller = :caller AND key = :key;
+
+-- name: keep_answer
+-- Fenced by the lease: whoever lost it has answered nothing.
+UPDATE idempotency SET status = :status, media = :media, headers = :headers, body = :body, pass_type = :pass_type,
+       serial = :serial
+ WHERE tenant = :tenant AND caller = :caller AND key = :key AND lease = :lease AND status IS NULL;
+
+-- name: release_answer
+DELETE FROM idempotency
+ WHERE tenant = :tenant AND caller = :caller AND key = :key AND lease = :lease AND status IS NULL;
+
+-- name: erase_answers
+DELETE FROM idempotency WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: prune_answers
+DELETE FROM idempotency WHERE (tenant, caller, key) IN (
+  SELECT tenant, caller, key FROM idempotency WHERE at < :before ORDER BY at LIMIT :limit);
+
 -- ─────────────────────────────────────────────── the console
 
 -- name: console_user

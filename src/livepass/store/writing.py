@@ -33,13 +33,14 @@ from livepass.core.trip2_push import Outcome
 from livepass.core.watching import Seen, Watched
 from livepass.store import rows
 from livepass.store.console import ConsoleWriting
+from livepass.store.idempotency import IdempotencyWriting
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
 from livepass.store.twins import Twins
 
 _NONE: Numbers = MappingProxyType({})
 
 
-class Writing(Twins, ConsoleWriting):
+class Writing(Twins, ConsoleWriting, IdempotencyWriting):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
@@ -258,6 +259,7 @@ class Writing(Twins, ConsoleWriting):
         await self._db.run("erase_registrations", key)
         await self._db.run("erase_enrolments", key)
         await self._db.run("erase_events", key)
+        await self._db.run("erase_answers", key)
         erased = await self._db.run("erase_pass", key)
         gone: list[rows.Row] = []
         for device_id in sorted(phones):
@@ -527,6 +529,7 @@ _PRUNE: Mapping[Prunable, str] = {
     Prunable.DEVICES: "prune_devices",
     Prunable.TARGETS: "prune_targets",
     Prunable.PROCESSES: "prune_processes",
+    Prunable.ANSWERS: "prune_answers",
 }
 
 _NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "created_at")

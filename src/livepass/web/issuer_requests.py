@@ -51,6 +51,16 @@ class PassPut(Struct, forbid_unknown_fields=True, frozen=True):
     revision: Revision | None = None
 
 
+class PassCreate(Struct, forbid_unknown_fields=True, frozen=True):
+    """What a new pass shall be, as in `PassPut`; its serial number is made here."""
+
+    pass_type: PassType
+    template: TemplateName
+    data: Data | UnsetType = UNSET
+    content: Content | UnsetType = UNSET
+    revision: Revision | None = None
+
+
 class PassPatch(Struct, forbid_unknown_fields=True, frozen=True):
     """A merge patch (RFC 7396) of `PassPut`: what is left out stays, `null` inside `data` or `content` removes."""
 

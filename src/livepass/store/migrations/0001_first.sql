@@ -271,6 +271,27 @@ CREATE TABLE api_key (
   revoked_at   BIGINT
 );
 
+-- Requests that carried an Idempotency-Key, by whoever sent them: the answer to be repeated (status null: under way, until
+-- lease_until). key and request are SHA-256. In no backup: what a restore brings back may lack the effect.
+CREATE TABLE idempotency (
+  tenant      TEXT   NOT NULL,
+  caller      TEXT   NOT NULL,                 -- the API key's id
+  key         TEXT   NOT NULL,
+  request     TEXT   NOT NULL,
+  at          BIGINT NOT NULL,
+  lease       TEXT   NOT NULL,
+  lease_until BIGINT NOT NULL,
+  pass_type   TEXT   NOT NULL,                 -- '' where it is about no pass
+  serial      TEXT   NOT NULL,
+  status      INTEGER,
+  media       TEXT   NOT NULL,
+  headers     TEXT   NOT NULL,
+  body        BLOB,
+  PRIMARY KEY (tenant, caller, key)
+);
+CREATE INDEX idempotency_by_age ON idempotency (at);
+CREATE INDEX idempotency_by_pass ON idempotency (pass_type, serial);
+
 -- Who may use the web console. password: Argon2id (PHC), null: none. totp_step: the last step (30 s) whose code was taken,
 -- null while the first code was not given. Nobody is deleted: what they did stands in audit.
 CREATE TABLE console_user (
