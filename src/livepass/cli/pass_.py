@@ -253,6 +253,14 @@ def _draw_pass(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
     rows = found.get("registrations") or []
     if isinstance(rows, list):
         page.table(columns, [{**row, **(row.get("watermarks") or {})} for row in rows], "no phone follows it")
+    for each in found.get("other_wallets") or ():
+        page.line(dim(f"fetched by a wallet that polls: {_polls(each)}"))
+
+
+def _polls(each: Mapping[str, Any]) -> str:
+    refused = f", {each['refused']} refused" if each.get("refused") else ""
+    seen = f"last {instant(each['last_at'])}, version {each['served']}, {each['fetches']} times"
+    return f"{each['wallet']}, {seen}{refused}"
 
 
 def _stand(row: Mapping[str, Any]) -> Cell:

@@ -601,10 +601,14 @@ SELECT g.last_push_at, d.asked_at, s.served_at
  WHERE s.served_at >= :since AND s.left_at IS NULL;
 
 -- name: last_of_pass
--- Without those who looked at its share page: anybody with the link could push out of sight what phones did.
+-- Without those who looked at its share page, and wallets that poll: they could push out of sight what phones did.
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
- WHERE pass_type = :pass_type AND serial = :serial AND kind NOT IN ('share_viewed', 'pkpass_downloaded')
+ WHERE pass_type = :pass_type AND serial = :serial AND kind NOT IN ('share_viewed', 'pkpass_downloaded', 'polled')
  ORDER BY id DESC LIMIT :limit;
+
+-- name: polls
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial = :serial AND kind = 'polled' ORDER BY id DESC LIMIT :limit;
 
 -- name: last_of_phone
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event

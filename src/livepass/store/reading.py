@@ -153,6 +153,10 @@ class Reading(Figures, ConsoleReading):
         ]
         return extrapolated(placed, found[0][5]) if found else placed
 
+    async def polls(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
+        found = await self._db.rows("polls", {"pass_type": pass_type, "serial": serial, "limit": limit})
+        return [rows.event(row) for row in found]
+
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         found = await self._db.rows("last_of_pass", {"pass_type": pass_type, "serial": serial, "limit": limit})
         return [rows.event(row) for row in found]

@@ -34,6 +34,8 @@ from livepass.web.operations import BASE, PKPASS, ZIP, Answer, Call, Operation, 
 from livepass.web.paging import Cursor, page
 
 MERGE_PATCH = "application/merge-patch+json"
+MOST_POLLS = 200
+"""A week of a wallet that polls: its fetches are noted once an hour."""
 _EVENTS = Cursor("timeline", EventId)
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -123,7 +125,8 @@ async def get(call: Call) -> Answer:
     if row is None:
         raise no_pass(pass_type, serial)
     held = await call.services.store.held(pass_type, serial)
-    detail = PassDetail.detailed(row, await call.services.issuing.tag(row), held)
+    polls = await call.services.store.polls(pass_type, serial, limit=MOST_POLLS)
+    detail = PassDetail.detailed(row, await call.services.issuing.tag(row), held, polls)
     return Answer(200, detail, headers={"etag": etag(version_of(row))})
 
 
