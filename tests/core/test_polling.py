@@ -24,6 +24,7 @@ TOKEN = "T" * 8 + "abcdefgh"
         ("ApplePass x", "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8)", "android"),
         ("walletunionpass x", None, "android"),
         ("WalletUnionPass x", "passd/1.0 CFNetwork/1 Darwin/1", ""),
+        ("Bearer x", None, ""),
         ("ApplePass x", "KDE Itinerary/24.12", "kde"),
         ("ApplePass x", "gnome-passes libsoup/3.4", "gnome"),
         ("ApplePass x", "curl/8.5.0", "script"),

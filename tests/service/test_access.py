@@ -99,7 +99,7 @@ def test_a_key_is_what_it_was_made_to_be(tmp_path: Path) -> None:
         key, text = await gate.access.create(ROOT, "till", ["passes:write", "passes:read"], ["pass.b", "pass.a"])
         caller = await gate.access.authenticate(f"Bearer {text}")
         assert caller == Caller(
-            "till", DEFAULT_TENANT, frozenset({"passes:read", "passes:write"}), ("pass.a", "pass.b")
+            "till", DEFAULT_TENANT, frozenset({"passes:read", "passes:write"}), ("pass.a", "pass.b"), key.id
         )
         assert caller.sees("pass.a") and not caller.sees("pass.c")
         caller.require("passes:read")

@@ -70,6 +70,8 @@ class Pass:
     changed_at: int
     enrolled: str | None = None
     """The id of the enrolment that is on it; empty: some version of it offered one; ``None``: none ever did."""
+    holder: str | None = None
+    """The issuer's own name for whose it is. No phone sees it."""
 
 
 @frozen

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from livepass.core.authorization import APPLE, scheme_of
+from livepass.core.authorization import APPLE, TO_FETCH, scheme_of
 from livepass.core.frozen import frozen
 from livepass.core.timeline import Event
 
@@ -36,7 +36,7 @@ def family_of(authorization: str | None, user_agent: str | None) -> str:
     for pattern, family in _FAMILIES if user_agent else ():
         if pattern.search(user_agent or ""):
             return family
-    return "android" if scheme_of(authorization) not in ("", APPLE) else ""
+    return "android" if scheme_of(authorization) in TO_FETCH - {APPLE} else ""
 
 
 @frozen

@@ -26,6 +26,7 @@ Scope = Literal[
     "keys:admin",
     "logs:read",
     "enrolments:read",
+    "holders:admin",
 ]
 
 SCOPES: Mapping[Scope, str] = {
@@ -37,6 +38,7 @@ SCOPES: Mapping[Scope, str] = {
     "keys:admin": "create, list and revoke API keys",
     "logs:read": "read what phones say",
     "enrolments:read": "read what people gave when they signed up for rewards",
+    "holders:admin": "read all that is kept of a person, and erase it",
 }
 OF_ALL_PASS_TYPES: frozenset[str] = frozenset({"templates:write"})
 """Scopes over what belongs to no pass type: a new revision of a template changes passes of every type."""

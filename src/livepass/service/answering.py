@@ -360,6 +360,8 @@ class Answering:
                 )
                 for registration, device in found
             ]
+            if not candidates and not await _known(tx, Event(Kind.FETCHED, now, pass_type, serial)):
+                return (), ()  # erased meanwhile: nothing of it may be written down any more
             return trip3_fetch.served(
                 trip3_fetch.ServedFacts(
                     pass_type,

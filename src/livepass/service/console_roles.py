@@ -51,7 +51,7 @@ class Visitor:
 
     def caller(self) -> ConsoleCaller:
         """As ``service.access`` has it: the scopes of the role, all pass types."""
-        return ConsoleCaller(self.name, DEFAULT_TENANT, frozenset(SCOPES_OF[self.role]), None, self.role)
+        return ConsoleCaller(self.name, DEFAULT_TENANT, frozenset(SCOPES_OF[self.role]), role=self.role)
 
 
 COMMAND_LINE = Visitor("command line", "admin", "", 0, 0)

@@ -67,6 +67,8 @@ class Wish:
     void: bool = False
     following: bool = False
     only_if: Precondition = WHATEVER
+    holder: str | None = None
+    """Empty: nobody's any more."""
     enrolment: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False)
     """The id of an enrolment that is to be on it, and what that gives."""
 
@@ -199,6 +201,7 @@ class Drafting:
             created_at=before.created_at if before else now,
             changed_at=before.changed_at if before else now,
             enrolled=enrolled,
+            holder=(before.holder if before else None) if wish.holder is None else wish.holder or None,
         )
         moved = tuple(moved_fields(orjson.loads(before.document) if before else None, document))
         notice = foretell(moved, new=before is None)

@@ -67,6 +67,7 @@ def version_of(row: Pass) -> str:
     token = row.token
     parts = (
         *(str(row.edit).encode(), token.key_id.encode(), token.salt, token.sealed or b"", row.manifest_sha.encode()),
+        (row.holder or "").encode(),
         *(row.template.encode(), row.revision.encode(), b"%d%d" % (row.pinned, row.voided), row.data, row.content),
     )
     return hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).hexdigest()[:32]

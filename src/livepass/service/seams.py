@@ -158,6 +158,7 @@ class Reader(ConsoleReader, Protocol):
         after: tuple[str, str],
         limit: int,
         within: Sequence[str] | None = None,
+        holder: str | None = None,
     ) -> Sequence[Pass]: ...
 
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]: ...

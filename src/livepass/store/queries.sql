@@ -34,7 +34,7 @@ SELECT pass_type, tenant, team, push_key_id FROM pass_type ORDER BY pass_type;
 -- A pass older than the present history counts as changed when that began.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial = :serial;
 
@@ -42,16 +42,29 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- Of a pass type, those with these serial numbers.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial IN (SELECT value FROM json_each(:serials));
 
 -- name: passes
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE (p.pass_type, p.serial) > (:after_type, :after_serial)
+   AND (:pass_type IS NULL OR p.pass_type = :pass_type)
+   AND (:within IS NULL OR p.pass_type IN (SELECT value FROM json_each(:within)))
+   AND (:template IS NULL OR p.template = :template)
+   AND (:prefix = '' OR substr(p.serial, 1, length(:prefix)) = :prefix)
+ ORDER BY p.pass_type, p.serial LIMIT :limit;
+
+-- name: passes_of_holder
+-- As ``passes``, from the index of those that have a holder.
+SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
+       p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
+       p.changed_at, p.enrolled, p.holder
+  FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+ WHERE p.holder = :holder AND (p.pass_type, p.serial) > (:after_type, :after_serial)
    AND (:pass_type IS NULL OR p.pass_type = :pass_type)
    AND (:within IS NULL OR p.pass_type IN (SELECT value FROM json_each(:within)))
    AND (:template IS NULL OR p.template = :template)
@@ -62,16 +75,17 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- A pass that did not exist when it was drawn. If somebody was faster, the key says so and it is drawn anew.
 INSERT INTO pass (pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned,
                   refused_revision, data, content, token_key, token_salt, token_sealed, voided, created_at, changed_at,
-                  enrolled)
+                  enrolled, holder)
 VALUES (:pass_type, :serial, :seq, :edit, :last_modified, :manifest_sha, :document, :template, :revision, :pinned,
         NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at,
-        :enrolled);
+        :enrolled, :holder);
 
 -- name: put_pass
 UPDATE pass SET
   seq = :seq, edit = :edit, last_modified = :last_modified, manifest_sha = :manifest_sha, document = :document,
   template = :template, revision = :revision, pinned = :pinned, refused_revision = NULL, data = :data,
-  content = :content, voided = :voided, changed_at = :changed_at, enrolled = :enrolled
+  content = :content, voided = :voided, changed_at = :changed_at, enrolled = :enrolled,
+  holder = :holder
  WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: pass_identities
@@ -238,7 +252,7 @@ UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND se
 -- finds the few among millions and stops at the limit.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM (
        SELECT b.pass_type, b.serial FROM (
               SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
@@ -1229,6 +1243,17 @@ UPDATE idempotency SET status = :status, media = :media, headers = :headers, bod
 -- name: release_answer
 DELETE FROM idempotency
  WHERE tenant = :tenant AND caller = :caller AND key = :key AND lease = :lease AND status IS NULL;
+
+-- name: erase_phone_events
+-- Of a phone that is forgotten: what it did, and of its push token.
+DELETE FROM event WHERE pass_type = :pass_type AND serial IS NULL AND device_id = :device_id;
+
+-- name: erase_target_events
+DELETE FROM event WHERE pass_type = :pass_type AND serial IS NULL AND target = :target;
+
+-- name: erase_audited
+-- What was done stays, and by whom; to which pass does not.
+UPDATE audit SET subject = :erased WHERE subject = :subject OR substr(subject, 1, length(:subject) + 1) = :subject || '/';
 
 -- name: erase_answers
 DELETE FROM idempotency WHERE pass_type = :pass_type AND serial = :serial;

@@ -37,6 +37,8 @@ from livepass.store.idempotency import IdempotencyWriting
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
 from livepass.store.twins import Twins
 
+ERASED = "(erased)"
+"""What stands in the audit log for a pass that was erased since."""
 _NONE: Numbers = MappingProxyType({})
 
 
@@ -263,10 +265,16 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting):
         erased = await self._db.run("erase_pass", key)
         gone: list[rows.Row] = []
         for device_id in sorted(phones):
-            gone += await self._db.rows("forget_device", {"pass_type": pass_type, "device_id": device_id})
+            forgotten = await self._db.rows("forget_device", {"pass_type": pass_type, "device_id": device_id})
+            if forgotten:
+                await self._db.run("erase_phone_events", {"pass_type": pass_type, "device_id": device_id})
+            gone += forgotten
         await self._lock_targets(pass_type, {row[0] for row in gone})
         for (push_token,) in gone:
-            await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token})
+            if await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token}):
+                target = fingerprint(push_token)
+                await self._db.run("erase_target_events", {"pass_type": pass_type, "target": target})
+        await self._db.run("erase_audited", {"subject": f"{pass_type}/{serial}", "erased": ERASED})
         return erased > 0
 
     async def ensure_pass_type(self, pass_type: str, tenant: str, team: str, epoch: str, now: int) -> None:

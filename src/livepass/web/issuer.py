@@ -20,6 +20,7 @@ from livepass.service.access import Access, Caller
 from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
+from livepass.service.holders import Holders
 from livepass.service.idempotency import Idempotency
 from livepass.service.issuing import Issuing
 from livepass.service.preconditions import Precondition, precondition
@@ -38,6 +39,7 @@ from livepass.web import (
     issuer_bundle,
     issuer_certificates,
     issuer_enrolments,
+    issuer_holders,
     issuer_lists,
     issuer_passes,
     issuer_previews,
@@ -81,6 +83,7 @@ OPERATIONS = (
     *issuer_bundle.OPERATIONS,
     *issuer_lists.OPERATIONS,
     *issuer_enrolments.OPERATIONS,
+    *issuer_holders.OPERATIONS,
     *issuer_certificates.OPERATIONS,
     *issuer_admin.OPERATIONS,
     *issuer_rotation.OPERATIONS,
@@ -112,9 +115,10 @@ class IssuerApp:
         sharing: Sharing,
     ) -> None:
         self._load = load or Load(clock)
+        holders = Holders(store, issuing.enrolments, clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self.services = Services(*parts, apns_keys, watching, sharing, Showing(store, issuing.builder))
+        self.services = Services(*parts, apns_keys, watching, sharing, Showing(store, issuing.builder), holders)
         self._routes = Routes(OPERATIONS)
         self._idempotency = Idempotency(store, clock, issuing.chance)
 

@@ -277,12 +277,14 @@ class PassDetail(PassSummary, frozen=True):
     document: Json
     registrations: list[PassRegistration]
     other_wallets: list[OtherWallet]
+    holder: str | None
 
     @classmethod
     def detailed(cls, row: Pass, tag: str, held: Sequence[Held], polls: Sequence[Event]) -> PassDetail:
         phones = [PassRegistration.of(one) for one in held]
         others = [OtherWallet.of(one) for one in polling(polls)]
-        return cls(*(*_summary(row), tag, Raw(row.data), Raw(row.content), Raw(row.document), phones, others))
+        documents = Raw(row.data), Raw(row.content), Raw(row.document)
+        return cls(*(*_summary(row), tag, *documents, phones, others, row.holder))
 
 
 class PassPage(Struct, frozen=True):

@@ -95,6 +95,7 @@ def wish(pass_type: str, serial: str, body: Asked, *, patch: bool = False) -> Wi
         None if body.content is UNSET else body.content,
         None if body.revision is UNSET else body.revision,
         patch,
+        holder=None if body.holder is UNSET else body.holder or "",
     )
 
 

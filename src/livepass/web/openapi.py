@@ -23,6 +23,7 @@ _PATH_PARAMETERS = {
     "serial": "Serial number",
     "id": "Id, as lists show it",
     "name": "Name of the template",
+    "holder": "Your own name for a person, as it stands on their passes",
 }
 _FIELDS = {"type": "pass_type"}
 """The field of an answer that a path's parameter is called after, where the two are called differently."""

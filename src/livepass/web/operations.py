@@ -14,6 +14,7 @@ from livepass.service.access import Access, Caller, Scope
 from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
+from livepass.service.holders import Holders
 from livepass.service.idempotency import Once
 from livepass.service.issuing import Issuing
 from livepass.service.preconditions import WHATEVER, Precondition
@@ -58,6 +59,7 @@ class Services:
     watching: Watching
     sharing: Sharing
     showing: Showing
+    holders: Holders
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 

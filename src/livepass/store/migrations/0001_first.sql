@@ -89,9 +89,11 @@ CREATE TABLE pass (
   created_at       BIGINT  NOT NULL,
   changed_at       BIGINT  NOT NULL,
   enrolled         TEXT,                       -- the enrolment on it; '': it offered one; null: it never did
+  holder           TEXT,                       -- the issuer's own name for whose it is; no phone sees it
   PRIMARY KEY (pass_type, serial)
 );
 CREATE INDEX pass_follows ON pass (template, revision) WHERE pinned = 0;
+CREATE INDEX pass_by_holder ON pass (holder, pass_type, serial) WHERE holder IS NOT NULL;
 -- Imported tokens: a new secret key seals them anew.
 CREATE INDEX pass_sealed ON pass (pass_type, serial) WHERE token_sealed IS NOT NULL;
 
