@@ -82,10 +82,17 @@ def test_everything_from_afar(livepass, service):
     assert livepass("template", "import", "templates/membership", *far, "--json").json["new"] is True
     livepass("pass", "issue", NAME, "--template", "membership", 'member_no="1"', "name=Ada", *far)
     assert "You have 5 points" in livepass("pass", "set", NAME, "points=5", *far).out
-    assert livepass("pass", "show", NAME, *far, "--json").json["data"]["points"] == 5
+    shown = livepass("pass", "show", NAME, *far, "--json").json
+    assert shown["data"]["points"] == 5
+    tag = shown["etag"].strip('"')
+    assert tag in livepass("pass", "show", NAME, *far).out
+    livepass("pass", "set", NAME, "points=6", "--if-match", tag, *far)
+    raced = livepass("pass", "set", NAME, "points=7", "--if-match", tag, *far, exit_=1)
+    assert "it was changed since" in raced.err
     livepass("pass", "build", NAME, "-o", "x.pkpass", *far)
     livepass("pass", "verify", "x.pkpass", "--ca", "root.pem")
-    assert [row["kind"] for row in livepass("pass", "timeline", NAME, *far, "--json").rows] == ["issued", "changed"]
+    happened = [row["kind"] for row in livepass("pass", "timeline", NAME, *far, "--json").rows]
+    assert happened == ["issued", "changed", "changed"]
     assert "1 passes done" in livepass("pass", "batch", _line(), *far).out
     assert livepass("status", *far, "--json").json["stats"]["passes"] == 2
     livepass("pass", "bundle", "x.pkpass", f"{TYPE}/2", "-o", "all.pkpasses", *far)
@@ -135,6 +142,21 @@ def test_serve_says_what_is_in_its_way(livepass, service):
     ran = livepass("serve", "--port", port, exit_=3)
     assert "cannot listen" in ran.err and "another port" in ran.err
     livepass("serve", "--port", "0", "--tls-cert", "password", "--tls-key", "password", exit_=2)
+
+
+def _polling(livepass, far):
+    """A wallet that polls, beside the phone: served, and shown apart."""
+    poll = ("phone", "poll", "x.pkpass", "--ca", "root.pem", "-o", "polled.pkpass")
+    polled = livepass(*poll, "--times", "2", "--every", "1", "--as", "walletunion", "--json").json
+    assert [each["became"] for each in polled["fetches"]] == ["changed", "unchanged"]
+    assert "unchanged" in livepass("phone", "poll", "polled.pkpass", "--ca", "root.pem").out
+    for _ in range(100):
+        found = livepass("pass", "show", NAME, *far, "--json").json["other_wallets"]
+        if found:
+            break
+        time.sleep(0.05)
+    assert {each["wallet"] for each in found} == {"android"}
+    assert "fetched by a wallet that polls: android" in livepass("pass", "show", NAME, *far).out
 
 
 def test_the_whole_loop(livepass, tls: Path, pass_certificate: Issued):
@@ -191,6 +213,7 @@ def test_the_whole_loop(livepass, tls: Path, pass_certificate: Issued):
         assert [event["what"] for event in heard][:2] == ["push", "request"]
         assert heard[-1]["text"] == "You have 5 points"
 
+        _polling(livepass, far)
         shown = livepass("phone", "show", NAME, "--json").json
         assert shown["fields"]["points"] == "5" and shown["banners"] == ["You have 5 points"]
         for _ in range(100):  # what was seen on the wire is written down a moment later

@@ -117,6 +117,7 @@ def test_the_texts_that_are_shown_keep_their_wording() -> None:
         "phones that follow nothing",
         "push tokens of no phone",
         "processes that went without a word",
+        "answers kept to be repeated",
     ]
 
 

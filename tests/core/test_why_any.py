@@ -97,7 +97,8 @@ CLOSED = {
     # A dead token, and a tag or a list that the phone calls wrong, show after the trip was closed.
     Stand.ASK: {Trip.ASK, Trip.PUSH},
     Stand.FETCH: {Trip.FETCH, Trip.ASK},
-    Stand.CURRENT: {Trip.FETCH},
+    # A phone that says that it lost its tag may have been served by itself.
+    Stand.CURRENT: {Trip.FETCH, Trip.ASK},
 }
 
 

@@ -38,6 +38,7 @@ from livepass.emulators.apns.server import ApnsServer
 from livepass.emulators.authority import Authority
 from livepass.emulators.authority import Issued as IssuedCertificate
 from livepass.emulators.iphone import PhoneRunner, PushClient, Wallet
+from livepass.emulators.iphone.addressing import user_agent
 from livepass.pkpass import Template
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued
@@ -263,9 +264,12 @@ class World:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        """An HTTP client that trusts the service, for calls that no phone would make."""
+        """An HTTP client that trusts the service, for calls that no phone would make. It says that it is one."""
         trust = ssl.create_default_context(cafile=str(self.ca_file))
-        async with httpx2.AsyncClient(verify=trust, trust_env=False, timeout=30, base_url=self.url) as client:
+        phone = {"User-Agent": user_agent("26.0")}
+        async with httpx2.AsyncClient(
+            verify=trust, trust_env=False, timeout=30, base_url=self.url, headers=phone
+        ) as client:
             yield client
 
     async def authorization(self, serial: str, pass_type: str = PASS_TYPE) -> dict[str, str]:

@@ -225,6 +225,14 @@ async def out_of_reach() -> Seen:
     return Seen(problem=Problem.UNREACHABLE, detail="no network here")
 
 
+def app_of(services: wiring.Services, config: Config) -> IssuerApp:
+    """The issuer API of these services, with its admin key."""
+    access = Access(services.store, services.clock, services.chance, [config.admin_key])
+    parts = (services.issuing, services.publishing, services.admitting, services.rotating)
+    more = {"apns_keys": services.apns_keys, "watching": services.watching, "sharing": services.sharing}
+    return IssuerApp(services.store, access, *parts, services.clock, services.answering.load, **more)
+
+
 @asynccontextmanager
 async def empty(directory: Path) -> AsyncIterator[Api]:
     """The API over a database that nothing was put into."""
@@ -235,13 +243,9 @@ async def empty(directory: Path) -> AsyncIterator[Api]:
         admin_key=ADMIN,
     )
     async with wiring.opened(config) as services:
-        access = Access(services.store, services.clock, services.chance, [config.admin_key])
-        parts = (services.issuing, services.publishing, services.admitting, services.rotating)
         services.rotating._prober = nobody_there
-        common = (services.clock, services.answering.load)
         services.watching._looks = {What.PUBLIC_TLS: out_of_reach, What.APNS_TLS: out_of_reach}
-        more = {"apns_keys": services.apns_keys, "watching": services.watching, "sharing": services.sharing}
-        api = Api(services, IssuerApp(services.store, access, *parts, *common, **more))
+        api = Api(services, app_of(services, config))
         yield api
         assert [reply for reply in api.replies if reply.status >= 500] == []
 

@@ -77,6 +77,11 @@ class Row:
 PUT = {"template": "membership", "data": {"points": 7}}
 WRITING = ("", "dry_run=1", "push=now")
 ROWS: Mapping[str, Row] = {
+    "exportHolder": Row(),
+    "eraseHolder": Row(("", "dry_run=1")),
+    "createPass": Row(
+        ("", "dry_run=1"), ({"pass_type": "{type}", **PUT}, {"pass_type": "{type}", "template": "no"}), creates=True
+    ),
     "putPass": Row((*WRITING, "push=none"), (PUT, {}, {"template": "missing"}), creates=True),
     "patchPass": Row(
         WRITING, ({"data": {"points": 7}}, {"content": {"description": 1}}, {"template": "missing"}), creates=True
@@ -102,7 +107,8 @@ ROWS: Mapping[str, Row] = {
     "listPasses": Row(
         (
             *("", "pass_type={type}", "serial_prefix={serial}", "pass_type={type}&serial_prefix={serial}"),
-            *("template=membership", "template={type}", "cursor={passes}", "cursor={passes}&pass_type={type}"),
+            *("holder={holder}", "template=membership", "template={type}", "cursor={passes}"),
+            "cursor={passes}&pass_type={type}",
         )
     ),
     "listRegistrations": Row(
@@ -258,6 +264,7 @@ class Place:
                 await self.api.ok("POST", f"/templates?name={name}", body=folder, media="application/zip")
         for serial in ("1", "2", "theirs-01", "erased-01"):
             await self.api.issue(serial, pass_type=OTHER)
+        await self.api.ok("PATCH", f"/passes/{OTHER}/theirs-01", {"holder": "holder-theirs"})
         await self._live(OTHER, ("1", "theirs-01"))
         assert (await self.api.call("DELETE", f"/passes/{OTHER}/erased-01?erase=1")).status == 204
         await self.api.key("passes:read", pass_types=[OTHER])
@@ -304,6 +311,7 @@ class Place:
                 apns_key=apns_key,
                 apns_keys=_cursor("apns-keys", apns_key),
                 device=device,
+                holder=("holder-theirs", "holder-nobody")[at],
                 p12=base64.b64encode(issued.p12("sesame")).decode(),
                 cer=base64.b64encode(issued.cer).decode(),
                 request=request_name,

@@ -7,6 +7,7 @@ import json
 import logging
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -40,6 +41,9 @@ class Sample:
 PUT = {"template": "membership", "data": {"points": 1}}
 LINE = {"pass_type": "{type}", "serial": "1", **PUT}
 SAMPLES = {
+    "exportHolder": Sample("/holders/{holder}"),
+    "eraseHolder": Sample("/holders/{holder}"),
+    "createPass": Sample("/passes", 201, {"pass_type": "{type}", **PUT}),
     "putPass": Sample("/passes/{type}/new", 201, PUT),
     "patchPass": Sample("/passes/{type}/1", json={"data": {"points": 2}}),
     "getPass": Sample("/passes/{type}/1"),
@@ -139,6 +143,7 @@ class Prepared:
             )
             self.api.services.answering.testify(json.dumps({"logs": [line]}).encode())
             await self.api.enrol("1", f"Ada of {pass_type}", pass_type)
+            await self.api.ok("PATCH", f"/passes/{pass_type}/1", {"holder": f"holder of {pass_type}"})
             await self.api.key("passes:read", pass_types=[pass_type])
             made, _ = await self.api.services.admitting.requests.make(pass_type)
             self.request[pass_type] = made.id
@@ -163,6 +168,7 @@ class Prepared:
             "{apns_key}": self.apns_key.get(pass_type, ""),
             '"{p8}"': json.dumps(Minted().p8.decode()),
             "{request}": self.request.get(pass_type, ""),
+            "{holder}": quote(f"holder of {pass_type}"),
         }
         for place, value in places.items():
             text = text.replace(place, value)
@@ -231,7 +237,7 @@ def test_every_route(operation: Operation, tmp_path: Any, certificates: tuple[Is
             await shows_none_of(prepared, key)
         elif operation.name in REFUSED:
             assert (reply.status, reply.json()["code"]) == (403, "foreign_pass_type")
-        elif "{id}" in operation.path or operation.name == "choosePushCredential":
+        elif "{id}" in operation.path or "{holder}" in operation.path or operation.name == "choosePushCredential":
             assert reply.status == 404
         elif operation.name == "listApnsKeys":
             assert [one["id"] for one in reply.json()["data"]] == ["OURS000001"]

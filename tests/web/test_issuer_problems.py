@@ -39,7 +39,7 @@ async def test_unknown_fields_get_a_suggestion(api: Api) -> None:
         ("POST", "/keys", {"name": "x", "scope": []}, "/scope", "did you mean scopes?"),
         ("POST", "/pushes", {"pass-type": PASS_TYPE}, "/pass-type", "did you mean pass_type?"),
         ("POST", "/certificates", {"p21": ""}, "/p21", "did you mean p12?"),
-        ("PUT", ONE, {"a/b~c": 1}, "/a~1b~0c", "known here: template, data, content, revision"),
+        ("PUT", ONE, {"a/b~c": 1}, "/a~1b~0c", "known here: template, data, content, revision, holder"),
         ("PUT", f"{ONE}?dryrun=1", PUT, "?dryrun", "did you mean dry_run?"),
         ("GET", "/passes?type=x", None, "?type", "did you mean pass_type?"),
         ("GET", f"{ONE}?x=1", None, "?x", "known here: nothing"),
@@ -106,7 +106,7 @@ async def test_addresses_that_cannot_be(api: Api) -> None:
 async def test_wrong_methods_say_which_are_right(api: Api) -> None:
     cases = [
         ("POST", ONE, "DELETE, GET, HEAD, PATCH, PUT"),
-        ("DELETE", "/passes", "GET, HEAD"),
+        ("DELETE", "/passes", "GET, HEAD, POST"),
         ("GET", "/passes:batch", "POST"),
         ("PUT", "/pushes", "GET, HEAD, POST"),
         ("DELETE", f"{ONE}:push", "POST"),

@@ -83,7 +83,7 @@ def test_every_route_and_every_parameter_has_its_row() -> None:
 def test_every_route_is_under_a_scope() -> None:
     """Fails when a route forgets to ask for a key; and names the few objects that belong to everybody."""
     assert [operation.name for operation in OPERATIONS if not operation.scopes] == ["getOpenapi"]
-    named = re.compile(r"\{(type|id|p12|keys|apns_keys|requests)\}")
+    named = re.compile(r"\{(type|id|holder|p12|keys|apns_keys|requests)\}")
     unrelated = {each.name for each in OPERATIONS if not named.search(_words(each))}
     assert unrelated == set(OF_EVERYBODY)
 
@@ -204,7 +204,8 @@ def _says(reply: Reply, place: Place) -> list[str]:
 
 def _expected(operation: Operation) -> tuple[int, ...]:
     """What a caller with the scope is told of another's object."""
-    if operation.name == "putPasses" or (operation.method == "GET" and not re.search(r"\{(type|id)\}", operation.path)):
+    about_one = re.search(r"\{(type|id|holder)\}", operation.path)
+    if operation.name == "putPasses" or (operation.method == "GET" and not about_one):
         return (200,)
     if operation.name in ("importCertificate", "importApnsKey", "createSigningRequest", "createKey"):
         return (403, 422)

@@ -79,14 +79,17 @@ class Client:
         body: bytes | None = None,
         content_type: str = "application/octet-stream",
         reads: bool = False,
+        if_match: str | None = None,
     ) -> Answer:
         """One call; ``path`` begins after ``/api/v1``. Queries that are ``None`` are left out. ``reads``: it changes
-        nothing, although it is no GET.
+        nothing, although it is no GET. ``if_match``: the version that it is to find.
         """
         import httpx2
 
         given = {key: value for key, value in (query or {}).items() if value is not None}
         headers = {"Content-Type": content_type} if body is not None else {}
+        if if_match is not None:
+            headers["If-Match"] = if_match
         try:
             reply = await self._http.request(method, API + path, params=given, json=json, content=body, headers=headers)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:

@@ -29,6 +29,7 @@ FOLLOW_SECONDS = 1.0
 MOST_EVENTS = 10_000
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would change.")
+holder_option = click.option("--holder", metavar="NAME", help="Whose it is, by a name of yours; no phone sees it.")
 limit_option = click.option("--limit", type=click.IntRange(1), default=100, help="At most so many (default 100).")
 
 
@@ -46,6 +47,7 @@ def pass_() -> None:
 @click.argument("data", nargs=-1, metavar="[key=value …]")
 @click.option("--data", "data_file", metavar="FILE", help="JSON object for the template's variables; - is stdin.")
 @click.option("--content", metavar="FILE", help="JSON object merged over the template's pass.json; - is stdin.")
+@holder_option
 @push_option
 @dry_run_option
 @click.pass_obj
@@ -56,6 +58,7 @@ def issue(
     data: tuple[str, ...],
     data_file: str | None,
     content: str | None,
+    holder: str | None,
     push: Push,
     dry_run: bool,
 ) -> None:
@@ -74,21 +77,44 @@ def issue(
         body["data"] = given
     if content:
         body["content"] = names.read_object(content)
+    if holder is not None:
+        body["holder"] = holder
     run(_change(session, name, "PUT", body, push, dry_run))
 
 
 @pass_.command("set")
 @pass_argument()
-@click.argument("data", nargs=-1, required=True, metavar="key=value …")
+@click.argument("data", nargs=-1, metavar="[key=value …]")
+@click.option("--if-match", metavar="ETAG", help="Only if it still is this version, as livepass pass show says.")
+@holder_option
 @push_option
 @dry_run_option
 @click.pass_obj
-def set_(session: Session, name: PassName, data: tuple[str, ...], push: Push, dry_run: bool) -> None:
+def set_(
+    session: Session,
+    name: PassName,
+    data: tuple[str, ...],
+    if_match: str | None,
+    holder: str | None,
+    push: Push,
+    dry_run: bool,
+) -> None:
     """Change some values of a pass, and tell its phones.
 
-    Values are read as in livepass pass issue; key=null takes the default again.
+    Values are read as in livepass pass issue; key=null takes the default again. With --if-match nothing is changed if
+    somebody else was faster.
     """
-    run(_change(session, name, "PATCH", {"data": names.values(data)}, push, dry_run))
+    if not data and holder is None:
+        raise usage("there is nothing to set", "name a value, as in points=130, or --holder NAME")
+    whose = {} if holder is None else {"holder": holder}
+    body = {"data": names.values(data), **whose}
+    run(_change(session, name, "PATCH", body, push, dry_run, _quoted(if_match)))
+
+
+def _quoted(etag: str | None) -> str | None:
+    """Shells take the quotes away."""
+    bare = etag is not None and etag != "*" and not etag.endswith('"')
+    return f'"{etag}"' if bare else etag
 
 
 @pass_.command()
@@ -125,7 +151,13 @@ def erase(session: Session, name: PassName, yes: bool) -> None:
 
 
 async def _change(
-    session: Session, name: PassName, method: str, body: Mapping[str, Any] | None, push: Push, dry_run: bool
+    session: Session,
+    name: PassName,
+    method: str,
+    body: Mapping[str, Any] | None,
+    push: Push,
+    dry_run: bool,
+    if_match: str | None = None,
 ) -> None:
     """Ask what would change, say it, do it."""
     from livepass.cli.client import address, connected
@@ -133,7 +165,8 @@ async def _change(
     path = address("passes", *name)
     async with connected(session) as client:
         try:
-            preview = (await client.request(method, path, query={"dry_run": 1, "push": push}, json=body)).json()
+            asked = {"dry_run": 1, "push": push}
+            preview = (await client.request(method, path, query=asked, json=body, if_match=if_match)).json()
         except Fault as fault:
             raise _told_to_quote(fault, (body or {}).get("data") or {}) from fault
         session.out.draw(lambda page: _draw_preview(page, name, preview, dry_run=dry_run))
@@ -141,7 +174,8 @@ async def _change(
             if session.as_json:
                 session.out.show(preview, lambda _: None)
             return
-        done = (await client.request(method, path, query={"push": push}, json=body)).json()
+        answer = await client.request(method, path, query={"push": push}, json=body, if_match=if_match)
+        done = answer.json() | {"etag": answer.headers.get("etag")}
     session.out.show({**preview, **done}, lambda page: _draw_reach(page, done))
 
 
@@ -207,7 +241,8 @@ def show(session: Session, name: PassName) -> None:
         from livepass.cli.client import address, connected
 
         async with connected(session) as client:
-            return await client.get(address("passes", *name))
+            answer = await client.request("GET", address("passes", *name))
+            return answer.json() | {"etag": answer.headers.get("etag")}
 
     found = run(work())
     session.out.show(found, lambda page: _draw_pass(page, name, found))
@@ -217,8 +252,10 @@ def _draw_pass(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
     page.line(Mark(str(name), "name"), bad("void") if found.get("voided") else "")
     page.facts(
         ("template", text_of(found.get("template"))),
+        ("holder", text_of(found["holder"]) if found.get("holder") else None),
         ("changed", instant(found.get("changed_at"))),
         ("tag", text_of(found.get("tag"))),
+        ("etag", text_of(found["etag"].strip('"')) if found.get("etag") else None),
         *((key, text_of(value)) for key, value in (found.get("data") or {}).items()),
     )
     columns: list[Column] = [
@@ -233,6 +270,14 @@ def _draw_pass(page: Page, name: PassName, found: Mapping[str, Any]) -> None:
     rows = found.get("registrations") or []
     if isinstance(rows, list):
         page.table(columns, [{**row, **(row.get("watermarks") or {})} for row in rows], "no phone follows it")
+    for each in found.get("other_wallets") or ():
+        page.line(dim(f"fetched by a wallet that polls: {_polls(each)}"))
+
+
+def _polls(each: Mapping[str, Any]) -> str:
+    refused = f", {each['refused']} refused" if each.get("refused") else ""
+    seen = f"last {instant(each['last_at'])}, version {each['served']}, {each['fetches']} times"
+    return f"{each['wallet']}, {seen}{refused}"
 
 
 def _stand(row: Mapping[str, Any]) -> Cell:
@@ -250,9 +295,12 @@ def _stand(row: Mapping[str, Any]) -> Cell:
 @click.option("--type", "pass_type", metavar="TYPE", help="Only of this pass type.")
 @click.option("--template", help="Only made from this template.")
 @click.option("--prefix", help="Only serials that begin with this.")
+@click.option("--holder", metavar="NAME", help="Only this person's.")
 @limit_option
 @click.pass_obj
-def list_(session: Session, pass_type: str | None, template: str | None, prefix: str | None, limit: int) -> None:
+def list_(
+    session: Session, pass_type: str | None, template: str | None, prefix: str | None, holder: str | None, limit: int
+) -> None:
     """The passes there are."""
 
     async def work() -> list[dict[str, Any]]:
@@ -260,7 +308,7 @@ def list_(session: Session, pass_type: str | None, template: str | None, prefix:
 
         async with connected(session) as client:
             return await client.rows(
-                "/passes", limit=limit, pass_type=pass_type, template=template, serial_prefix=prefix
+                "/passes", limit=limit, pass_type=pass_type, template=template, serial_prefix=prefix, holder=holder
             )
 
     columns: list[Column] = [

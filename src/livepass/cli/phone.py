@@ -15,6 +15,7 @@ import click
 from livepass.cli import names
 from livepass.cli.faults import Exit, Fault, refused, usage
 from livepass.cli.names import PassName, pass_argument
+from livepass.cli.polling import poll
 from livepass.cli.render import Column, Mark, Page, dim, good, instant, text_of, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
@@ -463,3 +464,6 @@ def _pass_json(held: InstalledPass) -> dict[str, Any]:
         "added_at": int(held.added_at * 1000),
         "modified_at": int(held.modified_at * 1000),
     }
+
+
+phone.add_command(poll)

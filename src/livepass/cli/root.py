@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "device": ("livepass.cli.device:device", "The phones that follow a pass."),
     "push": ("livepass.cli.push:push", "Pushes that are due or were sent."),
     "log": ("livepass.cli.log:log", "What phones complain about."),
+    "holder": ("livepass.cli.holder:holder", "All that is kept of a person: hand it over, or erase it."),
     "phone": ("livepass.cli.phone:phone", "An emulated iPhone, against any service."),
     "apns": ("livepass.cli.apns:apns", "An emulated APNs, and what its answers mean."),
     "key": ("livepass.cli.key:key", "API keys, and the keys that everything is sealed and derived with."),

@@ -21,7 +21,14 @@ NO_TOKEN, WRONG_TOKEN = "no token", "wrong token"
 """What is noted of a refusal."""
 
 
-def presented_token(header: str | None) -> str | None:
+APPLE = "applepass"
+TO_FETCH = frozenset({APPLE, "walletunionpass"})
+"""Schemes that a fetch may come with: Apple's, and that of wallets for Android which have one of their own. Never
+``Bearer``: that is how API keys are sent, and phones never do (docs/explanation/other-wallets.md).
+"""
+
+
+def presented_token(header: str | None, schemes: frozenset[str] = frozenset({APPLE})) -> str | None:
     """The token in ``Authorization: ApplePass TOKEN``; ``None`` when there is none.
 
     Apple writes the scheme as ``ApplePass``; schemes are case-insensitive by RFC 9110, so we are too.
@@ -30,19 +37,24 @@ def presented_token(header: str | None) -> str | None:
         return None
     scheme, _, token = header.strip().partition(" ")
     token = token.strip()
-    return token if scheme.lower() == "applepass" and token else None
+    return token if scheme.lower() in schemes and token else None
 
 
-def accepts(header: str | None, expected: str, *, known: bool) -> bool:
+def scheme_of(header: str | None) -> str:
+    """The scheme of a header, in lower case; empty where there is none."""
+    return (header or "").strip().partition(" ")[0].lower()
+
+
+def accepts(header: str | None, expected: str, *, known: bool, schemes: frozenset[str] = frozenset({APPLE})) -> bool:
     """Whether the header carries the expected token of a known pass, in time that tells nothing."""
-    token = presented_token(header) or ""
+    token = presented_token(header, schemes) or ""
     same = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), expected.encode())
     return same and known and token != ""
 
 
-def refusal(header: str | None) -> str:
+def refusal(header: str | None, schemes: frozenset[str] = frozenset({APPLE})) -> str:
     """What is wrong with a header that was not accepted. Phones send one always: without, it was lost on its way."""
-    return NO_TOKEN if presented_token(header) is None else WRONG_TOKEN
+    return NO_TOKEN if presented_token(header, schemes) is None else WRONG_TOKEN
 
 
 def derive_token(key: bytes, tenant: str, pass_type: str, serial: str, salt: bytes) -> str:

@@ -70,6 +70,8 @@ class Pass:
     changed_at: int
     enrolled: str | None = None
     """The id of the enrolment that is on it; empty: some version of it offered one; ``None``: none ever did."""
+    holder: str | None = None
+    """The issuer's own name for whose it is. No phone sees it."""
 
 
 @frozen
@@ -288,6 +290,7 @@ class Prunable(StrEnum):
     DEVICES = "phones that follow nothing"
     TARGETS = "push tokens of no phone"
     PROCESSES = "processes that went without a word"
+    ANSWERS = "answers kept to be repeated"
 
 
 @frozen

@@ -65,6 +65,7 @@ class Kind(StrEnum):
     FETCHED = "fetched"
     FETCH_REFUSED = "fetch_refused"
     FETCH_FAILED = "fetch_failed"
+    POLLED = "polled"
     TESTIFIED = "testified"
     UNKNOWN_DEVICE_MESSAGE = "unknown_device_message"
     CERTIFICATE_IMPORTED = "certificate_imported"
@@ -116,6 +117,7 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.FETCHED: Trip.FETCH,
     Kind.FETCH_REFUSED: Trip.FETCH,
     Kind.FETCH_FAILED: Trip.FETCH,
+    Kind.POLLED: Trip.FETCH,
     Kind.TESTIFIED: Trip.TESTIMONY,
     Kind.UNKNOWN_DEVICE_MESSAGE: Trip.TESTIMONY,
     Kind.CERTIFICATE_IMPORTED: Trip.CERTIFICATE,

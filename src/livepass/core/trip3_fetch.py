@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from livepass.core.authorization import accepts, refusal
+from livepass.core.authorization import TO_FETCH, accepts, refusal
 from livepass.core.change import http_date
 from livepass.core.decision import Decision, RaiseServed, Reply, Resurrect, Write
 from livepass.core.frozen import frozen
@@ -40,6 +40,8 @@ class FetchFacts:
     expected_token: str
     head: PassHead | None
     now: int
+    wallet: str = ""
+    """The family of a wallet that polls (``core.polling``); empty: it may be a phone."""
 
 
 class Verdict(StrEnum):
@@ -56,7 +58,8 @@ def fetch(facts: FetchFacts) -> tuple[Verdict, Decision]:
     (1) the token, (2) the condition, (3) the version.
     """
     # (1) before the condition, or a stranger learns that a pass exists and when it changed.
-    if not accepts(facts.authorization, facts.expected_token, known=facts.head is not None) or facts.head is None:
+    known = facts.head is not None
+    if not accepts(facts.authorization, facts.expected_token, known=known, schemes=TO_FETCH) or facts.head is None:
         return Verdict.REFUSE, _refuse(facts)
     last_modified = http_date(facts.head.last_modified)
     headers = ((b"last-modified", last_modified.encode()),)
@@ -70,7 +73,9 @@ def fetch(facts: FetchFacts) -> tuple[Verdict, Decision]:
 def _refuse(facts: FetchFacts) -> Decision:
     if facts.head is None:
         return Decision(Reply(401))
-    detail = {"status": 401, "reason": refusal(facts.authorization)}
+    if facts.wallet:
+        return Decision(Reply(401))  # no phone's trouble: counted apart
+    detail = {"status": 401, "reason": refusal(facts.authorization, TO_FETCH)}
     event = Event(Kind.FETCH_REFUSED, facts.now, facts.pass_type, facts.serial, detail=detail)
     return Decision(Reply(401), (), (event,))
 

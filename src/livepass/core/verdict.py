@@ -67,6 +67,8 @@ class Facts:
     strangers: Sequence[Event] = ()
     ours: str = ""
     watched: Sequence[Watched] = ()
+    polled: Event | None = None
+    """The newest fetch that a wallet which polls was served."""
 
     @property
     def document(self) -> Mapping[str, object]:

@@ -142,7 +142,7 @@ def _of_no_trace(facts: Facts, now: int) -> Verdict:
     if facts.elsewhere is not None:
         words = {"url": facts.elsewhere, "ours": facts.ours}
         return verdict("LP107", facts, now, Found(words, (), Sure.LIKELY))
-    fetched = newest(facts.events, (Kind.FETCHED,))
+    fetched = newest(facts.events, (Kind.FETCHED,)) or facts.polled
     if facts.history is not None and facts.history.at > facts.pass_.created_at:
         since = facts.history.at
         asks = [ask for ask in facts.strangers if ask.detail.get("ours") and ask.at >= since]

@@ -31,6 +31,7 @@ Scope = Literal[
     "logs:read",
     "enrolments:read",
     "tenants:admin",
+    "holders:admin",
 ]
 
 SCOPES: Mapping[Scope, str] = {
@@ -43,6 +44,7 @@ SCOPES: Mapping[Scope, str] = {
     "logs:read": "read what phones say",
     "enrolments:read": "read what people gave when they signed up for rewards",
     "tenants:admin": "of the operator: make and remove tenants, and act as any of them",
+    "holders:admin": "read all that is kept of a person, and erase it",
 }
 OF_ALL_PASS_TYPES: frozenset[str] = frozenset({"templates:write", "tenants:admin"})
 """Scopes over what belongs to no pass type: a new revision of a template changes passes of every type."""

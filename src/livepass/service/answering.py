@@ -19,6 +19,7 @@ from livepass.core.history import Reason
 from livepass.core.misdirected import STATUS as NOT_FOUND
 from livepass.core.misdirected import misdirected
 from livepass.core.model import PassHead
+from livepass.core.polling import NOTED_MS, family_of
 from livepass.core.replay import Act, entry_of
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import LATE_MS, held_up
@@ -38,6 +39,7 @@ CONNECTIONS = 20_000
 STRANGERS = 10_000
 STRANGER_MS = 600_000
 CROWDS = 10_000
+POLLS = 20_000
 LATE_SAID_MS = 600_000
 SAID_A_MINUTE = 600
 """Lines of what phones say that are kept. Nobody has to prove anything to say something, and it is kept for months."""
@@ -77,6 +79,7 @@ class Answering:
         # the proxy keeps a connection with one process: docs/how-to/stand-behind-a-proxy.md.
         self._asked_over: Recent[tuple[str, str], tuple[str, int]] = Recent(CONNECTIONS)
         self._strangers: Recent[tuple[str, str], int] = Recent(STRANGERS)
+        self._polls: Recent[tuple[str, str, str, int, int], tuple[int, int]] = Recent(POLLS)
         self._spare_epoch = new_epoch(chance)
         self._late_said_at = 0
         self._said = Ration(clock, SAID_A_MINUTE)
@@ -285,28 +288,36 @@ class Answering:
         *,
         body: bool = True,
         started_at: int | None = None,
+        user_agent: str | None = None,
     ) -> Fetched:
         """``GET`` or (``body`` false) ``HEAD /v1/passes/{type}/{serial}``. Call ``written`` once it is all sent.
 
-        One that was held up since ``started_at`` is answered, and is no evidence that anybody has the pass now.
+        One that was held up since ``started_at`` is answered, and is no evidence that anybody has the pass now; nor is
+        one by a wallet that polls (``core.polling``) that a phone has it.
         """
+        wallet = family_of(authorization, user_agent)
         serial = await known_serial(self._store, pass_type, serial)
         snapshot = await self._store.fetch_snapshot(pass_type, serial)
         head = snapshot.head
         await keep_up(self._store, self._keys, head.token if head else None)
         expected = expected_token(self._keys, snapshot.tenant, pass_type, serial, head.token if head else None)
         facts = trip3_fetch.FetchFacts(
-            pass_type, serial, authorization, if_modified_since, expected, head, self._clock.now()
+            pass_type, serial, authorization, if_modified_since, expected, head, self._clock.now(), wallet
         )
         verdict, decision = trip3_fetch.fetch(facts)
         self._recorder.note(decision.writes, decision.events)
 
         def handed(reply: Reply, seq: int) -> Fetched:
+            if wallet:
+                self._polled(pass_type, serial, wallet, reply.status, seq)
+                return Fetched(self, reply)
             if self._came_late(started_at) or self._ahead(started_at):
                 return Fetched(self, reply)
             conditional = if_modified_since is not None
             return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch)
 
+        if wallet and head is not None and verdict is trip3_fetch.Verdict.REFUSE:
+            self._polled(pass_type, serial, wallet, decision.reply.status, 0)
         if head is None or verdict is trip3_fetch.Verdict.REFUSE or not body:
             return Fetched(self, decision.reply)
         if verdict is trip3_fetch.Verdict.NOT_MODIFIED:
@@ -349,6 +360,8 @@ class Answering:
                 )
                 for registration, device in found
             ]
+            if not candidates and not await _known(tx, Event(Kind.FETCHED, now, pass_type, serial)):
+                return (), ()  # erased meanwhile: nothing of it may be written down any more
             return trip3_fetch.served(
                 trip3_fetch.ServedFacts(
                     pass_type,
@@ -363,6 +376,22 @@ class Answering:
                     crowded,
                 )
             )
+
+        self._recorder.later(note)
+
+    def _polled(self, pass_type: str, serial: str, wallet: str, status: int, seq: int) -> None:
+        """A wallet that polls was answered. Written down once an hour, with how often it was since."""
+        now, key = self._clock.now(), (pass_type, serial, wallet, status, seq)
+        noted_at, unnoted = self._polls.get(key) or (0, 0)
+        if noted_at and now - noted_at < NOTED_MS:
+            self._polls.put(key, (noted_at, unnoted + 1))
+            return
+        self._polls.put(key, (now, 0))
+        detail = {"wallet": wallet, "status": status, "fetches": unnoted + 1}
+        event = Event(Kind.POLLED, now, pass_type, serial, seq=seq, detail=detail)
+
+        async def note(tx: Tx) -> Noted:
+            return (), (event,) if await _known(tx, event) else ()
 
         self._recorder.later(note)
 

@@ -32,6 +32,7 @@ from livepass.pkpass.notices import SEVERAL, Moved, Notice, foretell, moved_fiel
 from livepass.pkpass.variables import VariableType
 from livepass.service.building import Builder, CannotBuild, files_of, manifest_sha
 from livepass.service.gathering import Gathered
+from livepass.service.preconditions import WHATEVER, Precondition
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
 from livepass.service.safekeeping import keep_up
 from livepass.service.seams import Chance, Clock, KeyRing, Store
@@ -65,6 +66,9 @@ class Wish:
     patch: bool = False
     void: bool = False
     following: bool = False
+    only_if: Precondition = WHATEVER
+    holder: str | None = None
+    """Empty: nobody's any more."""
     enrolment: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False)
     """The id of an enrolment that is to be on it, and what that gives."""
 
@@ -130,6 +134,7 @@ class Drafting:
         await keep_up(self._store, self._keys, before.token if before else None)
         if before is None and (wish.patch or wish.void):
             raise no_pass(wish.pass_type, wish.serial)
+        wish.only_if.require(before)
         type_ = await gathered.type_(wish.pass_type)
         tenant = type_.tenant if type_ else DEFAULT_TENANT
         name, revision, pinned = _template_of(wish, before)
@@ -196,6 +201,7 @@ class Drafting:
             created_at=before.created_at if before else now,
             changed_at=before.changed_at if before else now,
             enrolled=enrolled,
+            holder=(before.holder if before else None) if wish.holder is None else wish.holder or None,
         )
         moved = tuple(moved_fields(orjson.loads(before.document) if before else None, document))
         notice = foretell(moved, new=before is None)

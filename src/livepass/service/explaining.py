@@ -83,6 +83,7 @@ class Explaining:
         for device_id in others:
             near = await store.held_and_owed(pass_type, serial, limit=1, first=device_id)
             looked_at += [one for one in near if one[0].registration.device_id == device_id]
+        polls = await store.polls(pass_type, serial, limit=MOST_EVENTS)
         facts = Facts(
             row,
             [await self._phone(held, target) for held, target in looked_at],
@@ -96,6 +97,7 @@ class Explaining:
             await store.strangers(pass_type, limit=MOST_EVENTS),
             self._url,
             await store.watched(pass_type),
+            next((one for one in polls if one.detail.get("status") != 401), None),
         )
         return Explained(row, explain(facts, self._clock.now()), len(looked_at), more, facts.cohort)
 

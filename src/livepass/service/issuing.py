@@ -6,7 +6,8 @@ somebody else was faster, they are drawn anew. A change is one transaction {numb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import base64
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from livepass.service.building import Builder, CannotBuild
 from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
 from livepass.service.enrolments import Enrolments
 from livepass.service.epochs import new_epoch
+from livepass.service.preconditions import WHATEVER, Precondition, version_of
 from livepass.service.refusals import Conflict, Refusal, TooLarge, no_pass
 from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
 
@@ -47,6 +49,12 @@ class Issued:
     registrations: int
     pushes_due: int
     warnings: tuple[Problem, ...] = ()
+    version: str = ""
+    """Of this writing of the pass, for its ``ETag``."""
+
+
+Then = Callable[[Tx, Issued], Awaitable[None]]
+"""Goes with a change, in its transaction. It may be run again, as the transaction is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class Issuing:
         self._keys = keys
         self.builder = builder
         self._clock = clock
+        self.chance = chance
         self._due = due
         self.enrolments = Enrolments(store, keys)
         self.web_service_url = web_service_url
@@ -91,9 +100,9 @@ class Issuing:
 
     # ── one pass
 
-    async def put(self, wish: Wish, push: Push = "auto") -> Issued:
+    async def put(self, wish: Wish, push: Push = "auto", then: Then | None = None) -> Issued:
         """Make the pass what the wish says. Durable when this returns."""
-        [result] = await self._put_all([wish], push)
+        [result] = await self._put_type([wish], push, then)
         if isinstance(result, Refusal):
             raise result
         return result
@@ -123,14 +132,32 @@ class Issuing:
         except CannotBuild as error:
             raise Refusal(str(error), hint=error.hint, code="cannot_build") from error
 
-    async def erase(self, pass_type: str, serial: str) -> None:
-        """Forget a pass, its registrations and its history. Phones that hold it will be refused from now on."""
+    def new_serial(self) -> str:
+        """One that nobody has: 80 random bits in the letters of a serial number."""
+        return base64.b32encode(self.chance.token_bytes(10)).decode().lower()
 
-        async def work(tx: Tx) -> bool:
-            return await tx.erase_pass(pass_type, serial)
+    async def erase(
+        self,
+        pass_type: str,
+        serial: str,
+        only_if: Precondition = WHATEVER,
+        then: Callable[[Tx], Awaitable[None]] | None = None,
+    ) -> None:
+        """Forget a pass, its registrations and its history. Phones that hold it will be refused from now on. ``then``
+        goes with it, in its transaction.
+        """
 
-        if not await self._store.write(work):
-            raise no_pass(pass_type, serial)
+        async def work(tx: Tx) -> None:
+            if only_if:
+                await tx.pass_identities(pass_type, [serial])  # held from here on
+                if (row := await tx.pass_(pass_type, serial)) is not None:
+                    only_if.require(row)
+            if not await tx.erase_pass(pass_type, serial):
+                raise no_pass(pass_type, serial)
+            if then is not None:
+                await then(tx)
+
+        await self._store.write(work)
 
     async def push(self, pass_type: str, serial: str | None) -> int:
         """Send what is due now, budget or not; answers how many pushes that makes due."""
@@ -194,7 +221,7 @@ class Issuing:
             results.update(zip(indexes, outcome, strict=True))
         return [results[index] for index in range(len(wishes))]
 
-    async def _put_type(self, wishes: Sequence[Wish], push: Push) -> list[Issued | Refusal]:
+    async def _put_type(self, wishes: Sequence[Wish], push: Push, then: Then | None = None) -> list[Issued | Refusal]:
         """Wishes of one pass type. Drafts that went stale are drawn anew, the others kept; those that are stale once
         more at the last attempt are refused, and do not hold up the others.
         """
@@ -204,7 +231,7 @@ class Issuing:
             ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
             if not ready:
                 break
-            stored, stale = await self._store_drafts(ready, push, in_part=attempt == ATTEMPTS)
+            stored, stale = await self._store_drafts(ready, push, then, in_part=attempt == ATTEMPTS)
             if not stale or attempt == ATTEMPTS:
                 if any(result.pushes_due for result in stored.values()):
                     self._due.set()
@@ -229,7 +256,7 @@ class Issuing:
     # ── storing: inside the transaction
 
     async def _store_drafts(
-        self, drafts: Mapping[int, Draft], push: Push, *, in_part: bool
+        self, drafts: Mapping[int, Draft], push: Push, then: Then | None, *, in_part: bool
     ) -> tuple[dict[int, Issued], list[int]]:
         """Store all drafts of one pass type, or none and say which went stale; ``in_part``: all that did not."""
         now = self._clock.now()
@@ -272,7 +299,10 @@ class Issuing:
                     phones,
                     tokens if version.moves and push != "none" else 0,
                     draft.warnings,
+                    version_of(version.row),
                 )
+                if then is not None:
+                    await then(tx, results[index])
             return results, stale
 
         stored, stale = await self._store.write(work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from livepass.core.idempotency import KEPT_MS as ANSWERS_KEPT_MS
 from livepass.core.model import Prunable
 from livepass.service.issuing import Issuing
 from livepass.service.seams import Clock, Scheduler, Signal, Store
@@ -31,6 +32,7 @@ KEPT_MS: Mapping[Prunable, int] = {
     Prunable.DEVICES: DAY_MS,
     Prunable.TARGETS: DAY_MS,
     Prunable.PROCESSES: DAY_MS,
+    Prunable.ANSWERS: ANSWERS_KEPT_MS,
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from livepass.core.model import DEFAULT_TENANT
 from livepass.service.console_seams import ConsoleReader, ConsoleTx
+from livepass.service.idempotency_seams import IdempotencyTx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
@@ -160,6 +161,7 @@ class Reader(ConsoleReader, Protocol):
         after: tuple[str, str],
         limit: int,
         within: Sequence[str] | None = None,
+        holder: str | None = None,
     ) -> Sequence[Pass]: ...
 
     async def held(self, pass_type: str, serial: str) -> Sequence[Held]: ...
@@ -179,6 +181,9 @@ class Reader(ConsoleReader, Protocol):
 
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         """The newest events that name a pass, newest first."""
+
+    async def polls(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
+        """The newest fetches of a pass by wallets that poll, newest first."""
 
     async def last_of_phone(self, pass_type: str, device_id: str, target: str, *, limit: int) -> Sequence[Event]:
         """The newest events of a phone, and the newest of its pushes, that name no pass. So many of each."""
@@ -368,7 +373,7 @@ class Reader(ConsoleReader, Protocol):
         """Those that have not said goodbye, also if they have not been heard for long."""
 
 
-class Tx(ConsoleTx, Reader, Protocol):
+class Tx(ConsoleTx, IdempotencyTx, Reader, Protocol):
     """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
 
     async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:

@@ -13,7 +13,7 @@ from livepass.store.rows import Row
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _BYTES = (
     *("document", "data", "content", "token_salt", "token_sealed", "files", "chain_pem", "key_sealed"),
-    *("sealed", "was", "secret", "totp_sealed"),
+    *("sealed", "was", "secret", "totp_sealed", "body"),
 )
 _NUMBERS = (
     *("after", "before", "limit", "some", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
@@ -27,7 +27,7 @@ _NUMBERS = (
     *("totp_step", "disabled_at", "expires_at", "seen_at", "seen_before", "created_before"),
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
     *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
-    *("since", "step_1", "step_2", "step_3", "step_4"),
+    *("since", "kept_since", "status", "step_1", "step_2", "step_3", "step_4"),
 )
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),

@@ -258,6 +258,11 @@ DELETE FROM device d USING old WHERE d.pass_type = old.pass_type AND d.device_id
 -- name: prune_processes
 DELETE FROM process WHERE id IN (SELECT id FROM process WHERE heard_at < :before FOR UPDATE SKIP LOCKED);
 
+-- name: prune_answers
+WITH old AS MATERIALIZED (
+  SELECT tenant, caller, key FROM idempotency WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)
+DELETE FROM idempotency i USING old WHERE i.tenant = old.tenant AND i.caller = old.caller AND i.key = old.key;
+
 -- name: prune_targets
 WITH old AS MATERIALIZED (
   SELECT g.pass_type, g.push_token FROM push_target g

@@ -66,7 +66,7 @@ SELECT pass_type, tenant, team, push_key_id FROM pass_type ORDER BY pass_type;
 -- A pass older than the present history counts as changed when that began.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial = :serial;
 
@@ -74,16 +74,29 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- Of a pass type, those with these serial numbers.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial IN (SELECT value FROM json_each(:serials));
 
 -- name: passes
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE (p.pass_type, p.serial) > (:after_type, :after_serial)
+   AND (:pass_type IS NULL OR p.pass_type = :pass_type)
+   AND (:within IS NULL OR p.pass_type IN (SELECT value FROM json_each(:within)))
+   AND (:template IS NULL OR p.template = :template)
+   AND (:prefix = '' OR substr(p.serial, 1, length(:prefix)) = :prefix)
+ ORDER BY p.pass_type, p.serial LIMIT :limit;
+
+-- name: passes_of_holder
+-- As ``passes``, from the index of those that have a holder.
+SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
+       p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
+       p.changed_at, p.enrolled, p.holder
+  FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+ WHERE p.holder = :holder AND (p.pass_type, p.serial) > (:after_type, :after_serial)
    AND (:pass_type IS NULL OR p.pass_type = :pass_type)
    AND (:within IS NULL OR p.pass_type IN (SELECT value FROM json_each(:within)))
    AND (:template IS NULL OR p.template = :template)
@@ -94,16 +107,17 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- A pass that did not exist when it was drawn. If somebody was faster, the key says so and it is drawn anew.
 INSERT INTO pass (pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned,
                   refused_revision, data, content, token_key, token_salt, token_sealed, voided, created_at, changed_at,
-                  enrolled)
+                  enrolled, holder)
 VALUES (:pass_type, :serial, :seq, :edit, :last_modified, :manifest_sha, :document, :template, :revision, :pinned,
         NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at,
-        :enrolled);
+        :enrolled, :holder);
 
 -- name: put_pass
 UPDATE pass SET
   seq = :seq, edit = :edit, last_modified = :last_modified, manifest_sha = :manifest_sha, document = :document,
   template = :template, revision = :revision, pinned = :pinned, refused_revision = NULL, data = :data,
-  content = :content, voided = :voided, changed_at = :changed_at, enrolled = :enrolled
+  content = :content, voided = :voided, changed_at = :changed_at, enrolled = :enrolled,
+  holder = :holder
  WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: pass_identities
@@ -270,7 +284,7 @@ UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND se
 -- finds the few among millions and stops at the limit.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled
+       p.changed_at, p.enrolled, p.holder
   FROM (
        SELECT b.pass_type, b.serial FROM (
               SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant
@@ -633,10 +647,14 @@ SELECT g.last_push_at, d.asked_at, s.served_at
  WHERE s.served_at >= :since AND s.left_at IS NULL;
 
 -- name: last_of_pass
--- Without those who looked at its share page: anybody with the link could push out of sight what phones did.
+-- Without those who looked at its share page, and wallets that poll: they could push out of sight what phones did.
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
- WHERE pass_type = :pass_type AND serial = :serial AND kind NOT IN ('share_viewed', 'pkpass_downloaded')
+ WHERE pass_type = :pass_type AND serial = :serial AND kind NOT IN ('share_viewed', 'pkpass_downloaded', 'polled')
  ORDER BY id DESC LIMIT :limit;
+
+-- name: polls
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND serial = :serial AND kind = 'polled' ORDER BY id DESC LIMIT :limit;
 
 -- name: last_of_phone
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
@@ -1229,6 +1247,52 @@ UPDATE api_key SET last_used_at = :now WHERE id = :id;
 
 -- name: revoke_api_key
 UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL;
+
+-- ─────────────────────────────────────────────── requests that are carried out once
+
+-- name: claim_answer
+-- Ours, when it is new, too old to count, or was left by a process that died on the same request.
+INSERT INTO idempotency (tenant, caller, key, request, at, lease, lease_until, pass_type, serial, status, media, headers,
+                         body)
+VALUES (:tenant, :caller, :key, :request, :at, :lease, :lease_until, '', '', NULL, '', '[]', NULL)
+ON CONFLICT (tenant, caller, key) DO UPDATE SET
+  request = excluded.request, at = excluded.at, lease = excluded.lease, lease_until = excluded.lease_until,
+  pass_type = '', serial = '', status = NULL, media = '', headers = '[]', body = NULL
+ WHERE idempotency.at < :kept_since
+    OR (idempotency.status IS NULL AND idempotency.lease_until <= :at AND idempotency.request = excluded.request)
+RETURNING lease;
+
+-- name: kept_answer
+SELECT request, status, media, headers, body, pass_type, serial FROM idempotency
+ WHERE tenant = :tenant AND caller = :caller AND key = :key;
+
+-- name: keep_answer
+-- Fenced by the lease: whoever lost it has answered nothing.
+UPDATE idempotency SET status = :status, media = :media, headers = :headers, body = :body, pass_type = :pass_type,
+       serial = :serial
+ WHERE tenant = :tenant AND caller = :caller AND key = :key AND lease = :lease AND status IS NULL;
+
+-- name: release_answer
+DELETE FROM idempotency
+ WHERE tenant = :tenant AND caller = :caller AND key = :key AND lease = :lease AND status IS NULL;
+
+-- name: erase_phone_events
+-- Of a phone that is forgotten: what it did, and of its push token.
+DELETE FROM event WHERE pass_type = :pass_type AND serial IS NULL AND device_id = :device_id;
+
+-- name: erase_target_events
+DELETE FROM event WHERE pass_type = :pass_type AND serial IS NULL AND target = :target;
+
+-- name: erase_audited
+-- What was done stays, and by whom; to which pass does not.
+UPDATE audit SET subject = :erased WHERE subject = :subject OR substr(subject, 1, length(:subject) + 1) = :subject || '/';
+
+-- name: erase_answers
+DELETE FROM idempotency WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: prune_answers
+DELETE FROM idempotency WHERE (tenant, caller, key) IN (
+  SELECT tenant, caller, key FROM idempotency WHERE at < :before ORDER BY at LIMIT :limit);
 
 -- ─────────────────────────────────────────────── the console
 

@@ -155,6 +155,10 @@ class Reading(Figures, ConsoleReading):
         ]
         return extrapolated(placed, found[0][5]) if found else placed
 
+    async def polls(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
+        found = await self._db.rows("polls", {"pass_type": pass_type, "serial": serial, "limit": limit})
+        return [rows.event(row) for row in found]
+
     async def last_of_pass(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         found = await self._db.rows("last_of_pass", {"pass_type": pass_type, "serial": serial, "limit": limit})
         return [rows.event(row) for row in found]
@@ -293,19 +297,21 @@ class Reading(Figures, ConsoleReading):
         after: tuple[str, str],
         limit: int,
         within: Sequence[str] | None = None,
+        holder: str | None = None,
     ) -> Sequence[Pass]:
-        found = await self._db.rows(
-            "passes",
-            {
-                "pass_type": pass_type,
-                "within": self._array(within),
-                "template": template,
-                "prefix": prefix,
-                "after_type": after[0],
-                "after_serial": after[1],
-                "limit": limit,
-            },
-        )
+        wanted = {
+            "pass_type": pass_type,
+            "within": self._array(within),
+            "template": template,
+            "prefix": prefix,
+            "after_type": after[0],
+            "after_serial": after[1],
+            "limit": limit,
+        }
+        if holder is None:
+            found = await self._db.rows("passes", wanted)
+        else:
+            found = await self._db.rows("passes_of_holder", {**wanted, "holder": holder})
         return [rows.pass_(row) for row in found]
 
     async def passes_named(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, Pass]:

@@ -48,6 +48,7 @@ def pass_(row: Row) -> Pass:
         created_at=row[16],
         changed_at=row[17],
         enrolled=row[18],
+        holder=row[19],
     )
 
 
@@ -72,6 +73,7 @@ def pass_parameters(row: Pass) -> Mapping[str, Any]:
         "created_at": row.created_at,
         "changed_at": row.changed_at,
         "enrolled": row.enrolled,
+        "holder": row.holder,
     }
 
 

@@ -27,11 +27,12 @@ NOT_ARCHIVED: Mapping[str, str] = {
     "process": "who works on this database now",
     "watched": "what looks at certificates found: they look again, from where the database is now",
     "console_session": "who is signed in: nobody, after a restore",
+    "idempotency": "answers kept to be repeated: a restore may have brought back a time before what they answer for",
     "console_link": "what lets somebody in once: nothing, after a restore",
     "migration": "how this database came to its schema; the archive names the schema",
 }
 TABLES = (*ARCHIVED, *NOT_ARCHIVED)
-EMPTIED = (*ARCHIVED, "console_session", "console_link")
+EMPTIED = (*ARCHIVED, "console_session", "console_link", "idempotency")
 """The tables that hold nothing of what was there before, once an archive is the content of a database."""
 MADE_BY_ITSELF = ("installation", "shared_key")
 """Tables that have rows as soon as a database was upgraded, or opened once: with those alone it counts as empty."""

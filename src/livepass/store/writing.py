@@ -34,13 +34,16 @@ from livepass.core.trip2_push import Outcome
 from livepass.core.watching import Seen, Watched
 from livepass.store import rows
 from livepass.store.console import ConsoleWriting
+from livepass.store.idempotency import IdempotencyWriting
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
 from livepass.store.twins import Twins
 
+ERASED = "(erased)"
+"""What stands in the audit log for a pass that was erased since."""
 _NONE: Numbers = MappingProxyType({})
 
 
-class Writing(Twins, ConsoleWriting):
+class Writing(Twins, ConsoleWriting, IdempotencyWriting):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
@@ -259,13 +262,20 @@ class Writing(Twins, ConsoleWriting):
         await self._db.run("erase_registrations", key)
         await self._db.run("erase_enrolments", key)
         await self._db.run("erase_events", key)
+        await self._db.run("erase_answers", key)
         erased = await self._db.run("erase_pass", key)
         gone: list[rows.Row] = []
         for device_id in sorted(phones):
-            gone += await self._db.rows("forget_device", {"pass_type": pass_type, "device_id": device_id})
+            forgotten = await self._db.rows("forget_device", {"pass_type": pass_type, "device_id": device_id})
+            if forgotten:
+                await self._db.run("erase_phone_events", {"pass_type": pass_type, "device_id": device_id})
+            gone += forgotten
         await self._lock_targets(pass_type, {row[0] for row in gone})
         for (push_token,) in gone:
-            await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token})
+            if await self._db.run("drop_target", {"pass_type": pass_type, "push_token": push_token}):
+                target = fingerprint(push_token)
+                await self._db.run("erase_target_events", {"pass_type": pass_type, "target": target})
+        await self._db.run("erase_audited", {"subject": f"{pass_type}/{serial}", "erased": ERASED})
         return erased > 0
 
     async def add_tenant(self, tenant: Tenant) -> bool:
@@ -545,6 +555,7 @@ _PRUNE: Mapping[Prunable, str] = {
     Prunable.DEVICES: "prune_devices",
     Prunable.TARGETS: "prune_targets",
     Prunable.PROCESSES: "prune_processes",
+    Prunable.ANSWERS: "prune_answers",
 }
 
 _NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "created_at")

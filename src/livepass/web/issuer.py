@@ -6,6 +6,7 @@ Whatever goes wrong is answered as a problem, with an id that also stands in the
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
@@ -19,7 +20,10 @@ from livepass.service.access import TENANT_HEADER, Access, Caller
 from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
+from livepass.service.holders import Holders
+from livepass.service.idempotency import Idempotency
 from livepass.service.issuing import Issuing
+from livepass.service.preconditions import Precondition, precondition
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
 from livepass.service.rates import Rates
@@ -37,6 +41,7 @@ from livepass.web import (
     issuer_bundle,
     issuer_certificates,
     issuer_enrolments,
+    issuer_holders,
     issuer_lists,
     issuer_passes,
     issuer_previews,
@@ -48,9 +53,12 @@ from livepass.web import (
     openapi,
     problems,
 )
+from livepass.web import once as once_
 from livepass.web.bodies import body_of, query_of, segments_of
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 NOBODY = Caller("nobody", "", frozenset(), ())
 
@@ -78,6 +86,7 @@ OPERATIONS = (
     *issuer_bundle.OPERATIONS,
     *issuer_lists.OPERATIONS,
     *issuer_enrolments.OPERATIONS,
+    *issuer_holders.OPERATIONS,
     *issuer_certificates.OPERATIONS,
     *issuer_admin.OPERATIONS,
     *issuer_rotation.OPERATIONS,
@@ -112,12 +121,13 @@ class IssuerApp:
     ) -> None:
         self._load = load or Load(clock)
         self._rates = rates or Rates(clock)
+        holders = Holders(store, issuing.enrolments, clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self.services = Services(
-            *parts, apns_keys, watching, sharing, Showing(store, issuing.builder), Tenants(store, clock)
-        )
+        more = (Showing(store, issuing.builder), Tenants(store, clock), holders)
+        self.services = Services(*parts, apns_keys, watching, sharing, *more)
         self._routes = Routes(OPERATIONS)
+        self._idempotency = Idempotency(store, clock, issuing.chance)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,6 +138,9 @@ class IssuerApp:
             answer = await self._answered(request, request_id)
         except ClientDisconnect:
             return
+        if request.method not in ("GET", "HEAD"):
+            # Neither address nor body: they name people.
+            log.info("request %s: %s: %d", request_id, getattr(request.state, "wants", "refused"), answer.status)
         if answer.pieces is not None:
             await _send_pieces(answer, answer.pieces, request_id, send)
         else:
@@ -150,9 +163,12 @@ class IssuerApp:
             self._load.shed[Level.READ] += 1
             raise problems.overloaded()
         caller = await self._caller(request, operation)
+        request.state.wants = f"{operation.name} by {caller.name}"
         query = query_of(request.scope.get("query_string", b""), operation.query)
         body = None if operation.body is None else await body_of(request, operation.body)
-        return await operation.handler(Call(self.services, caller, path, query, body, request, request_id))
+        only_if = _condition(request, operation)
+        call = Call(self.services, caller, path, query, body, request, request_id, only_if)
+        return await once_.carry_out(self._idempotency, operation, call)
 
     async def _caller(self, request: Request, operation: Operation) -> Caller:
         if not operation.scopes:
@@ -168,6 +184,20 @@ class IssuerApp:
         self._rates.take(caller)
         caller.require(*operation.scopes)
         return caller
+
+
+def _condition(request: Request, operation: Operation) -> Precondition:
+    """What an unsafe request depends on. A condition that cannot be heeded is refused: passed over, it would write."""
+    if operation.method == "GET":
+        return Precondition()
+    found = precondition(request.headers.get("if-match"), request.headers.get("if-none-match"))
+    if found and not operation.conditional:
+        raise Refusal(
+            "this call heeds neither If-Match nor If-None-Match",
+            hint="leave them out: PUT, PATCH and DELETE of a pass heed them",
+            code="precondition",
+        )
+    return found
 
 
 def _request_id(request: Request) -> str:

@@ -132,6 +132,7 @@ OPERATIONS = (
         {201: (KeyRow,)},
         body=json_body(KeyCreate),
         group="keys",
+        no_key="its answer holds a secret, which is kept nowhere",
     ),
     Operation(
         "GET", "/keys", "listKeys", "API keys", keys, ("keys:admin",), {200: (KeyPage,)}, PageQuery, group="keys"

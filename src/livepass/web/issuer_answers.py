@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct
 
 from livepass.core.model import Held, Pass
-from livepass.core.timeline import first_gap
+from livepass.core.polling import Polling, polling
+from livepass.core.timeline import Event, first_gap
 from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.problems import Problem, ProblemError, error_of
 
@@ -251,6 +252,22 @@ def _summary(row: Pass) -> tuple[Any, ...]:
     )
 
 
+class OtherWallet(Struct, frozen=True):
+    """A family of wallets that poll a pass: they fetch it and never register. `served`: the newest number that it was
+    handed; `fetches` and `refused`: how many of its fetches were answered lately, and how many refused.
+    """
+
+    wallet: str
+    last_at: Instant
+    served: int
+    fetches: int
+    refused: int
+
+    @classmethod
+    def of(cls, one: Polling) -> OtherWallet:
+        return cls(one.wallet, at(one.last_at), one.served, one.fetches, one.refused)
+
+
 class PassDetail(PassSummary, frozen=True):
     """A pass as it is. `document` is its pass.json without the token, which only the pass itself holds."""
 
@@ -259,11 +276,15 @@ class PassDetail(PassSummary, frozen=True):
     content: Json
     document: Json
     registrations: list[PassRegistration]
+    other_wallets: list[OtherWallet]
+    holder: str | None
 
     @classmethod
-    def detailed(cls, row: Pass, tag: str, held: Sequence[Held]) -> PassDetail:
+    def detailed(cls, row: Pass, tag: str, held: Sequence[Held], polls: Sequence[Event]) -> PassDetail:
         phones = [PassRegistration.of(one) for one in held]
-        return cls(*(*_summary(row), tag, Raw(row.data), Raw(row.content), Raw(row.document), phones))
+        others = [OtherWallet.of(one) for one in polling(polls)]
+        documents = Raw(row.data), Raw(row.content), Raw(row.document)
+        return cls(*(*_summary(row), tag, *documents, phones, others, row.holder))
 
 
 class PassPage(Struct, frozen=True):

@@ -246,5 +246,6 @@ OPERATIONS = (
             BatchLine,
             stream=True,
         ),
+        no_key="its answer is a stream; a line that is sent again changes nothing that is already so",
     ),
 )

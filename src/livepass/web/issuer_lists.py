@@ -54,6 +54,7 @@ async def passes(call: Call) -> Answer:
         pass_type=query.pass_type,
         template=query.template,
         prefix=query.serial_prefix,
+        holder=query.holder,
         after=_PASSES.read(query.cursor, ("", "")),
         limit=query.limit + 1,
         within=call.caller.within,

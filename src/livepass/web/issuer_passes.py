@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from urllib.parse import quote
 
 from msgspec import UNSET
 
 from livepass.pkpass.zip_write import archive, entry, head
 from livepass.service.drafting import Wish
+from livepass.service.issuing import Issued
+from livepass.service.preconditions import ANY, Precondition, version_of
 from livepass.service.refusals import Fault, NotFound, Refusal, no_pass
 from livepass.web.issuer_answers import PassDetail, PassPreview, PassResult
 from livepass.web.issuer_answers_events import EventPage, EventRow
@@ -18,16 +22,20 @@ from livepass.web.issuer_requests import (
     BatchLine,
     DeleteQuery,
     EventId,
+    PassCreate,
     PassPatch,
     PassPut,
     PushRequest,
     PutQuery,
     TimelineQuery,
 )
-from livepass.web.operations import PKPASS, ZIP, Answer, Call, Operation, json_body
+from livepass.web.once import with_change, with_erasure
+from livepass.web.operations import BASE, PKPASS, ZIP, Answer, Call, Operation, json_body
 from livepass.web.paging import Cursor, page
 
 MERGE_PATCH = "application/merge-patch+json"
+MOST_POLLS = 200
+"""A week of a wallet that polls: its fetches are noted once an hour."""
 _EVENTS = Cursor("timeline", EventId)
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -35,6 +43,15 @@ _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 async def put(call: Call) -> Answer:
     """Make the pass what the body says."""
     return await _change(call, _wish(call, patch=False))
+
+
+async def create(call: Call) -> Answer:
+    """Issue a pass under a serial number that is made here. With an `Idempotency-Key` a repeat makes no second one."""
+    body: PassCreate = call.body
+    if not call.caller.sees(body.pass_type):
+        raise NotFound(f"there is no pass type {body.pass_type}", hint="livepass cert list shows the pass types")
+    new = wish(body.pass_type, call.services.issuing.new_serial(), body)
+    return await _change(call, replace(new, only_if=Precondition(none_match=(ANY,))))
 
 
 async def patch(call: Call) -> Answer:
@@ -47,24 +64,28 @@ async def delete(call: Call) -> Answer:
     pass_type, serial = call.named_pass()
     query: DeleteQuery = call.query
     if not query.erase:
-        return await _change(call, Wish(pass_type, serial, patch=True, void=True))
+        return await _change(call, Wish(pass_type, serial, patch=True, void=True, only_if=call.only_if))
     if query.dry_run:
         raise Refusal(
             "erasing has no dry run",
             hint="leave out one of erase and dry_run",
             faults=[Fault("?dry_run", "does not go with erase")],
         )
-    await call.services.issuing.erase(pass_type, serial)
-    return Answer(204)
+    gone = Answer(204)
+    await call.services.issuing.erase(pass_type, serial, call.only_if, with_erasure(call, gone))
+    return gone
 
 
 def _wish(call: Call, *, patch: bool) -> Wish:
     pass_type, serial = call.named_pass()
     body: PassPut | PassPatch = call.body
-    return wish(pass_type, serial, body, patch=patch)
+    return replace(wish(pass_type, serial, body, patch=patch), only_if=call.only_if)
 
 
-def wish(pass_type: str, serial: str, body: PassPut | PassPatch | BatchLine, *, patch: bool = False) -> Wish:
+Asked = PassPut | PassPatch | PassCreate | BatchLine
+
+
+def wish(pass_type: str, serial: str, body: Asked, *, patch: bool = False) -> Wish:
     """What a body asks for; what it leaves out is ``None``."""
     return Wish(
         pass_type,
@@ -74,6 +95,7 @@ def wish(pass_type: str, serial: str, body: PassPut | PassPatch | BatchLine, *, 
         None if body.content is UNSET else body.content,
         None if body.revision is UNSET else body.revision,
         patch,
+        holder=None if body.holder is UNSET else body.holder or "",
     )
 
 
@@ -82,8 +104,19 @@ async def _change(call: Call, wanted: Wish) -> Answer:
     issuing = call.services.issuing
     if query.dry_run:
         return Answer(200, PassPreview.of(await issuing.preview(wanted)))
-    issued = await issuing.put(wanted, query.push)
-    return Answer(201 if issued.created else 200, PassResult.of(issued))
+    return _changed(await issuing.put(wanted, query.push, with_change(call, _changed)))
+
+
+def _changed(issued: Issued) -> Answer:
+    headers = {"etag": etag(issued.version)}
+    if issued.created:
+        headers["location"] = f"{BASE}/passes/{quote(issued.pass_type, safe='')}/{quote(issued.serial, safe='')}"
+    return Answer(201 if issued.created else 200, PassResult.of(issued), headers=headers)
+
+
+def etag(version: str) -> str:
+    """As the header has it."""
+    return f'"{version}"'
 
 
 async def get(call: Call) -> Answer:
@@ -93,7 +126,9 @@ async def get(call: Call) -> Answer:
     if row is None:
         raise no_pass(pass_type, serial)
     held = await call.services.store.held(pass_type, serial)
-    return Answer(200, PassDetail.detailed(row, await call.services.issuing.tag(row), held))
+    polls = await call.services.store.polls(pass_type, serial, limit=MOST_POLLS)
+    detail = PassDetail.detailed(row, await call.services.issuing.tag(row), held, polls)
+    return Answer(200, detail, headers={"etag": etag(version_of(row))})
 
 
 async def pkpass(call: Call) -> Answer:
@@ -150,6 +185,17 @@ _CHANGED = {200: (PassResult, PassPreview), 201: (PassResult,)}
 
 OPERATIONS = (
     Operation(
+        "POST",
+        "/passes",
+        "createPass",
+        "Issue a pass under a serial number that is made here",
+        create,
+        ("passes:write",),
+        {200: (PassPreview,), 201: (PassResult,)},
+        PutQuery,
+        json_body(PassCreate),
+    ),
+    Operation(
         "PUT",
         _PASS,
         "putPass",
@@ -159,6 +205,7 @@ OPERATIONS = (
         _CHANGED,
         PutQuery,
         json_body(PassPut),
+        conditional=True,
     ),
     Operation(
         "PATCH",
@@ -170,6 +217,7 @@ OPERATIONS = (
         {200: (PassResult, PassPreview)},
         PutQuery,
         json_body(PassPatch, also=(MERGE_PATCH,)),
+        conditional=True,
     ),
     Operation(
         "GET", _PASS, "getPass", "A pass, and where each phone stands", get, ("passes:read",), {200: (PassDetail,)}
@@ -183,6 +231,7 @@ OPERATIONS = (
         ("passes:write",),
         {200: (PassResult, PassPreview), 204: None},
         DeleteQuery,
+        conditional=True,
     ),
     Operation(
         "GET", f"{_PASS}/pkpass", "getPkpass", "The signed .pkpass file", pkpass, ("passes:read",), {200: PKPASS}

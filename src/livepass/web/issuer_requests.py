@@ -39,6 +39,15 @@ Language = Annotated[
 ]
 EventId = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
 
+Holder = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        pattern=_NO_NUL,
+        description="Your own name for the person whose pass it is, for privacy requests; no phone sees it",
+    ),
+]
+
 # ── bodies
 
 
@@ -49,6 +58,18 @@ class PassPut(Struct, forbid_unknown_fields=True, frozen=True):
     data: Data | UnsetType = UNSET
     content: Content | UnsetType = UNSET
     revision: Revision | None = None
+    holder: Holder | UnsetType | None = UNSET
+
+
+class PassCreate(Struct, forbid_unknown_fields=True, frozen=True):
+    """What a new pass shall be, as in `PassPut`; its serial number is made here."""
+
+    pass_type: PassType
+    template: TemplateName
+    data: Data | UnsetType = UNSET
+    content: Content | UnsetType = UNSET
+    revision: Revision | None = None
+    holder: Holder | UnsetType | None = UNSET
 
 
 class PassPatch(Struct, forbid_unknown_fields=True, frozen=True):
@@ -58,6 +79,7 @@ class PassPatch(Struct, forbid_unknown_fields=True, frozen=True):
     data: Data | UnsetType = UNSET
     content: Content | UnsetType = UNSET
     revision: Revision | UnsetType = UNSET
+    holder: Holder | UnsetType | None = UNSET
 
 
 class BatchLine(Struct, forbid_unknown_fields=True, frozen=True):
@@ -69,6 +91,7 @@ class BatchLine(Struct, forbid_unknown_fields=True, frozen=True):
     data: Data | UnsetType = UNSET
     content: Content | UnsetType = UNSET
     revision: Revision | None = None
+    holder: Holder | UnsetType | None = UNSET
 
 
 class NamedPass(Struct, forbid_unknown_fields=True, frozen=True):
@@ -214,6 +237,7 @@ class PassesQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
     pass_type: PassType | None = None
     template: TemplateName | None = None
     serial_prefix: Annotated[str, Meta(max_length=400, description="Serials that begin with this")] = ""
+    holder: Holder | None = None
 
 
 class EnrolmentsQuery(PageQuery, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -259,6 +283,12 @@ class TimelineQuery(PageQuery, forbid_unknown_fields=True, frozen=True):
     """From where on."""
 
     after: Annotated[int, Meta(ge=0, le=LARGEST_INTEGER, description="Events after the one with this id")] = 0
+
+
+class HolderQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """How somebody is forgotten."""
+
+    dry_run: Annotated[bool, Meta(description="Say what would be erased, and erase nothing")] = False
 
 
 class TemplateQuery(Struct, forbid_unknown_fields=True, frozen=True):

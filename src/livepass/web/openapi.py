@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from livepass.service.access import SCOPES
+from livepass.web.issuer_answers import PassDetail, PassResult
 from livepass.web.operations import BASE, JSON, NDJSON, Carried, Lines, Media, Operation
 from livepass.web.problems import MEDIA_TYPE, Problem
 
@@ -22,14 +23,38 @@ _PATH_PARAMETERS = {
     "serial": "Serial number",
     "id": "Id, as lists show it",
     "name": "Name of the template",
+    "holder": "Your own name for a person, as it stands on their passes",
 }
 _FIELDS = {"type": "pass_type"}
 """The field of an answer that a path's parameter is called after, where the two are called differently."""
+_ENTITY_TAGS = r'^\s*(\*|(W/)?"[!#-~]*"(\s*,\s*(W/)?"[!#-~]*")*)\s*$'
+_HEADERS: Json = {
+    "If-Match": {
+        "description": "Only if the pass is still the version of this `ETag` (`*`: if there is one); else 412",
+        "schema": {"type": "string", "pattern": _ENTITY_TAGS},
+    },
+    "If-None-Match": {
+        "description": "`*`: only if there is no such pass yet; else 412",
+        "schema": {"type": "string", "pattern": _ENTITY_TAGS},
+    },
+    "Idempotency-Key": {
+        "description": "A key of your making, such as a UUID, one for each request: for 24 hours a repeat of the "
+        "request gets the first one's answer, marked `Idempotency-Replayed: true`. 422 with another request; 409 while "
+        "the first one is under way. What was refused is looked at anew.",
+        "schema": {"type": "string", "pattern": r"^[!#-\[\]-~]{1,255}$"},
+    },
+}
+_REQUEST_ID: Json = {
+    "description": "Names the request, also in the log and in problems: yours, if it sent one",
+    "schema": {"type": "string"},
+}
+_ETAG: Json = {"description": "The version of the pass, for `If-Match`", "schema": {"type": "string"}}
 _INTRODUCTION = (
     "The issuer's side of livepass. Authenticate with `Authorization: Bearer KEY`. Times are RFC 3339 in UTC. Unknown "
     "fields and query parameters are refused. Errors are RFC 9457 problems with a `code`, a `hint` and, where a part "
-    "of the request is at fault, its JSON pointer. A key acts as its own tenant; one with `tenants:admin` may name"
-    " another in the header `Livepass-Tenant`."
+    "of the request is at fault, its JSON pointer. A key acts as its own tenant; one with `tenants:admin` may name "
+    "another in the header `Livepass-Tenant`. Requests that change something may be repeated safely with "
+    "`Idempotency-Key`, and made to depend on a version with `If-Match`."
 )
 
 
@@ -88,7 +113,11 @@ def _operation(operation: Operation, queries: dict[type, Json]) -> Json:
         "summary": operation.summary,
         "description": _description(operation),
         "tags": [operation.group],
-        "parameters": [*_path_parameters(operation), *_query_parameters(queries[operation.query])],
+        "parameters": [
+            *_path_parameters(operation),
+            *_query_parameters(queries[operation.query]),
+            *_header_parameters(operation),
+        ],
         "responses": _responses(operation),
     }
     if operation.body is not None:
@@ -117,6 +146,13 @@ def _path_parameters(operation: Operation) -> list[Json]:
         }
         for name in _PARAMETER.findall(operation.path)
     ]
+
+
+def _header_parameters(operation: Operation) -> list[Json]:
+    names = ["If-Match", "If-None-Match"] if operation.conditional else []
+    if not operation.reads and not operation.no_key:
+        names.append("Idempotency-Key")
+    return [{"name": name, "in": "header", "required": False, **_HEADERS[name]} for name in names]
 
 
 def _query_parameters(schema: Json) -> list[Json]:
@@ -151,6 +187,10 @@ def _responses(operation: Operation) -> Json:
             found[str(status)]["headers"] = {
                 "Link": {"description": 'The next page, `rel="next"`, if there is one', "schema": {"type": "string"}}
             }
+        sent = {"X-Request-Id": _REQUEST_ID}
+        if PassDetail in _structs(answer) or PassResult in _structs(answer):
+            sent["ETag"] = _ETAG
+        found[str(status)].setdefault("headers", {}).update(sent)
     for status in _problems(operation):
         found[str(status)] = {"$ref": "#/components/responses/Problem"}
     return found
@@ -163,8 +203,10 @@ def _problems(operation: Operation) -> list[int]:
         found += [401, 403, 429]
     if "{" in operation.path or operation.name in ("push", "bundlePasses"):
         found.append(404)
-    if operation.method in ("PUT", "PATCH", "DELETE"):
+    if operation.method in ("PUT", "PATCH", "DELETE") or not (operation.reads or operation.no_key):
         found.append(409)
+    if operation.conditional:
+        found.append(412)
     if operation.body is not None:
         found += [413, 415]
     return sorted(found)

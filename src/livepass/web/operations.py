@@ -14,7 +14,10 @@ from livepass.service.access import Access, Caller, Scope
 from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
+from livepass.service.holders import Holders
+from livepass.service.idempotency import Once
 from livepass.service.issuing import Issuing
+from livepass.service.preconditions import WHATEVER, Precondition
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
 from livepass.service.refusals import no_pass
@@ -58,6 +61,7 @@ class Services:
     sharing: Sharing
     showing: Showing
     tenants: Tenants
+    holders: Holders
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 
@@ -72,6 +76,9 @@ class Call:
     body: Any
     request: Request
     request_id: str
+    only_if: Precondition = WHATEVER
+    once: Once | None = None
+    """Where it carries an ``Idempotency-Key``."""
 
     def named_pass(self) -> tuple[str, str]:
         """The pass of the path; one that the caller may not see is answered like one that is not there."""
@@ -135,7 +142,10 @@ Carried = tuple[type[msgspec.Struct], ...] | Lines | Media | str | None
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method at one address. ``scopes``: any of them will do; none at all: no key is asked for."""
+    """One method at one address. ``scopes``: any of them will do; none at all: no key is asked for.
+
+    ``no_key``: why it takes no ``Idempotency-Key``; ``conditional``: it heeds ``If-Match`` and ``If-None-Match``.
+    """
 
     method: str
     path: str
@@ -147,6 +157,8 @@ class Operation:
     query: type[msgspec.Struct] = NoQuery
     body: Body | None = None
     group: str = "passes"
+    no_key: str = ""
+    conditional: bool = False
 
     @property
     def reads(self) -> bool:

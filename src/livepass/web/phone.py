@@ -49,7 +49,7 @@ _NOT_RECORDED = Reply(200)
 _COME_AGAIN = Reply(503, ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),))
 
 
-_READ = (b"authorization", b"if-modified-since", b"x-request-start")
+_READ = (b"authorization", b"if-modified-since", b"x-request-start", b"user-agent")
 # What proxies add: the connection that such a request comes over is the proxy's, which many phones share.
 _PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
 _CONNECTION = re.compile(r"[!-~]{1,128}")
@@ -68,6 +68,7 @@ class Request(NamedTuple):
     if_modified_since: str | None
     connection: str | None
     started_at: int | None = None
+    user_agent: str | None = None
 
 
 class PhoneApp:
@@ -187,6 +188,7 @@ class PhoneApp:
                 request.connection,
                 body=request.method == "GET",
                 started_at=request.started_at,
+                user_agent=request.user_agent,
             )
             counts = fetched.reply.status != 401
         finally:
@@ -247,6 +249,7 @@ def read_request(scope: Scope, connection_header: bytes = b"") -> Request | None
         headers[b"if-modified-since"],
         connection,
         _started_at(headers[b"x-request-start"]),
+        headers[b"user-agent"],
     )
 
 

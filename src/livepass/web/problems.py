@@ -41,6 +41,10 @@ TITLES: Mapping[str, str] = {
     "forbidden": "This API key may not do that",
     "foreign_pass_type": "This API key is for other pass types",
     "foreign_tenant": "This API key is one tenant's",
+    "idempotency_in_progress": "The same request is under way",
+    "idempotency_key": "This Idempotency-Key cannot be used",
+    "idempotency_key_used": "This Idempotency-Key belongs to another request",
+    "idempotency_refused": "This call takes no Idempotency-Key",
     "identity": "The template names another pass",
     "in_use": "This is in use",
     "internal": "livepass failed; this is not your request's fault",
@@ -61,6 +65,8 @@ TITLES: Mapping[str, str] = {
     "overloaded": "Phones come first now",
     "package": "The file cannot be used",
     "rate_limited": "Too many requests at once",
+    "precondition": "The condition of this request cannot be heeded",
+    "precondition_failed": "It is another version than the one you named",
     "retired": "This is out of use",
     "revoked": "This certificate was revoked",
     "signing_request": "No signing request can be made of this",
@@ -177,6 +183,8 @@ def headers_of(refusal: Refusal) -> dict[str, str]:
         return {"allow": ", ".join(refusal.allowed)}
     if isinstance(refusal, TooOften):
         return {"retry-after": str(refusal.seconds)}
+    if refusal.code == "idempotency_in_progress":
+        return {"retry-after": "1"}
     if refusal.status == 503:
         return {"retry-after": str(RETRY_AFTER_SECONDS) if refusal.code == "overloaded" else "5"}
     return {}

@@ -97,9 +97,11 @@ CREATE TABLE pass (
   created_at       BIGINT  NOT NULL,
   changed_at       BIGINT  NOT NULL,
   enrolled         TEXT,                       -- the enrolment on it; '': it offered one; null: it never did
+  holder           TEXT,                       -- the issuer's own name for whose it is; no phone sees it
   PRIMARY KEY (pass_type, serial)
 );
 CREATE INDEX pass_follows ON pass (template, revision) WHERE pinned = 0;
+CREATE INDEX pass_by_holder ON pass (holder, pass_type, serial) WHERE holder IS NOT NULL;
 -- Imported tokens: a new secret key seals them anew.
 CREATE INDEX pass_sealed ON pass (pass_type, serial) WHERE token_sealed IS NOT NULL;
 
@@ -280,6 +282,27 @@ CREATE TABLE api_key (
   revoked_at   BIGINT
 );
 
+-- Requests that carried an Idempotency-Key, by whoever sent them: the answer to be repeated (status null: under way, until
+-- lease_until). key and request are SHA-256. In no backup: what a restore brings back may lack the effect.
+CREATE TABLE idempotency (
+  tenant      TEXT   NOT NULL,
+  caller      TEXT   NOT NULL,                 -- the API key's id
+  key         TEXT   NOT NULL,
+  request     TEXT   NOT NULL,
+  at          BIGINT NOT NULL,
+  lease       TEXT   NOT NULL,
+  lease_until BIGINT NOT NULL,
+  pass_type   TEXT   NOT NULL,                 -- '' where it is about no pass
+  serial      TEXT   NOT NULL,
+  status      INTEGER,
+  media       TEXT   NOT NULL,
+  headers     TEXT   NOT NULL,
+  body        BLOB,
+  PRIMARY KEY (tenant, caller, key)
+);
+CREATE INDEX idempotency_by_age ON idempotency (at);
+CREATE INDEX idempotency_by_pass ON idempotency (pass_type, serial);
+
 -- Who may use the web console. password: Argon2id (PHC), null: none. totp_step: the last step (30 s) whose code was taken,
 -- null while the first code was not given. Nobody is deleted: what they did stands in audit.
 CREATE TABLE console_user (
@@ -342,6 +365,7 @@ CREATE INDEX event_by_pass ON event (pass_type, serial, id) WHERE serial IS NOT 
 CREATE INDEX event_by_device ON event (pass_type, device_id, id) WHERE serial IS NULL AND device_id IS NOT NULL;
 CREATE INDEX event_testified ON event (id) WHERE kind = 'testified';
 CREATE INDEX event_epoch ON event (pass_type, id) WHERE kind = 'new_epoch';
+CREATE INDEX event_polled ON event (pass_type, serial, id) WHERE kind = 'polled';
 CREATE INDEX event_asked_unknown ON event (pass_type, id) WHERE kind = 'asked_unknown';
 CREATE INDEX event_left ON event (pass_type, serial, device_id, at)
  WHERE kind = 'unregistered' OR kind = 'registration_superseded';
