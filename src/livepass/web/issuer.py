@@ -20,6 +20,7 @@ from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
+from livepass.service.past import Past
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
 from livepass.service.refusals import Refusal
@@ -41,6 +42,7 @@ from livepass.web import (
     issuer_rotation,
     issuer_sharing,
     issuer_signing,
+    issuer_versions,
     issuer_watch,
     openapi,
     problems,
@@ -82,6 +84,7 @@ OPERATIONS = (
     *issuer_signing.OPERATIONS,
     *issuer_watch.OPERATIONS,
     *issuer_previews.OPERATIONS,
+    *issuer_versions.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -108,7 +111,9 @@ class IssuerApp:
         self._load = load or Load(clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        self.services = Services(*parts, apns_keys, watching, sharing, Showing(store, issuing.builder))
+        self.services = Services(
+            *parts, apns_keys, watching, sharing, Showing(store, issuing.builder), Past(store, issuing.builder)
+        )
         self._routes = Routes(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

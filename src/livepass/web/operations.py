@@ -15,6 +15,7 @@ from livepass.service.admitting import Admitting
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
+from livepass.service.past import Past
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
 from livepass.service.refusals import no_pass
@@ -56,6 +57,7 @@ class Services:
     watching: Watching
     sharing: Sharing
     showing: Showing
+    past: Past
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 
