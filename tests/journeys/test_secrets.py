@@ -501,6 +501,8 @@ async def _commands(life: Life) -> None:
         ("pass", "lint", str(world.directory / "own.pkpass")),
         ("pass", "bundle", name, "-o", str(world.directory / "own.pkpasses")),
         ("pass", "diff", str(world.directory / "own.pkpass"), name, "--html", str(world.directory / "diff.html")),
+        ("pass", "versions", name),
+        ("pass", "diff", name, "--since", "1"),
         ("pass", "preview", str(world.directory / "own.pkpass"), "-o", str(world.directory / "own.html")),
         ("pass", "schema"),
         ("template", "import", str(world.directory / "own.pkpass"), str(world.directory / "own"), "--variables"),

@@ -90,6 +90,7 @@ def test_postgres_understands_every_statement(tmp_path: Path) -> None:
     "name",
     [
         *("register_snapshot", "ask_snapshot", "fetch_snapshot", "candidates", "held", "timeline", "timeline_devices"),
+        "versions_of_pass",
         *("claim_targets", "record_outcome", "raise_asked", "acknowledge", "want_pushes", "to_retell", "name_serial"),
     ],
 )

@@ -91,6 +91,8 @@ ROWS: Mapping[str, Row] = {
     "getPkpass": Row(),
     "draftPass": Row(bodies=({"data": {"points": 7}}, {"template": "missing"}), creates=True),
     "previewPass": Row(("", "side=back", "format=svg&ios=18&scheme=dark&language=de")),
+    "listVersions": Row(),
+    "getPassFiles": Row(("", "number=1", "number=999")),
     "getTimeline": Row(("", "limit=1", "after=1", "cursor={timeline}")),
     "getWhy": Row(),
     "pushPass": Row(),

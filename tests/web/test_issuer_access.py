@@ -51,6 +51,8 @@ SAMPLES = {
     "getPkpass": Sample("/passes/{type}/1/pkpass"),
     "draftPass": Sample("/passes/{type}/1:draft", json={"data": {"points": 2}}),
     "previewPass": Sample("/passes/{type}/1/preview"),
+    "listVersions": Sample("/passes/{type}/1/versions"),
+    "getPassFiles": Sample("/passes/{type}/1/files"),
     "getTimeline": Sample("/passes/{type}/1/timeline"),
     "getWhy": Sample("/passes/{type}/1/why"),
     "pushPass": Sample("/passes/{type}/1:push"),
@@ -104,7 +106,7 @@ SAMPLES = {
 }
 NAMED_PASS = (
     *("putPass", "patchPass", "getPass", "deletePass", "getPkpass", "draftPass", "getTimeline", "getWhy"),
-    *("previewPass", "pushPass", "push"),
+    *("previewPass", "listVersions", "getPassFiles", "pushPass", "push"),
     *("bundlePasses", "getEnrolments"),
 )
 LISTS = (

@@ -75,7 +75,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
                 linked.setdefault(operation["operationId"], set()).add(name)
     of_a_pass = {
         *("patchPass", "getPass", "deletePass", "getPkpass", "draftPass", "previewPass", "getTimeline", "getWhy"),
-        *("pushPass", "getEnrolments", "sharePass"),
+        *("pushPass", "getEnrolments", "sharePass", "listVersions", "getPassFiles"),
     }
     assert linked == {
         "createPass": {"putPass", *of_a_pass},
@@ -140,6 +140,7 @@ async def test_answers_have_the_fields_that_the_document_says(api: Api) -> None:
         ("getPass", f"/passes/{PASS_TYPE}/1"),
         ("listPasses", "/passes"),
         ("getTimeline", f"/passes/{PASS_TYPE}/1/timeline"),
+        ("listVersions", f"/passes/{PASS_TYPE}/1/versions"),
         ("getWhy", f"/passes/{PASS_TYPE}/1/why"),
         ("listRegistrations", "/registrations"),
         ("listPushes", "/pushes"),

@@ -284,6 +284,8 @@ def test_it_notices_a_route_that_forgets_whose_it_is(visit: Visit[list[str]], mo
         "getPkpass",
         "draftPass",
         "previewPass",
+        "listVersions",
+        "getPassFiles",
         "getTimeline",
         "getWhy",
         "getWhyAll",

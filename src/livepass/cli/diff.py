@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,9 +28,20 @@ if TYPE_CHECKING:
 @view_options[0]
 @view_options[1]
 @click.option("--html", metavar="FILE", help="Write a page: both drawn, what changed outlined; - is stdout.")
+@click.option("--since", type=click.IntRange(1), metavar="N", help="TYPE/SERIAL as it was with number N, on the left.")
+@click.option("--until", type=click.IntRange(1), metavar="N", help="And as it was with this number on the right.")
 @click.option("--open", "open_", is_flag=True, help="Open that page in a browser.")
 @click.pass_obj
-def diff(session: Session, words: tuple[str, ...], ios: str, language: str, html: str | None, open_: bool) -> None:
+def diff(
+    session: Session,
+    words: tuple[str, ...],
+    ios: str,
+    language: str,
+    html: str | None,
+    since: int | None,
+    until: int | None,
+    open_: bool,
+) -> None:
     """What is different in B, and what the lock screen would say of it.
 
     Exit 0: nothing differs; 1: something does; 3: could not look.
@@ -39,15 +50,24 @@ def diff(session: Session, words: tuple[str, ...], ios: str, language: str, html
     filled with these values; beside a pass of the service with its values; and else with samples.
 
     With TYPE/SERIAL and values alone: the pass as it is, beside what it would be with them. Nothing is changed.
+
+    With TYPE/SERIAL and --since N: the pass as it was with that number, beside what it is. livepass pass versions
+    TYPE/SERIAL shows the numbers.
     """
     found, data = subjects.parted(words)
-    pair = _pair([Subject.of(word) for word in found], data)
+    named = [Subject.of(word) for word in found]
+    if since is not None or until is not None:
+        work = _versions(session, named, data, since, until)
+        names = (f"n{since}", "now" if until is None else f"n{until}")
+    else:
+        pair = _pair(named, data)
+        work = _sides(session, pair, data)
+        names = (pair[0].word, pair[1].word if len(pair) == 2 else f"{pair[0].word} with {', '.join(data)}")
     with _could_not_look():
-        before, after = run(_sides(session, pair, data))
+        before, after = run(work)
     from livepass.pkpass.difference import difference
 
     made = difference(before, after, _spoken())
-    names = (pair[0].word, pair[1].word if len(pair) == 2 else f"{pair[0].word} with {', '.join(data)}")
     if html or open_:
         if html == "-" and session.as_json:
             raise usage("the page and --json both want standard output", "name a file")
@@ -89,6 +109,23 @@ def _could_not_look() -> Iterator[None]:
         if fault.exit is Exit.PROBLEM:
             fault.exit = Exit.UNCHECKED
         raise
+
+
+def _versions(
+    session: Session, found: list[Subject], data: Mapping[str, Any], since: int | None, until: int | None
+) -> Coroutine[Any, Any, tuple[Side, Side]]:
+    """Two versions of one pass of the service."""
+    name = found[0].pass_name if len(found) == 1 else None
+    if name is None or data or since is None:
+        raise usage("versions are compared of one pass of the service", "name TYPE/SERIAL alone, and --since N")
+
+    async def work() -> tuple[Side, Side]:
+        from livepass.cli.client import connected
+
+        async with connected(session) as client:
+            return await subjects.version(client, name, since), await subjects.version(client, name, until)
+
+    return work()
 
 
 async def _sides(session: Session, pair: list[Subject], data: Mapping[str, Any]) -> tuple[Side, Side]:

@@ -40,7 +40,11 @@ def _detail(row: Mapping[str, Any]) -> Cell:
     detail = cast("Mapping[str, Any]", row.get("detail") or {})
     return ", ".join(
         [*(f"{name} {moved}" for name, moved in changed_fields(detail.get("fields") or ()))]
-        + [f"{key} {short(text_of(value))}" for key, value in detail.items() if key != "fields" and value is not None]
+        + [
+            f"{key} {short(text_of(value))}"
+            for key, value in detail.items()
+            if key not in ("fields", "undo") and value is not None
+        ]
     )
 
 

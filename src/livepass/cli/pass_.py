@@ -23,6 +23,7 @@ from livepass.cli.render import Cell, Column, Mark, Page, bad, dim, good, instan
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
 from livepass.cli.sharing import funnel, share
+from livepass.cli.versions import versions
 
 SETTLE_SECONDS = 10.0
 FOLLOW_SECONDS = 1.0
@@ -464,4 +465,5 @@ pass_.add_command(bundle)
 pass_.add_command(share)
 pass_.add_command(funnel)
 pass_.add_command(diff)
+pass_.add_command(versions)
 pass_.add_command(preview)

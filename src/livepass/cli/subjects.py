@@ -91,11 +91,24 @@ async def like(client: Client | None, subject: Subject, other: Subject, beside: 
 async def would_be(client: Client, name: PassName, data: Mapping[str, Any]) -> Side:
     """A pass of the service as it would be with other values: made there, unsigned, and changed nowhere."""
     from livepass.cli.client import address
+
+    path = address("passes", *name) + ":draft"
+    return _unsigned((await client.request("POST", path, json={"data": dict(data)})).body)
+
+
+async def version(client: Client, name: PassName, number: int | None) -> Side:
+    """A pass of the service as it was with that number; without one, as it is. Unsigned."""
+    from livepass.cli.client import address
+
+    query = {} if number is None else {"number": number}
+    return _unsigned((await client.request("GET", address("passes", *name, "files"), query=query)).body)
+
+
+def _unsigned(data: bytes) -> Side:
     from livepass.pkpass.strict_json import parse_object
     from livepass.pkpass.zip_read import read_zip
 
-    path = address("passes", *name) + ":draft"
-    files = read_zip((await client.request("POST", path, json={"data": dict(data)})).body)
+    files = read_zip(data)
     return _side(parse_object(files[PASS_JSON]), files)
 
 

@@ -27,6 +27,7 @@ from livepass.pkpass import (
     lint,
     merge_patch,
 )
+from livepass.pkpass.earlier import undo
 from livepass.pkpass.limits import DEFAULT_LIMITS
 from livepass.pkpass.notices import SEVERAL, Moved, Notice, foretell, moved_fields
 from livepass.pkpass.variables import VariableType
@@ -48,6 +49,8 @@ _UNFIT = Problem(
     "invisible",
 )
 SERIAL = re.compile(r"[A-Za-z0-9._-]{1,100}")
+MOST_FIELDS = 20
+"""That an event of a change holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Draft:
     warnings: tuple[Problem, ...] = ()
     on_pass: tuple[str, ...] = ()
     """Which of the enrolment's values the pass shows."""
+    undo: Mapping[str, Any] | None = field(default_factory=dict)
+    """What leads back beside ``noted_fields``; ``None``: too much to keep."""
 
     @property
     def moves(self) -> bool:
@@ -100,6 +105,11 @@ class Draft:
     def fields(self) -> tuple[dict[str, object], ...]:
         """``moved`` as it is told and noted."""
         return tuple(each.row() for each in self.moved)
+
+    @property
+    def noted_fields(self) -> list[dict[str, object]]:
+        """Of the fields, as many as an event holds."""
+        return _noted(self.moved)
 
 
 class Drafting:
@@ -205,6 +215,9 @@ class Drafting:
         )
         moved = tuple(moved_fields(orjson.loads(before.document) if before else None, document))
         notice = foretell(moved, new=before is None)
+        leads_back: Mapping[str, Any] | None = {}
+        if before is not None and moves(before.manifest_sha, row.manifest_sha):
+            leads_back = undo(before.document, row.document, _noted(moved))
         return Draft(
             row,
             before,
@@ -216,6 +229,7 @@ class Drafting:
             notice,
             (*warnings, *_drowned(moved, notice)),
             on_pass,
+            leads_back,
         )
 
     async def _enrolled(
@@ -292,6 +306,10 @@ class Drafting:
         close = get_close_matches(name, names, 1)
         hint = f"did you mean {close[0]}?" if close else f"import it: livepass template import {name}"
         return Refusal(f"there is no template {name}", hint=hint, code="no_template")
+
+
+def _noted(moved: Sequence[Moved]) -> list[dict[str, object]]:
+    return [each.row() for each in moved[:MOST_FIELDS]]
 
 
 def _drowned(moved: Sequence[Moved], notice: Notice) -> list[Problem]:

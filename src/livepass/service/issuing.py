@@ -401,7 +401,12 @@ def _version(draft: Draft, now: int, floor: int) -> PassVersion:
     else:
         kind = Kind.VOIDED if row.voided and not before.voided else Kind.CHANGED
         notice = draft.notice
-        detail = {"fields": list(draft.fields[:20]), "lock_screen": notice.line, "notice": notice.kind}
+        detail = {"fields": draft.noted_fields, "lock_screen": notice.line, "notice": notice.kind}
+        # What service.past works earlier versions out from.
+        if draft.undo != {}:
+            detail["undo"] = draft.undo
+        if (before.template, before.revision) != (row.template, row.revision):
+            detail["made_from"] = [before.template, before.revision]
         if notice.kind != "exact":
             detail["because"] = notice.reason
     event = Event(kind, now, row.pass_type, row.serial, seq=TAKEN, detail=detail)

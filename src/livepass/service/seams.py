@@ -185,6 +185,9 @@ class Reader(ConsoleReader, Protocol):
     async def polls(self, pass_type: str, serial: str, *, limit: int) -> Sequence[Event]:
         """The newest fetches of a pass by wallets that poll, newest first."""
 
+    async def versions_of_pass(self, pass_type: str, serial: str, *, most: int, limit: int) -> Sequence[Event]:
+        """The events that made the versions of a pass, newest first: among the newest ``most`` that name it."""
+
     async def last_of_phone(self, pass_type: str, device_id: str, target: str, *, limit: int) -> Sequence[Event]:
         """The newest events of a phone, and the newest of its pushes, that name no pass. So many of each."""
 

@@ -163,6 +163,10 @@ class Reading(Figures, ConsoleReading):
         found = await self._db.rows("last_of_pass", {"pass_type": pass_type, "serial": serial, "limit": limit})
         return [rows.event(row) for row in found]
 
+    async def versions_of_pass(self, pass_type: str, serial: str, *, most: int, limit: int) -> Sequence[Event]:
+        key = {"pass_type": pass_type, "serial": serial, "most": most, "limit": limit}
+        return [rows.event(row) for row in await self._db.rows("versions_of_pass", key)]
+
     async def last_of_phone(self, pass_type: str, device_id: str, target: str, *, limit: int) -> Sequence[Event]:
         key = {"pass_type": pass_type, "limit": limit}
         own = await self._db.rows("last_of_phone", {**key, "device_id": device_id})

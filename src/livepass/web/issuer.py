@@ -23,6 +23,7 @@ from livepass.service.explaining import Explaining
 from livepass.service.holders import Holders
 from livepass.service.idempotency import Idempotency
 from livepass.service.issuing import Issuing
+from livepass.service.past import Past
 from livepass.service.preconditions import Precondition, precondition
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
@@ -49,6 +50,7 @@ from livepass.web import (
     issuer_sharing,
     issuer_signing,
     issuer_tenants,
+    issuer_versions,
     issuer_watch,
     openapi,
     problems,
@@ -95,6 +97,7 @@ OPERATIONS = (
     *issuer_tenants.OPERATIONS,
     *issuer_watch.OPERATIONS,
     *issuer_previews.OPERATIONS,
+    *issuer_versions.OPERATIONS,
     _DESCRIBE,
 )
 DOCUMENT = openapi.document(OPERATIONS)
@@ -124,7 +127,7 @@ class IssuerApp:
         holders = Holders(store, issuing.enrolments, clock)
         explaining = Explaining(store, clock, issuing.web_service_url)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        more = (Showing(store, issuing.builder), Tenants(store, clock), holders)
+        more = (Showing(store, issuing.builder), Past(store, issuing.builder), Tenants(store, clock), holders)
         self.services = Services(*parts, apns_keys, watching, sharing, *more)
         self._routes = Routes(OPERATIONS)
         self._idempotency = Idempotency(store, clock, issuing.chance)

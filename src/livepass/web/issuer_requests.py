@@ -224,6 +224,14 @@ class PreviewQuery(Struct, forbid_unknown_fields=True, frozen=True):
     format: Literal["html", "svg"] | UnsetType = UNSET
 
 
+class FilesQuery(Struct, forbid_unknown_fields=True, frozen=True):
+    """Of which version."""
+
+    number: Annotated[int, Meta(ge=1, le=LARGEST_INTEGER, description="Its change number; left out: as it is now")] | (
+        None
+    ) = None
+
+
 class PageQuery(Struct, forbid_unknown_fields=True, frozen=True):
     """A page of a list."""
 

@@ -17,6 +17,7 @@ from livepass.service.explaining import Explaining
 from livepass.service.holders import Holders
 from livepass.service.idempotency import Once
 from livepass.service.issuing import Issuing
+from livepass.service.past import Past
 from livepass.service.preconditions import WHATEVER, Precondition
 from livepass.service.pressure import Load
 from livepass.service.publishing import Publishing
@@ -60,6 +61,7 @@ class Services:
     watching: Watching
     sharing: Sharing
     showing: Showing
+    past: Past
     tenants: Tenants
     holders: Holders
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))

@@ -30,6 +30,7 @@ PAGES = {
     "findings": "findings",
     "passes": "passes",
     "pass": f"passes/{TYPE}/{SERIAL}",
+    "versions": f"passes/{TYPE}/{SERIAL}/versions",
     "shared": "shared",
     "pushes": "pushes",
     "logs": "logs",
@@ -76,47 +77,47 @@ def live_through_something(page: Page, console: str) -> None:
     page.locator(".verdict.problem").first.wait_for(timeout=30_000)
 
 
-def written(name: str, png: bytes) -> None:
+def written(file: Path, png: bytes) -> None:
     """Few colours are enough for a page, and a fifth of the bytes."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image = image.crop((0, 0, image.width, min(image.height, TALLEST)))
-    image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-        FOLDER / f"{name}.png", optimize=True
-    )
+    image.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
-def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
+def take(folder: Path) -> None:
+    """All pictures, into a folder that is there."""
     with demo() as console, chromium() as browser:
         light, dark = (
             browser.new_context(color_scheme=scheme, viewport={"width": WIDTH, "height": 800}).new_page()
             for scheme in ("light", "dark")
         )
+
+        def picture(name: str, page: Page) -> None:
+            page.wait_for_timeout(300)
+            written(folder / f"{name}.png", page.screenshot(full_page=True))
+
         live_through_something(light, console)
         light.goto(console)  # has everything counted
         light.wait_for_timeout(6_000)
         for name, path in PAGES.items():
             light.goto(console + path)
-            light.wait_for_timeout(300)
-            written(name, light.screenshot(full_page=True))
+            picture(name, light)
         phone = light.goto(f"{console}passes/{TYPE}/{SERIAL}.json")
         assert phone is not None
         key = phone.json()["pass"]["registrations"][0]["phone"]
         light.goto(f"{console}passes/{TYPE}/{SERIAL}/phones/{key}")
-        written("phone", light.screenshot(full_page=True))
+        picture("phone", light)
         light.goto(f"{console}certificates")
         light.locator("main table a").first.click()
-        light.wait_for_timeout(300)
-        written("certificate", light.screenshot(full_page=True))
+        picture("certificate", light)
         for name in DARK:
             dark.goto(console + PAGES[name])
-            dark.wait_for_timeout(300)
-            written(f"{name}-dark", dark.screenshot(full_page=True))
+            picture(f"{name}-dark", dark)
         narrow = browser.new_context(viewport={"width": 360, "height": 740}).new_page()
         narrow.goto(console + PAGES["pass"])
-        narrow.wait_for_timeout(300)
-        written("pass-narrow", narrow.screenshot(full_page=True))
+        picture("pass-narrow", narrow)
 
 
 if __name__ == "__main__":
-    main()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    take(FOLDER)

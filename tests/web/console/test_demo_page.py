@@ -26,6 +26,7 @@ LOOKED_AT = (
     "/console/passes",
     HERE,
     PASS,
+    f"{PASS}/versions",
     "/console/shared",
     "/console/pushes",
     "/console/logs",

@@ -15,6 +15,7 @@ from livepass.web.console import (
     pushes,
     settings,
     templates,
+    versions,
 )
 from livepass.web.console.page import Page
 
@@ -25,6 +26,7 @@ PAGES = (
     Page("search", "Search", "passes.html", passes.search),
     Page("passes/{type}/{serial}", "Pass", "pass.html", passes.pass_, post=passes.change),
     Page("passes/{type}/{serial}/picture.svg", "Picture", "", pictures.of_pass, role="operator"),
+    Page("passes/{type}/{serial}/versions", "Versions", "versions.html", versions.versions),
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
     Page("shared", "Shared passes", "shared.html", overview.shared, menu="Shared"),
     Page("pushes", "Pushes", "pushes.html", pushes.pushes, menu="Pushes", post=pushes.push_now),

@@ -6,6 +6,7 @@ from typing import Any
 
 from livepass.core import budget
 from livepass.core.authorization import fingerprint
+from livepass.core.inspecting import Request, request_of
 from livepass.core.model import Held, Target
 from livepass.service.refusals import NotFound, Refusal
 from livepass.web import issuer_lists, issuer_passes, issuer_sharing
@@ -130,8 +131,23 @@ async def phone(visit: Visit) -> Shown:
         "patience": _patience(owed, await _listening(visit, name[0], device_id), visit.now),
         "verdicts": verdicts,
         "events": [plain(EventRow.of(event)) for event in events[:EVENTS]],
+        "requests": [_request(one) for one in map(request_of, events[:EVENTS]) if one is not None],
     }
     return Shown(data, title=f"A phone with {name[1]}", command=f"livepass why {name[0]}/{name[1]}")
+
+
+def _request(one: Request) -> dict[str, Any]:
+    return {
+        "at": maybe_at(one.at),
+        "method": one.method,
+        "path": one.path,
+        "asked_with": list(one.asked_with),
+        "status": one.status,
+        "bytes": one.size,
+        "certain": one.certain,
+        "next": one.next.says,
+        "assumed": list(one.next.assumed),
+    }
 
 
 async def _listening(visit: Visit, pass_type: str, device_id: str) -> int:

@@ -13,6 +13,7 @@ from livepass.pkpass.notices import moved_fields
 from livepass.service.drafting import Wish
 from livepass.service.refusals import Refusal, no_pass
 from livepass.web.console.page import File, Visit
+from livepass.web.console.versions import number_of, sides
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "ios": ("27", "26", "18"),
@@ -42,17 +43,26 @@ def view_of(visit: Visit) -> preview.View:
 
 
 async def of_pass(visit: Visit) -> File:
-    """A pass as it is now; with ``key`` and ``value``, as it would be, and what that changes outlined."""
+    """A pass as it is now; with ``key`` and ``value``, as it would be, and what that changes outlined; with ``number``
+    and ``beside``, as it was with that number, and what differs from the other outlined.
+    """
     name = visit.path["type"], visit.path["serial"]
     if not visit.caller.sees(name[0]):
         raise no_pass(*name)
+    number = number_of(visit, "number")
+    if number is not None:
+        was, other = await sides(visit, number, number_of(visit, "beside") or number)
+        return await _drawn(visit, was, _moved(was, other))
     files, changed = await visit.services.showing.of_pass(*name), list[str]()
     if visit.query.get("key"):
         wanted = Wish(*name, data={visit.query["key"]: value_of(visit.query.get("value", ""))}, patch=True)
         then = await visit.services.issuing.draft(wanted)
-        moved = moved_fields(json.loads(files[DOCUMENT]), json.loads(then[DOCUMENT]))
-        files, changed = then, [one.key for one in moved]
+        files, changed = then, _moved(files, then)
     return await _drawn(visit, files, changed)
+
+
+def _moved(files: Mapping[str, bytes], then: Mapping[str, bytes]) -> list[str]:
+    return [one.key for one in moved_fields(json.loads(files[DOCUMENT]), json.loads(then[DOCUMENT]))]
 
 
 async def of_template(visit: Visit) -> File:
