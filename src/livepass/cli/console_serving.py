@@ -6,13 +6,12 @@ that takes seconds, in which other pages are shown.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from livepass.cli import serving
+from livepass.cli.aged import Aged
 from livepass.cli.console_edge import edge
 from livepass.cli.demo_desk import DemoDesk
 from livepass.config import Config, sources
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from livepass.wiring import Services
 
 COUNTED = ("passes", "registrations", "unverified", "current", "fetch", "ask", "push")
-FRESH_MS, SLOW = 5_000, 20
-"""Counted again when it is older, or than so many times what counting took: it costs a twentieth of a core at most."""
 FIRST_SECONDS = 0.2
 """How long the first visitor waits for the first count."""
 
@@ -63,27 +60,14 @@ def of_demo(world: Demo) -> ConsoleApp:
 
 
 class Counting:
-    """What was counted last. One count is under way at a time."""
+    """What was counted last, for the pages."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        self._config = config
-        self._clock = clock
-        self._found: Counted | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._aged = Aged(clock, lambda: _counted(config, clock.now()))
 
     async def __call__(self) -> Counted | None:
-        found = self._found
-        old = found is None or self._clock.now() - found.at > max(FRESH_MS, SLOW * found.took_ms)
-        if old and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._count(), name="count")
-        if found is None and self._task is not None:
-            await asyncio.wait({self._task}, timeout=FIRST_SECONDS)
-        return self._found
-
-    async def _count(self) -> None:
-        began = time.perf_counter()
-        data = await asyncio.to_thread(lambda: asyncio.run(_counted(self._config, self._clock.now())))
-        self._found = Counted(self._clock.now(), round(1000 * (time.perf_counter() - began)), data)
+        held = await self._aged.look(FIRST_SECONDS)
+        return None if held is None else Counted(held.at, held.took_ms, held.found)
 
 
 async def _counted(config: Config, now: int) -> Mapping[str, Any]:
