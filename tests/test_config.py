@@ -67,6 +67,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         WITNESS_FILE=str(tmp_path / "witness"),
         REGISTRATION_JOURNAL=str(tmp_path),
         BADGE_DIR=str(tmp_path),
+        LOG_FORMAT="json",
     )
     assert config == Config(
         "sqlite:////var/lib/x.db",
@@ -87,8 +88,9 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         registration_journal=tmp_path,
         public_ca_file=ca,
         badge_dir=tmp_path,
+        log_format="json",
     )
-    assert len(SETTINGS) == 18, "a new setting is to be added above"
+    assert len(SETTINGS) == 19, "a new setting is to be added above"
 
 
 def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:
@@ -99,6 +101,13 @@ def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="BADGE_DIR") as refused:
             loaded(tmp_path, BADGE_DIR=str(wrong))
         assert "text button" in refused.value.hint
+
+
+def test_logs_are_text_or_json(tmp_path: Path) -> None:
+    assert loaded(tmp_path).log_format == ""
+    with pytest.raises(ConfigError, match="LOG_FORMAT") as refused:
+        loaded(tmp_path, LOG_FORMAT="xml")
+    assert "text or json" in refused.value.hint
 
 
 def test_who_is_asked_about_certificates(tmp_path: Path) -> None:

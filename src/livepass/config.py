@@ -56,6 +56,7 @@ SETTINGS = (
     Setting("CERTIFICATE_HOSTS", "hosts asked for intermediates and revocation (default Apple's three; off: none)"),
     Setting("CONSOLE_USER_HEADER", "header in which the proxy in front of the console says who is signed in"),
     Setting("BADGE_DIR", "folder with Apple's badge for share pages, as en.svg, de.svg (default: none; a text button)"),
+    Setting("LOG_FORMAT", "text or json (default: text on a terminal, otherwise json)"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
@@ -85,6 +86,7 @@ class Config:
     registration_journal: Path | None = None
     public_ca_file: Path | None = None
     badge_dir: Path | None = None
+    log_format: str = ""
 
     @property
     def witness(self) -> Path | None:
@@ -139,6 +141,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         registration_journal=_folder(values.get("REGISTRATION_JOURNAL")),
         public_ca_file=_file("PUBLIC_CA_FILE", values.get("PUBLIC_CA_FILE")),
         badge_dir=_badges(values.get("BADGE_DIR")),
+        log_format=_log_format(values.get("LOG_FORMAT", "")),
     )
 
 
@@ -268,6 +271,12 @@ def _https(name: str, url: str) -> str:
     if not usable:
         raise ConfigError(f"LIVEPASS_{name} is {url!r}, not an https address", _WHY_HTTPS[name])
     return url.rstrip("/")
+
+
+def _log_format(text: str) -> str:
+    if text not in ("", "text", "json"):
+        raise ConfigError(f"LIVEPASS_LOG_FORMAT is {text!r}", "use text or json, or leave it out")
+    return text
 
 
 def _secret_keys(text: str) -> tuple[str, ...]:

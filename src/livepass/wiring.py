@@ -215,6 +215,7 @@ class Services:
             self.due,
             Fetching(self.store, self.clock, self.answering.load).slowest,
             refused=self.rotating.refused,
+            meters=self.answering.meters,
         )
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")

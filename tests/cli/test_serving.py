@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import os
@@ -141,3 +142,20 @@ def test_logs_are_json_without_credentials():
     line = json.loads(logs.JsonLines().format(record))
     assert line["level"] == "error" and line["message"] == "ApplePass (struck) of (struck)"
     assert "abcdefghijklmnop" not in line["exception"] and "ValueError" in line["exception"]
+
+
+@pytest.mark.parametrize(
+    ("form", "terminal", "as_json"),
+    [("", True, False), ("", False, True), ("text", False, False), ("json", True, True)],
+)
+def test_the_form_of_the_log_is_chosen_or_what_its_reader_needs(form, terminal, as_json, monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    before = logging.root.handlers[:], logging.root.level
+    try:
+        logs.configure(form)
+        logging.getLogger("x").info("Authorization: ApplePass %s", "s" * 40)
+    finally:
+        logging.root.handlers[:], logging.root.level = before[0], before[1]
+    assert stream.getvalue().startswith("{") is as_json and "sss" not in stream.getvalue()

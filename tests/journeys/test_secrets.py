@@ -509,6 +509,8 @@ async def _commands(life: Life) -> None:
         ("template", "new", "coupon", str(world.directory / "coupon")),
         ("template", "images", str(world.directory / "coupon")),
         ("log", "explain", f"Authentication failure with ApplePass {life.own['1']}"),
+        ("alerts", "export", "prometheus"),
+        ("alerts", "export", "grafana"),
         ("db", "lost"),
         ("db", "upgrade"),
         ("db", "recover"),

@@ -196,6 +196,7 @@ class Rig:
         self.dispatcher = Dispatcher(
             *(self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due),
             refused=self.rotating.refused,
+            meters=self.answering.meters,
         )
         self.keeper = Keeper(self.store, self.issuing, clock, self.scheduler, self.due)
 

@@ -12,7 +12,7 @@ from core.test_watch_told import LIVE, NOW, signature, tls
 from livepass.core.watch_told import HELP, survey
 from livepass.core.watching import Problem, What
 from livepass.web.app import METRICS
-from livepass.web.metrics import exposition
+from livepass.web.metrics import exposition, of_certificates, of_process
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"')
@@ -44,14 +44,21 @@ def parsed(text: str) -> Mapping[str, Family]:
             helped, text_of = name, said
         elif line.startswith("# TYPE "):
             name, _, kind = line.removeprefix("# TYPE ").partition(" ")
-            if name != helped or kind not in ("counter", "gauge") or not name.endswith(SUFFIX.get(kind, "")):
+            if (
+                name != helped
+                or kind not in ("counter", "gauge", "histogram")
+                or not name.endswith(SUFFIX.get(kind, ""))
+            ):
                 raise ValueError(f"line {number}: TYPE of {name!r}")
             found[name] = Family(kind, text_of)
         else:
             sample = SAMPLE.fullmatch(line)
-            if sample is None or sample[1] != helped or helped not in found:
+            parts = ("_bucket", "_sum", "_count") if helped in found and found[helped].kind == "histogram" else ("",)
+            if sample is None or helped not in found or sample[1] not in [helped + part for part in parts]:
                 raise ValueError(f"line {number} is no sample of {helped!r}: {line!r}")
             labels = _labels(sample[2] or "", number)
+            if sample[1] != helped:
+                labels = (("part", sample[1].removeprefix(helped)), *labels)
             if labels in found[helped].samples:
                 raise ValueError(f"line {number} is there twice")
             found[helped].samples[labels] = float(sample[3])
@@ -79,7 +86,7 @@ def of(kind: str, pass_type: str = "") -> Labels:
 
 def test_what_is_measured() -> None:
     told = survey([[LIVE]], [signature(), tls(problem=Problem.WRONG_NAME), tls(What.APNS_TLS)], NOW)
-    found = parsed(exposition(told, version="1.2.3", started_at=1_234_567))
+    found = parsed(exposition(of_process("1.2.3", 1_234_567), of_certificates(told)))
     assert found["livepass_build_info"].samples == {(("version", "1.2.3"),): 1}
     assert found["process_start_time_seconds"].samples == {(): 1234.567}
     [cpu] = found["process_cpu_seconds_total"].samples.values()
@@ -100,7 +107,7 @@ def test_what_is_measured() -> None:
 
 def test_labels_name_kinds_and_pass_types_and_nobody() -> None:
     told = survey([[replace(LIVE, id="5d91fd5593491192")]], [tls(), tls(What.APNS_TLS)], NOW)
-    text = exposition(told, version="1", started_at=0)
+    text = exposition(of_process("1", 0), of_certificates(told))
     assert "5d91fd5593491192" not in text
     names = {name for family in parsed(text).values() for labels in family.samples for name, _ in labels}
     assert names == {"kind", "pass_type", "version"}
@@ -109,13 +116,13 @@ def test_labels_name_kinds_and_pass_types_and_nobody() -> None:
 @pytest.mark.parametrize("odd", ['a"b', "a\\b", "a\nb", 'x"} 1\ny{z="', "é\\n"])
 def test_whatever_stands_in_a_label_comes_back(odd: str) -> None:
     """Pass types have no such characters; nothing here relies on that."""
-    found = parsed(exposition(survey([[replace(LIVE, pass_type=odd)]], [], NOW), version=odd, started_at=0))
+    found = parsed(exposition(of_process(odd, 0), of_certificates(survey([[replace(LIVE, pass_type=odd)]], [], NOW))))
     assert of("certificate", odd) in found["livepass_certificate_revoked"].samples
     assert found["livepass_build_info"].samples == {(("version", odd),): 1}
 
 
 def test_with_nothing_known_it_is_still_well_formed() -> None:
-    found = parsed(exposition([], version="1", started_at=0))
+    found = parsed(exposition(of_process("1", 0), of_certificates([])))
     assert all(found[name].samples == {} for name in HELP)
 
 

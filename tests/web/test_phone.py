@@ -110,6 +110,36 @@ async def status(service: Rig, method: str, path: str | bytes, *arguments: Any, 
     return answer.status
 
 
+REQUESTED = [
+    ("GET", "/v1/devices/d/registrations/pass.a", "ask"),
+    ("HEAD", "/v1/devices/d/registrations/pass.a", "ask"),
+    ("GET", "/v1/passes/pass.a/1", "fetch"),
+    ("HEAD", "/v1/passes/pass.a/1", "fetch"),
+    ("POST", "/v1/devices/d/registrations/pass.a/1", "register"),
+    ("DELETE", "/v1/devices/d/registrations/pass.a/1", "unregister"),
+    ("PUT", "/v1/devices/d/registrations/pass.a/1", "other"),
+    ("POST", "/v1/log", "log"),
+    ("GET", "/v1/log", "other"),
+    ("POST", "/v1/passes/pass.a/1/personalize", "personalize"),
+    ("POST", "/v1/something", "other"),
+    ("GET", "/%FF", "other"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "route"), REQUESTED)
+def test_each_request_is_counted_once(
+    method: str, path: str, route: str, tmp_path: Path, pass_certificate: Issued
+) -> None:
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            sent = await status(service, method, path)
+            meters = service.answering.meters
+            assert {key: count for key, count in meters.requests.items() if count} == {(route, sent): 1}
+            assert sum(meters.took[route].counts) == 1
+
+    asyncio.run(main())
+
+
 @asynccontextmanager
 async def one_pass(directory: Path, issued: Issued) -> AsyncIterator[tuple[Rig, str]]:
     async with rig(directory, issued) as service:
@@ -494,7 +524,7 @@ def test_what_is_no_http_is_left_alone() -> None:
         raise AssertionError("nothing to say")
 
     for kind in ("lifespan", "websocket"):
-        asyncio.run(PhoneApp(SimpleNamespace(load=None))({"type": kind}, never, never))  # type: ignore[arg-type]
+        asyncio.run(PhoneApp(SimpleNamespace(load=None, meters=None))({"type": kind}, never, never))  # type: ignore[arg-type]
 
 
 def test_a_fault_of_ours_is_503_which_a_phone_tries_again_after(

@@ -49,7 +49,7 @@ def serve(session: Session, host: str, port: int, tls_cert: Path | None, tls_key
     from livepass.cli.database import services
 
     config = session.config()
-    logs.configure(debug=session.debug)
+    logs.configure(config.log_format, debug=session.debug)
 
     async def run() -> None:
         async with services(config) as opened:

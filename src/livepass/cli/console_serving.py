@@ -6,13 +6,12 @@ that takes seconds, in which other pages are shown.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from livepass.cli import serving
+from livepass.cli.aged import Aged
 from livepass.cli.console_edge import edge
 from livepass.cli.demo_desk import DemoDesk
 from livepass.config import Config, sources
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from livepass.wiring import Services
 
 COUNTED = ("passes", "registrations", "unverified", "current", "fetch", "ask", "push")
-FRESH_MS, SLOW = 5_000, 20
-"""Counted again when it is older, or than so many times what counting took: it costs a twentieth of a core at most."""
 FIRST_SECONDS = 0.2
 """How long the first visitor waits for the first count."""
 
@@ -63,27 +60,20 @@ def of_demo(world: Demo) -> ConsoleApp:
 
 
 class Counting:
-    """What was counted last, by tenant. One count of each is under way at a time."""
+    """What was counted last for the pages, by tenant."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._found: dict[str, Counted] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._aged: dict[str, Aged[Mapping[str, Any]]] = {}
 
     async def __call__(self, tenant: str) -> Counted | None:
-        found, task = self._found.get(tenant), self._tasks.get(tenant)
-        old = found is None or self._clock.now() - found.at > max(FRESH_MS, SLOW * found.took_ms)
-        if old and (task is None or task.done()):
-            task = self._tasks[tenant] = asyncio.create_task(self._count(tenant), name="count")
-        if found is None and task is not None:
-            await asyncio.wait({task}, timeout=FIRST_SECONDS)
-        return self._found.get(tenant)
-
-    async def _count(self, tenant: str) -> None:
-        began = time.perf_counter()
-        data = await asyncio.to_thread(lambda: asyncio.run(_counted(self._config, tenant, self._clock.now())))
-        self._found[tenant] = Counted(self._clock.now(), round(1000 * (time.perf_counter() - began)), data)
+        aged = self._aged.get(tenant)
+        if aged is None:
+            config, clock = self._config, self._clock
+            aged = self._aged[tenant] = Aged(clock, lambda: _counted(config, tenant, clock.now()))
+        held = await aged.look(FIRST_SECONDS)
+        return None if held is None else Counted(held.at, held.took_ms, held.found)
 
 
 async def _counted(config: Config, tenant: str, now: int) -> Mapping[str, Any]:

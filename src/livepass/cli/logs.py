@@ -1,4 +1,5 @@
-"""What a long-running command writes to stderr: lines for people on a terminal, JSON for everything else.
+"""What a long-running command writes to stderr: lines for people on a terminal, JSON for everything else;
+``LIVEPASS_LOG_FORMAT`` says otherwise.
 
 Standard library logging only. Credentials are struck out here once more, whatever a message holds.
 """
@@ -39,10 +40,11 @@ class Lines(logging.Formatter):
         return struck(super().format(record))
 
 
-def configure(*, debug: bool = False) -> None:
-    """Log to stderr, from now on."""
+def configure(form: str = "", *, debug: bool = False) -> None:
+    """Log to stderr, from now on. ``form``: ``text`` or ``json``; ``""``: as whoever reads it needs it."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines() if sys.stderr.isatty() else JsonLines())
+    as_text = form == "text" or (not form and sys.stderr.isatty())
+    handler.setFormatter(Lines() if as_text else JsonLines())
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
     for noisy in ("uvicorn", "httpx2", "httpcore2", "hpack", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "apns": ("livepass.cli.apns:apns", "An emulated APNs, and what its answers mean."),
     "key": ("livepass.cli.key:key", "API keys, and the keys that everything is sealed and derived with."),
     "tenant": ("livepass.cli.tenant:tenant", "Brands on one installation, each with its own."),
+    "alerts": ("livepass.cli.alerts:alerts", "Alerts and a dashboard, for Prometheus and Grafana."),
     "console": ("livepass.cli.console:console", "The web console: show it, who may use it, what they did."),
     "db": ("livepass.cli.db:db", "The database: upgrade, verify, and recover from a restore."),
     "backup": ("livepass.cli.backup:backup", "Write the whole database to one file, while the service runs."),

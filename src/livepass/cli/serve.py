@@ -38,7 +38,7 @@ def serve(
     from livepass.cli.database import services
 
     config = session.config()
-    logs.configure(debug=session.debug)
+    logs.configure(config.log_format, debug=session.debug)
 
     def ready(address: str) -> None:
         document = {

@@ -18,17 +18,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livepass._version import __version__
 from livepass.cli.faults import unchecked, usage
+from livepass.cli.measuring import Measured
 from livepass.service.access import Access
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
 from livepass.service.rates import Rates
-from livepass.web.app import App, Asgi
+from livepass.web.app import App, Asgi, Watched
 from livepass.web.badges import Badges
 from livepass.web.echo import Echo
 from livepass.web.issuer import IssuerApp
-from livepass.web.metrics import exposition
 from livepass.web.phone import PhoneApp
 from livepass.web.share import ShareApp
 from livepass.web.share_picture import picture
@@ -43,6 +42,7 @@ FAREWELL_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 30
 """A phone's ask and its fetches come within seconds of each other: they should find the same connection."""
 BACKLOG = 2048
+LOOPBACK = "127.0.0.1"
 
 
 def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
@@ -65,14 +65,10 @@ def application(services: Services) -> App:
     echo = Echo(services.keys, services.clock, services.chance)
     phone = PhoneApp(services.answering, services.config.connection_header, services.personalizing, echo)
     known = issuer(services, [services.config.admin_key])
-    started_at = services.clock.now()
-
-    async def metrics() -> str:
-        told = await services.watching.told_lately()
-        return exposition(told, version=__version__, started_at=started_at)
-
-    told = (services.watching.ended, services.way.told)
-    return App(phone, known, services.ready, load, ended=told[0], way=told[1], metrics=metrics, share=share(services))
+    ended, way = services.watching.ended, services.way.told
+    return App(
+        phone, known, services.ready, load, ended=ended, way=way, metrics=Measured(services), share=share(services)
+    )
 
 
 def share(services: Services) -> ShareApp:
@@ -155,14 +151,26 @@ async def answered(
 
 
 async def work(
-    services: Services, *, ready: Callable[[], None] | None = None, stop: asyncio.Event | None = None
+    services: Services,
+    *,
+    metrics_port: int | None = None,
+    ready: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
 ) -> None:
-    """Push and keep house, without answering anybody, until SIGTERM or SIGINT (or ``stop``)."""
+    """Push and keep house, without answering anybody, until SIGTERM or SIGINT (or ``stop``).
+
+    ``metrics_port``: ``/metrics`` and ``/livez`` are answered there, to this machine alone; ``ready`` is called with
+    that address, or with ``""``.
+    """
+    ending = stop or asyncio.Event()
     async with services.present("worker"), _work(services):
-        ending = stop or asyncio.Event()
+        if metrics_port is not None:
+            app = Watched(Measured(services))
+            await show(services, app, host=LOOPBACK, port=metrics_port, ready=ready, stop=stop)
+            return
         with _signals(ending) if stop is None else contextlib.nullcontext():
             if ready is not None:
-                ready()
+                ready("")
             await ending.wait()
 
 

@@ -19,13 +19,16 @@ class Listed:
 
 @frozen
 class AskSnapshot:
-    """Everything an ask is decided on, read by one statement."""
+    """Everything an ask is decided on, read by one statement. ``pushed_at``: when APNs accepted the last push for the
+    phone (ms); nothing is decided on it.
+    """
 
     counter: Counter | None
     device: Device | None
     listed: Sequence[Listed]
     target_dead: bool
     push_due: bool
+    pushed_at: int | None = None
 
 
 @frozen

@@ -21,11 +21,13 @@ from livepass.core.misdirected import misdirected
 from livepass.core.model import PassHead
 from livepass.core.polling import NOTED_MS, family_of
 from livepass.core.replay import Act, entry_of
+from livepass.core.snapshots import AskSnapshot
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import LATE_MS, held_up
 from livepass.service.building import Builder, CannotBuild, Recent
 from livepass.service.epochs import Begun, begin_epochs, new_epoch, say_loudly
 from livepass.service.lookout import Lookout
+from livepass.service.metering import Meters
 from livepass.service.observing import Noted, Recorder
 from livepass.service.pressure import Load
 from livepass.service.ration import Ration
@@ -85,6 +87,7 @@ class Answering:
         self._said = Ration(clock, SAID_A_MINUTE)
         self._left_out, self._left_out_said_at = 0, 0
         self.load = Load(clock)
+        self.meters = Meters()
 
     # ── trip 1
 
@@ -211,13 +214,15 @@ class Answering:
         """``GET …/registrations/{type}?passesUpdatedSince=``. A ``HEAD`` (``body`` false) tells nobody anything, so
         nothing is noted of it; nor of one that was held up since ``started_at``: whoever asked may have gone.
         """
-        decision = await self._decide_ask(pass_type, device_id, tag_text)
+        snapshot, decision = await self._decide_ask(pass_type, device_id, tag_text)
         if decision.writes and any(isinstance(write, NewEpoch) for write in decision.writes):
             await self._begin_epoch(pass_type, decision)
-            decision = await self._decide_ask(pass_type, device_id, tag_text)
+            snapshot, decision = await self._decide_ask(pass_type, device_id, tag_text)
         reply = decision.reply
         if not body or self._came_late(started_at):
             return reply
+        if snapshot.push_due and snapshot.device is not None:
+            self.meters.asked(self._clock.now(), snapshot.pushed_at, snapshot.device.asked_at)
         if self._worth_noting(decision, pass_type, device_id):
             self._recorder.note(decision.writes, decision.events)
         if connection is not None and reply.status == 200:
@@ -255,11 +260,11 @@ class Answering:
         self._strangers.put(key, now)
         return True
 
-    async def _decide_ask(self, pass_type: str, device_id: str, tag_text: str | None) -> Decision:
+    async def _decide_ask(self, pass_type: str, device_id: str, tag_text: str | None) -> tuple[AskSnapshot, Decision]:
         key = self._keys.tag_key
         tag = trip3_ask.read_tag(tag_text, pass_type, key)
         snapshot = await self._store.ask_snapshot(pass_type, device_id, tag)
-        return trip3_ask.ask(
+        decision = trip3_ask.ask(
             trip3_ask.AskFacts(
                 pass_type,
                 device_id,
@@ -275,6 +280,7 @@ class Answering:
                 self._clock.now(),
             )
         )
+        return snapshot, decision
 
     # ── trip 3 fetch
 
@@ -314,7 +320,8 @@ class Answering:
             if self._came_late(started_at) or self._ahead(started_at):
                 return Fetched(self, reply)
             conditional = if_modified_since is not None
-            return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch)
+            since = head.last_modified if head is not None else 0
+            return Fetched(self, reply, pass_type, serial, seq, conditional, connection, snapshot.epoch, since)
 
         if wallet and head is not None and verdict is trip3_fetch.Verdict.REFUSE:
             self._polled(pass_type, serial, wallet, decision.reply.status, 0)
@@ -362,20 +369,20 @@ class Answering:
             ]
             if not candidates and not await _known(tx, Event(Kind.FETCHED, now, pass_type, serial)):
                 return (), ()  # erased meanwhile: nothing of it may be written down any more
-            return trip3_fetch.served(
-                trip3_fetch.ServedFacts(
-                    pass_type,
-                    serial,
-                    fetched.seq,
-                    fetched.reply.status,
-                    fetched.conditional,
-                    len(fetched.reply.body),
-                    candidates,
-                    now,
-                    fetched.epoch,
-                    crowded,
-                )
+            facts = trip3_fetch.ServedFacts(
+                pass_type,
+                serial,
+                fetched.seq,
+                fetched.reply.status,
+                fetched.conditional,
+                len(fetched.reply.body),
+                candidates,
+                now,
+                fetched.epoch,
+                crowded,
             )
+            self._measure(fetched, facts)
+            return trip3_fetch.served(facts)
 
         self._recorder.later(note)
 
@@ -395,6 +402,16 @@ class Answering:
 
         self._recorder.later(note)
 
+    def _measure(self, fetched: Fetched, facts: trip3_fetch.ServedFacts) -> None:
+        """How long a phone took that was told of this version and was not seen to fetch it before."""
+        one, _ = trip3_fetch.attribute(facts.candidates, facts.seq, facts.now, crowded=facts.crowded)
+        if one is None or one.device.asked_at is None or fetched.measured:
+            return
+        if one.registration.served < facts.seq <= one.device.told:
+            fetched.measured = True  # a note that could not be written is worked out once more
+            since = max(1000 * fetched.since, one.registration.registered_at)
+            self.meters.served(facts.pass_type, facts.now, one.device.asked_at, since)
+
     def _same_connection(self, connection: str | None, pass_type: str, device_id: str, now: int) -> bool:
         if connection is None:
             return False
@@ -409,6 +426,8 @@ class Answering:
         lines = testimony.lines_of(body)
         lines = lines[: self._room(len(lines))]
         events = [self._of_whom(event, connection) for line in lines if (event := testimony.testify(line, now))]
+        for event in events:
+            self.meters.said(str(event.detail["code"]))
         if events:
 
             async def note(tx: Tx) -> Noted:
@@ -507,6 +526,7 @@ class Fetched:
         conditional: bool = False,
         connection: str | None = None,
         epoch: str = "",
+        since: int = 0,
     ) -> None:
         self._answering = answering
         self.reply = reply
@@ -516,6 +536,8 @@ class Fetched:
         self.conditional = conditional
         self.connection = connection
         self.epoch = epoch
+        self.since = since
+        self.measured = False
 
     def written(self) -> None:
         """Everything was handed to the phone."""

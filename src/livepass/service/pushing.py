@@ -16,6 +16,7 @@ from livepass.core.provider_token import PushKey, meaning, to_certificate
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import Credential, Outcome, PushAnswer, TokenErrors
 from livepass.service.building import Builder, CannotBuild
+from livepass.service.metering import Meters
 from livepass.service.presence import Slowest
 from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tx
 
@@ -57,7 +58,9 @@ class Dispatcher:
         slowest: Slowest | None = None,
         pace: budget.Pace | None = None,
         refused: Refused | None = None,
+        meters: Meters | None = None,
     ) -> None:
+        self._meters = meters or Meters()
         self._store = store
         self._sender = sender
         self._builder = builder
@@ -214,6 +217,7 @@ class Dispatcher:
 
         def answered(answer: PushAnswer) -> None:
             errors.seen(answer.status, answer.reason)
+            self._meters.pushed(answer.status, answer.reason)
             jitter = 0.8 + 0.4 * self._chance.fraction()
             target = by_token[answer.message.push_token]
             batch.add(

@@ -195,7 +195,7 @@ UPDATE push_target g SET next_at = greatest(:now, g.hold_until)
 -- Without the index, which would have to be told that each row may be seen: here that takes the row.
 SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked,
        r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
-       CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END
+       CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END, g.last_push_at
   FROM counter c
   LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token

@@ -841,7 +841,7 @@ UPDATE registration SET seq = :seq, retold = :retold, retell_at = NULL
 -- number alone is read, from an index that SQLite would not choose by itself.
 SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked,
        r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold, r.retell_at,
-       CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END
+       CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END, g.last_push_at
   FROM counter c
   LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
@@ -851,7 +851,8 @@ SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.a
 
 -- name: ask_head
 -- The same without the list, which a phone that has heard the newest number does not need: nothing can be above it.
-SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked
+SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at, g.wanted > g.acked,
+       g.last_push_at
   FROM counter c
   LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id = :device_id
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token

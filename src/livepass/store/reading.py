@@ -503,6 +503,7 @@ def _ask_snapshot(pass_type: str, device_id: str, row: rows.Row, listed: Sequenc
         listed,
         row[7] is not None,
         bool(row[8]),
+        row[-1],
     )
 
 

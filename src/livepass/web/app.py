@@ -96,7 +96,7 @@ class App:
             text += "".join(f"public address: {said}\n" for said in self._way())
             await _text(send, 503 if wrong else 200, text)
         elif path == "/metrics" and self._metrics is not None:
-            await self._measured(self._metrics, send)
+            await _measured(self._metrics, send)
         elif path == DOCS or path.startswith(DOCS + "/"):
             await self._docs(scope, receive, send)
         else:
@@ -111,19 +111,36 @@ class App:
         except Exception as error:  # the database went away since it was looked at
             return f"certificates could not be looked at: {type(error).__name__}\n"
 
-    async def _measured(self, metrics: Measured, send: Send) -> None:
-        """Not 200 where the numbers cannot be had: Prometheus counts that as down, and keeps no half of a scrape."""
-        try:
-            text = await metrics()
-        except Exception as error:
-            await _text(send, 503, f"the metrics cannot be had: {type(error).__name__}\n")
-        else:
-            await _text(send, 200, text, METRICS)
-
     def _pressure(self) -> str:
         """Under pressure the process stays ready: taken out of service, it would leave its phones to the others."""
         shed = given_up(self._load.level) if self._load else ""
         return f"under pressure, given up now: {shed}\n" if shed else ""
+
+
+class Watched:
+    """What a process that answers no phone tells of itself."""
+
+    def __init__(self, metrics: Measured) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/metrics":
+            await _measured(self._metrics, send)
+        elif scope["type"] == "http":
+            alive = scope["path"] == "/livez"
+            await _text(send, 200 if alive else 404, "alive\n" if alive else "not found: /metrics, /livez\n")
+
+
+async def _measured(metrics: Measured, send: Send) -> None:
+    """Not 200 where the numbers cannot be had: Prometheus counts that as down, and keeps no half of a scrape."""
+    try:
+        text = await metrics()
+    except Exception as error:
+        await _text(send, 503, f"the metrics cannot be had: {type(error).__name__}\n")
+    else:
+        await _text(send, 200, text, METRICS)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

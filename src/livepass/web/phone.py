@@ -10,10 +10,12 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from livepass.core.decision import Reply
+from livepass.core.metrics import HUNG_UP
 from livepass.core.shedding import RETRY_AFTER_SECONDS, Level
 from livepass.service.answering import Answering, Fetched
 from livepass.service.personalizing import Personalizing
@@ -49,6 +51,7 @@ _NOT_RECORDED = Reply(200)
 _COME_AGAIN = Reply(503, ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),))
 
 
+_TRIP_1 = {"POST": "register", "DELETE": "unregister"}
 _READ = (b"authorization", b"if-modified-since", b"x-request-start", b"user-agent")
 # What proxies add: the connection that such a request comes over is the proxy's, which many phones share.
 _PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
@@ -91,31 +94,45 @@ class PhoneApp:
         self._echo = echo
         self._connection_header = connection_header.lower().encode()
         self._load = answering.load
+        self._meters = answering.meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        began, route = monotonic(), "other"
+        status: int | str = HUNG_UP
         try:
             request = read_request(scope, self._connection_header)
             if request is None:
-                await _send(send, Reply(200 if _is_log(scope) else 400))
-            elif self._echo is not None and (ticket := self._echo.ticket(request)):
+                status = 200 if _is_log(scope) else 400
+                await _send(send, Reply(status))
+                return
+            if self._echo is not None and (ticket := self._echo.ticket(request)):
                 length = len(await _body(receive, MAX_LOG_BODY))
                 reply = self._echo.answer(request, ticket, _target(scope), length)
+                status = reply.status
                 await _send(send, reply, head=request.method == "HEAD")
-            elif request.method in ("GET", "HEAD") and _is_fetch(request.parts):
-                await self._fetch(request, send)
+                return
+            route = _route(request.method, request.parts)
+            if route == "fetch":
+                status = await self._fetch(request, send)
             else:
-                await _send(send, await self._answer(request, receive), head=request.method == "HEAD")
+                reply = await self._answer(request, receive)
+                status = reply.status
+                await _send(send, reply, head=request.method == "HEAD")
         except _TooLarge:
+            status = 413
             await _send(send, Reply(413))
         except _Gone:
             return
         except Exception:
             # A fault of ours. 503 is what a phone tries again after; whatever was acknowledged before stands.
+            status = 503
             log.exception("a device request could not be answered")
             with contextlib.suppress(Exception):
                 await _send(send, Reply(503))
+        finally:
+            self._meters.answered(route, status, monotonic() - began)
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         parts, method = request.parts, request.method
@@ -175,7 +192,7 @@ class PhoneApp:
         finally:
             load.asking -= 1
 
-    async def _fetch(self, request: Request, send: Send) -> None:
+    async def _fetch(self, request: Request, send: Send) -> int:
         """Never given up: the phone has stored its tag already, and tries a fetch only so many times."""
         _, _, pass_type, serial = request.parts
         number, counts = self._load.fetch_begins(), True
@@ -195,6 +212,7 @@ class PhoneApp:
             self._load.fetch_ends(number, counts=counts)
         await _send(send, fetched.reply, head=request.method == "HEAD")
         fetched.written()
+        return fetched.reply.status
 
     async def _log(self, receive: Receive, connection: str | None) -> Reply:
         """200 whatever it says: a phone repeats a log call that was not."""
@@ -294,8 +312,21 @@ def _is_log(scope: Scope) -> bool:
     return bool(scope["method"] == "POST" and scope["path"].endswith("/v1/log"))
 
 
-def _is_fetch(parts: tuple[str, ...]) -> bool:
-    return len(parts) == 4 and parts[:2] == ("v1", "passes")
+def _route(method: str, parts: tuple[str, ...]) -> str:
+    """What is asked for, in the words of ``core.metrics.ROUTES``."""
+    reads = method in ("GET", "HEAD")
+    match parts:
+        case ("v1", "devices", _, "registrations", _) if reads:
+            return "ask"
+        case ("v1", "passes", _, _) if reads:
+            return "fetch"
+        case ("v1", "devices", _, "registrations", _, _) if method in _TRIP_1:
+            return _TRIP_1[method]
+        case ("v1", "log") if method == "POST":
+            return "log"
+        case ("v1", "passes", _, _, "personalize") if method == "POST":
+            return "personalize"
+    return "other"
 
 
 def _tag(query: bytes) -> str | None:
