@@ -67,6 +67,8 @@ class Wish:
     following: bool = False
     enrolment: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False)
     """The id of an enrolment that is to be on it, and what that gives."""
+    receipt: str = ""
+    """Of a wish that may come again after it was done, and is not to be done again then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Draft:
     warnings: tuple[Problem, ...] = ()
     on_pass: tuple[str, ...] = ()
     """Which of the enrolment's values the pass shows."""
+    receipt: str = ""
 
     @property
     def moves(self) -> bool:
@@ -210,6 +213,7 @@ class Drafting:
             notice,
             (*warnings, *_drowned(moved, notice)),
             on_pass,
+            wish.receipt,
         )
 
     async def _enrolled(
