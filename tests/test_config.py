@@ -68,6 +68,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         REGISTRATION_JOURNAL=str(tmp_path),
         BADGE_DIR=str(tmp_path),
         LOG_FORMAT="json",
+        OUTBOX_URL="sqlite:////var/lib/club.db",
     )
     assert config == Config(
         "sqlite:////var/lib/x.db",
@@ -89,8 +90,9 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         public_ca_file=ca,
         badge_dir=tmp_path,
         log_format="json",
+        outbox_url="sqlite:////var/lib/club.db",
     )
-    assert len(SETTINGS) == 19, "a new setting is to be added above"
+    assert len(SETTINGS) == 20, "a new setting is to be added above"
 
 
 def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:
@@ -145,6 +147,7 @@ def test_the_file_may_stand_elsewhere_and_its_names_are_beside_it(tmp_path: Path
 @pytest.mark.parametrize("name", [setting.name for setting in SETTINGS if setting.secret])
 def test_every_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
     values = {"SECRET_KEY": KEY, "ADMIN_KEY": "a" * 20, "DATABASE_URL": "sqlite:////from/file.db"}
+    values["OUTBOX_URL"] = "sqlite:////from/club.db"
     path = tmp_path / "secret"
     path.write_text(f"  {values[name]}\n")
     environ = {key: value for key, value in NEEDED.items() if key != f"LIVEPASS_{name}"}

@@ -70,6 +70,7 @@ def modules() -> list[Module]:
 
 _PARTS = frozenset(
     {"core", "pkpass", "preview", "service", "store", "outside", "apns", "keys", "web", "cli", "emulators", "doctor"}
+    | {"embed", "testing", "client"}
     | {"config", "wiring", "looking", "runtime", "pytest_plugin", "manual", "_version", "__main__"}
 )
 _ANY = frozenset({*_PARTS, ""})
@@ -93,11 +94,17 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "_version": frozenset(),
     # Beside wiring, for commands that only read: without what reading does without.
     "looking": frozenset({"looking", "config", "runtime", "service", "core", "store"}),
-    "wiring": _PARTS - {"web", "preview", "cli", "emulators", "doctor", "pytest_plugin", "__main__"},
+    "wiring": _PARTS
+    - {"web", "preview", "cli", "embed", "testing", "client", "emulators", "doctor", "pytest_plugin", "__main__"},
+    # The service inside an application of somebody's, who pays for no command line and no stand-ins.
+    "embed": frozenset({"embed", "web", "wiring", "service", "core", "pkpass", "config", "_version"}),
+    # Shares with the service what answers are made of.
+    "client": frozenset({"client", "web", "service", "_version"}),
+    "testing": _ANY - {"store", "outside", "apns"},
     "cli": _ANY - {"store", "outside", "apns"},
-    "pytest_plugin": _ANY - {"store", "outside", "apns"},
+    "pytest_plugin": frozenset({"testing", "doctor", ""}),
     "__main__": frozenset({"cli"}),
-    "": _PARTS - {"preview", "cli", "emulators", "doctor", "pytest_plugin", "__main__"},
+    "": _PARTS - {"preview", "cli", "testing", "emulators", "doctor", "pytest_plugin", "__main__"},
     "emulators": frozenset({"emulators"}),
 }
 
@@ -272,8 +279,11 @@ def unlisted_exports(module: Module) -> Iterator[Broken]:
         return
     listed: set[str] = set()
     bound: set[str] = set()
-    for node in module.tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") != "__future__":
+    for node in _at_the_top(module.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") not in (
+            "__future__",
+            "typing",
+        ):
             bound |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             bound.add(node.name)
@@ -288,6 +298,13 @@ def unlisted_exports(module: Module) -> Iterator[Broken]:
         yield Broken(
             module.path, 1, f"{name} is {'bound but not in' if name in public else 'not bound but in'} __all__"
         )
+
+
+def _at_the_top(tree: ast.Module) -> Iterator[ast.stmt]:
+    """What a type checker sees bound: also what is imported later, when it is asked for."""
+    for node in tree.body:
+        checked_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        yield from node.body if checked_only and isinstance(node, ast.If) else (node,)
 
 
 RULES: tuple[Callable[[Module], Iterator[Broken]], ...] = (

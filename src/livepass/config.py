@@ -57,6 +57,7 @@ SETTINGS = (
     Setting("CONSOLE_USER_HEADER", "header in which the proxy in front of the console says who is signed in"),
     Setting("BADGE_DIR", "folder with Apple's badge for share pages, as en.svg, de.svg (default: none; a text button)"),
     Setting("LOG_FORMAT", "text or json (default: text on a terminal, otherwise json)"),
+    Setting("OUTBOX_URL", "database of the application that livepass is embedded in (default: none)", secret=True),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
@@ -87,6 +88,7 @@ class Config:
     public_ca_file: Path | None = None
     badge_dir: Path | None = None
     log_format: str = ""
+    outbox_url: str = field(default="", repr=False)
 
     @property
     def witness(self) -> Path | None:
@@ -121,7 +123,26 @@ class Config:
 def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Config:
     """Read ``livepass.toml`` (or ``LIVEPASS_CONFIG``) and the environment, which wins. Raises ``ConfigError``."""
     environ = os.environ if environ is None else environ
-    values = _from_file(environ, directory or Path.cwd()) | _from_environment(environ)
+    return _checked(_from_file(environ, directory or Path.cwd()) | _from_environment(environ), directory)
+
+
+def given(settings: Mapping[str, object]) -> Config:
+    """Settings by their names in ``livepass.toml``, and nothing else: no file and no environment is read. ``None``
+    leaves one out. Raises ``ConfigError``.
+    """
+    values: dict[str, str] = {}
+    for key, value in settings.items():
+        name = key.upper()
+        if name not in _NAMES:
+            close = difflib.get_close_matches(name, sorted(_NAMES), 1, 0.5)
+            hint = f"did you mean {close[0].lower()}?" if close else f"settings: {', '.join(sorted(_NAMES)).lower()}"
+            raise ConfigError(f"{key} is not a setting of livepass", hint)
+        if value is not None:
+            values[name] = str(value)
+    return _checked(values, None)
+
+
+def _checked(values: Mapping[str, str], directory: Path | None) -> Config:
     return Config(
         database_url=_database(values.get("DATABASE_URL", "sqlite:///livepass.db"), directory),
         public_url=_public_url(values.get("PUBLIC_URL", "")),
@@ -142,6 +163,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         public_ca_file=_file("PUBLIC_CA_FILE", values.get("PUBLIC_CA_FILE")),
         badge_dir=_badges(values.get("BADGE_DIR")),
         log_format=_log_format(values.get("LOG_FORMAT", "")),
+        outbox_url=_database(values["OUTBOX_URL"], directory, "OUTBOX_URL") if values.get("OUTBOX_URL") else "",
     )
 
 
@@ -189,7 +211,7 @@ def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
 
 def _beside(path: Path, name: str, value: str) -> str:
     """What names a file in a settings file is meant beside it, wherever livepass was started."""
-    if name == "DATABASE_URL" and value.startswith("sqlite:///"):
+    if name in ("DATABASE_URL", "OUTBOX_URL") and value.startswith("sqlite:///"):
         return f"sqlite:///{path.parent.absolute() / value.removeprefix('sqlite:///')}"
     names_one = name in ("APNS_CA_FILE", "PUBLIC_CA_FILE", "REGISTRATION_JOURNAL", "BADGE_DIR") or (
         name == "WITNESS_FILE" and value != "off"
@@ -229,13 +251,13 @@ def _content(path: Path, shown: str) -> str:
         raise ConfigError(f"{shown} names {path}, which cannot be read: {error}", hint) from error
 
 
-def _database(url: str, directory: Path | None) -> str:
+def _database(url: str, directory: Path | None, setting: str = "DATABASE_URL") -> str:
     if url.startswith(("postgresql://", "postgres://")):
         return url
     if not url.startswith("sqlite:///") or url == "sqlite:///":
         shown = re.sub(r"//.*@", "//…@", url)
         raise ConfigError(
-            f"LIVEPASS_DATABASE_URL is {shown!r}, which names no database",
+            f"LIVEPASS_{setting} is {shown!r}, which names no database",
             "use sqlite:///livepass.db or postgresql://user:password@host/database",
         )
     path = Path(url.removeprefix("sqlite:///"))

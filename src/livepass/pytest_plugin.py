@@ -1,7 +1,12 @@
-"""pytest --livepass-conformance URL --livepass-pass FILE.pkpass: the doctor's checks as tests of any web service.
+"""livepass for pytest: fixtures with an emulated phone and APNs for tests of yours, and the doctor's checks as tests.
 
-One test for each check, named by its id; failures show the evidence, what could not be tested is skipped and says why.
-Without the option this file does nothing, and imports nothing of livepass.
+Fixtures: ``livepass_app``, ``phone``, ``phones`` and ``apns``; those that begin with ``livepass_`` are there to be
+overridden, and say so.
+
+pytest --livepass-conformance URL --livepass-pass FILE.pkpass: one test for each check of any web service, named by its
+id; failures show the evidence, what could not be tested is skipped and says why.
+
+Until a fixture or the option is used, this file does nothing, and imports nothing of livepass.
 """
 
 from __future__ import annotations
@@ -16,6 +21,8 @@ import pytest
 
 if TYPE_CHECKING:
     from livepass.doctor import Check, Examination, Report, Result
+    from livepass.testing import Apns, App, Phone, Phones, Stage
+    from livepass.testing.stage import Door
 
 NODE = "livepass-conformance"
 CLEAN_UP = "CLEAN-UP"
@@ -170,3 +177,129 @@ def _story(result: Result) -> str:
         ("see", check.docs),
     ]
     return "\n".join(f"{name + ': ' if name else ''}{text}" for name, text in rows if text)
+
+
+# ── fixtures
+
+
+@pytest.fixture(scope="session")
+def livepass_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """What all tests share: a thread, and an authority with its certificates."""
+    from livepass.testing import Stage
+
+    stage = Stage(tmp_path_factory.mktemp("livepass"))
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def apns(livepass_stage: Stage) -> Iterator[Apns]:
+    """An emulated APNs: what was pushed (``apns.pushes``), and what it shall answer (``apns.answer(410)``)."""
+    from livepass.testing import Apns
+
+    apns = Apns(livepass_stage)
+    apns.start()
+    yield apns
+    apns.stop()
+
+
+@pytest.fixture
+def livepass_pass_type() -> str:
+    """Override it to have passes of your own pass type."""
+    return "pass.test.livepass"
+
+
+@pytest.fixture
+def livepass_templates(request: pytest.FixtureRequest) -> list[Path]:
+    """Folders of templates, each by its name. Override it when they are not in ``templates/`` beside your tests."""
+    folder = request.config.rootpath / "templates"
+    return sorted(path.parent for path in folder.glob("*/pass.json"))
+
+
+@pytest.fixture
+def livepass_roots() -> list[Path]:
+    """PEM files that phones trust besides: override it for a service with a certificate of its own."""
+    return []
+
+
+@pytest.fixture
+def livepass_door() -> Iterator[Door]:
+    """The port that the service will listen on: ``livepass_door.url`` is its ``PUBLIC_URL``."""
+    from livepass.testing.stage import Door
+
+    door = Door()
+    yield door
+    door.close()
+
+
+@pytest.fixture
+def livepass_settings(
+    livepass_door: Door, apns: Apns, tmp_path_factory: pytest.TempPathFactory, livepass_stage: Stage
+) -> dict[str, Any]:
+    """The settings of the service under test: what a ``Livepass`` of yours needs to run in a test."""
+    import secrets
+
+    folder = tmp_path_factory.mktemp("livepass-app")
+    return {
+        "database_url": f"sqlite:///{folder}/livepass.db",
+        "public_url": livepass_door.url,
+        "secret_key": secrets.token_urlsafe(32),
+        "admin_key": secrets.token_urlsafe(24),
+        "apns_url": apns.url,
+        "apns_ca_file": str(livepass_stage.ca_file),
+        "public_ca_file": str(livepass_stage.ca_file),
+        "certificate_hosts": "off",
+    }
+
+
+@pytest.fixture
+def livepass_object(livepass_settings: dict[str, Any]) -> Any:
+    """The ``Livepass`` under test. Override it to return yours, made with ``livepass_settings``."""
+    from livepass import Livepass
+
+    return Livepass(**livepass_settings)
+
+
+@pytest.fixture
+def livepass_asgi(livepass_object: Any) -> Any:
+    """The ASGI application under test. Override it to return yours, which mounts ``livepass_object``'s."""
+    from livepass.testing.app import nothing_else
+
+    return livepass_object.around(nothing_else)
+
+
+@pytest.fixture
+def livepass_app(
+    livepass_stage: Stage,
+    livepass_object: Any,
+    livepass_asgi: Any,
+    livepass_door: Door,
+    livepass_pass_type: str,
+    livepass_templates: list[Path],
+) -> Iterator[App]:
+    """The service, over HTTPS, with its push worker: ``livepass_app.issue("coffee", serial="LP-1", points=120)``."""
+    from livepass.testing import App
+
+    app = App(livepass_stage, livepass_object, livepass_asgi, livepass_door, livepass_pass_type, livepass_templates)
+    app.start()
+    yield app
+    app.stop()
+
+
+@pytest.fixture
+def phones(
+    request: pytest.FixtureRequest, livepass_stage: Stage, apns: Apns, livepass_roots: list[Path]
+) -> Iterator[Phones]:
+    """As many phones as a test needs: ``phones("Grace's iPhone")``."""
+    from livepass.testing import Phones
+
+    app = request.getfixturevalue("livepass_app") if "livepass_app" in request.fixturenames else None
+    made = Phones(livepass_stage, apns, app, livepass_roots)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def phone(phones: Phones) -> Phone:
+    """An emulated iPhone, with nothing on it."""
+    return phones()

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from livepass.keys.ring import SealedKeyRing
 from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.looking import postgres_store
 from livepass.outside.authorities import HttpAuthorities
+from livepass.outside.outbox import PostgresOutbox, SqliteOutbox
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.admitting import Admitting
@@ -30,6 +32,7 @@ from livepass.service.answering import Answering
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
 from livepass.service.console_access import ConsoleAccess
+from livepass.service.draining import Draining
 from livepass.service.epochs import begin_epochs, say_loudly
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
@@ -45,7 +48,7 @@ from livepass.service.recovering import Recovering
 from livepass.service.revocation import asking
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
-from livepass.service.seams import Caller, Clock, Look, Prober, Sender, Store, Tx
+from livepass.service.seams import Caller, Clock, Look, Outbox, Prober, Sender, Store, Tx
 from livepass.service.sharing import Sharing
 from livepass.service.watching import Watching
 from livepass.store import archive, sqlite
@@ -128,6 +131,7 @@ class Services:
     due: AsyncSignal
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
+    draining: tuple[Draining, ...] = ()
 
     @classmethod
     async def open(cls, config: Config) -> Self:
@@ -221,11 +225,15 @@ class Services:
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
         self.scheduler.spawn(self.keeper.run(), "keeper")
         self.scheduler.spawn(self.watching.run(), "watching")
+        self.draining = tuple(Draining(each, self.issuing, self.scheduler) for each in _outboxes(self.config))
+        for each in self.draining:
+            self.scheduler.spawn(each.run(), "outbox")
         try:
             yield
         finally:
             # Side by side: all have the same twenty seconds, and nothing is claimed meanwhile.
-            await asyncio.gather(self.dispatcher.stop(), self.keeper.stop(), self.watching.stop())
+            stopping = (self.dispatcher.stop(), self.keeper.stop(), self.watching.stop())
+            await asyncio.gather(*stopping, *(each.stop() for each in self.draining))
             await sender.close()
 
     @asynccontextmanager
@@ -344,6 +352,16 @@ def _prober(config: Config, clock: Clock) -> Prober:
         return answers[0]
 
     return probe
+
+
+def _outboxes(config: Config) -> Sequence[Outbox]:
+    """The host's, where there is one."""
+    if not config.outbox_url:
+        return ()
+    if config.outbox_url.startswith("sqlite:"):
+        return (SqliteOutbox(Path(config.outbox_url.removeprefix("sqlite:///"))),)
+    postgres_store()
+    return (PostgresOutbox(config.outbox_url),)
 
 
 def _journal(config: Config, opener: Secrets) -> JournalFolder | None:

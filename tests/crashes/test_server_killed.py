@@ -18,8 +18,8 @@ from concurrency import ledger
 from concurrency.office import PASS_TYPE, config, settings, stock
 from crashes.scene import register
 from livepass import wiring
-from livepass.cli.serving import application
 from livepass.core.trip2_push import PushMessage
+from livepass.embed.apps import everything
 from livepass.emulators.authority import Authority
 from livepass.service.drafting import Wish
 from livepass.service.pushing import SWEEP_SECONDS, Dispatcher
@@ -56,7 +56,7 @@ class Load:
         self.changed: set[tuple[str, int]] = set()
         self.answers: Counter[int] = Counter()
         self.ending = False
-        transport = httpx2.ASGITransport(app=application(services))
+        transport = httpx2.ASGITransport(app=everything(services))
         self.client = httpx2.AsyncClient(transport=transport, base_url=services.config.public_url)
 
     async def call(self, method: str, path: str, **more: object) -> httpx2.Response:

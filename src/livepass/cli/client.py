@@ -14,16 +14,19 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
 
 from livepass.cli.database import explained, services
 from livepass.cli.faults import Exit, Fault, Where, refused, unchecked, usage
 from livepass.cli.session import Session
+from livepass.client.address import API, BadAddress, checked
+from livepass.client.address import path as address
+from livepass.client.faults import Refused
 
 if TYPE_CHECKING:
     import httpx2  # loaded where a call is made, because it takes long
 
-API = "/api/v1"
+__all__ = ["API", "Answer", "Caught", "Client", "address", "connected", "problem", "trusting"]
+
 SECONDS = 60.0
 PAGE = 500
 """Rows asked for at once when a list has more pages."""
@@ -144,7 +147,7 @@ async def _near(session: Session) -> AsyncIterator[Client]:
 
     config = session.config()
     async with services(config) as opened:
-        from livepass.cli.serving import issuer
+        from livepass.embed.apps import issuer
 
         key = secrets.token_urlsafe(32)
         transport = httpx2.ASGITransport(app=issuer(opened, [key]))
@@ -209,19 +212,14 @@ def trusting(ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def address(*parts: str) -> str:
-    """A path of the API; each part is escaped."""
-    return "/" + "/".join(quote(part, safe="") for part in parts)
-
-
 def _checked(url: str) -> str:
     """The service's address without ``/api/v1``. A key is not sent where others can read it."""
-    parts = urlsplit(url.rstrip("/"))
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise usage(f"{url!r} is not the address of a service", "give it as in --url https://wallet.example.com")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise refused(f"{url} would send the API key unencrypted", "use https")
-    return url.rstrip("/").removesuffix(API)
+    try:
+        return checked(url)
+    except BadAddress as error:
+        if error.unencrypted:
+            raise refused(str(error), "use https") from error
+        raise usage(str(error), "give it as in --url https://wallet.example.com") from error
 
 
 def _unreachable(url: str, error: Exception) -> Fault:
@@ -234,22 +232,12 @@ def _unreachable(url: str, error: Exception) -> Fault:
 
 def problem(status: int, body: bytes, content_type: str) -> Fault:
     """The service's refusal (RFC 9457) in the words of this command line."""
-    import json
-
     exit_ = EXITS.get(status, Exit.UNCHECKED if status >= 500 or status < 400 else Exit.PROBLEM)
-    try:
-        found = json.loads(body) if "json" in content_type else None
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
+    found = Refused(status, {"content-type": content_type}, body)
+    if not found.is_problem:
         hint = HINTS.get(status, "does --url name a livepass service?")
         return Fault(f"the service answered {status}", exit_, hint=hint, code=str(status))
     # The title is about the kind of problem, the detail about this one.
-    title = str(found.get("detail") or found.get("title") or f"the service answered {status}")
-    where = [
-        Where(str(each.get("pointer", "")), str(each.get("message", "")), str(each.get("remedy") or ""))
-        for each in found.get("errors") or []
-        if isinstance(each, dict)
-    ]
-    hint = str(found.get("hint") or HINTS.get(status, ""))
-    return Fault(title, exit_, hint=hint, where=where, code=str(found.get("code") or status))
+    title = found.detail or found.title or f"the service answered {status}"
+    where = [Where(each.pointer, each.message, each.remedy) for each in found.errors]
+    return Fault(title, exit_, hint=found.hint or HINTS.get(status, ""), where=where, code=found.code)

@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from livepass.cli import serving
 from livepass.cli.aged import Aged
 from livepass.cli.console_edge import edge
 from livepass.cli.demo_desk import DemoDesk
 from livepass.config import Config, sources
+from livepass.embed import apps
 from livepass.keys.sealing import Secrets
 from livepass.looking import looking
 from livepass.service.explaining import Explaining
@@ -40,7 +40,7 @@ def application(services: Services, who: Who | None = None) -> ConsoleApp:
 
     ``who``: inside an application of yours, which says who it is. Mount it as ``/console``; its path stays whole.
     """
-    known = serving.issuer(services, ())
+    known = apps.issuer(services, ())
     counting = Counting(services.config, services.clock)
     doors: Doors = (
         SessionDoors(services.console, services.config.console_user_header)
@@ -53,7 +53,7 @@ def application(services: Services, who: Who | None = None) -> ConsoleApp:
 def of_demo(world: Demo) -> ConsoleApp:
     """The console of a demonstration, which whoever sits at this machine may use."""
     services = world.services
-    known = serving.issuer(services, ())
+    known = apps.issuer(services, ())
     return ConsoleApp(
         known.services, OpenDoors(), Counting(services.config, services.clock), DemoDesk(world), edge(services)
     )

@@ -14,23 +14,17 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livepass.cli.faults import unchecked, usage
 from livepass.cli.measuring import Measured
-from livepass.service.access import Access
+from livepass.config import ConfigError
+from livepass.embed import apps
 from livepass.service.presence import Role
 from livepass.service.pressure import Load
-from livepass.service.rates import Rates
-from livepass.web.app import App, Asgi, Watched
-from livepass.web.badges import Badges
-from livepass.web.echo import Echo
-from livepass.web.issuer import IssuerApp
-from livepass.web.phone import PhoneApp
-from livepass.web.share import ShareApp
-from livepass.web.share_picture import picture
+from livepass.web.app import Asgi, Watched
 
 if TYPE_CHECKING:
     import uvicorn
@@ -45,42 +39,11 @@ BACKLOG = 2048
 LOOPBACK = "127.0.0.1"
 
 
-def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
-    """The issuer API over these services; each of ``admin_keys`` may do everything."""
-    access = Access(services.store, services.clock, services.chance, tuple(key for key in admin_keys if key))
-    parts = (services.issuing, services.publishing, services.admitting, services.rotating)
-    common = (services.clock, services.answering.load)
-    return IssuerApp(
-        *(services.store, access, *parts, *common),
-        apns_keys=services.apns_keys,
-        watching=services.watching,
-        sharing=services.sharing,
-        rates=Rates(services.clock, services.config.key_rate, services.config.tenant_rate),
-    )
-
-
-def application(services: Services) -> App:
-    """Everything this process answers, as one ASGI application."""
-    load = services.answering.load
-    echo = Echo(services.keys, services.clock, services.chance)
-    phone = PhoneApp(services.answering, services.config.connection_header, services.personalizing, echo)
-    known = issuer(services, [services.config.admin_key])
-    ended, way = services.watching.ended, services.way.told
-    return App(
-        phone, known, services.ready, load, ended=ended, way=way, metrics=Measured(services), share=share(services)
-    )
-
-
-def share(services: Services) -> ShareApp:
-    """The pages of share links."""
-    folder = services.config.badge_dir
+def _application(services: Services) -> Asgi:
     try:
-        badges = Badges.read(folder) if folder else None
-    except OSError as error:
-        raise usage(
-            f"LIVEPASS_BADGE_DIR cannot be read: {error}", "let this user read the folder and its files"
-        ) from error
-    return ShareApp(services.sharing, services.answering.load, services.clock, picture=picture(), badges=badges)
+        return apps.everything(services, Measured(services))
+    except ConfigError as error:
+        raise usage(str(error), error.hint) from error
 
 
 async def serve(
@@ -103,7 +66,7 @@ async def serve(
     _settle_memory()
     role: Role = "serve+worker" if worker else "serve"
     async with (
-        answered(application(services), host, port, tls_cert, tls_key, ready) as run,
+        answered(_application(services), host, port, tls_cert, tls_key, ready) as run,
         services.present(role, sheds=sheds),
         _work(services) if worker else contextlib.nullcontext(),
     ):

@@ -289,8 +289,19 @@ class Prunable(StrEnum):
     DEAD = "registrations of dead push tokens"
     DEVICES = "phones that follow nothing"
     TARGETS = "push tokens of no phone"
+    RECEIPTS = "receipts of wishes that were done"
     PROCESSES = "processes that went without a word"
     ANSWERS = "answers kept to be repeated"
+
+
+@frozen
+class Posted:
+    """A wish in an outbox. ``wish`` is JSON: ``template``, ``data``, ``content``, ``push``."""
+
+    receipt: str
+    pass_type: str
+    serial: str
+    wish: str = field(repr=False)
 
 
 @frozen

@@ -74,6 +74,8 @@ class Wish:
     """Empty: nobody's any more."""
     enrolment: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False)
     """The id of an enrolment that is to be on it, and what that gives."""
+    receipt: str = ""
+    """Of a wish that may come again after it was done, and is not to be done again then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Draft:
     """Which of the enrolment's values the pass shows."""
     undo: Mapping[str, Any] | None = field(default_factory=dict)
     """What leads back beside ``noted_fields``; ``None``: too much to keep."""
+    receipt: str = ""
 
     @property
     def moves(self) -> bool:
@@ -230,6 +233,7 @@ class Drafting:
             (*warnings, *_drowned(moved, notice)),
             on_pass,
             leads_back,
+            wish.receipt,
         )
 
     async def _enrolled(

@@ -275,6 +275,10 @@ class Issuing:
                     fresh[index] = draft
             if not fresh or (stale and not in_part):
                 return {}, stale
+            results = {i: _done_before(d) for i, d in fresh.items() if not await _receives(tx, d, now)}
+            fresh = {index: draft for index, draft in fresh.items() if index not in results}
+            if not fresh:
+                return results, stale
             followed = await tx.followed_by(pass_type, [draft.row.serial for draft in fresh.values()])
             # Locked from here on: a new epoch that began between the floor and the number would lie above neither.
             moves = any(draft.moves for draft in fresh.values())
@@ -284,7 +288,6 @@ class Issuing:
             number, _ = await tx.put_passes(
                 pass_type, versions, now=now, push_at=None if push == "none" else now, urgent=push == "now"
             )
-            results = {}
             for (index, draft), version in zip(fresh.items(), versions, strict=True):
                 seq = number if version.moves else version.row.seq
                 phones, tokens = followed.get(version.row.serial, (0, 0))
@@ -422,6 +425,17 @@ def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
         hint="send the change again",
         code="busy",
     )
+
+
+async def _receives(tx: Tx, draft: Draft, now: int) -> bool:
+    """Whether a draft is to be stored: it was not before."""
+    return not draft.receipt or await tx.take_receipt(draft.row.pass_type, draft.receipt, now)
+
+
+def _done_before(draft: Draft) -> Issued:
+    """A wish that came again changes nothing, whatever became of the pass since."""
+    row = draft.before or draft.row
+    return Issued(row.pass_type, row.serial, False, False, row.seq, "", row.last_modified, 0, 0)
 
 
 def _followed_by(held: Sequence[Held]) -> int:

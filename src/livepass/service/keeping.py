@@ -31,6 +31,8 @@ KEPT_MS: Mapping[Prunable, int] = {
     Prunable.DEAD: DEAD_KEPT_MS,
     Prunable.DEVICES: DAY_MS,
     Prunable.TARGETS: DAY_MS,
+    # An outbox that was away for longer than this may bring what was done already.
+    Prunable.RECEIPTS: 90 * DAY_MS,
     Prunable.PROCESSES: DAY_MS,
     Prunable.ANSWERS: ANSWERS_KEPT_MS,
 }

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Held,
         Pass,
         PassType,
+        Posted,
         Process,
         Prunable,
         Registration,
@@ -410,6 +411,9 @@ class Tx(ConsoleTx, IdempotencyTx, Reader, Protocol):
         ``push_at`` ``None`` leaves pushes undue: phones hear of it when they ask by themselves.
         """
 
+    async def take_receipt(self, pass_type: str, receipt: str, now: int) -> bool:
+        """Whether this wish was not done before; from now on it was. Others who take it wait for the end."""
+
     async def put_enrolment(self, enrolment: Enrolment) -> int:
         """Keep one more; answers its number, which it takes where that is ``timeline.TAKEN``."""
 
@@ -546,6 +550,11 @@ class Store(Reader, Protocol):
     def on_commit(self, notice: Callable[[], None]) -> None:
         """Call ``notice`` soon after anybody commits, also another process. A hint: some commits may share one."""
 
+    def on_events(self, heard: Callable[[Sequence[Event]], None]) -> None:
+        """Call ``heard``, in the loop, with the events of each unit of this process once it is committed. Where a unit
+        takes a number, its events say ``TAKEN``.
+        """
+
     async def close(self) -> None: ...
 
 
@@ -579,6 +588,21 @@ class Journal(Protocol):
         """The epoch of each pass type when all of it was replayed last; ``None``: not known."""
 
     async def mark_replayed(self, epochs: Mapping[str, str]) -> None: ...
+
+
+class Outbox(Protocol):
+    """Wishes in a host's database. Raises ``OSError`` or ``Unavailable`` where that is away."""
+
+    async def waiting(self, limit: int) -> Sequence[Posted]:
+        """The oldest, in order; none, while another process does them."""
+
+    async def done(self, receipts: Sequence[str]) -> None:
+        """Forget these."""
+
+    async def refuse(self, receipt: str, why: str) -> None:
+        """Keep it, and never show it as waiting again."""
+
+    async def close(self) -> None: ...
 
 
 class Sender(Protocol):

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 import asyncpg
 
+from livepass.core.timeline import Event
 from livepass.core.unavailable import Unavailable
 from livepass.store.locking import Conflict
 from livepass.store.postgres_link import (
@@ -108,6 +109,7 @@ class PostgresStore(Reading):
         self._room = asyncio.Semaphore(WRITERS)
         self._units: set[asyncio.Task[Any]] = set()
         self._notices: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._listening: asyncio.Task[None] | None = None
         self._hints: set[asyncio.Task[None]] = set()
         self._hint_to_come = False
@@ -224,11 +226,15 @@ class PostgresStore(Reading):
             db = await self.pool.acquire(timeout=CONNECT_SECONDS)
             try:
                 writing = Writing(PostgresConnection(db, self._known))
+                writing.heard = [] if self._listeners else None
                 result = await self._transaction(db, writing, work)
             finally:
                 await self._give_back(db)
         if writing.made_due:
             self._hint()
+        if writing.heard:
+            for listener in self._listeners:
+                listener(writing.heard)
         return result
 
     async def _transaction(self, db: Any, writing: Writing, work: Callable[[Writing], Awaitable[T]]) -> T:
@@ -260,6 +266,9 @@ class PostgresStore(Reading):
         self._notices.append(notice)
         if self._listening is None:
             self._listening = asyncio.get_running_loop().create_task(self._listen(), name="postgres-listen")
+
+    def on_events(self, heard: Callable[[Sequence[Event]], None]) -> None:
+        self._listeners.append(heard)
 
     def _hint(self) -> None:
         """Pushes are due. Told after the commit and not in it, where it would queue up all committers."""

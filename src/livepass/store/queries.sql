@@ -1109,6 +1109,13 @@ ON CONFLICT (id) DO UPDATE SET heard_at = excluded.heard_at, fetch_ms = excluded
 -- name: remove_process
 DELETE FROM process WHERE id = :id;
 
+-- name: take_receipt
+INSERT INTO outbox_receipt (pass_type, receipt, at) VALUES (:pass_type, :receipt, :now) ON CONFLICT DO NOTHING;
+
+-- name: prune_receipts
+DELETE FROM outbox_receipt WHERE (pass_type, receipt) IN (
+  SELECT pass_type, receipt FROM outbox_receipt WHERE at < :before ORDER BY at LIMIT :limit);
+
 -- name: prune_processes
 DELETE FROM process WHERE heard_at < :before;
 

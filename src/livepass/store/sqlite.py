@@ -29,6 +29,7 @@ from livepass.store.rows import Row
 from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
 
 if TYPE_CHECKING:
+    from livepass.core.timeline import Event
     from livepass.store.writing import Writing
 
 T = TypeVar("T")
@@ -227,6 +228,7 @@ class _Unit:
     loop: asyncio.AbstractEventLoop
     result: Any = None
     error: BaseException | None = None
+    heard: Sequence[Event] = ()
 
     def answer(self) -> None:
         """On the caller's loop. The caller may have gone away meanwhile; the work is done all the same."""
@@ -265,6 +267,7 @@ class SqliteStore(Reading):
         self._place = Place(path)
         self._writing = Writing(SqliteConnection(self._writer_db, statements))
         self._watchers: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._watching: asyncio.Task[None] | None = None
         self._closed = False
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
@@ -284,6 +287,9 @@ class SqliteStore(Reading):
         self._watchers.append(notice)
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch(), name="sqlite-watch")
+
+    def on_events(self, heard: Callable[[Sequence[Event]], None]) -> None:
+        self._listeners.append(heard)
 
     async def _watch(self) -> None:
         """SQLite tells nobody of a commit, but counts those of other connections."""
@@ -328,7 +334,7 @@ class SqliteStore(Reading):
             if units:
                 self._commit(units)
                 for loop, group in _by_loop(units):
-                    loop.call_soon_threadsafe(_answer_all, group)
+                    loop.call_soon_threadsafe(self._answer_all, group)
 
     def _waiting(self) -> tuple[list[_Unit], bool]:
         """What is waiting, at least one; and whether to stop after it."""
@@ -362,10 +368,19 @@ class SqliteStore(Reading):
             for unit in units:
                 unit.error = unit.error or _explained(error)
 
+    def _answer_all(self, units: list[_Unit]) -> None:
+        for unit in units:
+            unit.answer()
+            if unit.heard and unit.error is None:
+                for listener in self._listeners:
+                    listener(unit.heard)
+
     def _run(self, unit: _Unit) -> None:
         self._writer_db.execute("SAVEPOINT unit")
+        self._writing.heard = [] if self._listeners else None
         try:
             unit.result = drive(unit.work(self._writing))
+            unit.heard = self._writing.heard or ()
         except Exception as error:
             unit.error = error
             self._writer_db.execute("ROLLBACK TO unit")
@@ -380,11 +395,6 @@ def _explained(error: BaseException) -> BaseException:
         unavailable.__cause__ = error
         return unavailable
     return error
-
-
-def _answer_all(units: list[_Unit]) -> None:
-    for unit in units:
-        unit.answer()
 
 
 def _by_loop(units: list[_Unit]) -> list[tuple[asyncio.AbstractEventLoop, list[_Unit]]]:

@@ -44,7 +44,12 @@ _NONE: Numbers = MappingProxyType({})
 
 
 class Writing(Twins, ConsoleWriting, IdempotencyWriting):
-    """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
+    """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names.
+
+    ``heard``, where somebody listens, gathers the events that are written.
+    """
+
+    heard: list[Event] | None = None
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
         """Apply decisions of any number of phones. Answers the numbers taken, by pass type."""
@@ -63,6 +68,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting):
         if events:
             columns = [rows.event_columns(event, numbers) for event in events]
             await self._db.run("add_events", self._db.events(columns))
+            if self.heard is not None:
+                self.heard.extend(events)
 
     # ── trip 1
 
@@ -425,6 +432,9 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting):
     async def prune(self, what: Prunable, before: int, limit: int) -> int:
         return await self._db.run(_PRUNE[what], {"before": before, "limit": limit})
 
+    async def take_receipt(self, pass_type: str, receipt: str, now: int) -> bool:
+        return await self._db.run("take_receipt", {"pass_type": pass_type, "receipt": receipt, "now": now}) > 0
+
     # ── processes
 
     async def put_process(self, process: Process) -> None:
@@ -554,6 +564,7 @@ _PRUNE: Mapping[Prunable, str] = {
     Prunable.DEAD: "prune_dead",
     Prunable.DEVICES: "prune_devices",
     Prunable.TARGETS: "prune_targets",
+    Prunable.RECEIPTS: "prune_receipts",
     Prunable.PROCESSES: "prune_processes",
     Prunable.ANSWERS: "prune_answers",
 }

@@ -121,6 +121,15 @@ CREATE INDEX enrolment_by_number ON enrolment (pass_type, number);
 CREATE INDEX enrolment_by_pass ON enrolment (pass_type, serial, number);
 
 -- One phone's record for one pass type. The push token is not unique: one phone may hold several records.
+-- Wishes from hosts' outboxes that were done: one that comes again, because its row outlived a crash, is not done again.
+CREATE TABLE outbox_receipt (
+  pass_type TEXT   NOT NULL,
+  receipt   TEXT   NOT NULL,
+  at        BIGINT NOT NULL,
+  PRIMARY KEY (pass_type, receipt)
+) WITHOUT ROWID;
+CREATE INDEX outbox_receipt_by_age ON outbox_receipt (at);
+
 CREATE TABLE device (
   pass_type           TEXT   NOT NULL,
   device_id           TEXT   NOT NULL,

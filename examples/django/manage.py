@@ -1,0 +1,10 @@
+"""``python manage.py migrate``, and whatever else Django does."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "club.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)

@@ -1,0 +1,113 @@
+"""What both clients send with: where to, how long, how often, and what comes back."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx2
+import msgspec
+
+from livepass._version import __version__
+from livepass.client.address import API, checked
+from livepass.client.calls import Call
+from livepass.client.faults import Refused, Unreachable
+from livepass.web.issuer_answers import BatchEnd, BatchProblem, BatchResult
+
+NDJSON = "application/x-ndjson"
+AGAIN = frozenset({429, 502, 503, 504})
+"""Statuses after which the same call may succeed."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds; doubling, and drawn from the upper half of it. What ``Retry-After`` asks for is kept, up to the longest."""
+
+BatchLine = BatchResult | BatchProblem
+"""What became of one line."""
+
+
+class BatchEnded(Exception):
+    """The service ended a batch early: no line from ``line`` (from 1) on was carried out. Send those again."""
+
+    def __init__(self, end: BatchEnd) -> None:
+        self.line = end.line
+        super().__init__(f"the batch ended before line {end.line}: {end.problem.detail}")
+
+
+class Settings:
+    """What both clients know."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout: float = 30.0,
+        attempts: int = 4,
+        verify: Any = True,
+        transport: Any = None,
+    ) -> None:
+        """``url``: of the service, ``https://passes.example.com``. ``attempts``: of a call that may be repeated.
+
+        ``verify``: an ``ssl.SSLContext``, for an authority of your own. Raises ``ValueError`` for an address to which a
+        key would go unencrypted.
+        """
+        self.base = checked(url)
+        self._attempts = max(1, attempts)
+        self._options: dict[str, Any] = {
+            "base_url": self.base,
+            "headers": {"Authorization": f"Bearer {key}", "User-Agent": f"livepass-client/{__version__}"},
+            "timeout": timeout,
+            "verify": verify,
+            "transport": transport,
+        }
+
+    def request(self, call: Call[Any]) -> dict[str, Any]:
+        return {
+            "method": call.method,
+            "url": API + call.path,
+            "params": {name: value for name, value in call.query.items() if value is not None},
+            "content": call.body,
+            "headers": {"Content-Type": call.media} if call.body is not None else {},
+        }
+
+    def wait(self, call: Call[Any], attempt: int, error: Refused | Unreachable) -> float | None:
+        """Seconds until the call is sent again; ``None``: it is not."""
+        if not call.repeats or attempt >= self._attempts:
+            return None
+        asked = None
+        if isinstance(error, Refused):
+            if error.status not in AGAIN:
+                return None
+            asked = error.retry_after
+        backoff = FIRST_WAIT * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries
+        return min(LONGEST_WAIT, backoff if asked is None else max(asked, backoff))
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def named(function: F, after: Callable[..., Any]) -> F:
+    function.__name__, function.__doc__ = after.__name__, after.__doc__
+    return function
+
+
+def body_of(status: int, headers: Any, content: bytes) -> bytes:
+    if status >= 300:
+        raise Refused(status, {name.lower(): value for name, value in headers.items()}, content)
+    return content
+
+
+def written(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line).encode() + b"\n"
+
+
+def read_line(text: str) -> BatchLine:
+    said = json.loads(text)
+    if said.get("ended"):
+        raise BatchEnded(msgspec.convert(said, BatchEnd))
+    return msgspec.convert(said, BatchResult) if said["ok"] else msgspec.convert(said, BatchProblem)
+
+
+def unreachable(base: str, error: httpx2.HTTPError) -> Unreachable:
+    return Unreachable(f"{base}: {str(error) or type(error).__name__}")
