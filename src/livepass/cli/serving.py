@@ -70,7 +70,14 @@ def application(services: Services) -> App:
         return exposition(told, version=__version__, started_at=started_at)
 
     told = (services.watching.ended, services.way.told)
-    return App(phone, known, services.ready, load, ended=told[0], way=told[1], metrics=metrics, share=share(services))
+    return App(
+        *(phone, known, services.ready, load),
+        ended=told[0],
+        way=told[1],
+        metrics=metrics,
+        share=share(services),
+        other_paths=services.config.other_paths,
+    )
 
 
 def share(services: Services) -> ShareApp:

@@ -70,6 +70,13 @@ class Pass:
     changed_at: int
     enrolled: str | None = None
     """The id of the enrolment that is on it; empty: some version of it offered one; ``None``: none ever did."""
+    web_service_url: str = ""
+    """Where phones that hold it call, as in the document."""
+    url_seq: int = 0
+    """The number with which that became another one, and ``url_at`` when; 0: it never did."""
+    url_at: int = 0
+    token_print: str | None = None
+    """A keyed fingerprint of an imported token, by which no two passes share one."""
 
 
 @frozen

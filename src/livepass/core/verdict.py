@@ -67,6 +67,8 @@ class Facts:
     strangers: Sequence[Event] = ()
     ours: str = ""
     watched: Sequence[Watched] = ()
+    also_ours: Sequence[str] = ()
+    """Other addresses that reach this service."""
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -78,7 +80,8 @@ class Facts:
     def elsewhere(self) -> str | None:
         """The address that the pass calls, where it is not ours."""
         url = self.document.get("webServiceURL")
-        return url if isinstance(url, str) and self.ours and url.rstrip("/") != self.ours.rstrip("/") else None
+        ours = {one.rstrip("/") for one in (self.ours, *self.also_ours)}
+        return url if isinstance(url, str) and self.ours and url.rstrip("/") not in ours else None
 
 
 class Sure(StrEnum):

@@ -48,6 +48,10 @@ def pass_(row: Row) -> Pass:
         created_at=row[16],
         changed_at=row[17],
         enrolled=row[18],
+        web_service_url=row[19],
+        url_seq=row[20],
+        url_at=row[21],
+        token_print=row[22],
     )
 
 
@@ -72,6 +76,10 @@ def pass_parameters(row: Pass) -> Mapping[str, Any]:
         "created_at": row.created_at,
         "changed_at": row.changed_at,
         "enrolled": row.enrolled,
+        "web_service_url": row.web_service_url,
+        "url_seq": row.url_seq,
+        "url_at": row.url_at,
+        "token_print": row.token_print,
     }
 
 

@@ -106,7 +106,7 @@ class IssuerApp:
         sharing: Sharing,
     ) -> None:
         self._load = load or Load(clock)
-        explaining = Explaining(store, clock, issuing.web_service_url)
+        explaining = Explaining(store, clock, issuing.web_service_url, issuing.other_urls)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
         self.services = Services(*parts, apns_keys, watching, sharing, Showing(store, issuing.builder))
         self._routes = Routes(OPERATIONS)
