@@ -36,7 +36,7 @@ def pytest_configure() -> None:
 
 
 ON_ONE_ENGINE = re.compile(
-    r"^tests/(journeys/(?!test_crash)|history/|openapi/|web/|service/|keys/|crashes/test_kill_loop|cli/)"
+    r"^tests/(journeys/(?!test_crash)|history/|openapi/|web/|service/|keys/|crashes/test_kill_loop|cli/|moving/)"
 )
 """What takes long and says nothing of an engine that its twin does not: each case runs on one of them, half of them on
 PostgreSQL. ``LIVEPASS_TEST_NIGHTLY=1`` runs all on both.

@@ -69,6 +69,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         BADGE_DIR=str(tmp_path),
         LOG_FORMAT="json",
         OUTBOX_URL="sqlite:////var/lib/club.db",
+        OTHER_URLS="https://old.example/wallet, https://old.example/api/passes/",
     )
     assert config == Config(
         "sqlite:////var/lib/x.db",
@@ -91,8 +92,10 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         badge_dir=tmp_path,
         log_format="json",
         outbox_url="sqlite:////var/lib/club.db",
+        other_urls=("https://old.example/wallet", "https://old.example/api/passes"),
     )
-    assert len(SETTINGS) == 20, "a new setting is to be added above"
+    assert config.other_paths == ("/api/passes",)
+    assert len(SETTINGS) == 21, "a new setting is to be added above"
 
 
 def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:
@@ -211,6 +214,9 @@ def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypat
         ("PUBLIC_URL", "https://a.example?x=1", "LIVEPASS_PUBLIC_URL has a query", "leave them out"),
         ("PUBLIC_URL", "https://a.example/#x", "LIVEPASS_PUBLIC_URL has a query or fragment", "leave them out"),
         ("PUBLIC_URL", "https://a.example/v1/", "LIVEPASS_PUBLIC_URL ends in /v1", "phones add /v1"),
+        ("OTHER_URLS", "https://a.example/x,http://b.example", "not an https address", "no pass"),
+        ("OTHER_URLS", "https://a.example/x/v1", "LIVEPASS_OTHER_URLS names", "without /v1"),
+        ("OTHER_URLS", "https://a.example/api/", "where issuers call this service", "the proxy"),
         ("SECRET_KEY", "", "LIVEPASS_SECRET_KEY is not set", "token_urlsafe(32)"),
         ("SECRET_KEY", " , ", "LIVEPASS_SECRET_KEY is not set", "token_urlsafe(32)"),
         ("ADMIN_KEY", "too short", "LIVEPASS_ADMIN_KEY has 9 characters", "16 or more"),

@@ -41,6 +41,7 @@ SETTINGS = (
         "DATABASE_URL", "sqlite:///livepass.db (the default), or postgresql://user:password@host/database", secret=True
     ),
     Setting("PUBLIC_URL", "https address under which phones reach this service, without a trailing slash"),
+    Setting("OTHER_URLS", "further webServiceURLs that reach this service: of passes from elsewhere, or from before"),
     Setting("SECRET_KEY", "32 bytes as base64url; several separated by commas, the first seals", secret=True),
     Setting("ADMIN_KEY", "an API key that may do everything: any string of 16 characters or more", secret=True),
     Setting("APNS_URL", f"where pushes go (default {PRODUCTION_APNS})"),
@@ -89,6 +90,8 @@ class Config:
     badge_dir: Path | None = None
     log_format: str = ""
     outbox_url: str = field(default="", repr=False)
+    other_urls: tuple[str, ...] = ()
+    """Full webServiceURLs, without a slash at the end."""
 
     @property
     def witness(self) -> Path | None:
@@ -118,6 +121,11 @@ class Config:
     def web_service_url(self) -> str:
         """What stands in every pass: phones add ``/v1/…`` to it."""
         return f"{self.public_url}/wallet"
+
+    @property
+    def other_paths(self) -> tuple[str, ...]:
+        """Paths of ``other_urls`` below which phones call."""
+        return tuple(sorted({urlsplit(url).path.rstrip("/") for url in self.other_urls} - {"/wallet"}))
 
 
 def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Config:
@@ -164,6 +172,7 @@ def _checked(values: Mapping[str, str], directory: Path | None) -> Config:
         badge_dir=_badges(values.get("BADGE_DIR")),
         log_format=_log_format(values.get("LOG_FORMAT", "")),
         outbox_url=_database(values["OUTBOX_URL"], directory, "OUTBOX_URL") if values.get("OUTBOX_URL") else "",
+        other_urls=_others(values.get("OTHER_URLS", "")),
     )
 
 
@@ -278,7 +287,22 @@ def _public_url(url: str) -> str:
     return checked
 
 
+def _others(text: str) -> tuple[str, ...]:
+    """webServiceURLs as they stand in passes. Phones add /v1/… to them."""
+    urls = tuple(part.strip() for part in text.split(",") if part.strip())
+    for url in urls:
+        parts = urlsplit(_https("OTHER_URLS", url))
+        path = parts.path.rstrip("/")
+        if parts.query or parts.fragment or path.endswith("/v1"):
+            raise ConfigError(f"LIVEPASS_OTHER_URLS names {url!r}", "name what stands in pass.json, without /v1")
+        if path == "/api":
+            hint = "let the proxy send /api/v1/devices, /api/v1/passes and /api/v1/log of that host to /wallet/v1/…"
+            raise ConfigError(f"LIVEPASS_OTHER_URLS names {url!r}, where issuers call this service", hint)
+    return tuple(url.rstrip("/") for url in urls)
+
+
 _WHY_HTTPS = {
+    "OTHER_URLS": "phones hold no pass whose service is not https",
     "PUBLIC_URL": "Wallet refuses a pass whose service is not https",
     "APNS_URL": f"leave it out for Apple's own, {PRODUCTION_APNS}",
 }

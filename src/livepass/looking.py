@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def looking(config: Config) -> AsyncIterator[Explaining]:
     """The use case that only reads, over an open database. Raises ``SchemaMismatch`` and ``Unavailable``."""
     async with _postgres(config) if config.on_postgres else _sqlite(config) as (reader, clock):
-        yield Explaining(reader, clock, config.web_service_url)
+        yield Explaining(reader, clock, config.web_service_url, config.other_urls)
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from livepass.outside.outbox import PostgresOutbox, SqliteOutbox
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.admitting import Admitting
+from livepass.service.adopting import Adopting
 from livepass.service.answering import Answering
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
@@ -37,6 +38,7 @@ from livepass.service.epochs import begin_epochs, say_loudly
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.lookout import Lookout
+from livepass.service.moving import Moving
 from livepass.service.observing import Recorder
 from livepass.service.personalizing import Personalizing
 from livepass.service.presence import Fetching, Presence, Role
@@ -122,6 +124,8 @@ class Services:
     issuing: Issuing
     publishing: Publishing
     sharing: Sharing
+    adopting: Adopting
+    moving: Moving
     admitting: Admitting
     rotating: Rotating
     apns_keys: ApnsKeys
@@ -152,7 +156,7 @@ class Services:
         due = scheduler.signal()
         builder = Builder(store, keys, clock, scheduler)
         recorder = Recorder(store, scheduler)
-        issuing = Issuing(store, keys, builder, clock, chance, due, config.web_service_url)
+        issuing = Issuing(store, keys, builder, clock, chance, due, config.web_service_url, config.other_urls)
         lookout = Lookout(store, clock, chance, witness, lambda: issuing.gave)
         try:
             if isinstance(clock, SharedClock):
@@ -190,6 +194,8 @@ class Services:
             personalizing=Personalizing(*(store, keys, builder, recorder, clock, chance, scheduler), issuing),
             issuing=issuing,
             publishing=Publishing(store, issuing, clock, scheduler),
+            adopting=Adopting(store, keys, clock, due, journal),
+            moving=Moving(store, issuing, clock),
             sharing=Sharing(*(store, keys, builder, recorder, clock, scheduler), config.public_url),
             rotating=Rotating(store, keys, clock, chance, prober),
             apns_keys=ApnsKeys(store, keys, clock, chance, prober),

@@ -15,6 +15,7 @@ from livepass.core.authorization import (
     derive_token,
     fingerprint,
     presented_token,
+    token_print,
     weakness,
 )
 
@@ -155,3 +156,9 @@ def test_every_printable_character_may_stand_in_an_imported_token(edge: str) -> 
 @pytest.mark.parametrize("outside", [" ", "\x7f"])
 def test_what_is_not_printable_may_not(outside: str) -> None:
     assert weakness(f"{outside}abcdefghijklmnop") is not None
+
+
+def test_the_print_of_an_imported_token_is_keyed_and_the_same_each_time() -> None:
+    print_ = token_print(KEY, TOKEN)
+    assert print_ == token_print(KEY, TOKEN) and TOKEN not in print_
+    assert len({print_, token_print(b"x" * 32, TOKEN), token_print(KEY, TOKEN[1:])}) == 3

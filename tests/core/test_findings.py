@@ -29,6 +29,8 @@ PUBLISHED: list[tuple[str, str, Who, bool, int | None]] = [
     ("LP108", "registration answered otherwise on its way", Who.PROXY, True, None),
     ("LP109", "registration spoiled on its way", Who.PROXY, True, None),
     ("LP110", "registered at /v1/v1", Who.PROXY, True, None),
+    ("LP111", "registered at the new address", Who.NOBODY, False, None),
+    ("LP112", "not registered at the new address", Who.OPERATOR, True, HOUR),
     ("LP201", "no worker", Who.OPERATOR, True, MINUTE),
     ("LP202", "APNs refuses the certificate or topic", Who.OPERATOR, True, 5 * MINUTE),
     ("LP203", "push token no longer valid", Who.HOLDER, True, None),

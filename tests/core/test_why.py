@@ -38,6 +38,7 @@ from livepass.core.why_pass import BURST
 
 REJECTED, FAILED = Kind.PUSH_REJECTED, Kind.PUSH_FAILED
 RESTARTED = event(Kind.NEW_EPOCH, reason="tag_ahead")
+MOVED = replace(PASS, document=b'{"webServiceURL": "https://new.test/wallet"}', url_seq=1)
 ELSEWHERE = replace(PASS, document=b'{"webServiceURL": "https://old.test/wallet/"}')
 LATE = replace(PASS, changed_at=NOW - 1000)
 
@@ -86,6 +87,11 @@ CASES: list[tuple[str, Facts]] = [
     ("LP108", facts(None, line("T0", Trip.REGISTER, shape="Register task (for …"))),
     ("LP108", facts(on(FETCH), line("T1", Trip.REGISTER, shape="Register task (for …"))),
     ("LP109", facts(None, event(Kind.REGISTRATION_REFUSED, status=401, reason="no token"))),
+    ("LP111", facts(pass_=MOVED, phones=(on(ASK), on(ASK, id="b", joined=2, served=0)))),
+    ("LP112", facts(on(ASK), pass_=MOVED)),
+    ("LP112", facts(pass_=MOVED, phones=(on(ASK), on(ASK, id="b", joined=2, **LEFT)))),
+    ("LP301", facts(on(ASK), pass_=replace(MOVED, url_seq=2))),
+    ("LP301", facts(on(ASK, joined=2), pass_=MOVED)),
     ("LP201", facts(on(PUSH), processes=())),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, heard_at=NOW - MINUTE),))),
     ("LP201", facts(on(PUSH), processes=(replace(WORKER, role="serve"),))),

@@ -234,6 +234,8 @@ def test_a_pass_of_another_address_names_both() -> None:
     verdict = first(facts(pass_=pass_, ours="https://new.test/wallet", history=RESTARTED, strangers=[lost()]))
     assert (verdict.code, verdict.sure) == ("LP107", Sure.LIKELY)
     assert "https://old.test/wallet, and this service says that it is https://new.test/wallet" in verdict.sentence
+    also_ours = ["https://x.test", "https://old.test/wallet/"]
+    assert first(facts(pass_=pass_, ours="https://new.test/wallet", also_ours=also_ours)).code == "LP002"
     for ours in ("", "https://old.test/wallet", "https://old.test/wallet/"):
         assert first(facts(pass_=pass_, ours=ours)).code == "LP002"
     for url, ours, code in (

@@ -518,6 +518,7 @@ async def _commands(life: Life) -> None:
         ("key", "renew"),
     ):
         await life.command(*words)
+    await _in_and_out(life)
     for page in ("diff.html", "own.html"):
         life.evidence.add_file("cli page", world.directory / page)
     for words in (
@@ -619,6 +620,31 @@ LEFT_OUT: Mapping[str, str] = {
     "restore": "needs an empty database",
 }
 """Commands, or whole nouns, whose output is not searched here, and why."""
+
+
+async def _in_and_out(life: Life) -> None:
+    """A pass comes in with its token, and what is here goes out without any."""
+    folder, imported = life.world.directory, secrets.token_urlsafe(24)
+    life.evidence.secret("imported token", imported)
+    for name, token in (("in.ndjson", imported), ("weak.ndjson", imported[:8])):
+        row = {"pass_type": PASS_TYPE, "serial": "in", "data": {"points": 1}, "authentication_token": token}
+        (folder / name).write_text(json.dumps(row))
+        await life.command("import", "passes", str(folder / name), "--template", "membership")
+    (folder / "phones.csv").write_text("pass_type,serial,device_id,push_token\n")
+    (folder / "no-passes").mkdir()
+    for words in (
+        ("import", "registrations", str(folder / "phones.csv")),
+        ("import", "folder", str(folder / "no-passes")),
+        ("import", "django-walletpass", f"sqlite:///{folder}/none.db", "--media", str(folder)),
+        ("export", "passes", "-o", str(folder / "out.ndjson")),
+        ("export", "registrations", "-o", str(folder / "out-phones.csv")),
+        ("export", "timeline", "-o", str(folder / "out-timeline.ndjson")),
+        ("export", "all", str(folder / "out")),
+        *(("migrate-url", step) for step in ("plan", "start", "status", "finish")),
+    ):
+        await life.command(*words)
+    for name in ("out.ndjson", "out-timeline.ndjson", "out/passes.ndjson"):
+        life.evidence.add_file("cli file", folder / name)
 
 
 async def _help(life: Life) -> None:

@@ -16,6 +16,8 @@ RARE = {
     "prune_events", "prune_dead", "prune_devices", "prune_targets",
     "behind", "count_followed", "sealed_counts", "tokens_sealed_otherwise", "new_epochs", "last_new_epoch", "strangers",
     "staleness", "chores",
+    # Of a move to another address, which somebody asks for.
+    "addresses", "moves", "stragglers",
 }  # fmt: skip
 NEXT = {"due", "due_first", "due_up_to"}
 """The next due pushes of a pass type are the first entries of an index that begins with the pass type."""

@@ -35,6 +35,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "key": ("livepass.cli.key:key", "API keys, and the keys that everything is sealed and derived with."),
     "tenant": ("livepass.cli.tenant:tenant", "Brands on one installation, each with its own."),
     "alerts": ("livepass.cli.alerts:alerts", "Alerts and a dashboard, for Prometheus and Grafana."),
+    "import": (
+        "livepass.cli.import_:import_",
+        "Take in passes and phones from a file, from another service, or from a folder.",
+    ),
+    "export": ("livepass.cli.export:export", "Write passes, phones and what happened into files."),
+    "migrate-url": (
+        "livepass.cli.migrate_url:migrate_url",
+        "Move passes that phones hold to the address of LIVEPASS_PUBLIC_URL.",
+    ),
     "console": ("livepass.cli.console:console", "The web console: show it, who may use it, what they did."),
     "db": ("livepass.cli.db:db", "The database: upgrade, verify, and recover from a restore."),
     "backup": ("livepass.cli.backup:backup", "Write the whole database to one file, while the service runs."),

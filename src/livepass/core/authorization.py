@@ -80,6 +80,13 @@ def weakness(token: str) -> str | None:
     return None
 
 
+def token_print(key: bytes, token: str) -> str:
+    """By what two passes with the same imported token are found out. Keyed, so that a dump cannot be searched for a
+    token that was guessed.
+    """
+    return hmac.digest(key, b"livepass imported token v1\0" + token.encode(), "sha256").hex()[:32]
+
+
 def fingerprint(push_token: str) -> str:
     """How a push token appears in timelines and lists: enough to match by, useless to push with."""
     return hashlib.sha256(push_token.encode()).hexdigest()[:12]

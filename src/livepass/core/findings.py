@@ -207,6 +207,25 @@ FINDINGS: tuple[Finding, ...] = (
         Who.PROXY,
         _SLASH_V1,
     ),
+    Finding(
+        "LP111",
+        "registered at the new address",
+        Trip.REGISTER,
+        "{phone} took the pass that names {url}, and the pass was registered anew since: this registration is the one "
+        "from before, and nobody asks under it any more.",
+        Who.NOBODY,
+        "Nothing: it ends with a DELETE, or when APNs says that its push token is no longer one.",
+        problem=False,
+    ),
+    Finding(
+        "LP112",
+        "not registered at the new address",
+        Trip.REGISTER,
+        "{phone} took the pass that names {url}, and nobody has registered the pass there since.",
+        Who.OPERATOR,
+        "See whether phones reach the new address: livepass doctor FILE.pkpass --register",
+        HOUR,
+    ),
     # ── trip 2: push
     # A3, P1
     Finding(

@@ -72,6 +72,13 @@ class Pass:
     """The id of the enrolment that is on it; empty: some version of it offered one; ``None``: none ever did."""
     holder: str | None = None
     """The issuer's own name for whose it is. No phone sees it."""
+    web_service_url: str = ""
+    """Where phones that hold it call, as in the document."""
+    url_seq: int = 0
+    """The number with which that became another one, and ``url_at`` when; 0: it never did."""
+    url_at: int = 0
+    token_print: str | None = None
+    """A keyed fingerprint of an imported token, by which no two passes share one."""
 
 
 @frozen

@@ -52,6 +52,9 @@ CLOCK_AHEAD_MS = 86_400_000
 TWINS_KEPT = 3
 """Device ids of one phone that are kept beside the one it uses, also if it makes a new one every minute."""
 
+DEVICE_ID = re.compile(r"[0-9A-Za-z-]{1,128}")
+"""Apple promises no form; 32 hexadecimal digits today."""
+
 PUSH_TOKEN = re.compile(r"[0-9A-Fa-f]{2,512}")
 """Apple promises no length; 64 hex characters today."""
 

@@ -69,6 +69,8 @@ class Facts:
     watched: Sequence[Watched] = ()
     polled: Event | None = None
     """The newest fetch that a wallet which polls was served."""
+    also_ours: Sequence[str] = ()
+    """Other addresses that reach this service."""
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -80,7 +82,8 @@ class Facts:
     def elsewhere(self) -> str | None:
         """The address that the pass calls, where it is not ours."""
         url = self.document.get("webServiceURL")
-        return url if isinstance(url, str) and self.ours and url.rstrip("/") != self.ours.rstrip("/") else None
+        ours = {one.rstrip("/") for one in (self.ours, *self.also_ours)}
+        return url if isinstance(url, str) and self.ours and url.rstrip("/") not in ours else None
 
 
 class Sure(StrEnum):

@@ -232,6 +232,21 @@ def _elsewhere(view: View) -> Found | None:
     return Found({"url": url, "ours": view.facts.ours}, (), Sure.LIKELY) if url is not None else None
 
 
+def _followed_elsewhere(*, heir: bool) -> Rule:
+    """It took the version that names another address, after which phones register there: somebody did, or nobody."""
+
+    def rule(view: View) -> Found | None:
+        one, since = view.phone.held.registration, view.facts.pass_.url_seq
+        if not since or not one.joined <= since <= one.served:
+            return None
+        others = [phone for phone in view.facts.phones if phone is not view.phone and phone.followed]
+        found = any(phone.held.registration.joined > since for phone in others)
+        url = view.facts.document.get("webServiceURL", "?")
+        return Found({"url": url}, (), Sure.LIKELY) if found is heir else None
+
+    return rule
+
+
 def _restarted(view: View) -> Found | None:
     """It is owed what a new history owes everybody, and nothing that changed since."""
     history = view.facts.history
@@ -302,6 +317,7 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP108", _OPEN, replace(NOT_REGISTERED, when=has_not_asked)),
     # Before any accusation: nothing says that it is behind.
     ("LP003", _OPEN, _unverified),
+    ("LP111", _OPEN, _followed_elsewhere(heir=True)),
     # A dead token keeps a phone from asking, whether or not a push went before it died.
     ("LP204", _PUSH | _ASK, _dead("DeviceTokenNotForTopic")),
     ("LP205", _PUSH | _ASK, _dead("BadDeviceToken")),
@@ -327,6 +343,7 @@ RULES: Sequence[tuple[str, set[Stand], Rule]] = (
     ("LP351", _FETCH, _fetch_event(Kind.FETCH_REFUSED)),
     ("LP001", _OPEN, _in_flight),
     # Below here patience is over.
+    ("LP112", _OPEN, _followed_elsewhere(heir=False)),
     ("LP211", _PUSH, _not_owed),
     ("LP210", _PUSH, _always),
     ("LP311", _ASK, _elsewhere),

@@ -63,4 +63,5 @@ def everything(services: Services, metrics: Measured | None = None) -> App:
         way=services.way.told,
         metrics=metrics,
         share=share(services),
+        other_paths=services.config.other_paths,
     )

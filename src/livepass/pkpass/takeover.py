@@ -35,7 +35,7 @@ IDENTITY: Mapping[str, str] = {
     "passTypeIdentifier": "each pass is issued as TYPE/SERIAL",
     "serialNumber": "each pass is issued as TYPE/SERIAL",
     "teamIdentifier": "the certificate says it",
-    "webServiceURL": "livepass writes its own address; phones that hold the old pass go on asking the old one",
+    "webServiceURL": "livepass writes its own address; livepass import folder takes along the phones that hold a pass",
     "authenticationToken": "livepass makes one for each pass",
 }
 ICON = "icon.png"
@@ -82,7 +82,7 @@ def take_over(source: Source, wishes: Sequence[Wish] = (), *, every_field: bool 
     fields = dict(_fields(document))
     names = _Names()
     for wish in wishes:
-        names.add(wish.pointer, wish.name, _at(document, wish.pointer), wish.type)
+        names.add(wish.pointer, wish.name, at(document, wish.pointer), wish.type)
     if every_field:
         notes.extend(_name_fields(fields, names))
     if names.problems:
@@ -135,7 +135,7 @@ def _dates(document: dict[str, object]) -> Iterator[Note]:
     for found in lint(document, {}):
         if found.rule == "date-fraction":
             parent, _, key = found.pointer.rpartition("/")
-            holder = _at(document, parent) if parent else document
+            holder = at(document, parent) if parent else document
             assert isinstance(holder, dict)
             holder[key] = without_fraction(holder[key])
             yield Note(Act.REPAIRED, found.pointer, "written without fractions of a second")
@@ -155,7 +155,7 @@ class _Names:
     def add(self, pointer: str, name: str, value: object, kind: VariableType | None, description: str = "") -> None:
         """Take a wish, or note what is wrong with it."""
         kind = kind or _type(value)
-        if value is _NOTHING:
+        if value is NOTHING:
             self.problems.append(f"pass.json has nothing at {pointer!r}")
         elif not is_name(name):
             self.problems.append(f"{pointer}: {name!r} is no variable name: letters, digits, underscores")
@@ -178,7 +178,8 @@ class _Names:
         return known is None or (known["type"], type(known["default"]), known["default"]) == (kind, type(value), value)
 
 
-_NOTHING = object()
+NOTHING = object()
+"""What ``at`` answers where nothing stands."""
 
 
 def _name_fields(fields: Mapping[str, Mapping[str, object]], names: _Names) -> Iterator[Note]:
@@ -217,10 +218,10 @@ def _type(value: object) -> VariableType | None:
     return VariableType.STRING if isinstance(value, str) else None
 
 
-def _at(document: object, pointer: str) -> object:
-    """What stands at a JSON pointer; ``_NOTHING`` for nothing."""
+def at(document: object, pointer: str) -> object:
+    """What stands at a JSON pointer; ``NOTHING`` for nothing."""
     if not pointer.startswith("/"):
-        return _NOTHING
+        return NOTHING
     for step in pointer[1:].split("/"):
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict) and key in document:
@@ -228,7 +229,7 @@ def _at(document: object, pointer: str) -> object:
         elif isinstance(document, list) and re.fullmatch(r"0|[1-9][0-9]{0,6}", key) and int(key) < len(document):
             document = document[int(key)]
         else:
-            return _NOTHING
+            return NOTHING
     return document
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 import orjson
 
+from livepass.core.authorization import token_print, weakness
 from livepass.core.change import moves
 from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
 from livepass.core.personalize import fill_in, stand_in
+from livepass.core.sealed import Sealable
+from livepass.core.timeline import TAKEN
 from livepass.pkpass import (
     InvalidDocument,
     Problem,
@@ -76,6 +79,12 @@ class Wish:
     """The id of an enrolment that is to be on it, and what that gives."""
     receipt: str = ""
     """Of a wish that may come again after it was done, and is not to be done again then."""
+    token: str | None = field(default=None, repr=False)
+    """The token of a pass that phones hold already: taken in with it, and never changed."""
+    web_service_url: str | None = None
+    """Where phones that hold it call: said when it is taken in."""
+    moving: bool = False
+    """It gets the address of this service in place of the one it has: ``service.moving``, and nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +125,19 @@ class Draft:
 
 
 class Drafting:
-    """Draws drafts. ``web_service_url`` goes into every pass and never changes for an installed one."""
+    """Draws drafts. ``web_service_url`` goes into every new pass; an installed one keeps its own, but for ``moving``.
+    ``other_urls``: where passes that came from elsewhere, or from before, may call.
+    """
 
     def __init__(
-        self, store: Store, keys: KeyRing, builder: Builder, clock: Clock, chance: Chance, web_service_url: str
+        self,
+        store: Store,
+        keys: KeyRing,
+        builder: Builder,
+        clock: Clock,
+        chance: Chance,
+        web_service_url: str,
+        other_urls: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._keys = keys
@@ -127,6 +145,7 @@ class Drafting:
         self._clock = clock
         self._chance = chance
         self._url = web_service_url
+        self._urls = frozenset(url.rstrip("/") for url in (web_service_url, *other_urls))
 
     def gathering(self) -> Gathered:
         """To be handed to ``draft`` for each wish of a batch, so that what they share is read once."""
@@ -181,7 +200,7 @@ class Drafting:
                 code="template_data",
             ) from error
         voided = wish.void or (before is not None and before.voided and wish.patch)
-        token = before.token if before else self._new_token()
+        token, token_print = await self._token_source(wish, before, tenant)
         type_ = await gathered.type_(wish.pass_type)
         document = self._completed(rendered, wish, type_, before, voided)
         allowed = {"authenticationToken": self._token(tenant, wish, token)}
@@ -196,6 +215,8 @@ class Drafting:
             else:
                 warnings = (*warnings, _UNFIT)
         now = self._clock.now()
+        url = document["webServiceURL"]
+        elsewhere = before is not None and url != before.web_service_url
         row = Pass(
             pass_type=wish.pass_type,
             serial=wish.serial,
@@ -215,6 +236,10 @@ class Drafting:
             changed_at=before.changed_at if before else now,
             enrolled=enrolled,
             holder=(before.holder if before else None) if wish.holder is None else wish.holder or None,
+            web_service_url=url,
+            url_seq=TAKEN if elsewhere else before.url_seq if before else 0,
+            url_at=now if elsewhere else before.url_at if before else 0,
+            token_print=token_print,
         )
         moved = tuple(moved_fields(orjson.loads(before.document) if before else None, document))
         notice = foretell(moved, new=before is None)
@@ -261,18 +286,33 @@ class Drafting:
     def _completed(
         self, rendered: dict[str, Any], wish: Wish, type_: PassType | None, before: Pass | None, voided: bool
     ) -> dict[str, Any]:
-        """The document with what only the service knows. The service URL of an installed pass never changes."""
+        """The document with what only the service knows."""
         document = {"formatVersion": 1, **rendered}
         for key, value in (("passTypeIdentifier", wish.pass_type), ("serialNumber", wish.serial)):
             _agree(document, key, value)
         if type_ is not None and type_.team:
             _agree(document, "teamIdentifier", type_.team)
-        kept = orjson.loads(before.document).get("webServiceURL") if before else None
-        document["webServiceURL"] = kept or self._url
+        document["webServiceURL"] = self._address(wish, before)
         document.pop("authenticationToken", None)
         if voided:
             document["voided"] = True
         return document
+
+    def _address(self, wish: Wish, before: Pass | None) -> str:
+        """Where phones that hold the pass call: for an installed one the same as ever, unless it is to move."""
+        if wish.moving:
+            return self._url
+        if before is not None:
+            return before.web_service_url or self._url
+        url = wish.web_service_url
+        if url is not None and url.rstrip("/") not in self._urls:
+            raise Refusal(
+                f"phones that hold this pass call {url}, and nothing says that this reaches livepass",
+                hint=f"let it, and say so: LIVEPASS_OTHER_URLS={url}",
+                faults=[Fault("/web_service_url", "is not among PUBLIC_URL and OTHER_URLS")],
+                code="elsewhere",
+            )
+        return url or self._url
 
     async def _lint(
         self, document: Mapping[str, Any], static: StaticFiles, pass_type: str, gathered: Gathered
@@ -297,8 +337,22 @@ class Drafting:
         known: PassType | None = await self._store.pass_type(pass_type)
         return known.tenant if known else DEFAULT_TENANT
 
-    def _new_token(self) -> TokenSource:
-        return TokenSource(self._keys.token_key_id, self._chance.token_bytes(16))
+    async def _token_source(self, wish: Wish, before: Pass | None, tenant: str) -> tuple[TokenSource, str | None]:
+        """Where the pass's token comes from, and its fingerprint if it was imported."""
+        if before is not None:
+            if wish.token is not None and self._token(tenant, wish, before.token) != wish.token:
+                raise _token_refused("the pass is here with another token, which is never changed", "token_kept")
+            return before.token, before.token_print
+        source = TokenSource(self._keys.token_key_id, self._chance.token_bytes(16))
+        if wish.token is None:
+            return source, None
+        if reason := weakness(wish.token):
+            raise _token_refused(f"the token {reason}", "weak_token")
+        print_ = token_print(self._keys.tag_key, wish.token)
+        if await self._store.token_holder(wish.pass_type, print_) is not None:
+            raise shared_token()
+        sealed = self._keys.seal(Sealable.TOKEN, wish.pass_type, wish.serial, wish.token.encode())
+        return replace(source, sealed=sealed), print_
 
     def _token(self, tenant: str, wish: Wish, source: TokenSource) -> str:
         return self._keys.token(tenant, wish.pass_type, wish.serial, source)
@@ -314,6 +368,17 @@ class Drafting:
 
 def _noted(moved: Sequence[Moved]) -> list[dict[str, object]]:
     return [each.row() for each in moved[:MOST_FIELDS]]
+
+
+def shared_token() -> Refusal:
+    """Whoever holds one of the passes could fetch the other."""
+    return _token_refused("the token belongs to another pass too", "shared_token")
+
+
+def _token_refused(why: str, code: str) -> Refusal:
+    """No hint says to change the token: phones hold it, so the pass has to be given out anew."""
+    hint = "leave authentication_token out, and give the pass out anew: phones that hold it cannot be taken over"
+    return Refusal(why, hint=hint, faults=[Fault("/authentication_token", why)], code=code)
 
 
 def _drowned(moved: Sequence[Moved], notice: Notice) -> list[Problem]:

@@ -64,12 +64,15 @@ class Round:
 
 
 class Explaining:
-    """Why a pass is not up to date. ``web_service_url`` is what goes into new passes ("": not known here)."""
+    """Why a pass is not up to date. ``web_service_url`` is what goes into new passes ("": not known here), and
+    ``other_urls`` what reaches this service too.
+    """
 
-    def __init__(self, store: Reader, clock: Clock, web_service_url: str = "") -> None:
+    def __init__(self, store: Reader, clock: Clock, web_service_url: str = "", other_urls: Sequence[str] = ()) -> None:
         self.store = store
         self._clock = clock
         self._url = web_service_url
+        self._other_urls = other_urls
 
     async def explain(self, pass_type: str, serial: str, devices: Collection[str] = ()) -> Explained:
         """``devices`` are looked at as well, wherever they come. Raises ``NotFound``."""
@@ -98,6 +101,7 @@ class Explaining:
             self._url,
             await store.watched(pass_type),
             next((one for one in polls if one.detail.get("status") != 401), None),
+            self._other_urls,
         )
         return Explained(row, explain(facts, self._clock.now()), len(looked_at), more, facts.cohort)
 

@@ -14,7 +14,6 @@ from livepass.service.access import Caller
 from livepass.service.refusals import Conflict, Fault, Refusal
 from livepass.service.seams import Chance, Clock, Store, Tx
 
-
 ADMIN = "admin"
 """The owner of what is claimed without an API key of the database."""
 

@@ -7,6 +7,7 @@ somebody else was faster, they are drawn anew. A change is one transaction {numb
 from __future__ import annotations
 
 import base64
+from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from livepass.core.trip3_ask import write_tag
 from livepass.pkpass import Problem, Template
 from livepass.pkpass.notices import Moved, Notice
 from livepass.service.building import Builder, CannotBuild
-from livepass.service.drafting import SERIAL, Draft, Drafting, Wish
+from livepass.service.drafting import SERIAL, Draft, Drafting, Wish, shared_token
 from livepass.service.enrolments import Enrolments
 from livepass.service.epochs import new_epoch
 from livepass.service.preconditions import WHATEVER, Precondition, version_of
@@ -74,7 +75,7 @@ class Preview:
 
 
 class Issuing:
-    """One object per process. ``web_service_url`` goes into every pass and never changes for an installed one."""
+    """One object per process. ``web_service_url`` and ``other_urls`` as in ``Drafting``."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Issuing:
         chance: Chance,
         due: Signal,
         web_service_url: str,
+        other_urls: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._keys = keys
@@ -94,7 +96,8 @@ class Issuing:
         self._due = due
         self.enrolments = Enrolments(store, keys)
         self.web_service_url = web_service_url
-        self.drafting = Drafting(store, keys, builder, clock, chance, web_service_url)
+        self.other_urls = tuple(other_urls)
+        self.drafting = Drafting(store, keys, builder, clock, chance, web_service_url, other_urls)
         self.gave: dict[str, int] = {}
         """The newest ``last_modified`` given away from here, by pass type: a lost history is not to be repeated."""
 
@@ -204,10 +207,16 @@ class Issuing:
             )
         return await self._put_all(wishes, push)
 
-    async def _put_all(self, wishes: Sequence[Wish], push: Push) -> list[Issued | Refusal]:
+    async def rehearse_many(self, wishes: Sequence[Wish]) -> list[Issued | Refusal]:
+        """As ``put_many``, and nothing changes: ``number`` and ``tag`` are those of now, and no push is due."""
+        return await self._put_all(wishes, None)
+
+    async def _put_all(self, wishes: Sequence[Wish], push: Push | None) -> list[Issued | Refusal]:
         results: dict[int, Issued | Refusal] = {}
         by_type: dict[str, list[int]] = {}
         seen: set[tuple[str, str]] = set()
+        holders = {(wish.token, wish.pass_type, wish.serial) for wish in wishes if wish.token is not None}
+        tokens = Counts(token for token, _, _ in holders)
         for index, wish in enumerate(wishes):
             if (wish.pass_type, wish.serial) in seen:
                 results[index] = Refusal(
@@ -215,9 +224,13 @@ class Issuing:
                 )
                 continue
             seen.add((wish.pass_type, wish.serial))
+            if wish.token is not None and tokens[wish.token] > 1:
+                results[index] = shared_token()
+                continue
             by_type.setdefault(wish.pass_type, []).append(index)
         for indexes in by_type.values():
-            outcome = await self._put_type([wishes[index] for index in indexes], push)
+            group = [wishes[index] for index in indexes]
+            outcome = await (self._rehearse_type(group) if push is None else self._put_type(group, push))
             results.update(zip(indexes, outcome, strict=True))
         return [results[index] for index in range(len(wishes))]
 
@@ -239,6 +252,24 @@ class Issuing:
             for index in stale:
                 del drafts[index]
         return [_result(drafts[index], None) for index in range(len(wishes))]
+
+    async def _rehearse_type(self, wishes: Sequence[Wish]) -> list[Issued | Refusal]:
+        drafts: dict[int, Draft | Refusal] = {}
+        await self._draw(list(enumerate(wishes)), drafts)
+        pass_type = wishes[0].pass_type
+        counter = await self._store.counter(pass_type)
+        followed = await self._store.followed_by(pass_type, [wish.serial for wish in wishes])
+        results: list[Issued | Refusal] = []
+        for index, wish in enumerate(wishes):
+            draft = drafts[index]
+            if isinstance(draft, Refusal):
+                results.append(draft)
+                continue
+            row, phones = draft.row, followed.get(wish.serial, (0, 0))[0]
+            tag = write_tag(Tag(counter.epoch if counter else "", row.seq), pass_type, self._keys.tag_key)
+            told = (draft.before is None, draft.moves, row.seq, tag, row.last_modified, phones, 0, draft.warnings)
+            results.append(Issued(pass_type, wish.serial, *told))
+        return results
 
     async def _draw(self, wishes: Sequence[tuple[int, Wish]], drafts: dict[int, Draft | Refusal]) -> None:
         """Drafts of wishes of one pass type, under their indexes."""
@@ -376,6 +407,9 @@ async def _went_stale(
     """Whether somebody was faster. ``revisions`` remembers the current ones within one transaction."""
     if present.get(draft.row.serial) != _identity(draft.before):
         return True
+    print_ = draft.row.token_print if draft.before is None else None
+    if print_ is not None and await tx.token_holder(draft.row.pass_type, print_) is not None:
+        return True  # drawn anew, it is refused: a pass with that token was taken in meanwhile
     if draft.follows is None:
         return False
     name, revision = draft.follows

@@ -138,6 +138,21 @@ class Reader(ConsoleReader, Protocol):
 
     async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...
 
+    async def token_holder(self, pass_type: str, token_print: str) -> str | None:
+        """The serial number of the pass with that imported token."""
+
+    async def addresses(self, pass_type: str) -> Sequence[tuple[str, int, int]]:
+        """Where phones that hold passes of a type call: (webServiceURL, passes, when the last of them got it)."""
+
+    async def passes_at(self, pass_type: str, url: str, *, after: str, limit: int) -> Sequence[str]:
+        """Serial numbers of passes that name an address, in order, after one."""
+
+    async def moves(self, pass_type: str, url: str) -> Mapping[str, int]:
+        """How many registrations stand where on their way to an address, by ``core.moving.Leg``."""
+
+    async def stragglers(self, pass_type: str, url: str, *, limit: int) -> Sequence[tuple[str, str, int | None]]:
+        """(serial, device id, asked last) of phones that still need another address; who is silent longest, first."""
+
     async def enrolment(self, pass_type: str, enrolment_id: str) -> Enrolment | None: ...
 
     async def enrolments_of(self, pass_type: str, serial: str) -> Sequence[Enrolment]:

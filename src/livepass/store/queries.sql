@@ -66,7 +66,7 @@ SELECT pass_type, tenant, team, push_key_id FROM pass_type ORDER BY pass_type;
 -- A pass older than the present history counts as changed when that began.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled, p.holder
+       p.changed_at, p.enrolled, p.holder, p.web_service_url, p.url_seq, p.url_at, p.token_print
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial = :serial;
 
@@ -74,14 +74,14 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- Of a pass type, those with these serial numbers.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled, p.holder
+       p.changed_at, p.enrolled, p.holder, p.web_service_url, p.url_seq, p.url_at, p.token_print
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.pass_type = :pass_type AND p.serial IN (SELECT value FROM json_each(:serials));
 
 -- name: passes
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled, p.holder
+       p.changed_at, p.enrolled, p.holder, p.web_service_url, p.url_seq, p.url_at, p.token_print
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE (p.pass_type, p.serial) > (:after_type, :after_serial)
    AND (:pass_type IS NULL OR p.pass_type = :pass_type)
@@ -94,7 +94,7 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
 -- As ``passes``, from the index of those that have a holder.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled, p.holder
+       p.changed_at, p.enrolled, p.holder, p.web_service_url, p.url_seq, p.url_at, p.token_print
   FROM pass p JOIN counter c ON c.pass_type = p.pass_type
  WHERE p.holder = :holder AND (p.pass_type, p.serial) > (:after_type, :after_serial)
    AND (:pass_type IS NULL OR p.pass_type = :pass_type)
@@ -103,21 +103,60 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
    AND (:prefix = '' OR substr(p.serial, 1, length(:prefix)) = :prefix)
  ORDER BY p.pass_type, p.serial LIMIT :limit;
 
+-- name: token_holder
+SELECT serial FROM pass WHERE pass_type = :pass_type AND token_print = :token_print;
+
+-- name: addresses
+-- From the index alone, but for when.
+SELECT web_service_url, count(*), max(url_at) FROM pass WHERE pass_type = :pass_type
+ GROUP BY web_service_url ORDER BY web_service_url;
+
+-- name: passes_at
+SELECT serial FROM pass WHERE pass_type = :pass_type AND web_service_url = :url AND serial > :after_serial
+ ORDER BY serial LIMIT :limit;
+
+-- name: moves
+-- How far each phone is on its way to an address; a slash at the end makes no other one. It has the pass that names it
+-- once it was served that version; that it joined later shows that it registered there. Names as in core.moving.
+SELECT leg, count(*) FROM (
+       SELECT CASE WHEN g.dead_at IS NOT NULL AND (rtrim(p.web_service_url, '/') <> :url OR r.served < p.url_seq) THEN 'gone'
+                   WHEN rtrim(p.web_service_url, '/') <> :url THEN 'not switched'
+                   WHEN p.url_seq = 0 THEN 'never moved'
+                   WHEN r.served < p.url_seq THEN 'waiting'
+                   WHEN r.joined <= p.url_seq THEN 'fetched'
+                   ELSE 'moved' END AS leg
+         FROM registration r
+         JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+         JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+         LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+        WHERE r.pass_type = :pass_type AND r.left_at IS NULL AND r.superseded_at IS NULL) one
+ GROUP BY leg ORDER BY leg;
+
+-- name: stragglers
+SELECT r.serial, r.device_id, d.asked_at
+  FROM registration r
+  JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE r.pass_type = :pass_type AND r.left_at IS NULL AND r.superseded_at IS NULL AND g.dead_at IS NULL
+   AND (rtrim(p.web_service_url, '/') <> :url OR r.served < p.url_seq)
+ ORDER BY coalesce(d.asked_at, 0), r.device_id, r.serial LIMIT :limit;
+
 -- name: add_pass
 -- A pass that did not exist when it was drawn. If somebody was faster, the key says so and it is drawn anew.
 INSERT INTO pass (pass_type, serial, seq, edit, last_modified, manifest_sha, document, template, revision, pinned,
                   refused_revision, data, content, token_key, token_salt, token_sealed, voided, created_at, changed_at,
-                  enrolled, holder)
+                  enrolled, holder, web_service_url, url_seq, url_at, token_print)
 VALUES (:pass_type, :serial, :seq, :edit, :last_modified, :manifest_sha, :document, :template, :revision, :pinned,
         NULL, :data, :content, :token_key, :token_salt, :token_sealed, :voided, :created_at, :changed_at,
-        :enrolled, :holder);
+        :enrolled, :holder, :web_service_url, :url_seq, :url_at, :token_print);
 
 -- name: put_pass
 UPDATE pass SET
   seq = :seq, edit = :edit, last_modified = :last_modified, manifest_sha = :manifest_sha, document = :document,
   template = :template, revision = :revision, pinned = :pinned, refused_revision = NULL, data = :data,
   content = :content, voided = :voided, changed_at = :changed_at, enrolled = :enrolled,
-  holder = :holder
+  holder = :holder, web_service_url = :web_service_url, url_seq = :url_seq, url_at = :url_at
  WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: pass_identities
@@ -284,7 +323,7 @@ UPDATE pass SET refused_revision = :revision WHERE pass_type = :pass_type AND se
 -- finds the few among millions and stops at the limit.
 SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
        p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
-       p.changed_at, p.enrolled, p.holder
+       p.changed_at, p.enrolled, p.holder, p.web_service_url, p.url_seq, p.url_at, p.token_print
   FROM (
        SELECT b.pass_type, b.serial FROM (
               SELECT o.pass_type, o.serial FROM pass o JOIN pass_type t ON t.pass_type = o.pass_type AND t.tenant = :tenant

@@ -322,6 +322,25 @@ class Reading(Figures, ConsoleReading):
         found = await self._db.rows("passes_named", {"pass_type": pass_type, "serials": self._db.array(serials)})
         return {row[1]: rows.pass_(row) for row in found}
 
+    async def token_holder(self, pass_type: str, token_print: str) -> str | None:
+        row = await self._one("token_holder", pass_type=pass_type, token_print=token_print)
+        return None if row is None else str(row[0])
+
+    async def addresses(self, pass_type: str) -> Sequence[tuple[str, int, int]]:
+        found = await self._db.rows("addresses", {"pass_type": pass_type})
+        return [(row[0], row[1], row[2]) for row in found]
+
+    async def passes_at(self, pass_type: str, url: str, *, after: str, limit: int) -> Sequence[str]:
+        named = {"pass_type": pass_type, "url": url, "after_serial": after, "limit": limit}
+        return [row[0] for row in await self._db.rows("passes_at", named)]
+
+    async def moves(self, pass_type: str, url: str) -> Mapping[str, int]:
+        return {row[0]: row[1] for row in await self._db.rows("moves", {"pass_type": pass_type, "url": url})}
+
+    async def stragglers(self, pass_type: str, url: str, *, limit: int) -> Sequence[tuple[str, str, int | None]]:
+        found = await self._db.rows("stragglers", {"pass_type": pass_type, "url": url, "limit": limit})
+        return [(row[0], row[1], row[2]) for row in found]
+
     async def enrolment(self, pass_type: str, enrolment_id: str) -> Enrolment | None:
         row = await self._one("enrolment", pass_type=pass_type, id=enrolment_id)
         return None if row is None else rows.enrolment(row)

@@ -49,6 +49,10 @@ def pass_(row: Row) -> Pass:
         changed_at=row[17],
         enrolled=row[18],
         holder=row[19],
+        web_service_url=row[20],
+        url_seq=row[21],
+        url_at=row[22],
+        token_print=row[23],
     )
 
 
@@ -74,6 +78,10 @@ def pass_parameters(row: Pass) -> Mapping[str, Any]:
         "changed_at": row.changed_at,
         "enrolled": row.enrolled,
         "holder": row.holder,
+        "web_service_url": row.web_service_url,
+        "url_seq": row.url_seq,
+        "url_at": row.url_at,
+        "token_print": row.token_print,
     }
 
 

@@ -234,6 +234,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting):
             parameters = dict(rows.pass_parameters(version.row))
             if version.moves:
                 parameters["seq"] = number
+                if version.row.url_seq == TAKEN:
+                    parameters["url_seq"] = number
             (added if version.creates else updated).append(parameters)
         if added:
             await self._db.run_many("add_pass", added)
@@ -569,7 +571,7 @@ _PRUNE: Mapping[Prunable, str] = {
     Prunable.ANSWERS: "prune_answers",
 }
 
-_NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "created_at")
+_NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "token_print", "created_at")
 """What an installed pass keeps for good."""
 
 

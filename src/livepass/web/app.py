@@ -8,7 +8,7 @@ stand in every pass, names of pass types, the version) opens nothing. A proxy ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from livepass.core.shedding import given_up
@@ -62,6 +62,7 @@ class App:
         way: Callable[[], list[str]] = list,
         metrics: Measured | None = None,
         share: ShareApp | None = None,
+        other_paths: Sequence[str] = (),
     ) -> None:
         self._phone = phone
         self._issuer = issuer
@@ -72,6 +73,7 @@ class App:
         self._metrics = metrics
         self._share = share
         self._docs = Docs()
+        self._others = tuple((path, f"{path}/v1/") for path in other_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -99,8 +101,15 @@ class App:
             await _measured(self._metrics, send)
         elif path == DOCS or path.startswith(DOCS + "/"):
             await self._docs(scope, receive, send)
+        elif (other := self._other(path)) is not None:
+            scope["root_path"] = scope.get("root_path", "") + other
+            await self._phone(scope, receive, send)
         else:
             await _text(send, 404, "not found: phones use /wallet, issuers /api/v1, readers /docs\n")
+
+    def _other(self, path: str) -> str | None:
+        """Below which other path a phone calls: of a pass that came from another service, or from before."""
+        return next((other for other, calls in self._others if path.startswith(calls)), None)
 
     async def _signs_no_more(self) -> str:
         """Told, and the process stays ready: phones can still register and ask, and changes are kept. Out of service

@@ -125,7 +125,7 @@ class IssuerApp:
         self._load = load or Load(clock)
         self._rates = rates or Rates(clock)
         holders = Holders(store, issuing.enrolments, clock)
-        explaining = Explaining(store, clock, issuing.web_service_url)
+        explaining = Explaining(store, clock, issuing.web_service_url, issuing.other_urls)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
         more = (Showing(store, issuing.builder), Past(store, issuing.builder), Tenants(store, clock), holders)
         self.services = Services(*parts, apns_keys, watching, sharing, *more)

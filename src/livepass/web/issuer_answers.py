@@ -149,9 +149,10 @@ def _text(value: object) -> str | None:
 
 
 class BatchResult(PassResult, frozen=True, kw_only=True):
-    """A line that was carried out."""
+    """A line that was carried out. `created`: the pass is new."""
 
     line: int
+    created: bool
     ok: Literal[True] = True
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -95,6 +95,7 @@ class _Batch:
         query: BatchQuery = call.query
         self._call = call
         self._push = query.push
+        self._dry_run = query.dry_run
         self._spool = spool
         self._load = call.services.load
         self._splitter = Splitter(LARGEST_LINE)
@@ -181,7 +182,8 @@ class _Batch:
             line: BatchLine = decoded(_LINE, BatchLine, text)
             if not self._call.caller.sees(line.pass_type):
                 return no_pass(line.pass_type, line.serial)
-            return wish(line.pass_type, line.serial, line)
+            asked = wish(line.pass_type, line.serial, line)
+            return replace(asked, token=line.authentication_token, web_service_url=line.web_service_url)
         except Refusal as refusal:
             return refusal
 
@@ -194,7 +196,9 @@ class _Batch:
         self._next = lines[0].number
         await self._give_way()
         wishes = [line.asked for line in lines if isinstance(line.asked, Wish)]
-        results = iter(await self._call.services.issuing.put_many(wishes, self._push))
+        issuing = self._call.services.issuing
+        put = issuing.rehearse_many(wishes) if self._dry_run else issuing.put_many(wishes, self._push)
+        results = iter(await put)
         for line in lines:
             self._spool.write(_answer(line.number, next(results) if isinstance(line.asked, Wish) else line.asked))
         self._answered = True
@@ -223,7 +227,7 @@ class _Batch:
 def _answer(number: int, result: Issued | Refusal) -> bytes:
     if isinstance(result, Refusal):
         return _encoded(BatchProblem(number, False, problem(result)))
-    return _encoded(BatchResult(*msgspec.structs.astuple(PassResult.of(result)), line=number))
+    return _encoded(BatchResult(*msgspec.structs.astuple(PassResult.of(result)), line=number, created=result.created))
 
 
 def _encoded(line: msgspec.Struct) -> bytes:

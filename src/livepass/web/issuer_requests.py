@@ -83,7 +83,9 @@ class PassPatch(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class BatchLine(Struct, forbid_unknown_fields=True, frozen=True):
-    """One line of a batch: a pass and what it shall be, as in `PassPut`."""
+    """One line of a batch: a pass and what it shall be, as in `PassPut`. A pass that phones hold already, from another
+    service, comes with its token and where it calls, which are then never changed.
+    """
 
     pass_type: PassType
     serial: Serial
@@ -92,6 +94,10 @@ class BatchLine(Struct, forbid_unknown_fields=True, frozen=True):
     content: Content | UnsetType = UNSET
     revision: Revision | None = None
     holder: Holder | UnsetType | None = UNSET
+    authentication_token: Annotated[str, Meta(max_length=1000, description="Of the pass as phones hold it")] | None = (
+        None
+    )
+    web_service_url: Annotated[str, Meta(max_length=2000, description="Of the pass as phones hold it")] | None = None
 
 
 class NamedPass(Struct, forbid_unknown_fields=True, frozen=True):
@@ -212,6 +218,7 @@ class BatchQuery(Struct, forbid_unknown_fields=True, frozen=True):
     """How to carry out a batch."""
 
     push: Pushing = "auto"
+    dry_run: Annotated[bool, Meta(description="Say what would change, and change nothing")] = False
 
 
 class PreviewQuery(Struct, forbid_unknown_fields=True, frozen=True):

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 from livepass.core.decision import Reply
 from livepass.core.metrics import HUNG_UP
 from livepass.core.shedding import RETRY_AFTER_SECONDS, Level
+from livepass.core.trip1_register import DEVICE_ID
 from livepass.service.answering import Answering, Fetched
 from livepass.service.personalizing import Personalizing
 
@@ -36,7 +37,6 @@ MAX_ENROLMENT = 16 * 1024
 MAX_HEADERS = 8 * 1024
 MAX_PATH = 2048
 
-DEVICE_ID = re.compile(r"[0-9A-Za-z-]{1,128}")
 PASS_TYPE = re.compile(r"[A-Za-z0-9.-]{1,155}")
 
 _ALWAYS = (

@@ -45,7 +45,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.urls import include, path  # noqa: E402
 from django_walletpass.models import Pass  # noqa: E402
 
-urlpatterns = [path("wallet/", include("django_walletpass.urls"))]
+urlpatterns = [path(given.get("path", "wallet/"), include("django_walletpass.urls"))]
 
 
 class Threads(ThreadingMixIn, WSGIServer):
@@ -53,9 +53,10 @@ class Threads(ThreadingMixIn, WSGIServer):
 
 
 call_command("migrate", verbosity=0)
-held = Pass(pass_type_identifier=given["pass_type"], serial_number=given["serial"], authentication_token=given["token"])
-held.data.save("held.pkpass", ContentFile(Path(given["package"]).read_bytes()), save=False)
-Pass.objects.bulk_create([held])  # save() would push
+for one in (given, *given.get("more", ())):
+    held = Pass(pass_type_identifier=given["pass_type"], serial_number=one["serial"], authentication_token=one["token"])
+    held.data.save("held.pkpass", ContentFile(Path(one["package"]).read_bytes()), save=False)
+    Pass.objects.bulk_create([held])  # save() would push
 
 server = make_server("127.0.0.1", given["port"], get_wsgi_application(), server_class=Threads)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

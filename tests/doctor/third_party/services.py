@@ -14,11 +14,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,8 @@ class Running:
 
     url: str
     package: bytes
+    port: int = 0
+    stop: Callable[[], None] = lambda: None
 
 
 def django() -> list[str]:
@@ -116,12 +119,21 @@ def _not_here(why: str) -> None:
 
 
 @contextmanager
-def running(command: list[str], directory: Path, authority: Authority) -> Iterator[Running]:
-    """The service on loopback, over TLS, holding one pass; ended at the end."""
+def running(
+    command: list[str],
+    directory: Path,
+    authority: Authority,
+    *,
+    path: str = "wallet",
+    more: Callable[[str], Mapping[str, tuple[str, bytes]]] = lambda _: {},
+) -> Iterator[Running]:
+    """The service on loopback, over TLS, holding one pass; ended at the end. ``more``: serial → (token, package) of
+    others, for its address.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    url = f"https://localhost:{port}/wallet"
-    package = _package(authority, url)
+    url = f"https://localhost:{port}/{path}"
+    package = made_package(authority, url)
     server, signer = server_certificate(authority), pass_certificate(authority, PASS_TYPE)
     files = {
         "package": package, "certificate": server.certificate_pem, "key": server.key_pem,
@@ -129,10 +141,14 @@ def running(command: list[str], directory: Path, authority: Authority) -> Iterat
     }  # fmt: skip
     for name, content in files.items():
         (directory / name).write_bytes(content)
-    given = {name: str(directory / name) for name in files} | {
+    given: dict[str, Any] = {name: str(directory / name) for name in files} | {
         "folder": str(directory), "port": port, "url": url, "pass_type": PASS_TYPE, "team": TEAM, "serial": SERIAL,
-        "token": TOKEN,
+        "token": TOKEN, "path": f"{path}/", "more": [],
     }  # fmt: skip
+    for serial, (token, content) in more(url).items():
+        (directory / f"package-{serial}").write_bytes(content)
+        held = {"serial": serial, "token": token, "package": str(directory / f"package-{serial}")}
+        given["more"].append(held)
     (directory / "given.json").write_text(json.dumps(given))
     with (directory / "service.log").open("w") as log:
         program = subprocess.Popen(
@@ -142,7 +158,12 @@ def running(command: list[str], directory: Path, authority: Authority) -> Iterat
             assert program.stdout is not None
             line = program.stdout.readline()
             assert line == "ready\n", (line, (directory / "service.log").read_text())
-            yield Running(url, package)
+
+            def stop() -> None:
+                program.kill()
+                program.wait(20)
+
+            yield Running(url, package, port, stop)
         finally:
             program.kill()
             program.wait(20)
@@ -150,11 +171,14 @@ def running(command: list[str], directory: Path, authority: Authority) -> Iterat
                 program.stdout.close()
 
 
-def _package(authority: Authority, url: str) -> bytes:
+def made_package(
+    authority: Authority, url: str, serial: str = SERIAL, token: str = TOKEN, points: int = 120, **more: Any
+) -> bytes:
+    """A pass as such a service made it."""
     document = {
-        "formatVersion": 1, "passTypeIdentifier": PASS_TYPE, "serialNumber": SERIAL, "teamIdentifier": TEAM,
-        "organizationName": "Theirs", "description": "Membership", "webServiceURL": url, "authenticationToken": TOKEN,
-        "storeCard": {"primaryFields": [{"key": "points", "label": "POINTS", "value": 120}]},
+        "formatVersion": 1, "passTypeIdentifier": PASS_TYPE, "serialNumber": serial, "teamIdentifier": TEAM,
+        "organizationName": "Theirs", "description": "Membership", "webServiceURL": url, "authenticationToken": token,
+        "storeCard": {"primaryFields": [{"key": "points", "label": "POINTS", "value": points}]}, **more,
     }  # fmt: skip
     issued = pass_certificate(authority, PASS_TYPE)
     signer = Signer.from_pem(issued.certificate_pem, issued.key_pem, issued.intermediate_pem)

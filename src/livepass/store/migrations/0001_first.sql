@@ -98,12 +98,19 @@ CREATE TABLE pass (
   changed_at       BIGINT  NOT NULL,
   enrolled         TEXT,                       -- the enrolment on it; '': it offered one; null: it never did
   holder           TEXT,                       -- the issuer's own name for whose it is; no phone sees it
+  web_service_url  TEXT    NOT NULL DEFAULT '', -- as in the document: where phones that hold it call
+  url_seq          BIGINT  NOT NULL DEFAULT 0, -- the number with which that became another one; 0: never
+  url_at           BIGINT  NOT NULL DEFAULT 0, -- and when
+  token_print      TEXT,                       -- an imported token's keyed fingerprint: no two passes share one
   PRIMARY KEY (pass_type, serial)
 );
 CREATE INDEX pass_follows ON pass (template, revision) WHERE pinned = 0;
 CREATE INDEX pass_by_holder ON pass (holder, pass_type, serial) WHERE holder IS NOT NULL;
 -- Imported tokens: a new secret key seals them anew.
 CREATE INDEX pass_sealed ON pass (pass_type, serial) WHERE token_sealed IS NOT NULL;
+CREATE UNIQUE INDEX pass_token ON pass (pass_type, token_print) WHERE token_print IS NOT NULL;
+-- Which passes call where, and which are still to be moved.
+CREATE INDEX pass_url ON pass (pass_type, web_service_url, serial);
 
 -- What people gave when they enrolled for a pass, sealed. The first one of a pass is on it; others came from phones that
 -- held an older copy. number is of the counter's order, so that whoever reads on after one misses none.

@@ -9,6 +9,8 @@ ANALYZE;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('pass', 'sqlite_autoindex_pass_1', '1000000 1000000 1'),
   ('pass', 'pass_seq', '1000000 1000000 1 1'),
+  ('pass', 'pass_token', '1000000 1000000 1'),
+  ('pass', 'pass_url', '1000000 1000000 500000 1'),
   ('pass', 'pass_follows', '1000000 500000 100000'),
   ('device', 'device', '1000000 1000000 1'),
   ('device', 'device_by_token', '1000000 1000000 2'),
