@@ -5,6 +5,7 @@ Written by ``python tests/metrics_page.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def page() -> str:
         parts.append("\n".join(["", f"## {title}", "", said, "", *_table("Name|Kind|Labels|What", rows), ""]))
     rows = [
         f"| `{one.name}` | {one.severity} | {one.lasts} | {cell(f'`{one.expression}`')} | "
-        f"`{one.first}` | [{one.runbook}](../runbooks/{one.runbook}.md) |"
+        f"`{_shown(one.first)}` | [{one.runbook}](../runbooks/{one.runbook}.md) |"
         for one in ALERTS
     ]
     said = "`livepass alerts export prometheus` writes them."
@@ -77,6 +78,11 @@ def files() -> Mapping[Path, str]:
         ROOT / "deploy" / "prometheus" / "rules.yml": alert_files.prometheus(),
         ROOT / "deploy" / "grafana" / "livepass.json": alert_files.grafana(),
     }
+
+
+def _shown(command: str) -> str:
+    """What an alert fills in, as a word to be replaced."""
+    return re.sub(r"{{ \$labels\.(\w+) }}", lambda label: label[1].upper(), command)
 
 
 if __name__ == "__main__":

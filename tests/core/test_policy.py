@@ -116,6 +116,7 @@ def test_the_texts_that_are_shown_keep_their_wording() -> None:
         "registrations of dead push tokens",
         "phones that follow nothing",
         "push tokens of no phone",
+        "receipts of wishes that were done",
         "processes that went without a word",
         "answers kept to be repeated",
     ]

@@ -699,7 +699,7 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 -- Among so many of its newest events: a pass that very many phones fetch has few changes among very many others.
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM
        (SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
-         WHERE pass_type = :pass_type AND serial = :serial ORDER BY id DESC LIMIT :most) e
+         WHERE pass_type = :pass_type AND serial = :serial ORDER BY id DESC LIMIT :most) one
  WHERE kind IN ('issued', 'changed', 'voided', 'personalized') ORDER BY id DESC LIMIT :limit;
 
 -- name: last_of_phone
