@@ -15,6 +15,7 @@ from journeys.world import PASS_TYPE, pass_certificate, server_certificate, temp
 from livepass import Livepass
 from livepass.emulators.apns import ApnsServer
 from livepass.emulators.authority import Authority
+from livepass.emulators.iphone.addressing import user_agent
 from livepass.web.app import Asgi
 
 HOST = "https://club.example"
@@ -59,7 +60,8 @@ async def apns_of(directory: Path, authority: Authority) -> AsyncIterator[dict[s
 
 
 def client(app: Asgi | Any) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=HOST)
+    phone = {"User-Agent": user_agent("26.0")}
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=HOST, headers=phone)
 
 
 async def authorization(lp: Livepass, serial: str = "1") -> dict[str, str]:

@@ -99,7 +99,7 @@ ACCEPTED: Mapping[str, str] = {
     "trip3_fetch: _phones: if not superseded: pass → if False: pass": (
         "Equivalent: a shortcut; with nobody superseded, each phone is itself."
     ),
-    "trip3_fetch: fetch: …expected_token, known=facts.head is not None) or facts.head is None: pass → …expected_token, known=facts.head is not None): pass": (
+    "trip3_fetch: fetch: …xpected_token, known=known, schemes=TO_FETCH) or facts.head is None: pass → …xpected_token, known=known, schemes=TO_FETCH): pass": (
         "Equivalent: it only narrows a type; a pass without a head is not known, and nothing is accepted for it."
     ),
     "verdict: Cohort: asked: int = 0 → asked: int = 1": (

@@ -54,7 +54,7 @@ def add(session: Session, name: str, role: Any, no_password: bool, password_file
     given = None if no_password else _password(session, password_file)
     name = _named(session, name)
     made = _work(session, lambda access: access.add_user(name, role, given))
-    session.out.show(_row(made), lambda page: page.line(good(f"{name} may use the console as {made.role}")))
+    session.out.show(_row(made), lambda page: page.line(good(f"{made.name} may use the console as {made.role}")))
 
 
 @user.command("list")

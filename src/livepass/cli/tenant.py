@@ -16,7 +16,7 @@ from livepass.core.model import DEFAULT_TENANT
 
 @noun("tenant")
 def tenant() -> None:
-    """Brands on one installation: each has its own pass types, certificates, templates, API keys and console people.
+    """Brands on one installation, each with its own pass types, certificates, templates, API keys and console people.
 
     What any other command does as one of them, it does with --tenant NAME.
     """

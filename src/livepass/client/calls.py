@@ -364,7 +364,19 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
 }
 _PICTURE = "a page for people: open its address in a browser, or use livepass pass preview"
 _OPERATING = "whoever operates the service does it, with the command line"
+_PERSON = "a decision about a person, which a person makes: livepass holder"
+_PAST = "what a pass was, for people: livepass pass versions, or the console"
 LEFT_OUT: Mapping[str, str] = {
+    "createPass": "put_pass under a serial number of your own may be repeated; this may not without a key of its own",
+    "listVersions": _PAST,
+    "getPassFiles": _PAST,
+    "exportHolder": _PERSON,
+    "eraseHolder": _PERSON,
+    "addTenant": _OPERATING,
+    "listTenants": _OPERATING,
+    "getTenant": _OPERATING,
+    "renameTenant": _OPERATING,
+    "removeTenant": _OPERATING,
     "draftPass": _PICTURE,
     "previewPass": _PICTURE,
     "previewTemplate": _PICTURE,

@@ -234,9 +234,10 @@ class PreviewQuery(Struct, forbid_unknown_fields=True, frozen=True):
 class FilesQuery(Struct, forbid_unknown_fields=True, frozen=True):
     """Of which version."""
 
-    number: Annotated[int, Meta(ge=1, le=LARGEST_INTEGER, description="Its change number; left out: as it is now")] | (
-        None
-    ) = None
+    number: (
+        Annotated[int, Meta(ge=1, le=LARGEST_INTEGER, description="Its change number; left out: as it is now")]
+        | UnsetType
+    ) = UNSET
 
 
 class PageQuery(Struct, forbid_unknown_fields=True, frozen=True):

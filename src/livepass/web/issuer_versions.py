@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from livepass.pkpass.zip_write import archive, entry, head
 from livepass.service.past import Version
@@ -64,7 +64,7 @@ async def files(call: Call) -> Answer:
     name, query = call.named_pass(), call.query
     services = call.services
     found = await (
-        services.showing.of_pass(*name) if query.number is None else services.past.files(*name, query.number)
+        services.showing.of_pass(*name) if query.number is UNSET else services.past.files(*name, query.number)
     )
     entries = [entry(inside, data, deflate=False) for inside, data in sorted(found.items())]
     return Answer(200, archive(head(entries), ()), ZIP)

@@ -201,7 +201,7 @@ def _problems(operation: Operation) -> list[int]:
     found = [400, 422, 500, 503]
     if operation.scopes:
         found += [401, 403, 429]
-    if "{" in operation.path or operation.name in ("push", "bundlePasses"):
+    if "{" in operation.path or operation.name in ("push", "bundlePasses", "createPass"):
         found.append(404)
     if operation.method in ("PUT", "PATCH", "DELETE") or not (operation.reads or operation.no_key):
         found.append(409)
