@@ -54,6 +54,7 @@ def test_nothing_on_a_frequent_path_walks_a_whole_pass_type(database: Path, name
     ("name", "step"),
     [
         pytest.param("last_left", "event_left (pass_type=? AND serial=? AND device_id=?)", id="no other phones"),
+        pytest.param("passes_beginning", "(pass_type=? AND serial>? AND serial<?)", id="serials that begin so"),
         pytest.param("ask_snapshot", "COVERING INDEX pass_seq (pass_type=? AND serial=?)", id="no document"),
     ],
 )

@@ -114,6 +114,11 @@ def test_when_a_phone_left_is_found_without_the_other_phones_of_the_pass(plans: 
     assert used["Index Name"] == "event_left" and "device_id" in used["Index Cond"], used
 
 
+def test_serials_that_begin_so_are_a_range_of_the_index(plans: Mapping[str, Any]) -> None:
+    [used] = [step for step in steps(plans["passes_beginning"]) if step.get("Relation Name") == "pass"]
+    assert all(bound in used["Index Cond"] for bound in ("pass_type = ", "serial >= ", "serial < ")), used
+
+
 def test_what_counts_as_a_walk_is_recognised(plans: Mapping[str, Any]) -> None:
     assert any("Seq Scan" in step for step in walks(plans["stats"]))
     assert any("filtered by" in step for step in walks(plans["registrations"]))

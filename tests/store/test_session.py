@@ -912,6 +912,15 @@ def test_lists_page_and_keep_to_what_the_caller_may_see(tmp_path: Path) -> None:
             assert await serials() == everyone
             assert await serials(after=everyone[1], limit=1) == [everyone[2]]
             assert await serials(prefix="b_") == [(TYPE, "b_1")], "a prefix is text, not a pattern"
+            both = [(OTHER, "a"), (TYPE, "a")]
+            assert await serials(prefix="a") == both and await serials(prefix="a", limit=1) == both[:1]
+            assert (
+                await serials(prefix="a", after=both[0]) == both[1:] and await serials(prefix="a", after=both[1]) == []
+            )
+            assert await serials(prefix="b", after=(TYPE, "a")) == [(TYPE, "b_1"), (TYPE, "bx1")]
+            assert await serials(prefix="b", after=(TYPE, "b_1")) == [(TYPE, "bx1")]
+            assert await serials(prefix="a", within=[TYPE]) == await serials(prefix="a", pass_type=TYPE) == both[1:]
+            assert await serials(prefix="c") == await serials(prefix="a", template="nobody") == []
             assert await serials(within=[OTHER]) == [(OTHER, "a")]
             assert await serials(within=[]) == await serials(template="nobody") == []
 

@@ -87,8 +87,17 @@ SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified,
    AND (:pass_type IS NULL OR p.pass_type = :pass_type)
    AND (:within IS NULL OR p.pass_type IN (SELECT value FROM json_each(:within)))
    AND (:template IS NULL OR p.template = :template)
-   AND (:prefix = '' OR substr(p.serial, 1, length(:prefix)) = :prefix)
  ORDER BY p.pass_type, p.serial LIMIT :limit;
+
+-- name: passes_beginning
+-- As ``passes``, of one pass type those whose serials begin so: a range of the index. :beyond comes after all of them.
+SELECT p.pass_type, p.serial, greatest(p.seq, c.began), p.edit, p.last_modified, p.manifest_sha, p.document, p.template,
+       p.revision, p.pinned, p.data, p.content, p.token_key, p.token_salt, p.token_sealed, p.voided, p.created_at,
+       p.changed_at, p.enrolled, p.holder, p.web_service_url, p.url_seq, p.url_at, p.token_print
+  FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+ WHERE p.pass_type = :pass_type AND p.serial >= :onwards AND p.serial < :beyond AND p.serial <> :after_serial
+   AND (:template IS NULL OR p.template = :template)
+ ORDER BY p.serial LIMIT :limit;
 
 -- name: passes_of_holder
 -- As ``passes``, from the index of those that have a holder.

@@ -46,6 +46,9 @@ from livepass.store.figures import Figures
 
 Parameters = Mapping[str, Any]
 
+BEYOND = chr(0x10FFFF) * 401
+"""Behind a prefix: after every serial that begins so, as both engines sort, and as long as no serial is."""
+
 
 class Connection(Protocol):
     """An engine's connection: runs a named statement."""
@@ -307,16 +310,39 @@ class Reading(Figures, ConsoleReading):
             "pass_type": pass_type,
             "within": self._array(within),
             "template": template,
-            "prefix": prefix,
             "after_type": after[0],
             "after_serial": after[1],
             "limit": limit,
         }
-        if holder is None:
-            found = await self._db.rows("passes", wanted)
+        if holder is not None:
+            found = await self._db.rows("passes_of_holder", {**wanted, "prefix": prefix, "holder": holder})
+        elif prefix:
+            types = [pass_type] if pass_type is not None else [row.pass_type for row in await self.pass_types()]
+            seen = [one for one in sorted(types) if one >= after[0] and (within is None or one in within)]
+            found = await self._beginning(prefix, seen, template, after, limit)
         else:
-            found = await self._db.rows("passes_of_holder", {**wanted, "holder": holder})
+            found = await self._db.rows("passes", wanted)
         return [rows.pass_(row) for row in found]
+
+    async def _beginning(
+        self, prefix: str, types: Sequence[str], template: str | None, after: tuple[str, str], limit: int
+    ) -> Sequence[rows.Row]:
+        """Type by type, each from its index: to join them leads planners to walk all passes."""
+        found: list[rows.Row] = []
+        for pass_type in types:
+            last = after[1] if pass_type == after[0] else ""
+            wanted = {
+                "pass_type": pass_type,
+                "onwards": max(prefix, last),
+                "beyond": prefix + BEYOND,
+                "after_serial": last,
+                "template": template,
+                "limit": limit - len(found),
+            }
+            found += await self._db.rows("passes_beginning", wanted)
+            if len(found) >= limit:
+                break
+        return found
 
     async def passes_named(self, pass_type: str, serials: Sequence[str]) -> Mapping[str, Pass]:
         found = await self._db.rows("passes_named", {"pass_type": pass_type, "serials": self._db.array(serials)})

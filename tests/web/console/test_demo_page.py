@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +10,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from browsers import chromium
 from web.console.browser import looked
+from web.console.demos import demo
 
 SERIAL = "COFFEE-0002"
 HERE = f"/console/demo/{SERIAL}"
-TRIES = 4
 PASS = f"/console/passes/pass.demo.livepass/{SERIAL}"
 LOOKED_AT = (
     "/console/",
@@ -46,27 +41,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The console of a demo that runs in a process of its own."""
-    folder = tmp_path_factory.mktemp("demo")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
-    for _ in range(TRIES):
-        running = subprocess.Popen(
-            [sys.executable, "-m", "livepass", "demo", "--json"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment | {"TMPDIR": str(folder)},
-        )
-        assert running.stdout is not None
-        if line := running.stdout.readline():
-            break
-        # Another demo took the port between our look and our listening: two began in the same moment.
-        running.wait(30)
-    try:
-        yield json.loads(line)["console"]
-    finally:
-        running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 0
+def console() -> Iterator[str]:
+    with demo() as address:
+        yield address
 
 
 def test_change_break_why_mend(browser: Browser, console: str) -> None:

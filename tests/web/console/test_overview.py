@@ -76,17 +76,17 @@ async def test_how_long_round_trips_took_is_of_a_sample_and_says_so(console: Con
 
 @with_console
 async def test_the_last_changes_with_their_fields_which_viewers_do_not_see(console: Console) -> None:
-    await console.api.issue("a", 41)
-    await console.api.issue("a", 42)
+    await console.api.issue("a", 94141)
+    await console.api.issue("a", 94142)
     rows = (await console.data(""))["changes"]
     assert [(row["kind"], row["serial"], row["pass_type"]) for row in rows] == [
         ("changed", "a", PASS_TYPE),
         ("issued", "a", PASS_TYPE),
     ]
     page = await console.html("")
-    assert "41 → 42" in page.text and f"/console/passes/{PASS_TYPE}/a" in page.links()
+    assert "94141 → 94142" in page.text and f"/console/passes/{PASS_TYPE}/a" in page.links()
     seen = await console.html("", role="viewer")
-    assert "41" not in seen.text and "(hidden)" in seen.text and "points" in seen.text
+    assert "94141" not in seen.text and "(hidden)" in seen.text and "points" in seen.text
 
 
 @with_console

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from browsers import chromium
 from web.console.browser import looked
+from web.console.pictures import WIDTH, Album
 
 pytestmark = pytest.mark.timeout(240)
 """Several processes, each of which wants a core for a second or two."""
@@ -55,12 +56,14 @@ def served(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_the_first_one_comes_by_the_link_and_makes_a_name(browser: Browser, tmp_path: Path) -> None:
+    wide: ViewportSize = {"width": WIDTH, "height": 800}
+    album = Album(tmp_path)
     with served(tmp_path) as ready:
         address, link = (
             ready["address"].replace("127.0.0.1", "localhost"),
             ready["first_link"].replace("127.0.0.1", "localhost"),
         )
-        with looked(browser, address) as seen:
+        with looked(browser, address, viewport=wide) as seen:
             page = seen.open(link.removeprefix(seen.origin))
             # Out of the address bar, so that no history keeps it.
             expect(page).to_have_url(f"{address}enter")
@@ -78,6 +81,7 @@ def test_the_first_one_comes_by_the_link_and_makes_a_name(browser: Browser, tmp_
             # What another process writes is seen without loading the page again.
             ready["run"]("console", "user", "add", "bea", "--role", "viewer", "--no-password")
             expect(page.get_by_text("bea", exact=True).first).to_be_visible(timeout=20_000)
+            album.take("people", page)
         with looked(browser, address, viewport={"width": 360, "height": 740}) as seen:
             page = seen.open("/console/passes")
             assert seen.violations() == []
@@ -88,7 +92,11 @@ def test_the_first_one_comes_by_the_link_and_makes_a_name(browser: Browser, tmp_
             page.get_by_role("link", name="ada (admin)").click()
             assert seen.violations() == []
             assert seen.overflow() <= 0
+            page.set_viewport_size(wide)
+            album.take("account", page)
             page.get_by_role("button", name="Sign out").click()
             expect(page.get_by_role("heading", name="Sign in to livepass")).to_be_visible()
+            album.take("sign-in", page)
         with served(tmp_path) as again:
             assert again["first_link"] is None
+    album.judge()
