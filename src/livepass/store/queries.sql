@@ -1140,6 +1140,9 @@ SELECT (SELECT count(*) FROM pass
 -- name: processes
 SELECT id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding FROM process ORDER BY host, started_at, id;
 
+-- name: count_passes
+SELECT count(*) FROM pass;
+
 -- name: table_sizes
 -- Rows of each table; bytes of the whole, because SQLite says no more of itself.
 SELECT name, counted, (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) FROM (
