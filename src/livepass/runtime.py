@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import os
 import random
@@ -131,7 +132,8 @@ class AsyncScheduler:
         self._shared: dict[Hashable, asyncio.Future[Any]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        # Of its own: what goes on by itself is no part of the request that happened to begin it.
+        task = asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 

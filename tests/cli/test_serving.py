@@ -17,7 +17,9 @@ import pytest
 from livepass import config, wiring
 from livepass.cli import logs, serving
 from livepass.cli.faults import Exit, Fault
+from livepass.runtime import AsyncScheduler
 from livepass.store.named import migrations
+from livepass.web import request_ids
 
 
 @pytest.fixture
@@ -159,3 +161,43 @@ def test_the_form_of_the_log_is_chosen_or_what_its_reader_needs(form, terminal, 
     finally:
         logging.root.handlers[:], logging.root.level = before[0], before[1]
     assert stream.getvalue().startswith("{") is as_json and "sss" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_says_of_which_request_it_is(form, monkeypatch):
+    """Fails when lines cannot be told apart by request, or what goes on by itself is taken for part of one."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    before = logging.root.handlers[:], logging.root.level
+    log = logging.getLogger("x")
+
+    async def later() -> None:
+        log.info("by itself")
+
+    async def work() -> None:
+        scheduler = AsyncScheduler()
+        token = request_ids.begin("req_7")
+        log.info("in it")
+        log.info("request req_7: said already")
+        scheduler.spawn(later(), "later")
+        await asyncio.sleep(0)
+        request_ids.end(token)
+        for _ in range(2):
+            token = request_ids.begin()
+            log.info("of a phone")
+            request_ids.end(token)
+        await scheduler.close()
+
+    try:
+        logs.configure(form)
+        asyncio.run(work())
+    finally:
+        logging.root.handlers[:], logging.root.level = before[0], before[1]
+    lines = stream.getvalue().splitlines()
+    if form == "json":
+        ids = [json.loads(line).get("request") for line in lines]
+        assert ids[:3] == ["req_7", "req_7", None] and ids[3] != ids[4] and ids[3].startswith("dev_")
+    else:
+        said = [line.partition(" INFO ")[2] for line in lines]
+        assert said[:3] == ["[req_7] in it", "request req_7: said already", "by itself"]
+        assert said[3].startswith("[dev_") and said[3] != said[4]

@@ -370,6 +370,9 @@ def test_a_credential_that_a_phone_quotes_is_not_kept() -> None:
     ("path", "shown"),
     [
         (f"/v1/passes/{TYPE}/{SERIAL}/passLifecycleUpdate", "/v1/passes/…/…/passLifecycleUpdate"),
+        (f"/v1/passes/{TYPE}/AdaByron/news", "/v1/passes/…/…/news"),
+        ("/v1/devices/Ada/registrations/pass/Byron/news", "/v1/devices/…/registrations/…/…/news"),
+        ("/news", "/news"),
         ("/v1/hello/x=1", "/v1/hello/…"),
         ("/v1/passes/" + "a" * 300, "/v1/passes/…"),
         ("/" + "/".join("a" * 40 for _ in range(20)), "/" + "/".join("a" * 40 for _ in range(20))[:199]),

@@ -15,6 +15,7 @@ ARTEFACTS: Mapping[str, str] = {
     "http": "headers and bodies of all answers but the .pkpass itself: to issuers, phones, strangers and operators",
     "cli": "stdout and stderr of every command, with --json and --debug",
     "help": "--help of every command, in an environment that holds the secrets",
+    "bundle": "the support bundle, which strangers read, and each file in it unpacked",
     "backup": "the archive, and each file in it unpacked",
     "journal": "the registration journal's files",
     "witness": "the witness file",

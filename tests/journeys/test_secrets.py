@@ -511,6 +511,8 @@ async def _commands(life: Life) -> None:
         ("log", "explain", f"Authentication failure with ApplePass {life.own['1']}"),
         ("alerts", "export", "prometheus"),
         ("alerts", "export", "grafana"),
+        ("support", "fingerprint", "1"),
+        ("support", "bundle", "--yes", "-o", str(world.directory / "support.zip")),
         ("db", "lost"),
         ("db", "upgrade"),
         ("db", "recover"),
@@ -684,6 +686,7 @@ def _files(life: Life) -> None:
     """The backup, the journal, the witness, and the database as it lies there."""
     world = life.world
     life.evidence.add_file("backup", world.directory / "a.zip")
+    life.evidence.add_file("bundle", world.directory / "support.zip")
     for path in (world.directory / "journal").rglob("*"):
         if path.is_file():
             life.evidence.add_file("journal", path)

@@ -77,11 +77,15 @@ def test_a_round_trip_is_measured_once(tmp_path: Path, pass_certificate: Issued)
 
 
 def test_what_phones_say_is_counted_by_its_kind(tmp_path: Path, pass_certificate: Issued) -> None:
+    """Fails when lines about other people's pass types count: anybody could set off an alert."""
+
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:
             line = f"[2026-01-01] Web service error for {TYPE} (https://x.example): %s"
             said = [line % "Unexpected response code 500", line % "Something new", "names no pass type"]
+            said.append((line % "Unexpected response code 500").replace(TYPE, "pass.of.a.stranger"))
             service.answering.testify(str({"logs": said}).replace("'", '"').encode())
+            await service.recorder.settle()
             found = {kind: count for kind, count in service.answering.meters.log_lines.items() if count}
             assert found == {"T1": 1, "?": 1}
 

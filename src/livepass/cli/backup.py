@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from livepass.cli.faults import Exit, Fault, refused, unchecked, usage
+from livepass.cli.faults import Exit, Fault, unchecked, usage
 from livepass.cli.render import Page, dim, good, instant
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
+from livepass.cli.whole_file import whole_file
 
 if TYPE_CHECKING:
     from livepass.wiring import Archive, Manifest
@@ -114,9 +115,6 @@ def _draw(page: Page, document: dict[str, Any], title: Any) -> None:
     page.line(dim("it holds push tokens of phones: keep it as you keep the database; the secret key is not in it"))
 
 
-# ── a file that is there when it is complete
-
-
 @contextmanager
 def _written(target: str, force: bool) -> Iterator[IO[bytes]]:
     """Where to write. The file gets its name when the block has ended well and everything is on disk."""
@@ -131,46 +129,5 @@ def _written(target: str, force: bool) -> Iterator[IO[bytes]]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise unchecked(f"standard output cannot be written: {error.strerror or error}") from error
         return
-    path = Path(target)
-    if not force and path.exists():
-        raise _there(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        _name(part, path, os.replace if force else _link)
-    except FileExistsError as error:
-        raise _there(path) from error
-    except OSError as error:
-        hint = "name a file in a folder that is there, has room, and may be written to"
-        raise unchecked(f"{path} cannot be written: {error.strerror or error}", hint) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _name(part: Path, path: Path, give: Callable[[Path, Path], None]) -> None:
-    give(part, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _link(part: Path, path: Path) -> None:
-    """Unlike a rename, this never takes the place of a file that came meanwhile."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if path.exists():
-            raise FileExistsError(path) from None
-        part.rename(path)
-
-
-def _there(path: Path) -> Fault:
-    return refused(f"{path} is there already", "name another file, or say --force")
+    with whole_file(Path(target), force=force) as stream:
+        yield stream

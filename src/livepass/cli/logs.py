@@ -13,10 +13,11 @@ import traceback
 from datetime import UTC, datetime
 
 from livepass.core.striking import struck
+from livepass.web import request_ids
 
 
 class JsonLines(logging.Formatter):
-    """One object a record: at, level, logger, message, and the exception if there is one."""
+    """One object a record: at, level, logger, message, and the request and the exception if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -25,25 +26,36 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": struck(record.getMessage()),
         }
+        if request := getattr(record, "request", ""):
+            line["request"] = request
         if record.exc_info:
             line["exception"] = struck("".join(traceback.format_exception(*record.exc_info)))
         return json.dumps(line, ensure_ascii=False)
 
 
 class Lines(logging.Formatter):
-    """Time, level and message."""
+    """Time, level, the request if there is one, and message."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+        super().__init__("%(asctime)s %(levelname)s %(of)s%(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
+        request = getattr(record, "request", "")
+        record.of = f"[{request}] " if request and request not in record.getMessage() else ""
         return struck(super().format(record))
+
+
+def _named(record: logging.LogRecord) -> bool:
+    """Puts the request's id on a record."""
+    record.request = request_ids.current()
+    return True
 
 
 def configure(form: str = "", *, debug: bool = False) -> None:
     """Log to stderr, from now on. ``form``: ``text`` or ``json``; ``""``: as whoever reads it needs it."""
     handler = logging.StreamHandler(sys.stderr)
     as_text = form == "text" or (not form and sys.stderr.isatty())
+    handler.addFilter(_named)
     handler.setFormatter(Lines() if as_text else JsonLines())
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
     for noisy in ("uvicorn", "httpx2", "httpcore2", "hpack", "asyncio"):

@@ -27,6 +27,17 @@ async def why(session: Session, pass_type: str, serial: str) -> dict[str, Any]:
         return found
 
 
+async def standing(session: Session) -> dict[str, Any]:
+    """How all registrations stand, and the processes: nothing that takes a walk where a service counted lately."""
+    from livepass.cli import standing
+    from livepass.web.issuer_answers_phones import ProcessRow
+
+    async with _looking(session) as explaining:
+        found = await standing.found(session.config(), explaining)
+        now, rows = explaining.clock.now(), await explaining.store.processes()
+        return found | {"processes": msgspec.to_builtins([ProcessRow.of(row, now) for row in rows])}
+
+
 @asynccontextmanager
 async def _looking(session: Session) -> AsyncIterator[Explaining]:
     """The database of the environment. What goes wrong is said as the API says it."""

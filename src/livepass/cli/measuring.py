@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from livepass._version import __version__
+from livepass.cli import scrape
 from livepass.cli.aged import Aged
 from livepass.config import Config
 from livepass.looking import looking
@@ -50,10 +51,7 @@ class Measured:
     async def _outbox_lately(self) -> metrics.Found:
         stopwatch, store = self._clock.stopwatch(), self._services.store
         if self._outbox is None or stopwatch - self._outbox[0] >= REMEMBERED_SECONDS:
-            now = self._clock.now()
-            open_until = {name: circuit.open_until for name, circuit in await store.circuits()}
-            halted = {row.pass_type: open_until.get(row.pass_type, 0) > now for row in await store.pass_types()}
-            self._outbox = (stopwatch, metrics.of_outbox(await store.due(), halted, now))
+            self._outbox = (stopwatch, await scrape.outbox(store, self._clock.now()))
         return self._outbox[1]
 
 

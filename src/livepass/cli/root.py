@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "key": ("livepass.cli.key:key", "API keys, and the keys that everything is sealed and derived with."),
     "tenant": ("livepass.cli.tenant:tenant", "Brands on one installation, each with its own."),
     "alerts": ("livepass.cli.alerts:alerts", "Alerts and a dashboard, for Prometheus and Grafana."),
+    "support": ("livepass.cli.support:support", "What a stranger who helps needs to know, without a secret in it."),
     "import": (
         "livepass.cli.import_:import_",
         "Take in passes and phones from a file, from another service, or from a folder.",

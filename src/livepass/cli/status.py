@@ -17,50 +17,110 @@ from livepass.cli.session import Session, run
 SILENT_SECONDS = 60
 ASKS = 3
 """The level from which phones are refused something."""
+STUCK_SECONDS = 120
+"""As the alert LivepassOutboxStuck has it."""
+SHOWN = 5
 
 
 @click.command(cls=Verb)
 @click.pass_obj
 def status(session: Session) -> None:
-    """One screen: passes, phones, processes, certificates. Exit 1 when something needs a person."""
+    """One screen: coherence, phones, pushes, findings, processes, certificates. Exit 1 when something needs a person.
 
-    async def work() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
-        from livepass.cli.client import connected
-
-        async with connected(session) as client:
-            watched = await client.get("/certificate-watch")
-            return await client.get("/stats"), await client.rows("/certificates", limit=10_000), watched["data"]
-
-    stats, certificates, watched = run(work())
-    processes: list[dict[str, Any]] = stats.pop("processes", [])
-    attention = [*ends(watched), *((text, False) for text in _pressed(processes))]
-    document = {
-        "stats": stats,
-        "processes": processes,
-        "certificates": certificates,
-        "attention": [text for text, _ in attention],
-    }
-    session.out.show(document, lambda page: _draw(page, stats, processes, certificates, attention))
+    Coherence is the share of registrations that have what is current, or have waited less than 15 minutes for it.
+    Figures of all registrations come from the service that runs here, which counted them lately, with their age; where
+    none answers they are counted now. With --url they are counted there, and coherence is not told.
+    """
+    document = run(_asked(session))
+    attention = list(_attention(document))
+    document["attention"] = [text for text, _ in attention]
+    del document["watched"]
+    session.out.show(document, lambda page: _draw(page, document, attention))
     if attention:
         raise click.exceptions.Exit(Exit.PROBLEM)
 
 
-def _draw(
-    page: Page,
-    stats: Mapping[str, Any],
-    processes: list[dict[str, Any]],
-    certificates: list[dict[str, Any]],
-    attention: list[tuple[str, bool]],
-) -> None:
-    page.facts(*_counts(stats))
-    if processes:
-        page.table(PROCESSES, processes)
+async def _asked(session: Session) -> dict[str, Any]:
+    from livepass.cli.client import connected
+
+    async with connected(session) as client:
+        document: dict[str, Any] = {
+            "certificates": await client.rows("/certificates", limit=10_000),
+            "watched": (await client.get("/certificate-watch"))["data"],
+        }
+        if session.remote() is None and session.as_tenant() is None:
+            from livepass.cli import looking
+
+            return document | await looking.standing(session)
+        stats = await client.get("/stats")
+        groups = (await client.get("/why"))["groups"]
+    kept = ("code", "name", "problem", "registrations")
+    found = [{key: group[key] for key in kept} for group in groups]
+    return document | {"processes": stats.pop("processes", []), "stats": stats, "findings": found}
+
+
+def _draw(page: Page, document: Mapping[str, Any], attention: list[tuple[str, bool]]) -> None:
+    page.facts(*_coherence(document), *_counts(document["stats"]), *_pushes(document))
+    if found := document["findings"]:
+        page.table(FINDINGS, found[:SHOWN])
+        rest = len(found) - SHOWN
+        page.line(dim(f"livepass why --all --group tells more{f', and of {rest} other findings' if rest > 0 else ''}"))
+    if document["processes"]:
+        page.table(PROCESSES, document["processes"])
     columns: list[Column] = [("PASS TYPE", "pass_type"), ("CERTIFICATE", state), ("VALID TO", lapse)]
-    page.table(columns, certificates, "no certificates: livepass cert import FILE.p12 --password-file FILE")
+    nothing = "no certificates: livepass cert import FILE.p12 --password-file FILE"
+    page.table(columns, document["certificates"], nothing)
     for text, worse in attention:
         page.line(bad(text) if worse else warn(text))
     if not attention:
         page.line(good("nothing needs a person"))
+
+
+def _attention(document: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """What a person must do something about, and whether it is worse than a warning."""
+    coherence, pushes = document.get("coherence"), document.get("pushes")
+    if coherence and coherence["met"] is False:
+        said = f"{_percent(coherence['share'])} have what is current within 15 minutes, {_percent(coherence['target'])}"
+        yield f"{said} are aimed at: livepass why --all --group", True
+    if pushes:
+        for name in pushes["halted"]:
+            yield f"nothing is pushed for {name}, APNs refused the credential: livepass push list", True
+        if not pushes["halted"] and pushes["oldest_due_seconds"] > STUCK_SECONDS:
+            yield f"a push has been due for {pushes['oldest_due_seconds']} s: livepass push list", True
+    yield from ends(document["watched"])
+    yield from ((text, False) for text in _pressed(document["processes"]))
+
+
+def _percent(share: float) -> str:
+    """Rounded down: 99 % are not reached by 98.96 %."""
+    return f"{int(1000 * share + 1e-9) / 10:g} %"
+
+
+def _coherence(document: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
+    if (found := document.get("coherence")) is None:
+        return
+    if found["share"] is None:
+        yield "coherence", dim("no phone was seen to fetch yet")
+    else:
+        met = "reached" if found["met"] else "missed"
+        said = f"{_percent(found['share'])} ({_percent(found['target'])} aimed at: {met})"
+        yield "coherence", good(said) if found["met"] else bad(said)
+    age = document["age_seconds"]
+    yield "counted", dim("now" if not age else f"{age} s ago" if age < 120 else f"{age // 60} min ago")
+
+
+def _pushes(document: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
+    if (found := document.get("pushes")) is not None:
+        oldest = found["oldest_due_seconds"]
+        yield "oldest push due", f"{oldest} s" if oldest else "none waits"
+        yield "pushes held", str(found["held"])
+
+
+FINDINGS: list[Column] = [
+    ("FINDING", lambda row: (bad if row["problem"] else warn)(f"{row['code']} {row['name']}")),
+    ("REGISTRATIONS", lambda row: str(row["registrations"])),
+    ("READ", lambda row: f"livepass help {row['code']}"),
+]
 
 
 def _sign(row: Mapping[str, Any]) -> Cell:

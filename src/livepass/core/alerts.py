@@ -86,7 +86,7 @@ ALERTS: tuple[Alert, ...] = (
         "warning",
         "APNs answers no push, or answers that it cannot",
         "livepass doctor",
-        "everything-stopped-updating",
+        "apns-is-down",
     ),
     Alert(
         "LivepassOutboxStuck",
@@ -163,7 +163,7 @@ ALERTS: tuple[Alert, ...] = (
         "warning",
         "Phones were pushed and found nothing new: they lose patience",
         "livepass log list",
-        "my-pass-stopped-updating",
+        "pushed-too-often",
     ),
     Alert(
         "LivepassFiguresOld",

@@ -98,7 +98,8 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         Of.PROCESS,
         ("kind",),
-        "Lines of phones' logs, by the sentence in them (livepass log explain); ?: one that we do not know.",
+        "Lines of phones' logs about our pass types, by the sentence in them (livepass log explain); ?: one that we do"
+        " not know.",
     ),
     Metric(
         "livepass_apns_requests_total",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from livepass.core.striking import struck
@@ -233,13 +234,23 @@ def unknown_message(path: str, body: bytes, now: int) -> tuple[str, Event | None
     Apple adds calls without telling. What is kept of one is what it may be: it may say a secret, or a person's name.
     """
     parts = path.strip("/").split("/")
-    shown = f"/{'/'.join(map(_word, parts))}"[:200]
+    shown = f"/{'/'.join(_shown(parts))}"[:200]
     if len(parts) < 4 or parts[1] != "passes":
         return shown, None
     what = "/".join([*parts[:4], *map(_word, parts[4:])])
     said = "" if parts[-1] == "personalize" else struck(body[:500].decode("utf-8", "replace"))
     detail = {"path": f"/{what}"[:200], "body": said}
     return shown, Event(Kind.UNKNOWN_DEVICE_MESSAGE, now, parts[2][:200], parts[3][:200], detail=detail)
+
+
+_IDS: Mapping[str, tuple[int, ...]] = {"passes": (2, 3), "devices": (2, 4, 5)}
+"""Where a path names somebody, by its second part: a serial number may look like a word."""
+
+
+def _shown(parts: Sequence[str]) -> Iterator[str]:
+    ids = _IDS.get(parts[1], ()) if len(parts) > 1 else ()
+    for place, part in enumerate(parts):
+        yield "…" if place in ids else _word(part)
 
 
 def _word(part: str) -> str:

@@ -426,13 +426,18 @@ class Answering:
         lines = testimony.lines_of(body)
         lines = lines[: self._room(len(lines))]
         events = [self._of_whom(event, connection) for line in lines if (event := testimony.testify(line, now))]
-        for event in events:
-            self.meters.said(str(event.detail["code"]))
         if events:
+            counted = False
 
             async def note(tx: Tx) -> Noted:
-                ours = {kept.pass_type for kept in await tx.pass_types()}
-                return (), [event for event in events if event.pass_type in ours]
+                nonlocal counted
+                types = {kept.pass_type for kept in await tx.pass_types()}
+                ours = [event for event in events if event.pass_type in types]
+                if not counted:  # a note that could not be written is worked out once more
+                    counted = True
+                    for event in ours:
+                        self.meters.said(str(event.detail["code"]))
+                return (), ours
 
             self._recorder.later(note)
         return Reply(200)

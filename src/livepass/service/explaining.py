@@ -70,7 +70,7 @@ class Explaining:
 
     def __init__(self, store: Reader, clock: Clock, web_service_url: str = "", other_urls: Sequence[str] = ()) -> None:
         self.store = store
-        self._clock = clock
+        self.clock = clock
         self._url = web_service_url
         self._other_urls = other_urls
 
@@ -103,7 +103,7 @@ class Explaining:
             next((one for one in polls if one.detail.get("status") != 401), None),
             self._other_urls,
         )
-        return Explained(row, explain(facts, self._clock.now()), len(looked_at), more, facts.cohort)
+        return Explained(row, explain(facts, self.clock.now()), len(looked_at), more, facts.cohort)
 
     async def everything(self, pass_types: Sequence[str]) -> Round:
         """Of all passes of some pass types: who waits, grouped by what is to be said of them; and of certificates."""

@@ -388,6 +388,14 @@ class Reader(ConsoleReader, Protocol):
     async def chores(self, now: int, *, most: int) -> Chores:
         """Counted up to ``most`` each."""
 
+    async def count_passes(self) -> int:
+        """Of all pass types."""
+
+    async def table_sizes(self) -> Sequence[tuple[str, int, int]]:
+        """(table, rows, bytes) by name. SQLite: counted, and bytes of the whole file; PostgreSQL: estimated, and
+        bytes of each with its indexes.
+        """
+
     async def processes(self) -> Sequence[Process]:
         """Those that have not said goodbye, also if they have not been heard for long."""
 

@@ -70,3 +70,10 @@ class Figures:
     async def chores(self, now: int, *, most: int) -> Chores:
         [row] = await self._db.rows("chores", {"now": now, "most": most})
         return Chores(*row)
+
+    async def count_passes(self) -> int:
+        [row] = await self._db.rows("count_passes", {})
+        return int(row[0])
+
+    async def table_sizes(self) -> Sequence[tuple[str, int, int]]:
+        return [(str(row[0]), int(row[1]), int(row[2])) for row in await self._db.rows("table_sizes", {})]

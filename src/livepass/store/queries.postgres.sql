@@ -270,3 +270,9 @@ WITH old AS MATERIALIZED (
          SELECT 1 FROM device d WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token)
    LIMIT :limit FOR UPDATE SKIP LOCKED)
 DELETE FROM push_target g USING old WHERE g.pass_type = old.pass_type AND g.push_token = old.push_token;
+
+-- name: table_sizes
+-- Counting takes as long as reading here, so it is the server's own estimate (never negative: -1 is "not analyzed yet"),
+-- and each table knows its bytes, indexes included.
+SELECT c.relname::text COLLATE "C", greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)::bigint
+  FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace ORDER BY 1;

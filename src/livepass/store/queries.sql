@@ -1149,6 +1149,41 @@ SELECT (SELECT count(*) FROM pass
 -- name: processes
 SELECT id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding FROM process ORDER BY host, started_at, id;
 
+-- name: count_passes
+SELECT count(*) FROM pass;
+
+-- name: table_sizes
+-- Rows of each table; bytes of the whole, because SQLite says no more of itself.
+SELECT name, counted, (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) FROM (
+SELECT 'api_key' AS name, (SELECT count(*) FROM api_key) AS counted
+UNION ALL SELECT 'apns_key' AS name, (SELECT count(*) FROM apns_key) AS counted
+UNION ALL SELECT 'audit' AS name, (SELECT count(*) FROM audit) AS counted
+UNION ALL SELECT 'certificate' AS name, (SELECT count(*) FROM certificate) AS counted
+UNION ALL SELECT 'circuit' AS name, (SELECT count(*) FROM circuit) AS counted
+UNION ALL SELECT 'console_link' AS name, (SELECT count(*) FROM console_link) AS counted
+UNION ALL SELECT 'console_session' AS name, (SELECT count(*) FROM console_session) AS counted
+UNION ALL SELECT 'console_user' AS name, (SELECT count(*) FROM console_user) AS counted
+UNION ALL SELECT 'counter' AS name, (SELECT count(*) FROM counter) AS counted
+UNION ALL SELECT 'device' AS name, (SELECT count(*) FROM device) AS counted
+UNION ALL SELECT 'enrolment' AS name, (SELECT count(*) FROM enrolment) AS counted
+UNION ALL SELECT 'event' AS name, (SELECT count(*) FROM event) AS counted
+UNION ALL SELECT 'fan_out' AS name, (SELECT count(*) FROM fan_out) AS counted
+UNION ALL SELECT 'idempotency' AS name, (SELECT count(*) FROM idempotency) AS counted
+UNION ALL SELECT 'installation' AS name, (SELECT count(*) FROM installation) AS counted
+UNION ALL SELECT 'outbox_receipt' AS name, (SELECT count(*) FROM outbox_receipt) AS counted
+UNION ALL SELECT 'pass' AS name, (SELECT count(*) FROM pass) AS counted
+UNION ALL SELECT 'pass_type' AS name, (SELECT count(*) FROM pass_type) AS counted
+UNION ALL SELECT 'process' AS name, (SELECT count(*) FROM process) AS counted
+UNION ALL SELECT 'push_target' AS name, (SELECT count(*) FROM push_target) AS counted
+UNION ALL SELECT 'registration' AS name, (SELECT count(*) FROM registration) AS counted
+UNION ALL SELECT 'shared_key' AS name, (SELECT count(*) FROM shared_key) AS counted
+UNION ALL SELECT 'signing_request' AS name, (SELECT count(*) FROM signing_request) AS counted
+UNION ALL SELECT 'template' AS name, (SELECT count(*) FROM template) AS counted
+UNION ALL SELECT 'template_revision' AS name, (SELECT count(*) FROM template_revision) AS counted
+UNION ALL SELECT 'tenant' AS name, (SELECT count(*) FROM tenant) AS counted
+UNION ALL SELECT 'watched' AS name, (SELECT count(*) FROM watched) AS counted
+) ORDER BY name;
+
 -- name: put_process
 INSERT INTO process (id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding)
 VALUES (:id, :host, :pid, :role, :schema, :started_at, :heard_at, :fetch_ms, :shedding)

@@ -54,6 +54,7 @@ from livepass.web import (
     issuer_watch,
     openapi,
     problems,
+    request_ids,
 )
 from livepass.web import once as once_
 from livepass.web.bodies import body_of, query_of, segments_of
@@ -137,6 +138,13 @@ class IssuerApp:
             return
         request = Request(scope, receive)
         request_id = _request_id(request)
+        logged = request_ids.begin(request_id)
+        try:
+            await self._reply(request, request_id, scope, receive, send)
+        finally:
+            request_ids.end(logged)
+
+    async def _reply(self, request: Request, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             answer = await self._answered(request, request_id)
         except ClientDisconnect:

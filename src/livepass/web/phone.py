@@ -20,6 +20,7 @@ from livepass.core.shedding import RETRY_AFTER_SECONDS, Level
 from livepass.core.trip1_register import DEVICE_ID
 from livepass.service.answering import Answering, Fetched
 from livepass.service.personalizing import Personalizing
+from livepass.web import request_ids
 
 if TYPE_CHECKING:
     from livepass.web.echo import Echo
@@ -100,6 +101,7 @@ class PhoneApp:
         if scope["type"] != "http":
             return
         began, route = monotonic(), "other"
+        logged = request_ids.begin()
         status: int | str = HUNG_UP
         try:
             request = read_request(scope, self._connection_header)
@@ -133,6 +135,7 @@ class PhoneApp:
                 await _send(send, Reply(503))
         finally:
             self._meters.answered(route, status, monotonic() - began)
+            request_ids.end(logged)
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         parts, method = request.parts, request.method
