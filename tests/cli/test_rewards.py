@@ -53,6 +53,8 @@ def test_signing_up_and_reading_what_was_given(livepass, tls: Path):
         assert [each["serial"] for each in livepass(*after, "--json").rows] == ["1002"]
         said = livepass("pass", "timeline", NAME, *far, "--json").out
         assert '"personalized"' in said and "Lovelace" not in said
+        said = livepass("pass", "timeline", NAME, *far).out
+        assert "personalized" in said and "fullName, emailAddress" in said and "Lovelace" not in said
         shown = livepass("pass", "show", NAME, *far, "--json").json
         assert "⟦fullName⟧" in json.dumps(shown, ensure_ascii=False)
         livepass("pass", "erase", NAME, "--yes", *far)

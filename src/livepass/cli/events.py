@@ -36,10 +36,16 @@ def _moved(field: Mapping[str, Any]) -> str:
     return f"{text_of(field['before'])} → {text_of(field['after'])}"
 
 
+def _fields(fields: Any) -> Iterator[str]:
+    """What became of each; of an enrolment the names alone, because what was given is personal."""
+    for each in fields:
+        yield each if isinstance(each, str) else f"{each['key']} {_moved(each)}"
+
+
 def _detail(row: Mapping[str, Any]) -> Cell:
     detail = cast("Mapping[str, Any]", row.get("detail") or {})
     return ", ".join(
-        [*(f"{name} {moved}" for name, moved in changed_fields(detail.get("fields") or ()))]
+        [*_fields(detail.get("fields") or ())]
         + [
             f"{key} {short(text_of(value))}"
             for key, value in detail.items()
