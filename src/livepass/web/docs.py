@@ -18,7 +18,7 @@ from livepass.web.phone import Receive, Scope, Send
 
 _MARKDOWN = b"text/markdown; charset=utf-8"
 _HTML = b"text/html; charset=utf-8"
-_LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 _ALWAYS = (
     (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
