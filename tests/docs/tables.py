@@ -30,6 +30,7 @@ MORE = {
     "livepass phone add": "--ca $FILES/root.pem",
     "livepass phone poll": "--ca $FILES/root.pem",
     "livepass holder erase": "--yes",
+    "livepass support bundle": "--yes",
     "livepass console serve": "--port 0",
     "livepass apns emulate": "--port 0 --control-port 0",
     "livepass console user add": "--password-file $FILES/word",
@@ -124,6 +125,7 @@ PAGES: Mapping[str, Page] = MappingProxyType({
         before=["livepass backup backup.zip"],
         left_out={"pytest --livepass-conformance": "tests/doctor runs the plugin"},
     ),
+    "docs/how-to/get-help.md": Page(exit_={"livepass pass list --json |": 1}),
     "docs/how-to/get-a-certificate-without-a-mac.md": Page("project", left_out={"livepass cert import": SIGNED}),
     "docs/how-to/import-a-folder-of-passes.md": Page(
         before=[

@@ -14,8 +14,8 @@ RARE = {
     # Lists and figures for operators, and hourly chores: these may walk a table.
     "passes", "registrations", "targets", "stats", "events", "testimony", "waiting", "want_now", "resume_pushes",
     "prune_events", "prune_dead", "prune_devices", "prune_targets",
-    "behind", "count_followed", "count_passes", "table_sizes", "sealed_counts", "tokens_sealed_otherwise", "new_epochs", "last_new_epoch", "strangers",
-    "staleness", "chores",
+    "behind", "count_followed", "sealed_counts", "tokens_sealed_otherwise", "new_epochs", "last_new_epoch", "strangers",
+    "staleness", "chores", "count_passes", "table_sizes",
     # Of a move to another address, which somebody asks for.
     "addresses", "moves", "stragglers",
 }  # fmt: skip
