@@ -18,9 +18,9 @@ A message is JSON with `type`, `timestamp` (of the event) and `data`:
 {example}
 ```
 
-`data` always has `pass_type` and `number` (the change number concerned; 0: none), `serial` where it is about a pass, and
-`device` where it is about a phone: a fingerprint, the same for the same phone, which opens nothing. No message holds a
-token, a device id or anything that a person gave.
+`data` always has `pass_type` and `number` (the change number concerned; 0: none), `serial` where it is about a pass,
+and `device` where it is about a phone: a fingerprint, the same for the same phone, which opens nothing. No message
+holds a token, a device id or anything that a person gave.
 
 | `type` | told when | more in `data` |
 |---|---|---|

@@ -43,7 +43,10 @@ IN_ORDER = sorted(OPERATIONS, key=lambda each: each.method == "DELETE")
 LISTS = [
     each
     for each in OPERATIONS
-    if each.method == "GET" and "cursor" in each.query.__struct_fields__ and each.name != "listTenants"
+    if each.method == "GET"
+    and "cursor" in each.query.__struct_fields__
+    and each.name != "listTenants"
+    and each.scopes != ("webhooks:admin",)
 ]
 STRANGERS = ("nothing", "garbage", "garbage like a key", "another's secret", "a revoked key", "a pass's token")
 
