@@ -69,6 +69,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         BADGE_DIR=str(tmp_path),
         LOG_FORMAT="json",
         OUTBOX_URL="sqlite:////var/lib/club.db",
+        WEBHOOK_LOOPBACK="on",
         OTHER_URLS="https://old.example/wallet, https://old.example/api/passes/",
     )
     assert config == Config(
@@ -92,10 +93,11 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         badge_dir=tmp_path,
         log_format="json",
         outbox_url="sqlite:////var/lib/club.db",
+        webhook_loopback=True,
         other_urls=("https://old.example/wallet", "https://old.example/api/passes"),
     )
     assert config.other_paths == ("/api/passes",)
-    assert len(SETTINGS) == 21, "a new setting is to be added above"
+    assert len(SETTINGS) == 22, "a new setting is to be added above"
 
 
 def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:

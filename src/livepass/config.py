@@ -59,6 +59,7 @@ SETTINGS = (
     Setting("BADGE_DIR", "folder with Apple's badge for share pages, as en.svg, de.svg (default: none; a text button)"),
     Setting("LOG_FORMAT", "text or json (default: text on a terminal, otherwise json)"),
     Setting("OUTBOX_URL", "database of the application that livepass is embedded in (default: none)", secret=True),
+    Setting("WEBHOOK_LOOPBACK", "on: webhooks may go to this machine, also without TLS (default off)"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
@@ -90,6 +91,7 @@ class Config:
     badge_dir: Path | None = None
     log_format: str = ""
     outbox_url: str = field(default="", repr=False)
+    webhook_loopback: bool = False
     other_urls: tuple[str, ...] = ()
     """Full webServiceURLs, without a slash at the end."""
 
@@ -172,6 +174,7 @@ def _checked(values: Mapping[str, str], directory: Path | None) -> Config:
         badge_dir=_badges(values.get("BADGE_DIR")),
         log_format=_log_format(values.get("LOG_FORMAT", "")),
         outbox_url=_database(values["OUTBOX_URL"], directory, "OUTBOX_URL") if values.get("OUTBOX_URL") else "",
+        webhook_loopback=_on("WEBHOOK_LOOPBACK", values.get("WEBHOOK_LOOPBACK", "off")),
         other_urls=_others(values.get("OTHER_URLS", "")),
     )
 
@@ -397,6 +400,12 @@ def _rate(setting: str, text: str) -> int:
 
 
 _HEADERS = {"CONNECTION_HEADER": "X-Connection-Id", "CONSOLE_USER_HEADER": "X-Forwarded-User"}
+
+
+def _on(setting: str, text: str) -> bool:
+    if text not in ("on", "off", ""):
+        raise ConfigError(f"LIVEPASS_{setting} is {text!r}", "use on or off, or leave it out")
+    return text == "on"
 
 
 def _header(setting: str, name: str) -> str:

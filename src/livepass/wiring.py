@@ -25,6 +25,7 @@ from livepass.keys.sealing import CannotUnseal, Secrets
 from livepass.looking import postgres_store
 from livepass.outside.authorities import HttpAuthorities
 from livepass.outside.outbox import PostgresOutbox, SqliteOutbox
+from livepass.outside.webhooks import WebhookPoster
 from livepass.outside.witness import JsonWitness
 from livepass.runtime import AsyncScheduler, AsyncSignal, SharedClock, SystemChance, WallClock
 from livepass.service.admitting import Admitting
@@ -52,7 +53,9 @@ from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
 from livepass.service.seams import Caller, Clock, Look, Outbox, Prober, Sender, Store, Tx
 from livepass.service.sharing import Sharing
+from livepass.service.telling import Teller
 from livepass.service.watching import Watching
+from livepass.service.webhooks import Webhooks
 from livepass.store import archive, sqlite
 from livepass.store.archive import Archive, BadArchive, Manifest
 from livepass.store.losses import Loss, Lost, losses
@@ -129,6 +132,7 @@ class Services:
     admitting: Admitting
     rotating: Rotating
     apns_keys: ApnsKeys
+    webhooks: Webhooks
     watching: Watching
     way: PublicWay
     console: ConsoleAccess
@@ -199,6 +203,7 @@ class Services:
             sharing=Sharing(*(store, keys, builder, recorder, clock, scheduler), config.public_url),
             rotating=Rotating(store, keys, clock, chance, prober),
             apns_keys=ApnsKeys(store, keys, clock, chance, prober),
+            webhooks=Webhooks(store, keys, _poster(config), clock, chance),
             admitting=Admitting(*(store, keys, clock, chance, scheduler), authorities),
             watching=Watching(*(store, keys, clock, chance, scheduler), _looks(config), asking(authorities)),
             way=PublicWay(
@@ -228,7 +233,9 @@ class Services:
             meters=self.answering.meters,
         )
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
+        teller = Teller(self.store, self.keys, _poster(self.config), self.clock, self.chance, self.scheduler)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
+        self.scheduler.spawn(teller.run(), "webhooks")
         self.scheduler.spawn(self.keeper.run(), "keeper")
         self.scheduler.spawn(self.watching.run(), "watching")
         self.draining = tuple(Draining(each, self.issuing, self.scheduler) for each in _outboxes(self.config))
@@ -238,7 +245,7 @@ class Services:
             yield
         finally:
             # Side by side: all have the same twenty seconds, and nothing is claimed meanwhile.
-            stopping = (self.dispatcher.stop(), self.keeper.stop(), self.watching.stop())
+            stopping = (self.dispatcher.stop(), self.keeper.stop(), self.watching.stop(), teller.stop())
             await asyncio.gather(*stopping, *(each.stop() for each in self.draining))
             await sender.close()
 
@@ -336,6 +343,10 @@ def _looks(config: Config) -> Mapping[What, Look]:
         return await tls.look(config.apns_url, ca_pem, alpn=("h2",))
 
     return {What.PUBLIC_TLS: public, What.APNS_TLS: apns}
+
+
+def _poster(config: Config) -> WebhookPoster:
+    return WebhookPoster(loopback=config.webhook_loopback)
 
 
 def _sender(config: Config, clock: Clock, deadline: float = SEND_SECONDS) -> Sender:

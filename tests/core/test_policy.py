@@ -102,6 +102,7 @@ def test_the_texts_that_are_shown_keep_their_wording() -> None:
             "console TOTP secret",
             "pass token",
             "enrolment",
+            "webhook secret",
         )
     ]
     assert [one.value for one in fetch.Evidence] == [
@@ -119,6 +120,8 @@ def test_the_texts_that_are_shown_keep_their_wording() -> None:
         "receipts of wishes that were done",
         "processes that went without a word",
         "answers kept to be repeated",
+        "webhook messages",
+        "attempts to send webhooks",
     ]
 
 

@@ -479,6 +479,13 @@ async def _commands(life: Life) -> None:
         *(("cert", step, certificate) for step in ("prove", "canary", "promote", "rollback", "retire")),
         ("cert", "plan"),
         ("cert", "check"),
+        ("webhook", "list"),
+        *(
+            ("webhook", step, "we_none")
+            for step in ("show", "enable", "disable", "test", "messages", "recover", "remove")
+        ),
+        ("webhook", "resend", "we_none", "msg_none"),
+        ("trigger", "pass.issued"),
         ("tenant", "add", "second", "--title", "The Second"),
         ("tenant", "list"),
         ("tenant", "show", "second"),
@@ -614,6 +621,8 @@ LEFT_OUT: Mapping[str, str] = {
     "console serve": "what it says is the log, and, where nobody may come in yet, a link, as console link does",
     "console link": "its answer is a link, and the only one that is",
     "key create": "its answer is the key, and the only one that is",
+    "webhook add": "its answer is the secret, and one of the two that are",
+    "webhook rotate": "the other one",
     "pass enrolment": "shows what people gave: nothing else does",
     "pass enrolments": "the same, of a pass type",
     "holder export": "the same, of a person",

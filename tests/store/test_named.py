@@ -14,7 +14,18 @@ import asyncpg
 import pytest
 
 import engines
-from livepass.store import console, figures, idempotency, locking, owing, postgres_statements, reading, twins, writing
+from livepass.store import (
+    console,
+    figures,
+    idempotency,
+    locking,
+    owing,
+    postgres_statements,
+    reading,
+    twins,
+    webhooks,
+    writing,
+)
 from livepass.store.named import load, parse
 from livepass.store.sqlite import connect, upgrade
 
@@ -37,7 +48,7 @@ def parameters(statement: str) -> dict[str, None]:
 def named_in_code() -> set[str]:
     """The first argument of every call that runs a statement by name, and what a table names."""
     found = set(writing._PRUNE.values())
-    for module in (console, figures, idempotency, reading, locking, owing, twins, writing):
+    for module in (console, figures, idempotency, reading, locking, owing, twins, webhooks, writing):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 first = node.args[0]

@@ -14,6 +14,7 @@ from livepass.core.model import DEFAULT_TENANT, Certificate, Enrolment, SigningR
 from livepass.core.provider_token import ApnsKey
 from livepass.core.sealed import TAGS, TOKENS, Sealable, Sealed, SealedCount, SharedKey
 from livepass.core.timeline import TAKEN
+from livepass.core.webhooks import Endpoint
 from store.hand import T0, TYPE, Hand, opened, version
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -55,6 +56,10 @@ async def imported(hand: Hand, serial: str, secret: str) -> None:
     row = replace(made.row, token=TokenSource("", b"", sealed(secret, serial.encode())))
     made = replace(made, row=row, creates=True)
     await hand.store.write(lambda tx: tx.put_passes(TYPE, [made], now=T0, push_at=None, urgent=False))
+
+
+def endpoint(id_: str, secret: str) -> Endpoint:
+    return Endpoint(DEFAULT_TENANT, id_, "https://a.example/", None, None, sealed(secret), T0)
 
 
 async def enrolled(hand: Hand, id_: str, secret: str) -> None:
@@ -112,6 +117,7 @@ def test_what_is_sealed_with_what_is_counted_by_kind_and_secret(tmp_path: Path) 
             await hand.store.write(lambda tx: tx.put_console_user(user("u1", NEW)))
             await hand.store.write(lambda tx: tx.put_console_user(replace(user("u2", NEW), totp_sealed=None)))
             await enrolled(hand, "e1", NEW)
+            await hand.store.write(lambda tx: tx.put_webhook_endpoint(endpoint("w1", NEW)))
             assert sorted(await hand.store.sealed_counts(), key=repr) == sorted(
                 [
                     SealedCount(Sealable.SHARED_KEY, OLD, 1),
@@ -122,6 +128,7 @@ def test_what_is_sealed_with_what_is_counted_by_kind_and_secret(tmp_path: Path) 
                     SealedCount(Sealable.TOKEN, OLD, 2),
                     SealedCount(Sealable.TOKEN, NEW, 1),
                     SealedCount(Sealable.ENROLMENT, NEW, 1),
+                    SealedCount(Sealable.WEBHOOK, NEW, 1),
                 ],
                 key=repr,
             )
@@ -139,6 +146,7 @@ async def fill(hand: Hand) -> None:
         await hand.store.write(lambda tx, n=n, secret=secret: tx.put_console_user(user(f"u{n}", secret)))
         await imported(hand, f"i{n}", secret)
         await enrolled(hand, f"e{n}", secret)
+        await hand.store.write(lambda tx, n=n, secret=secret: tx.put_webhook_endpoint(endpoint(f"w{n}", secret)))
 
 
 NAMES = {
@@ -149,6 +157,7 @@ NAMES = {
     Sealable.TOTP: [(DEFAULT_TENANT, "u1"), (DEFAULT_TENANT, "u3")],
     Sealable.TOKEN: [(TYPE, "i1"), (TYPE, "i3")],
     Sealable.ENROLMENT: [(TYPE, "e1"), (TYPE, "e3")],
+    Sealable.WEBHOOK: [(DEFAULT_TENANT, "w1"), (DEFAULT_TENANT, "w3")],
 }
 
 

@@ -853,7 +853,7 @@ def test_pruning_takes_what_is_old_and_nothing_else(tmp_path: Path) -> None:
 
             async def prune(limit: int = 5000, **before: int) -> int:
                 given = {"events_before": 0, "tombstones_before": 0, "dead_before": 0, "idle_before": T0 + 1} | before
-                bounds = (*given.values(), *[given["idle_before"]] * 4)
+                bounds = (*given.values(), *[given["idle_before"]] * 6)
                 count = 0
                 for what, before in zip(Prunable, bounds, strict=True):
                     count += await hand.store.write(lambda tx, what=what, at=before: tx.prune(what, at, limit))

@@ -230,6 +230,7 @@ def app_of(services: wiring.Services, config: Config) -> IssuerApp:
     access = Access(services.store, services.clock, services.chance, [config.admin_key])
     parts = (services.issuing, services.publishing, services.admitting, services.rotating)
     more = {"apns_keys": services.apns_keys, "watching": services.watching, "sharing": services.sharing}
+    more["webhooks"] = services.webhooks
     return IssuerApp(services.store, access, *parts, services.clock, services.answering.load, **more)
 
 

@@ -145,6 +145,17 @@ ROWS: Mapping[str, Row] = {
     "getApnsKey": Row(id="apns_key"),
     "retireApnsKey": Row(id="apns_key"),
     "choosePushCredential": Row(bodies=({"apns_key": "{apns_key}", "probe": False},)),
+    "addWebhookEndpoint": Row(bodies=({"url": "https://a.example/", "pass_types": ["{type}"]},), creates=True),
+    "listWebhookEndpoints": Row(("", "cursor={webhooks}")),
+    "getWebhookEndpoint": Row(id="webhook"),
+    "changeWebhookEndpoint": Row(bodies=({"enabled": False},), id="webhook"),
+    "removeWebhookEndpoint": Row(id="webhook"),
+    "rotateWebhookSecret": Row(bodies=({},), id="webhook"),
+    "testWebhookEndpoint": Row(bodies=({}, {"event": "pass.issued"}), id="webhook"),
+    "listWebhookMessages": Row(("", "cursor={messages}"), id="webhook"),
+    "listWebhookAttempts": Row(("message=msg_1",), id="webhook"),
+    "resendWebhook": Row(bodies=({"message": "msg_1"},), id="webhook"),
+    "recoverWebhooks": Row(bodies=({}, {"hours": 720}), id="webhook"),
     "createSigningRequest": Row(bodies=({"pass_type": "{type}"},), creates=True),
     "listSigningRequests": Row(("", "cursor={requests}")),
     "removeSigningRequest": Row(id="request"),
@@ -273,6 +284,7 @@ class Place:
         await self.api.services.apns_keys.import_(self.tenant, Minted().p8, THEIR_APNS_KEY, "TEAM123456")
         await self.api.services.apns_keys.use(self.tenant, OTHER, THEIR_APNS_KEY, probe=False)
         await self.api.services.admitting.requests.make(OTHER, tenant=self.tenant)
+        await self.api.services.webhooks.add(self.tenant, "https://theirs.example/", None, None)
         await self._names()
         self.api.tenant = ""
         return self
@@ -299,6 +311,7 @@ class Place:
         [certificate] = await store.certificates(OTHER)
         [key] = [key for key in await store.api_keys() if key.pass_types == (OTHER,)]
         [request] = [each for each in await store.signing_requests(self.tenant) if each.pass_type == OTHER]
+        [webhook] = await store.webhook_endpoints(self.tenant)
         certificate_id, key_id = unlike(certificate.id), unlike(key.id)
         nobody = self.authority.pass_certificate(NOBODY, "TEAM123456")
         events = await store.timeline(OTHER, "theirs-01", after=0, limit=1)
@@ -317,6 +330,9 @@ class Place:
                 p12=base64.b64encode(issued.p12("sesame")).decode(),
                 cer=base64.b64encode(issued.cer).decode(),
                 request=request_name,
+                webhook=(webhook.id, unlike(webhook.id))[at],
+                messages=_cursor("webhook-messages", (1, "msg_1")),
+                webhooks=_cursor("webhook-endpoints", (webhook.id, unlike(webhook.id))[at]),
                 timeline=_EVENTS.write(events[0].id),
                 passes=_PASSES.write((pass_type, serial)),
                 registrations=_REGISTRATIONS.write((pass_type, device, serial)),

@@ -23,7 +23,8 @@ PASSES = "application/vnd.apple.pkpass"
 REFUSED = ("importCertificate", "createSigningRequest", "createKey", "importApnsKey", "lookAtCertificates")
 OF_ALL = ("importApnsKey", "retireApnsKey", "lookAtCertificates")
 TENANTS = ("addTenant", "listTenants", "getTenant", "renameTenant", "removeTenant")
-UNLIMITED = ("publishTemplate", *TENANTS)
+WEBHOOKS = tuple(each.name for each in OPERATIONS if each.scopes == ("webhooks:admin",))
+UNLIMITED = ("publishTemplate", *TENANTS, *WEBHOOKS)
 """What a key that is limited to pass types cannot be made for."""
 
 
@@ -89,6 +90,17 @@ SAMPLES = {
     "removeSigningRequest": Sample("/signing-requests/{request}", 204),
     "watchCertificates": Sample("/certificate-watch"),
     "lookAtCertificates": Sample("/certificate-watch:look", 204, {}),
+    "addWebhookEndpoint": Sample("/webhook-endpoints", 201, {"url": "https://a.example/"}),
+    "listWebhookEndpoints": Sample("/webhook-endpoints"),
+    "getWebhookEndpoint": Sample("/webhook-endpoints/{webhook}"),
+    "changeWebhookEndpoint": Sample("/webhook-endpoints/{webhook}", json={"enabled": True}),
+    "removeWebhookEndpoint": Sample("/webhook-endpoints/{webhook}", 204),
+    "rotateWebhookSecret": Sample("/webhook-endpoints/{webhook}:rotate", json={}),
+    "testWebhookEndpoint": Sample("/webhook-endpoints/{webhook}:test", 202, {}),
+    "listWebhookMessages": Sample("/webhook-endpoints/{webhook}/messages"),
+    "listWebhookAttempts": Sample("/webhook-endpoints/{webhook}/attempts?message=msg_1"),
+    "resendWebhook": Sample("/webhook-endpoints/{webhook}:resend", 204, {"message": "{webhook_message}"}),
+    "recoverWebhooks": Sample("/webhook-endpoints/{webhook}:recover", json={}),
     "publishTemplate": Sample("/templates?name=gold", 201, body=folder_zip(), media="application/zip"),
     "listTemplates": Sample("/templates"),
     "getTemplate": Sample("/templates/membership"),
@@ -134,6 +146,7 @@ class Prepared:
         self.key: dict[str, str] = {}
         self.apns_key = {PASS_TYPE: "OURS000001", OTHER: "THEIRS0001"}
         self.request: dict[str, str] = {}
+        self.webhook = self.webhook_message = ""
 
     async def start(self) -> Prepared:
         for pass_type in (PASS_TYPE, OTHER):
@@ -149,6 +162,9 @@ class Prepared:
             await self.api.key("passes:read", pass_types=[pass_type])
             made, _ = await self.api.services.admitting.requests.make(pass_type)
             self.request[pass_type] = made.id
+        hooks = self.api.services.webhooks
+        self.webhook = (await hooks.add("default", "https://a.example/", None, None))[0].id
+        self.webhook_message = (await hooks.test("default", self.webhook)).id
         await self.api.services.recorder.settle()
         team = "TEAM123456"
         for pass_type, key_id in (*self.apns_key.items(), (None, "SPARE00001")):
@@ -170,6 +186,8 @@ class Prepared:
             "{apns_key}": self.apns_key.get(pass_type, ""),
             '"{p8}"': json.dumps(Minted().p8.decode()),
             "{request}": self.request.get(pass_type, ""),
+            "{webhook}": self.webhook,
+            "{webhook_message}": self.webhook_message,
             "{holder}": quote(f"holder of {pass_type}"),
         }
         for place, value in places.items():

@@ -87,6 +87,10 @@ async def test_what_was_made_leads_on(api: Api) -> None:
         "createSigningRequest": {"removeSigningRequest"},
         "publishTemplate": {"getTemplate", "previewTemplate"},
         "createKey": {"getKey", "revokeKey"},
+        "addWebhookEndpoint": {
+            *("getWebhookEndpoint", "changeWebhookEndpoint", "removeWebhookEndpoint", "rotateWebhookSecret"),
+            *("testWebhookEndpoint", "listWebhookMessages", "listWebhookAttempts", "resendWebhook", "recoverWebhooks"),
+        },
     }
     issued = await api.issue("linked")
     link = document["paths"]["/api/v1/passes/{type}/{serial}"]["put"]["responses"]["201"]["links"]["getPass"]

@@ -171,6 +171,7 @@ async def test_our_own_failures_say_nothing_and_are_logged(api: Api, caplog: pyt
         apns_keys=services.apns_keys,
         watching=services.watching,
         sharing=services.sharing,
+        webhooks=services.webhooks,
     )  # type: ignore[arg-type]
     with caplog.at_level(logging.ERROR):
         reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
@@ -193,6 +194,7 @@ async def test_a_database_that_cannot_answer_is_503_and_worth_another_try(api: A
         apns_keys=services.apns_keys,
         watching=services.watching,
         sharing=services.sharing,
+        webhooks=services.webhooks,
     )  # type: ignore[arg-type]
     reply = await send(app, "GET", "/api/v1/passes", headers=[(b"authorization", b"Bearer " + ADMIN.encode())])
     problem_of(reply, 503, "unavailable")

@@ -26,13 +26,13 @@ from web.test_matrix import IN_ORDER
 T = TypeVar("T")
 Visit = Callable[[Callable[[Place], Awaitable[T]]], T]
 
-MAKES = {"publishTemplate", "createKey", "createSigningRequest", "importApnsKey"}
+MAKES = {"publishTemplate", "createKey", "createSigningRequest", "importApnsKey", "addWebhookEndpoint"}
 """Makes something of the caller's own, whatever it is called: only the status and the names of the answer's fields are
 the same each time.
 """
 CLAIMS = "importCertificate"
 """The one that has to tell: a pass type is its first tenant's, and whoever asks holds Apple's certificate for it."""
-ITS_OWN = {"api_key", "signing_request"}
+ITS_OWN = {"api_key", "signing_request", "webhook_endpoint"}
 """Tables whose rows may name a pass type that is not theirs."""
 
 

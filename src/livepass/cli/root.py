@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "pass": ("livepass.cli.pass_:pass_", "Issue, change, look at, build and check passes."),
     "template": ("livepass.cli.template:template", "Folders that passes are made from."),
     "cert": ("livepass.cli.cert:cert", "Pass Type ID certificates."),
+    "webhook": ("livepass.cli.webhook:webhook", "Where events are sent, and what came of it."),
+    "trigger": ("livepass.cli.webhook:trigger", "Try out what webhooks lead to."),
     "apns-key": ("livepass.cli.apns_key:apns_key", "APNs keys (.p8) that push instead of certificates."),
     "device": ("livepass.cli.device:device", "The phones that follow a pass."),
     "push": ("livepass.cli.push:push", "Pushes that are due or were sent."),

@@ -299,6 +299,8 @@ class Prunable(StrEnum):
     RECEIPTS = "receipts of wishes that were done"
     PROCESSES = "processes that went without a word"
     ANSWERS = "answers kept to be repeated"
+    WEBHOOKS = "webhook messages"
+    WEBHOOK_ATTEMPTS = "attempts to send webhooks"
 
 
 @frozen

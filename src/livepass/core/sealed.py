@@ -23,6 +23,7 @@ class Sealable(Enum):
     TOTP = "console TOTP secret"
     TOKEN = "pass token"
     ENROLMENT = "enrolment"
+    WEBHOOK = "webhook secret"
 
 
 @frozen

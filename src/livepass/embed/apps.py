@@ -36,6 +36,7 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
         apns_keys=services.apns_keys,
         watching=services.watching,
         sharing=services.sharing,
+        webhooks=services.webhooks,
         rates=Rates(services.clock, services.config.key_rate, services.config.tenant_rate),
     )
 

@@ -183,6 +183,10 @@ class SealedKeyRing:
     def _unseal(self, one: Sealed) -> bytes:
         return self._secrets.unseal(one.sealed, _purpose(one.kind, one.within, one.id))
 
+    def open_webhook(self, one: Sealed) -> bytes:
+        """An endpoint's secrets. Raises ``CannotUnseal``."""
+        return self._unseal(one)
+
     def open_enrolment(self, enrolment: Enrolment) -> bytes:
         """What somebody gave. Raises ``CannotUnseal``."""
         return self._unseal(Sealed(Sealable.ENROLMENT, enrolment.pass_type, enrolment.id, enrolment.sealed))

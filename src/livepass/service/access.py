@@ -32,6 +32,7 @@ Scope = Literal[
     "enrolments:read",
     "tenants:admin",
     "holders:admin",
+    "webhooks:admin",
 ]
 
 SCOPES: Mapping[Scope, str] = {
@@ -45,8 +46,9 @@ SCOPES: Mapping[Scope, str] = {
     "enrolments:read": "read what people gave when they signed up for rewards",
     "tenants:admin": "of the operator: make and remove tenants, and act as any of them",
     "holders:admin": "read all that is kept of a person, and erase it",
+    "webhooks:admin": "say where events are sent, and see what was",
 }
-OF_ALL_PASS_TYPES: frozenset[str] = frozenset({"templates:write", "tenants:admin"})
+OF_ALL_PASS_TYPES: frozenset[str] = frozenset({"templates:write", "tenants:admin", "webhooks:admin"})
 """Scopes over what belongs to no pass type: a new revision of a template changes passes of every type."""
 OF_TENANTS = frozenset(SCOPES) - {"tenants:admin"}
 """Whatever can be done as a tenant that is not the installation's own."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from livepass.core.idempotency import KEPT_MS as ANSWERS_KEPT_MS
 from livepass.core.model import Prunable
+from livepass.core.webhooks import KEPT_MS as WEBHOOKS_KEPT_MS
 from livepass.service.issuing import Issuing
 from livepass.service.seams import Clock, Scheduler, Signal, Store
 
@@ -35,6 +36,8 @@ KEPT_MS: Mapping[Prunable, int] = {
     Prunable.RECEIPTS: 90 * DAY_MS,
     Prunable.PROCESSES: DAY_MS,
     Prunable.ANSWERS: ANSWERS_KEPT_MS,
+    Prunable.WEBHOOKS: WEBHOOKS_KEPT_MS,
+    Prunable.WEBHOOK_ATTEMPTS: WEBHOOKS_KEPT_MS,
 }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from livepass.core.model import DEFAULT_TENANT
 from livepass.service.console_seams import ConsoleReader, ConsoleTx
 from livepass.service.idempotency_seams import IdempotencyTx
+from livepass.service.webhook_seams import WebhookReader, WebhookTx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
@@ -104,7 +105,7 @@ class Scheduler(Protocol):
         """
 
 
-class Reader(ConsoleReader, Protocol):
+class Reader(ConsoleReader, WebhookReader, Protocol):
     """Reads. Each is one statement, so one snapshot.
 
     ``within`` keeps a list to these pass types (``None``: all): what a caller may not see is never read.
@@ -400,7 +401,7 @@ class Reader(ConsoleReader, Protocol):
         """Those that have not said goodbye, also if they have not been heard for long."""
 
 
-class Tx(ConsoleTx, IdempotencyTx, Reader, Protocol):
+class Tx(ConsoleTx, IdempotencyTx, WebhookTx, Reader, Protocol):
     """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
 
     async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:
@@ -747,6 +748,9 @@ class KeyRing(Protocol):
 
     def totp_step(self, one: Sealed, code: str, now: int, after: int | None) -> int | None:
         """The step that a code is of (``core.totp``), by the sealed secret. Raises ``PkpassError``."""
+
+    def open_webhook(self, one: Sealed) -> bytes:
+        """An endpoint's secrets. Raises ``PkpassError``."""
 
     def open(self, certificate: Certificate) -> Identity:
         """The certificate, opened; kept open, because opening a key is slow."""

@@ -38,6 +38,7 @@ SEALED: Mapping[Sealable, tuple[str, str, str, str]] = {
     Sealable.TOTP: ("console_user", "tenant", "name", "totp_sealed"),
     Sealable.TOKEN: ("pass", "pass_type", "serial", "token_sealed"),
     Sealable.ENROLMENT: ("enrolment", "pass_type", "id", "sealed"),
+    Sealable.WEBHOOK: ("webhook_endpoint", "tenant", "id", "sealed"),
 }
 """Where what is sealed stands: table, and the columns that make a ``core.sealed.Sealed``."""
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

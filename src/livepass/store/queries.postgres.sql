@@ -263,6 +263,31 @@ WITH old AS MATERIALIZED (
   SELECT tenant, caller, key FROM idempotency WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)
 DELETE FROM idempotency i USING old WHERE i.tenant = old.tenant AND i.caller = old.caller AND i.key = old.key;
 
+-- name: lock_webhook_endpoint
+SELECT 1 FROM webhook_endpoint WHERE id = :id FOR UPDATE;
+
+-- name: claim_webhooks
+-- Locked rows are somebody else's claim, as in claim_targets.
+WITH due AS MATERIALIZED (
+  SELECT m.id FROM webhook_message m
+   WHERE m.endpoint = :endpoint AND m.next_at IS NOT NULL AND m.next_at <= :now
+   ORDER BY m.next_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE webhook_message m SET lease = :lease, next_at = :lease_until
+  FROM due WHERE m.endpoint = :endpoint AND m.id = due.id
+RETURNING m.endpoint, m.id, m.name, m.at, m.body, m.attempts, m.next_at, m.ok;
+
+-- name: prune_webhooks
+WITH old AS MATERIALIZED (
+  SELECT endpoint, id FROM webhook_message WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)
+DELETE FROM webhook_message m USING old WHERE m.endpoint = old.endpoint AND m.id = old.id;
+
+-- name: prune_webhook_attempts
+WITH old AS MATERIALIZED (
+  SELECT endpoint, message, number FROM webhook_attempt
+   WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)
+DELETE FROM webhook_attempt a USING old
+ WHERE a.endpoint = old.endpoint AND a.message = old.message AND a.number = old.number;
+
 -- name: prune_targets
 WITH old AS MATERIALIZED (
   SELECT g.pass_type, g.push_token FROM push_target g

@@ -53,6 +53,7 @@ UNION ALL SELECT 'APNs keys', count(*) FROM apns_key WHERE tenant = :tenant HAVI
 UNION ALL SELECT 'signing requests', count(*) FROM signing_request WHERE tenant = :tenant HAVING count(*) > 0
 UNION ALL SELECT 'API keys that still work', count(*) FROM api_key
  WHERE tenant = :tenant AND revoked_at IS NULL HAVING count(*) > 0
+UNION ALL SELECT 'webhook endpoints', count(*) FROM webhook_endpoint WHERE tenant = :tenant HAVING count(*) > 0
 UNION ALL SELECT 'console users who may come in', count(*) FROM console_user
  WHERE tenant = :tenant AND disabled_at IS NULL HAVING count(*) > 0;
 
@@ -1498,7 +1499,9 @@ UNION ALL
 SELECT 'pass token', substr(token_sealed, 2, 8), count(*) FROM pass
  WHERE token_sealed IS NOT NULL GROUP BY substr(token_sealed, 2, 8)
 UNION ALL
-SELECT 'enrolment', substr(sealed, 2, 8), count(*) FROM enrolment GROUP BY substr(sealed, 2, 8);
+SELECT 'enrolment', substr(sealed, 2, 8), count(*) FROM enrolment GROUP BY substr(sealed, 2, 8)
+UNION ALL
+SELECT 'webhook secret', substr(sealed, 2, 8), count(*) FROM webhook_endpoint GROUP BY substr(sealed, 2, 8);
 
 -- name: shared_keys_sealed_otherwise
 SELECT purpose, id, sealed FROM shared_key
@@ -1547,3 +1550,108 @@ UPDATE pass SET token_sealed = :sealed WHERE pass_type = :under AND serial = :id
 
 -- name: reseal_enrolment
 UPDATE enrolment SET sealed = :sealed WHERE pass_type = :under AND id = :id AND sealed = :was;
+
+-- name: webhook_secrets_sealed_otherwise
+SELECT tenant, id, sealed FROM webhook_endpoint
+ WHERE (tenant, id) > (:after_under, :after_id) AND substr(sealed, 2, 8) <> :secret
+ ORDER BY tenant, id LIMIT :limit;
+
+-- name: reseal_webhook_secret
+UPDATE webhook_endpoint SET sealed = :sealed WHERE tenant = :under AND id = :id AND sealed = :was;
+
+-- ─────────────────────────────────────────────── webhooks
+
+-- name: webhook_endpoint
+SELECT tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at, disabled_why
+  FROM webhook_endpoint WHERE tenant = :tenant AND id = :id;
+
+-- name: webhook_endpoints
+SELECT tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at, disabled_why
+  FROM webhook_endpoint WHERE tenant = :tenant ORDER BY id;
+
+-- name: put_webhook_endpoint
+INSERT INTO webhook_endpoint (tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at,
+                              disabled_why)
+VALUES (:tenant, :id, :url, :pass_types, :events, :sealed, :created_at, :failing_since, :disabled_at, :disabled_why)
+ON CONFLICT (id) DO UPDATE SET url = excluded.url, pass_types = excluded.pass_types, events = excluded.events,
+  sealed = excluded.sealed, failing_since = excluded.failing_since, disabled_at = excluded.disabled_at,
+  disabled_why = excluded.disabled_why;
+
+-- name: remove_webhook_endpoint
+DELETE FROM webhook_endpoint WHERE id = :id;
+
+-- name: remove_webhook_messages
+DELETE FROM webhook_message WHERE endpoint = :id;
+
+-- name: remove_webhook_attempts
+DELETE FROM webhook_attempt WHERE endpoint = :id;
+
+-- name: webhook_listening
+SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.failing_since, e.disabled_at,
+       e.disabled_why, t.pass_type
+  FROM webhook_endpoint e JOIN pass_type t ON t.tenant = e.tenant
+ WHERE e.disabled_at IS NULL AND t.pass_type IN (SELECT value FROM json_each(:within));
+
+-- name: add_webhook_message
+INSERT INTO webhook_message (endpoint, id, name, at, body, attempts, next_at, ok, lease)
+VALUES (:endpoint, :id, :name, :at, :body, 0, :next_at, 0, NULL);
+
+-- name: webhooks_due
+-- When each endpoint's next message is due: one look into the index for each endpoint, however many messages wait.
+SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.failing_since, e.disabled_at,
+       e.disabled_why,
+       (SELECT min(m.next_at) FROM webhook_message m WHERE m.endpoint = e.id AND m.next_at IS NOT NULL)
+  FROM webhook_endpoint e WHERE e.disabled_at IS NULL;
+
+-- name: claim_webhooks
+-- Leases due messages of an endpoint, as claim_targets does pushes: a lease that ran out makes its message due again.
+UPDATE webhook_message SET lease = :lease, next_at = :lease_until
+ WHERE endpoint = :endpoint AND id IN (
+       SELECT m.id FROM webhook_message m
+        WHERE m.endpoint = :endpoint AND m.next_at IS NOT NULL AND m.next_at <= :now ORDER BY m.next_at LIMIT :limit)
+RETURNING endpoint, id, name, at, body, attempts, next_at, ok;
+
+-- name: record_webhook
+-- Fenced by the lease: a process that lost it changes nothing.
+UPDATE webhook_message SET attempts = :number, next_at = :next_at, ok = :ok, lease = NULL
+ WHERE endpoint = :endpoint AND id = :id AND lease = :lease;
+
+-- name: add_webhook_attempt
+INSERT INTO webhook_attempt (endpoint, message, number, at, took_ms, status, said)
+VALUES (:endpoint, :message, :number, :at, :took_ms, :status, :said) ON CONFLICT DO NOTHING;
+
+-- name: webhook_answered
+UPDATE webhook_endpoint SET failing_since = NULL WHERE id = :id AND failing_since IS NOT NULL;
+
+-- name: webhook_failed
+UPDATE webhook_endpoint SET failing_since = :now WHERE id = :id AND failing_since IS NULL;
+
+-- name: disable_failing_webhook
+UPDATE webhook_endpoint SET disabled_at = :now, disabled_why = 'failing'
+ WHERE id = :id AND disabled_at IS NULL AND failing_since IS NOT NULL AND failing_since <= :failing_before;
+
+-- name: webhook_messages
+SELECT endpoint, id, name, at, body, attempts, next_at, ok FROM webhook_message
+ WHERE endpoint = :endpoint AND (at, id) < (:before_at, :before_id) ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: webhook_attempts
+SELECT endpoint, message, number, at, took_ms, status, said FROM webhook_attempt
+ WHERE endpoint = :endpoint AND message = :message ORDER BY number;
+
+-- name: resend_webhook
+-- Not one that is under way, or will be tried again in any case: that is only brought forward.
+UPDATE webhook_message SET next_at = :now, ok = 0
+ WHERE endpoint = :endpoint AND id = :id AND lease IS NULL;
+
+-- name: recover_webhooks
+UPDATE webhook_message SET next_at = :now
+ WHERE endpoint = :endpoint AND at >= :since AND next_at IS NULL AND ok = 0;
+
+-- name: prune_webhooks
+-- By age alone: what is left of a message goes with it.
+DELETE FROM webhook_message WHERE (endpoint, id) IN (
+  SELECT endpoint, id FROM webhook_message WHERE at < :before ORDER BY at LIMIT :limit);
+
+-- name: prune_webhook_attempts
+DELETE FROM webhook_attempt WHERE (endpoint, message, number) IN (
+  SELECT endpoint, message, number FROM webhook_attempt WHERE at < :before ORDER BY at LIMIT :limit);

@@ -43,6 +43,7 @@ from livepass.core.watching import Watched
 from livepass.store import rows
 from livepass.store.console import ConsoleReading
 from livepass.store.figures import Figures
+from livepass.store.webhooks import WebhookReading
 
 Parameters = Mapping[str, Any]
 
@@ -70,7 +71,7 @@ class Connection(Protocol):
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None: ...
 
 
-class Reading(Figures, ConsoleReading):
+class Reading(Figures, ConsoleReading, WebhookReading):
     """``service.seams.Reader`` over a connection."""
 
     def __init__(self, connection: Connection) -> None:
@@ -529,8 +530,10 @@ class Reading(Figures, ConsoleReading):
             found = await self._db.rows("console_totp_sealed_otherwise", key)
         elif kind is Sealable.TOKEN:
             found = await self._db.rows("tokens_sealed_otherwise", key)
-        else:
+        elif kind is Sealable.ENROLMENT:
             found = await self._db.rows("enrolments_sealed_otherwise", key)
+        else:
+            found = await self._db.rows("webhook_secrets_sealed_otherwise", key)
         return [Sealed(kind, *row) for row in found]
 
     async def api_key(self, key_id: str) -> ApiKey | None:

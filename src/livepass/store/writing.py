@@ -37,13 +37,14 @@ from livepass.store.console import ConsoleWriting
 from livepass.store.idempotency import IdempotencyWriting
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
 from livepass.store.twins import Twins
+from livepass.store.webhooks import WebhookWriting
 
 ERASED = "(erased)"
 """What stands in the audit log for a pass that was erased since."""
 _NONE: Numbers = MappingProxyType({})
 
 
-class Writing(Twins, ConsoleWriting, IdempotencyWriting):
+class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names.
 
     ``heard``, where somebody listens, gathers the events that are written.
@@ -68,6 +69,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting):
         if events:
             columns = [rows.event_columns(event, numbers) for event in events]
             await self._db.run("add_events", self._db.events(columns))
+            await self.tell_webhooks(events, numbers)
             if self.heard is not None:
                 self.heard.extend(events)
 
@@ -536,8 +538,10 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting):
             await self._db.run_many("reseal_console_totp", changes)
         elif kind is Sealable.TOKEN:
             await self._db.run_many("reseal_token", changes)
-        else:
+        elif kind is Sealable.ENROLMENT:
             await self._db.run_many("reseal_enrolment", changes)
+        else:
+            await self._db.run_many("reseal_webhook_secret", changes)
 
     async def put_api_key(self, key: ApiKey) -> None:
         await self._db.run(
@@ -569,6 +573,8 @@ _PRUNE: Mapping[Prunable, str] = {
     Prunable.RECEIPTS: "prune_receipts",
     Prunable.PROCESSES: "prune_processes",
     Prunable.ANSWERS: "prune_answers",
+    Prunable.WEBHOOKS: "prune_webhooks",
+    Prunable.WEBHOOK_ATTEMPTS: "prune_webhook_attempts",
 }
 
 _NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "token_print", "created_at")

@@ -35,6 +35,7 @@ from livepass.service.sharing import Sharing
 from livepass.service.showing import Showing
 from livepass.service.tenants import Tenants
 from livepass.service.watching import Watching
+from livepass.service.webhooks import Webhooks
 from livepass.web import (
     issuer_admin,
     issuer_apns_keys,
@@ -52,6 +53,7 @@ from livepass.web import (
     issuer_tenants,
     issuer_versions,
     issuer_watch,
+    issuer_webhooks,
     openapi,
     problems,
     request_ids,
@@ -97,6 +99,7 @@ OPERATIONS = (
     *issuer_signing.OPERATIONS,
     *issuer_tenants.OPERATIONS,
     *issuer_watch.OPERATIONS,
+    *issuer_webhooks.OPERATIONS,
     *issuer_previews.OPERATIONS,
     *issuer_versions.OPERATIONS,
     _DESCRIBE,
@@ -121,6 +124,7 @@ class IssuerApp:
         apns_keys: ApnsKeys,
         watching: Watching,
         sharing: Sharing,
+        webhooks: Webhooks,
         rates: Rates | None = None,
     ) -> None:
         self._load = load or Load(clock)
@@ -128,7 +132,7 @@ class IssuerApp:
         holders = Holders(store, issuing.enrolments, clock)
         explaining = Explaining(store, clock, issuing.web_service_url, issuing.other_urls)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
-        more = (Showing(store, issuing.builder), Past(store, issuing.builder), Tenants(store, clock), holders)
+        more = (Showing(store, issuing.builder), Past(store, issuing.builder), Tenants(store, clock), holders, webhooks)
         self.services = Services(*parts, apns_keys, watching, sharing, *more)
         self._routes = Routes(OPERATIONS)
         self._idempotency = Idempotency(store, clock, issuing.chance)

@@ -28,6 +28,7 @@ from livepass.service.sharing import Sharing
 from livepass.service.showing import Showing
 from livepass.service.tenants import Tenants
 from livepass.service.watching import Watching
+from livepass.service.webhooks import Webhooks
 from livepass.web.issuer_requests import NoQuery
 from livepass.web.problems import MethodNotAllowed, NoRoute
 
@@ -64,6 +65,7 @@ class Services:
     past: Past
     tenants: Tenants
     holders: Holders
+    webhooks: Webhooks
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 

@@ -319,6 +319,51 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (at);
 CREATE INDEX idempotency_by_pass ON idempotency (pass_type, serial);
 
+-- Where webhooks go, and what was sent there. pass_types and events are JSON lists; null: all. sealed: the secrets.
+CREATE TABLE webhook_endpoint (
+  tenant        TEXT   NOT NULL,
+  id            TEXT   NOT NULL PRIMARY KEY,
+  url           TEXT   NOT NULL,
+  pass_types    TEXT,
+  events        TEXT,
+  sealed        BLOB   NOT NULL,
+  created_at    BIGINT NOT NULL,
+  failing_since BIGINT,                        -- the first of the attempts that failed in a row
+  disabled_at   BIGINT,
+  disabled_why  TEXT   NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX webhook_endpoint_by_tenant ON webhook_endpoint (tenant, id);
+
+-- One event for one endpoint, written by the transaction that wrote the event. next_at: when it is due, or its lease
+-- ends; null: it is over.
+CREATE TABLE webhook_message (
+  endpoint TEXT    NOT NULL,
+  id       TEXT    NOT NULL,
+  name     TEXT    NOT NULL,
+  at       BIGINT  NOT NULL,
+  body     BLOB    NOT NULL,
+  attempts INTEGER NOT NULL,
+  next_at  BIGINT,
+  ok       INTEGER NOT NULL,
+  lease    TEXT,
+  PRIMARY KEY (endpoint, id)
+);
+CREATE INDEX webhook_message_due ON webhook_message (endpoint, next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX webhook_message_by_age ON webhook_message (at);
+CREATE INDEX webhook_message_of ON webhook_message (endpoint, at, id);
+
+CREATE TABLE webhook_attempt (
+  endpoint TEXT    NOT NULL,
+  message  TEXT    NOT NULL,
+  number   INTEGER NOT NULL,
+  at       BIGINT  NOT NULL,
+  took_ms  BIGINT  NOT NULL,
+  status   INTEGER NOT NULL,                   -- 0: no answer came
+  said     TEXT    NOT NULL,
+  PRIMARY KEY (endpoint, message, number)
+) WITHOUT ROWID;
+CREATE INDEX webhook_attempt_by_age ON webhook_attempt (at);
+
 -- Who may use the web console. password: Argon2id (PHC), null: none. totp_step: the last step (30 s) whose code was taken,
 -- null while the first code was not given. Nobody is deleted: what they did stands in audit.
 CREATE TABLE console_user (

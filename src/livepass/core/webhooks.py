@@ -1,0 +1,192 @@
+"""Webhooks out: which events there are, what a message says, and when it is tried again.
+
+A message is thin: what happened to which pass, with which number, and when. Whoever gets one reads the rest from the
+API, where it is current. No token, no device id and nothing that a person gave is ever in one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from datetime import UTC, datetime
+from typing import Final
+
+from livepass.core.authorization import fingerprint
+from livepass.core.frozen import frozen
+from livepass.core.timeline import TAKEN, Event, Kind
+
+SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+SCHEDULE_MS: Final[Sequence[int]] = (0, 5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR)
+"""Waits before each attempt. After the last one a message has failed, and is sent again only by hand."""
+JITTER: Final = 0.1
+FAILING_MS: Final = 5 * 24 * HOUR
+"""An endpoint that answered 2xx to nothing for so long is disabled."""
+OVERLAP_MS: Final = 24 * HOUR
+"""How long a secret that was rotated away still signs, beside the new one."""
+KEPT_MS: Final = 30 * 24 * HOUR
+SAID: Final = 500
+"""Characters that are kept of what a receiver answered."""
+TEST: Final = "webhook.test"
+
+
+@frozen
+class Told:
+    """An event that webhooks tell of. ``detail``: what else of the timeline's detail is in its message."""
+
+    name: str
+    kinds: Sequence[Kind]
+    means: str
+    detail: Sequence[str] = ()
+
+
+EVENTS: Final[Sequence[Told]] = (
+    Told("pass.issued", (Kind.ISSUED,), "a pass was made"),
+    Told("pass.changed", (Kind.CHANGED, Kind.VOIDED), "a pass has a new version, which phones are to fetch"),
+    Told("pass.personalized", (Kind.PERSONALIZED,), "somebody enrolled for a pass; what they gave is not told"),
+    Told("pass.downloaded", (Kind.PKPASS_DOWNLOADED,), "a pass was downloaded from its share page, by whomever"),
+    Told("registration.created", (Kind.REGISTERED,), "a phone registered for a pass, and asks for updates of it"),
+    Told(
+        "registration.ended",
+        (Kind.UNREGISTERED,),
+        "a phone stopped listening: the pass was removed, or its updates turned off; a phone says the same of both",
+    ),
+    Told("update.confirmed", (Kind.FETCHED,), "a registered phone fetched a version of a pass"),
+    Told(
+        "push.rejected",
+        (Kind.PUSH_REJECTED, Kind.TOKEN_DEAD),
+        "APNs rejected a push, or says that the token is no more",
+        ("status", "reason"),
+    ),
+    Told(
+        "certificate.expiring",
+        (Kind.CERTIFICATE_EXPIRING,),
+        "a certificate of a pass type ends soon; told 90, 60, 30, 14, 7, 3 and 1 days before",
+        ("days",),
+    ),
+    Told("certificate.expired", (Kind.CERTIFICATE_ENDED,), "a certificate of a pass type has ended"),
+)
+"""In the order of a pass's life."""
+NAMES: Final[Sequence[str]] = tuple(told.name for told in EVENTS)
+OF_KIND: Final[Mapping[Kind, Told]] = {kind: told for told in EVENTS for kind in told.kinds}
+
+
+@frozen
+class Endpoint:
+    """Where webhooks go. ``pass_types`` and ``events``: only those; ``None``: all. ``sealed`` holds its ``Secrets``.
+
+    ``failing_since``: the first of the attempts that failed in a row. ``disabled_why``: ``"by hand"``, ``"failing"``.
+    """
+
+    tenant: str
+    id: str
+    url: str
+    pass_types: Sequence[str] | None
+    events: Sequence[str] | None
+    sealed: bytes = field(repr=False)
+    created_at: int
+    failing_since: int | None = None
+    disabled_at: int | None = None
+    disabled_why: str = ""
+
+    def wants(self, name: str, pass_type: str) -> bool:
+        return (self.events is None or name in self.events) and (
+            self.pass_types is None or pass_type in self.pass_types
+        )
+
+
+@frozen
+class Secrets:
+    """What an endpoint's messages are signed with: the newest, and the one before it until an instant."""
+
+    newest: str = field(repr=False)
+    before: str = field(default="", repr=False)
+    before_until: int = 0
+
+    def valid(self, now: int) -> Sequence[str]:
+        return [self.newest, self.before] if self.before and now < self.before_until else [self.newest]
+
+    def rotated(self, fresh: str, now: int) -> Secrets:
+        return Secrets(fresh, self.newest, now + OVERLAP_MS)
+
+    def to_bytes(self) -> bytes:
+        return json.dumps([self.newest, self.before, self.before_until]).encode()
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Secrets:
+        return cls(*json.loads(data))
+
+
+@frozen
+class Message:
+    """One event for one endpoint. ``next_at``: when it is tried next, or its lease ends; ``None``: it is over, and then
+    ``ok`` says whether a 2xx came.
+    """
+
+    endpoint: str
+    id: str
+    name: str
+    at: int
+    body: bytes = field(repr=False)
+    attempts: int = 0
+    next_at: int | None = None
+    ok: bool = False
+
+
+@frozen
+class Attempt:
+    """One request. ``status`` 0: no answer came, and ``said`` says why; otherwise it is the beginning of the answer."""
+
+    endpoint: str
+    message: str
+    number: int
+    at: int
+    took_ms: int
+    status: int
+    said: str
+
+    @property
+    def ok(self) -> bool:
+        """Only 2xx counts: a redirect is not followed."""
+        return 200 <= self.status < 300
+
+
+def told_of(event: Event) -> Told | None:
+    """What a webhook calls an event; ``None``: none tells of it."""
+    # A fetch by who is not registered (a browser, a link) confirms nothing.
+    if event.kind is Kind.FETCHED and event.device_id is None:
+        return None
+    return OF_KIND.get(event.kind)
+
+
+def body(told: Told, event: Event, numbers: Mapping[str, int]) -> bytes:
+    """The message of an event, as Standard Webhooks lays it out. ``numbers`` as the event's transaction took them."""
+    number = numbers.get(event.pass_type, 0) if event.seq == TAKEN else event.seq
+    data: dict[str, object] = {"pass_type": event.pass_type, "number": number}
+    if event.serial is not None:
+        data["serial"] = event.serial
+    if event.device_id is not None:
+        data["device"] = fingerprint(event.device_id)
+    if event.kind is Kind.UNREGISTERED:
+        data["reason"] = "unregistered"
+    data |= {key: event.detail[key] for key in told.detail if key in event.detail}
+    return _body(told.name, event.at, data)
+
+
+def test_body(name: str, at: int, pass_type: str) -> bytes:
+    """A message of that name about nothing that happened; it says so."""
+    return _body(name, at, {"pass_type": pass_type, "test": True})
+
+
+def _body(name: str, at: int, data: Mapping[str, object]) -> bytes:
+    instant = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"type": name, "timestamp": instant, "data": data}, separators=(",", ":")).encode()
+
+
+def next_at(attempts: int, now: int, fraction: float) -> int | None:
+    """When the next attempt is due after ``attempts`` of them failed; ``None``: there is none. ``fraction``: [0, 1)."""
+    if attempts >= len(SCHEDULE_MS):
+        return None
+    return now + round(SCHEDULE_MS[attempts] * (1 - JITTER + 2 * JITTER * fraction))

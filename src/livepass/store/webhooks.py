@@ -1,0 +1,148 @@
+"""Webhooks as rows: endpoints, messages, attempts. Messages are written by the transaction that wrote their events, so
+none is lost and none tells of what was rolled back (ADR 0030).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from livepass.core.timeline import Event
+from livepass.core.webhooks import OF_KIND, Attempt, Endpoint, Message, body, told_of
+
+if TYPE_CHECKING:
+    from livepass.store.reading import Connection
+    from livepass.store.rows import Row
+
+NEWEST = (2**63 - 1, "")
+
+
+class WebhookReading:
+    """``service.webhook_seams.WebhookReader`` over a connection."""
+
+    _db: Connection
+
+    async def webhook_endpoint(self, tenant: str, endpoint_id: str) -> Endpoint | None:
+        found = await self._db.rows("webhook_endpoint", {"tenant": tenant, "id": endpoint_id})
+        return _endpoint(found[0]) if found else None
+
+    async def webhook_endpoints(self, tenant: str) -> Sequence[Endpoint]:
+        return [_endpoint(row) for row in await self._db.rows("webhook_endpoints", {"tenant": tenant})]
+
+    async def webhooks_due(self) -> Sequence[tuple[Endpoint, int]]:
+        found = await self._db.rows("webhooks_due", {})
+        return [(_endpoint(row[:10]), row[10]) for row in found if row[10] is not None]
+
+    async def webhook_messages(
+        self, endpoint_id: str, *, before: tuple[int, str] | None, limit: int
+    ) -> Sequence[Message]:
+        at, id_ = before or NEWEST
+        page = {"endpoint": endpoint_id, "before_at": at, "before_id": id_, "limit": limit}
+        return [_message(row) for row in await self._db.rows("webhook_messages", page)]
+
+    async def webhook_attempts(self, endpoint_id: str, message_id: str) -> Sequence[Attempt]:
+        key = {"endpoint": endpoint_id, "message": message_id}
+        return [Attempt(*row) for row in await self._db.rows("webhook_attempts", key)]
+
+
+class WebhookWriting(WebhookReading):
+    """``service.webhook_seams.WebhookTx`` inside a write transaction. Endpoints are locked before messages."""
+
+    made_due: bool
+
+    async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int]) -> None:
+        """Write a message of each event for each endpoint that wants it. Without endpoints: one look at an empty table,
+        and only where an event has a name.
+        """
+        named = [event for event in events if event.kind in OF_KIND]
+        if not named:
+            return
+        pass_types = self._db.array(sorted({event.pass_type for event in named}))
+        found = await self._db.rows("webhook_listening", {"within": pass_types})
+        listening = [(_endpoint(row[:10]), row[10]) for row in found]
+        messages = [
+            Message(endpoint.id, new_id(), told.name, event.at, body(told, event, numbers), next_at=event.at)
+            for event in named
+            for endpoint, pass_type in listening
+            if pass_type == event.pass_type and (told := told_of(event)) and endpoint.wants(told.name, pass_type)
+        ]
+        await self.add_webhook_messages(messages)
+
+    async def add_webhook_messages(self, messages: Sequence[Message]) -> None:
+        if messages:
+            self.made_due = True
+            await self._db.run_many("add_webhook_message", [_columns(message) for message in messages])
+
+    async def lock_webhook_endpoint(self, tenant: str, endpoint_id: str) -> Endpoint | None:
+        if not self._db.one_writer:
+            await self._db.rows("lock_webhook_endpoint", {"id": endpoint_id})
+        return await self.webhook_endpoint(tenant, endpoint_id)
+
+    async def put_webhook_endpoint(self, endpoint: Endpoint) -> None:
+        lists = {
+            name: None if value is None else json.dumps(list(value))
+            for name, value in (("pass_types", endpoint.pass_types), ("events", endpoint.events))
+        }
+        await self._db.run("put_webhook_endpoint", asdict(endpoint) | lists)
+
+    async def remove_webhook_endpoint(self, endpoint_id: str) -> None:
+        key = {"id": endpoint_id}
+        await self._db.run("remove_webhook_endpoint", key)
+        await self._db.run("remove_webhook_messages", key)
+        await self._db.run("remove_webhook_attempts", key)
+
+    async def claim_webhooks(
+        self, endpoint_id: str, *, lease: str, now: int, lease_until: int, limit: int
+    ) -> Sequence[Message]:
+        claim = {"endpoint": endpoint_id, "lease": lease, "now": now, "lease_until": lease_until, "limit": limit}
+        return [_message(row) for row in await self._db.rows("claim_webhooks", claim)]
+
+    async def record_webhook(self, lease: str, attempt: Attempt, next_at: int | None) -> bool:
+        key = {"endpoint": attempt.endpoint, "id": attempt.message, "lease": lease}
+        outcome = {"number": attempt.number, "next_at": next_at, "ok": int(attempt.ok)}
+        if not await self._db.run("record_webhook", {**key, **outcome}):
+            return False
+        await self._db.run("add_webhook_attempt", asdict(attempt))
+        return True
+
+    async def judge_webhook_endpoint(self, endpoint_id: str, ok: bool, now: int, failing_before: int) -> bool:
+        if ok:
+            await self._db.run("webhook_answered", {"id": endpoint_id})
+            return False
+        await self._db.run("webhook_failed", {"id": endpoint_id, "now": now})
+        return (
+            await self._db.run(
+                "disable_failing_webhook", {"id": endpoint_id, "now": now, "failing_before": failing_before}
+            )
+            > 0
+        )
+
+    async def resend_webhook(self, endpoint_id: str, message_id: str, now: int) -> bool:
+        self.made_due = True
+        return await self._db.run("resend_webhook", {"endpoint": endpoint_id, "id": message_id, "now": now}) > 0
+
+    async def recover_webhooks(self, endpoint_id: str, since: int, now: int) -> int:
+        self.made_due = True
+        return await self._db.run("recover_webhooks", {"endpoint": endpoint_id, "since": since, "now": now})
+
+
+def new_id() -> str:
+    """A message's id, by which a receiver knows one that it had already: never used again, also not after a restore."""
+    return f"msg_{secrets.token_hex(12)}"
+
+
+def _endpoint(row: Row) -> Endpoint:
+    pass_types, events = (None if listed is None else tuple(json.loads(listed)) for listed in row[3:5])
+    return Endpoint(row[0], row[1], row[2], pass_types, events, bytes(row[5]), *row[6:])
+
+
+def _message(row: Row) -> Message:
+    return Message(row[0], row[1], row[2], row[3], bytes(row[4]), row[5], row[6], bool(row[7]))
+
+
+def _columns(message: Message) -> dict[str, Any]:
+    names = ("endpoint", "id", "name", "at", "body", "next_at")
+    return {name: getattr(message, name) for name in names}

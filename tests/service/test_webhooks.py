@@ -1,0 +1,387 @@
+"""Webhooks over both engines, sent to a real HTTP receiver, judged by the library that receivers use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from livepass.core.model import Prunable
+from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, SCHEDULE_MS, Attempt
+from livepass.emulators.authority import Issued
+from livepass.outside.webhooks import WebhookPoster
+from livepass.runtime import AsyncScheduler, WallClock
+from livepass.service.keeping import KEPT_MS as KEPT
+from livepass.service.refusals import Conflict, NotFound, Refusal
+from livepass.service.telling import FAILING_PLACES, LEASE_MS, PLACES, Teller
+from livepass.service.webhooks import MOST, Webhooks
+from service.receiver import Receiver, answer, receiver
+from service.rig import TYPE, Rig, rig, until
+
+pytestmark = pytest.mark.usefixtures("engine")
+TENANT = "default"
+
+
+@dataclass
+class World:
+    """A process, its webhooks, and who receives them. Its teller works when the test says so."""
+
+    rig: Rig
+    to: Receiver
+    hooks: Webhooks
+    poster: WebhookPoster
+
+    def teller(self) -> Teller:
+        return Teller(
+            *(self.rig.store, self.rig.keys, self.poster, self.rig.clock, self.rig.chance, self.rig.scheduler)
+        )
+
+    async def add(self, path: str = "/hooks", events: list[str] | None = None) -> tuple[str, str]:
+        made, secret = await self.hooks.add(TENANT, self.to.url(path), events, None)
+        return made.id, secret
+
+    async def round(self, teller: Teller | None = None) -> None:
+        """Everything that is due now, to its end."""
+        teller = teller or self.teller()
+        while True:
+            await teller._start_due()
+            if not teller._under_way.total():
+                return
+            await until(lambda: not teller._under_way.total())
+
+    async def messages(self, id_: str) -> list[Any]:
+        return list(await self.hooks.messages(TENANT, id_, before=None, limit=1000))
+
+
+Steps = Callable[[World], Awaitable[None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, pass_certificate: Issued) -> Callable[[Steps], None]:
+    def within(steps: Steps) -> None:
+        async def main() -> None:
+            async with rig(tmp_path, pass_certificate) as service, receiver() as to:
+                poster = WebhookPoster(loopback=True, seconds=5)
+                hooks = Webhooks(service.store, service.keys, poster, service.clock, service.chance)
+                await steps(World(service, to, hooks, poster))
+
+        asyncio.run(main())
+
+    return within
+
+
+def now_signed(world: World) -> None:
+    """The library refuses what is old, so the process's time is real here."""
+    world.rig.clock.at = WallClock().now()
+
+
+def test_an_event_comes_signed_and_once(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        now_signed(world)
+        id_, secret = await world.add()
+        await world.hooks.test(TENANT, id_, "pass.issued")
+        await world.round()
+        [got] = world.to.received
+        assert Webhook(secret).verify(got.body, got.headers)["type"] == "pass.issued"
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(got.body + b" ", got.headers)
+        assert got.headers["content-type"] == "application/json"
+        assert got.headers["host"] == f"127.0.0.1:{world.to.port}"
+        await world.round()
+        assert len(world.to.received) == 1
+        [message] = await world.messages(id_)
+        assert message.ok and message.next_at is None and message.attempts == 1
+        [attempt] = await world.hooks.attempts(TENANT, id_, message.id)
+        assert (attempt.status, attempt.number) == (204, 1)
+        assert secret.encode() not in world.rig.on_disk()
+
+    run(steps)
+
+
+def test_a_pass_s_life_is_told_to_who_asked_for_it(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        every, _ = await world.add("/all")
+        await world.add("/some", ["registration.created"])
+        await world.hooks.add(TENANT, world.to.url("/other"), None, ["pass.test.elsewhere"])
+        await world.rig.issue("1", 1)
+        await world.rig.register("1", "phone-0123456789")
+        await world.rig.change("1", 2)
+        await world.round()
+        told = [json.loads(each.body) for each in world.to.at("/all")]
+        assert sorted(each["type"] for each in told) == ["pass.changed", "pass.issued", "registration.created"]
+        by_name = {each["type"]: each["data"] for each in told}
+        issued, changed = by_name["pass.issued"], by_name["pass.changed"]
+        assert issued["serial"] == "1" and 0 < issued["number"] < changed["number"]
+        row = await world.rig.store.pass_(TYPE, "1")
+        assert row is not None and changed["number"] == row.seq
+        assert b"phone-0123456789" not in b"".join(each.body for each in world.to.received)
+        assert [json.loads(each.body)["type"] for each in world.to.at("/some")] == ["registration.created"]
+        assert not world.to.at("/other")
+        assert len(await world.messages(every)) == 3
+
+    run(steps)
+
+
+def test_what_is_rolled_back_is_not_told(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        id_, _ = await world.add()
+        await world.rig.issue("1", 1)
+        [event] = [each for each in await world.rig.timeline("1") if each.kind.value == "issued"]
+
+        async def work(tx: Any) -> None:
+            await tx.add_events([event])
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await world.rig.store.write(work)
+        assert len(await world.messages(id_)) == 1
+
+    run(steps)
+
+
+def test_what_is_no_2xx_is_tried_again_on_schedule_and_fails_in_the_end(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        world.to.answers["/hooks"] = answer("500 No", b"out of\x1b order")
+        id_, _ = await world.add()
+        await world.hooks.test(TENANT, id_)
+        for count, wait in enumerate(SCHEDULE_MS[1:], 1):
+            await world.round()
+            assert len(world.to.received) == count
+            world.rig.clock.pass_(wait - 1)
+            await world.round()
+            assert len(world.to.received) == count, "not before its time"
+            world.rig.clock.pass_(1)
+        await world.round()
+        assert len({each.headers["webhook-id"] for each in world.to.received}) == 1
+        [message] = await world.messages(id_)
+        assert (message.attempts, message.next_at, message.ok) == (8, None, False)
+        attempts = await world.hooks.attempts(TENANT, id_, message.id)
+        assert [each.number for each in attempts] == list(range(1, 9))
+        assert attempts[0].said == "out of  order"
+
+        del world.to.answers["/hooks"]
+        assert await world.hooks.recover(TENANT, id_, message.at + 1) == 0
+        assert await world.hooks.recover(TENANT, id_, message.at) == 1
+        await world.round()
+        [message] = await world.messages(id_)
+        assert message.ok
+        await world.hooks.resend(TENANT, id_, message.id)
+        await world.round()
+        assert len(world.to.received) == 10
+        with pytest.raises(NotFound):
+            await world.hooks.resend(TENANT, id_, "msg_none")
+
+    run(steps)
+
+
+def test_a_redirect_is_not_followed_and_does_not_count(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        world.to.answers["/hooks"] = answer("307 There", b"", f"Location: {world.to.url('/there')}")
+        id_, _ = await world.add()
+        await world.hooks.test(TENANT, id_)
+        await world.round()
+        assert [each.path for each in world.to.received] == ["/hooks"]
+        [message] = await world.messages(id_)
+        assert not message.ok and message.next_at is not None
+
+    run(steps)
+
+
+def test_an_endpoint_that_answers_nothing_for_five_days_is_disabled(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        world.to.answers["/hooks"] = answer("503 Away")
+        id_, _ = await world.add()
+        for _ in range(2):
+            await world.hooks.test(TENANT, id_)
+            await world.round()
+            assert (await world.hooks.get(TENANT, id_)).disabled_at is None
+            world.rig.clock.pass_(FAILING_MS // 2 - 1)
+        world.rig.clock.pass_(2)
+        await world.hooks.test(TENANT, id_)
+        await world.round()
+        found = await world.hooks.get(TENANT, id_)
+        assert found.disabled_at is not None and found.disabled_why == "failing"
+        before = len(await world.messages(id_))
+        await world.rig.issue("1")
+        assert len(await world.messages(id_)) == before
+        with pytest.raises(Conflict):
+            await world.hooks.test(TENANT, id_)
+        del world.to.answers["/hooks"]
+        await world.hooks.enable(TENANT, id_, enabled=True)
+        await world.hooks.test(TENANT, id_)
+        await world.round()
+        assert (await world.hooks.get(TENANT, id_)).failing_since is None
+
+    run(steps)
+
+
+def test_a_slow_and_a_dead_endpoint_hold_up_no_other(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        world.to.hold.add("/slow")
+        slow, _ = await world.add("/slow")
+        good, _ = await world.add("/good")
+        dead, _ = await world.hooks.add(TENANT, "http://127.0.0.1:9/", None, None)
+        teller = world.teller()
+        for n in range(3 * PLACES):
+            await world.rig.issue(str(n))
+        for _ in range(40):
+            await teller._start_due()
+            await asyncio.sleep(0.02)
+            if len(world.to.at("/good")) == 3 * PLACES:
+                break
+        assert len(world.to.at("/good")) == 3 * PLACES
+        assert len(world.to.at("/slow")) == PLACES, "no more than its places"
+        assert all(not each.ok for each in await world.messages(dead.id))
+        failing = await world.hooks.get(TENANT, dead.id)
+        assert failing.failing_since is not None and teller._room(failing) <= FAILING_PLACES
+        world.to.release.set()
+        await world.round(teller)
+        assert len({each.headers["webhook-id"] for each in world.to.at("/slow")}) == 3 * PLACES
+        assert all(each.ok for each in await world.messages(slow)) and all(
+            each.ok for each in await world.messages(good)
+        )
+
+    run(steps)
+
+
+def test_two_tellers_send_nothing_twice_at_once(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        id_, _ = await world.add()
+        for n in range(30):
+            await world.rig.issue(str(n))
+        await asyncio.gather(world.round(world.teller()), world.round(world.teller()))
+        sent = [each.headers["webhook-id"] for each in world.to.received]
+        assert len(sent) == len(set(sent)) == 30
+        assert all(each.ok for each in await world.messages(id_))
+
+    run(steps)
+
+
+def test_what_was_sent_and_not_recorded_is_sent_again_and_the_late_one_changes_nothing(
+    run: Callable[[Steps], None],
+) -> None:
+    """A process that died in between, and one that was only slow."""
+
+    async def steps(world: World) -> None:
+        id_, _ = await world.add()
+        message = await world.hooks.test(TENANT, id_)
+        now = world.rig.clock.now()
+        claim = {"now": now, "lease_until": now + LEASE_MS, "limit": 5}
+        [claimed] = await world.rig.store.write(lambda tx: tx.claim_webhooks(id_, lease="dead", **claim))
+        assert claimed.id == message.id
+        await world.round()
+        assert not world.to.received, "under a lease"
+        world.rig.clock.pass_(LEASE_MS)
+        await world.round()
+        assert len(world.to.received) == 1
+        late = Attempt(id_, message.id, 1, now, 1, 500, "late")
+        assert not await world.rig.store.write(lambda tx: tx.record_webhook("dead", late, None))
+        [message] = await world.messages(id_)
+        assert message.ok and message.attempts == 1
+
+    run(steps)
+
+
+def test_a_rotated_secret_signs_for_a_day_beside_the_new_one(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        now_signed(world)
+        id_, old = await world.add()
+        _, new = await world.hooks.rotate(TENANT, id_)
+        await world.hooks.test(TENANT, id_)
+        await world.round()
+        [got] = world.to.received
+        for secret in (old, new):
+            Webhook(secret).verify(got.body, got.headers)
+        world.rig.clock.pass_(OVERLAP_MS)
+        await world.hooks.test(TENANT, id_)
+        await world.round()
+        assert len(world.to.received[-1].headers["webhook-signature"].split(" ")) == 1
+
+    run(steps)
+
+
+def test_what_a_receiver_repeats_of_a_signature_is_struck_out(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        class Echo(WebhookPoster):
+            async def post(self, url: str, headers: Any, body: bytes) -> tuple[int, str]:
+                return 400, f"you sent {headers['webhook-signature']}"
+
+        id_, _ = await world.add()
+        message = await world.hooks.test(TENANT, id_)
+        world.poster = Echo(loopback=True)
+        await world.round()
+        [attempt] = await world.hooks.attempts(TENANT, id_, message.id)
+        assert attempt.said == "you sent …"
+
+    run(steps)
+
+
+def test_what_is_old_is_forgotten(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        assert KEPT[Prunable.WEBHOOKS] == KEPT[Prunable.WEBHOOK_ATTEMPTS] == KEPT_MS
+        id_, _ = await world.add()
+        message = await world.hooks.test(TENANT, id_)
+        await world.round()
+        world.rig.clock.pass_(KEPT_MS)
+        await world.rig.keeper.prune()
+        assert await world.messages(id_)
+        world.rig.clock.pass_(1)
+        await world.rig.keeper.prune()
+        assert not await world.messages(id_) and not await world.hooks.attempts(TENANT, id_, message.id)
+
+    run(steps)
+
+
+def test_what_is_removed_is_gone_with_its_messages(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        id_, _ = await world.add()
+        await world.hooks.test(TENANT, id_)
+        await world.hooks.remove(TENANT, id_)
+        await world.round()
+        assert not world.to.received and not await world.hooks.all(TENANT)
+        for work in (
+            world.hooks.remove(TENANT, id_),
+            world.hooks.get("elsewhere", id_),
+            world.hooks.rotate(TENANT, id_),
+        ):
+            with pytest.raises(NotFound):
+                await work
+        assert world.rig.elsewhere("SELECT count(*) FROM webhook_message") == [(0,)]
+
+    run(steps)
+
+
+def test_bad_wishes_are_refused(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        for url in ("http://a.example/", "https://u:p@a.example/", "https://10.0.0.1/", "ftp://a.example", "https://"):
+            with pytest.raises(Refusal, match="webhooks cannot go to"):
+                await world.hooks.add(TENANT, url, None, None)
+        with pytest.raises(Refusal, match="no event is called"):
+            await world.hooks.add(TENANT, "https://a.example/", ["pass.installed"], None)
+        for _ in range(MOST):
+            await world.add()
+        with pytest.raises(Conflict):
+            await world.add()
+
+    run(steps)
+
+
+def test_a_teller_works_until_it_is_stopped(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        world.rig.scheduler = AsyncScheduler()  # type: ignore[assignment]
+        teller, _ = world.teller(), await world.add()
+        world.rig.scheduler.spawn(teller.run(), "webhooks")
+        await world.rig.issue("1")
+        await until(lambda: world.to.received)
+        await teller.stop()
+        await world.rig.issue("2")
+        assert len(world.to.received) == 1
+        await world.rig.scheduler.close()
+
+    run(steps)
