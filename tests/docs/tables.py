@@ -127,6 +127,7 @@ PAGES: Mapping[str, Page] = MappingProxyType({
     ),
     "docs/how-to/get-help.md": Page(exit_={"livepass pass list --json |": 1}),
     "docs/how-to/get-a-certificate-without-a-mac.md": Page("project", left_out={"livepass cert import": SIGNED}),
+    "docs/how-to/receive-webhooks.md": Page(elsewhere="tests/cli/test_webhook.py"),
     "docs/how-to/import-a-folder-of-passes.md": Page(
         before=[
             "mkdir passes && cp 1001.pkpass passes && livepass pass erase TYPE/1001 --yes",

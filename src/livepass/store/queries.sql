@@ -1183,6 +1183,9 @@ UNION ALL SELECT 'template' AS name, (SELECT count(*) FROM template) AS counted
 UNION ALL SELECT 'template_revision' AS name, (SELECT count(*) FROM template_revision) AS counted
 UNION ALL SELECT 'tenant' AS name, (SELECT count(*) FROM tenant) AS counted
 UNION ALL SELECT 'watched' AS name, (SELECT count(*) FROM watched) AS counted
+UNION ALL SELECT 'webhook_attempt' AS name, (SELECT count(*) FROM webhook_attempt) AS counted
+UNION ALL SELECT 'webhook_endpoint' AS name, (SELECT count(*) FROM webhook_endpoint) AS counted
+UNION ALL SELECT 'webhook_message' AS name, (SELECT count(*) FROM webhook_message) AS counted
 ) ORDER BY name;
 
 -- name: put_process
