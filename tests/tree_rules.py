@@ -90,7 +90,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "web": frozenset({"web", "service", "core", "pkpass", "preview", "manual"}),
     "config": frozenset(),
     "manual": frozenset(),
-    "runtime": frozenset(),
+    "runtime": frozenset({"core"}),
     "_version": frozenset(),
     # Beside wiring, for commands that only read: without what reading does without.
     "looking": frozenset({"looking", "config", "runtime", "service", "core", "store"}),

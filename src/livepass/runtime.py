@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from livepass.core.current import NONE, REQUEST
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -132,8 +134,10 @@ class AsyncScheduler:
         self._shared: dict[Hashable, asyncio.Future[Any]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        # Of its own: what goes on by itself is no part of the request that happened to begin it.
-        task = asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
+        # What goes on by itself is no part of the request that happened to begin it.
+        apart = contextvars.copy_context()
+        apart.run(REQUEST.set, NONE)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=apart)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 

@@ -171,7 +171,7 @@ PLANTS: tuple[Plant, ...] = (
         "claim-without-lock",
         "two workers find the same pushes due",
         "claim x claim",
-        ((POSTGRES, "LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)", "LIMIT :limit)"),),
+        ((POSTGRES, "g.next_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)", "g.next_at LIMIT :limit)"),),
     ),
     Plant(
         "refusal-beside-choice",

@@ -24,6 +24,7 @@ KNOWN = {
     "device": [DEVICE],
     "device_id": [DEVICE],
     "apns_key": [APNS_KEY.id],
+    "url": ["https://hooks.example.com/livepass"],
 }
 """Parameters and fields that name something, and what there is. Chance alone would find none of it."""
 _POINTS = {

@@ -195,7 +195,13 @@ def test_a_process_that_is_killed_leaves_both_or_neither(
         async with opened(tmp_path, certificates) as api:
             config = api.services.config
             command = [sys.executable, "-m", "web.once_child", config.database_url, config.secret_key[0], str(after)]
-            died = await asyncio.to_thread(subprocess.run, command, timeout=60, check=False, env=dict(os.environ))
+            died = await asyncio.to_thread(
+                subprocess.run,
+                command,
+                timeout=60,
+                check=False,
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            )
             assert died.returncode == -signal.SIGKILL
             rows = (await api.ok("GET", "/passes"))["data"]
             assert len(rows) == after - CLAIMED

@@ -11,7 +11,13 @@ ROOT_URLCONF = "club.urls"
 INSTALLED_APPS = ["club"]
 MIDDLEWARE = []
 DATABASES = {
-    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("CLUB_DATABASE", "club.db")},
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("CLUB_DATABASE", "club.db"),
+        # livepass takes rows out of the outbox meanwhile: a transaction that reads first and then writes would be
+        # refused at once, instead of waiting for its turn.
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
+    },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True

@@ -30,7 +30,7 @@ def create(session: Session, name: str, scopes: tuple[str, ...], pass_types: tup
     """Make a key. It is shown once: only its hash is kept.
 
     Scopes: passes:read, passes:write, pushes:write, templates:write, certs:admin, keys:admin, logs:read,
-    enrolments:read, holders:admin; and tenants:admin, which only a key of the operator has.
+    enrolments:read, holders:admin, webhooks:admin; and tenants:admin, which only a key of the operator has.
     """
     body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
     if pass_types:
