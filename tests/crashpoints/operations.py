@@ -236,11 +236,19 @@ async def one_is_gone(scene: Scene) -> None:
 
 async def fetch_given_up(scene: Scene) -> None:
     """A phone was told, and its fetch never arrived: until it is due to be told again."""
-    await quietly_changed(scene)
-    scene.phones[0].push(TYPE)
-    await scene.answer("ask")
-    scene.network.faults = Faults(request_lost=1.0)
-    while not scene.server.look("SELECT 1 FROM registration WHERE retell_at <= ?", scene.clock.now()):
+    waiting = "SELECT 1 FROM registration WHERE retell_at"
+    for turn in range(20):
+        await scene.put(FIRST, points=f"quietly {turn}", push="none")
+        scene.phones[0].push(TYPE)
+        await scene.answer("ask")
+        scene.network.faults = Faults(request_lost=1.0)
+        await scene.loop.sleep(2.0)
+        if scene.server.look(f"{waiting} IS NOT NULL"):
+            break
+        # That was the answer to an ask of before, and the fetch got through.
+        scene.network.faults = Faults()
+        await scene.loop.sleep(60.0)
+    while not scene.server.look(f"{waiting} <= ?", scene.clock.now()):
         await scene.loop.sleep(1.0)
     scene.network.faults = Faults()
 
