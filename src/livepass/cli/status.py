@@ -77,17 +77,17 @@ def _draw(page: Page, document: Mapping[str, Any], attention: list[tuple[str, bo
 
 
 def _attention(document: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """What a person must do something about, and whether it is worse than a warning."""
+    """What a person must do something about, causes first, and whether it is worse than a warning."""
     coherence, pushes = document.get("coherence"), document.get("pushes")
-    if coherence and coherence["met"] is False:
-        said = f"{_percent(coherence['share'])} have what is current within 15 minutes, {_percent(coherence['target'])}"
-        yield f"{said} are aimed at: livepass why --all --group", True
+    yield from ends(document["watched"])
     if pushes:
         for name in pushes["halted"]:
             yield f"nothing is pushed for {name}, APNs refused the credential: livepass push list", True
         if not pushes["halted"] and pushes["oldest_due_seconds"] > STUCK_SECONDS:
             yield f"a push has been due for {pushes['oldest_due_seconds']} s: livepass push list", True
-    yield from ends(document["watched"])
+    if coherence and coherence["met"] is False:
+        said = f"{_percent(coherence['share'])} have what is current within 15 minutes, {_percent(coherence['target'])}"
+        yield f"{said} are aimed at: livepass why --all --group", True
     yield from ((text, False) for text in _pressed(document["processes"]))
 
 
