@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
+from livepass.core import webhooks
 from livepass.core.timeline import Event, Kind
 
 if TYPE_CHECKING:
@@ -24,22 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KINDS: Mapping[Kind, str] = {
-    Kind.ISSUED: "pass.issued",
-    Kind.CHANGED: "pass.changed",
-    Kind.VOIDED: "pass.changed",
-    Kind.PERSONALIZED: "pass.personalized",
-    Kind.PKPASS_DOWNLOADED: "pass.downloaded",
-    Kind.REGISTERED: "registration.created",
-    # Removed, or updates turned off: a phone says the same of both.
-    Kind.UNREGISTERED: "registration.ended",
-    Kind.FETCHED: "update.confirmed",
-    Kind.PUSH_REJECTED: "push.rejected",
-    Kind.TOKEN_DEAD: "push.rejected",
-    Kind.TESTIFIED: "device_log.line",
-    Kind.CERTIFICATE_EXPIRING: "certificate.expiring",
-}
-NAMES = tuple(sorted(set(KINDS.values())))
+LINE = "device_log.line"
+"""A phone said something in its log: the one name that webhooks do not have, because there are too many."""
+NAMES = tuple(sorted({*webhooks.NAMES, LINE}))
 
 AFTER_SECONDS = 0.02
 """By then the answer is on its way to whoever's call it was."""
@@ -99,10 +87,8 @@ class Handlers:
     def heard(self, events: Sequence[Event]) -> None:
         """Events that are committed. Called in the loop; only puts them into the queues."""
         for event in events:
-            name = KINDS.get(event.kind)
-            if name is None or (event.kind is Kind.FETCHED and event.device_id is None):
-                continue
-            for handler in self._by_name.get(name, ()):
+            name = _called(event)
+            for handler in self._by_name.get(name, ()) if name else ():
                 lane = self._lanes.get(handler)
                 if lane is None:
                     lane = self._lanes[handler] = Lane(handler)
@@ -111,6 +97,12 @@ class Handlers:
     async def end(self) -> None:
         """Let what waits be handled, some seconds at most."""
         await asyncio.gather(*(lane.end(FAREWELL_SECONDS) for lane in self._lanes.values()))
+
+
+def _called(event: Event) -> str:
+    """As webhooks have it; empty: none."""
+    told = webhooks.told_of(event)
+    return told.name if told else LINE if event.kind is Kind.TESTIFIED else ""
 
 
 class Lane:
