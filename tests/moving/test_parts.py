@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import engines
-from livepass.cli import importing
+from livepass.cli import progress
 from livepass.cli.foreign import PAGE, foreign
 from livepass.cli.import_django import PASSES, PHONES
 from livepass.cli.import_state import State
@@ -51,7 +51,7 @@ def test_progress_is_a_line_now_and_then_and_a_bar_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [Row(number, {}, at=number) for number in range(1, 2501)]
-    monkeypatch.setattr(importing, "SAY_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "SAY_SECONDS", 0.0)
     asyncio.run(Import(Session(), State(None, ""), None, 2500).run(iter(rows), taken))
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(" rows")[0].split()[-1] for line in lines] == ["1,000", "2,000", "2,500"]
@@ -59,7 +59,7 @@ def test_progress_is_a_line_now_and_then_and_a_bar_on_a_terminal(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     asyncio.run(Import(Session(), State(None, ""), None, 2500).run(iter(rows), taken))
     assert capsys.readouterr().err.count("\n") == 0
-    monkeypatch.setattr(importing, "SAY_SECONDS", 1e9)
+    monkeypatch.setattr(progress, "SAY_SECONDS", 1e9)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
     asyncio.run(Import(Session(), State(None, ""), None, 2500).run(iter(rows), taken))
     assert capsys.readouterr().err == ""

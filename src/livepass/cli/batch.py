@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import click
 from livepass.cli import names
 from livepass.cli.faults import Exit, Fault, Where, unchecked
 from livepass.cli.names import Push, push_option
+from livepass.cli.progress import Line
 from livepass.cli.render import dim, good, to_json
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, interruptible, run
@@ -63,7 +63,7 @@ def batch(session: Session, file: str, push: Push, results: str | None) -> None:
             raise _stopped(progress, fault.title, fault.exit, fault) from fault
         raise
     finally:
-        progress.over()
+        progress.said.over()
     if not progress.count:
         session.out.note(f"{names.shown(file)} holds no passes")
         return
@@ -181,9 +181,10 @@ class Progress:
     refused: int = 0
     line: int = 0
     wrong: list[Where] = field(default_factory=list)
-    _began: float = field(default_factory=time.monotonic)
-    _said_at: float = field(default_factory=time.monotonic)
-    _open: bool = False
+    said: Line = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.said = Line(shown=self.shown)
 
     def took(self, body: bytes, lines: Sequence[Numbered], out: IO[str] | None) -> int:
         """The answer to these lines; answers how many of them it is about."""
@@ -207,30 +208,12 @@ class Progress:
                 out.write(to_json(result) + "\n")
         if out is not None:
             out.flush()
-        self._say()
+        self.said.say(self._text)
         return answered
 
-    def _say(self) -> None:
-        """On a terminal one line that changes; elsewhere one every ten seconds."""
-        if not self.shown:
-            return
-        now, terminal = time.monotonic(), sys.stderr.isatty()
-        if not terminal and now - self._said_at < 10:
-            return
-        self._said_at = now
-        rate = self.count / max(now - self._began, 0.001)
+    def _text(self, seconds: float) -> str:
         refused = f", {self.refused:,} refused" if self.refused else ""
-        text = f"{self.count:,} passes{refused}, {rate:,.0f} a second, line {self.line:,}"
-        sys.stderr.write(f"\r{text}\x1b[K" if terminal else f"{text}\n")
-        sys.stderr.flush()
-        self._open = terminal
-
-    def over(self) -> None:
-        """The line that changes makes room for what is said now."""
-        if self._open:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._open = False
+        return f"{self.count:,} passes{refused}, {self.count / seconds:,.0f} a second, line {self.line:,}"
 
 
 def _said(problem: Mapping[str, Any]) -> str:

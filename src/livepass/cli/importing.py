@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from io import StringIO
@@ -14,13 +12,13 @@ from typing import IO, Any
 
 from livepass.cli.faults import Exit, Fault, Where, unchecked
 from livepass.cli.import_state import State, Tally
+from livepass.cli.progress import Line
 from livepass.cli.render import Page, bad, dim, good
 from livepass.cli.session import Session, interruptible
 
 TOGETHER = 1000
 """Passes of one number and one transaction."""
 TOGETHER_BYTES = 800 * 1024
-SAY_SECONDS = 5.0
 SHOWN = 20
 ERROR_COLUMNS = ("row", "pass_type", "serial", "column", "problem", "what_to_do")
 
@@ -61,9 +59,8 @@ class Import:
         self._errors_path = errors
         self._errors: IO[str] | None = None
         self._total = total
-        self._began = self._said_at = time.monotonic()
+        self._line = Line(shown=not session.as_json)
         self._first = state.tally.rows
-        self._open = False
         self.wrong: list[Where] = []
 
     @property
@@ -90,7 +87,7 @@ class Import:
                 await self._lot(lot, put)
             self._state.forget()
         finally:
-            self._over()
+            self._line.over()
             if self._errors is not None:
                 self._errors.close()
 
@@ -152,26 +149,14 @@ class Import:
     # ── progress
 
     def _say(self, at: int) -> None:
-        """On a terminal a bar that changes; elsewhere a line every five seconds."""
-        now, terminal = time.monotonic(), sys.stderr.isatty()
-        if self._session.as_json or (not terminal and now - self._said_at < SAY_SECONDS):
-            return
-        self._said_at = now
-        tally = self._state.tally
-        rate = (tally.rows - self._first) / max(now - self._began, 0.001)
-        share = min(1.0, at / self._total) if self._total else None
-        bar = "" if share is None else f"[{'#' * int(24 * share):24}] {share:4.0%}  "
-        refused = f", {tally.refused:,} refused" if tally.refused else ""
-        text = f"{bar}{tally.rows:,} rows{refused}, {rate:,.0f} a second"
-        sys.stderr.write(f"\r{text}\x1b[K" if terminal else f"{text}\n")
-        sys.stderr.flush()
-        self._open = terminal
+        def text(seconds: float) -> str:
+            tally = self._state.tally
+            share = min(1.0, at / self._total) if self._total else None
+            bar = "" if share is None else f"[{'#' * int(24 * share):24}] {share:4.0%}  "
+            refused = f", {tally.refused:,} refused" if tally.refused else ""
+            return f"{bar}{tally.rows:,} rows{refused}, {(tally.rows - self._first) / seconds:,.0f} a second"
 
-    def _over(self) -> None:
-        if self._open:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._open = False
+        self._line.say(text)
 
     # ── the end
 
