@@ -79,8 +79,12 @@ class Network:
         """When a whole answer to its fetch was last written, whether or not it, or anybody, got that."""
         self.unheard: dict[str, None] = {}
         """Phones whose DELETE nobody hears."""
+        self.outrun: dict[tuple[str, str], None] = {}
+        """Phones, by pass type, whose last registration to arrive was sent before another with a newer push token."""
         self._registered: dict[str, Exchange] = {}
         """The registration that each phone sent last."""
+        self._arrived: dict[tuple[str, str], tuple[float, bytes]] = {}
+        """When the newest registration that arrived was sent, and its body."""
         self._routes: dict[tuple[str, int], str] = {}
 
     def send(self, exchange: Exchange, then: Callable[[Exchange | None], None]) -> None:
@@ -101,7 +105,7 @@ class Network:
             if draw() < 0.5:
                 outcome.set(None)
             return
-        exchange.started = self.host_now()
+        exchange.started, sent = self.host_now(), self.loop.now
         before = None
         if exchange.kind == "register":
             before, self._registered[exchange.who] = self._registered.get(exchange.who), exchange
@@ -115,6 +119,8 @@ class Network:
         if self.stamps and draw() < faults.duplicated * (1 if exchange.method == "GET" else 3):
             self.loop.later(self._when_again(exchange), lambda: self._repeat(exchange))
         await self._reach(exchange)
+        if exchange.kind == "register" and exchange.status in (200, 201):
+            self._note_order(exchange, sent)
         if exchange.status == 0 or draw() < faults.answer_lost:
             if exchange.status in (200, 304) and exchange.kind == "fetch":
                 self.swallowed[exchange.who, exchange.pass_type, exchange.serial] = self.loop.now
@@ -122,6 +128,15 @@ class Network:
                 outcome.set(None)
             return
         outcome.set(exchange)
+
+    def _note_order(self, exchange: Exchange, sent: float) -> None:
+        whose = exchange.who, exchange.pass_type
+        newest, body = self._arrived.get(whose, (sent, exchange.body))
+        if sent < newest and body != exchange.body:
+            self.outrun[whose] = None
+        elif sent >= newest:
+            self._arrived[whose] = sent, exchange.body
+            self.outrun.pop(whose, None)
 
     def _when_again(self, exchange: Exchange) -> float:
         """At once, or when the one who asked has long gone. Between the two, nobody can tell a repetition of an ask or
