@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from beside.children import ended
+
 from livepass.config import Config
 
 
@@ -37,15 +39,9 @@ def served(config: Config) -> Iterator[Server]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    try:
+    with ended(process):
         assert process.stdout is not None
         yield Server(json.loads(process.stdout.readline())["address"], process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 def environment(config: Config) -> Mapping[str, str]:
