@@ -8,15 +8,16 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Locator, Page
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 MISSING = "no Chromium on this machine: apt-get install chromium-headless-shell fonts-liberation"
+TRIES = 4
 
 
 @contextmanager
@@ -39,6 +40,19 @@ def chromium() -> Iterator[Browser]:
         finally:
             browser.close()
     _forgotten()
+
+
+def screenshot(shown: Page | Locator, **settings: Any) -> bytes:
+    """A PNG. Chromium gives up when its compositor has no frame for it in time, as on a busy machine: not for good."""
+    from playwright.sync_api import Error
+
+    for _ in range(TRIES - 1):
+        try:
+            return shown.screenshot(**settings)
+        except Error as error:
+            if "Unable to capture screenshot" not in error.message:
+                raise
+    return shown.screenshot(**settings)
 
 
 def _forgotten() -> None:

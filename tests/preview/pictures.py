@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
-from browsers import chromium  # noqa: E402
+from browsers import chromium, screenshot  # noqa: E402
 from livepass.cli.starts import STYLES, about  # noqa: E402
 from livepass.preview import LABEL, View, draw, page  # noqa: E402
 from preview.samples import sample  # noqa: E402
@@ -103,7 +103,7 @@ def pictures(browser: Any) -> Iterator[tuple[str, bytes]]:
         drawings = [(style, draw(sample(style), View(scheme=scheme))) for style in STYLES]
         shown.set_content(page(drawings, scheme).decode())
         for style, card in zip(STYLES, shown.query_selector_all(".livepass-pass"), strict=True):
-            few = Image.open(io.BytesIO(card.screenshot())).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            few = Image.open(io.BytesIO(screenshot(card))).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
             written = io.BytesIO()
             few.save(written, "PNG", optimize=True)
             yield name(style, scheme), written.getvalue()

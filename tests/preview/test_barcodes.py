@@ -10,6 +10,7 @@ import pytest
 import zxingcpp as zxing
 from PIL import Image
 
+from browsers import screenshot
 from livepass.cli.starts import STYLES
 from livepass.preview import View, draw, page
 from livepass.preview.barcode import EXTRA, SYMBOLOGIES
@@ -41,7 +42,7 @@ NAMES = {short.removeprefix("PKBarcodeFormat"): kind for short, (kind, _) in SYM
 
 def scanned(shown: Any) -> list[Any]:
     """What a scanner reads from the picture of each pass on the page; None: nothing. One screenshot for all."""
-    whole = Image.open(io.BytesIO(shown.screenshot(full_page=True))).convert("L")
+    whole = Image.open(io.BytesIO(screenshot(shown, full_page=True))).convert("L")
     places = [each.bounding_box() for each in shown.query_selector_all(".livepass-pass")]
     scale = shown.evaluate("devicePixelRatio")
     found = []

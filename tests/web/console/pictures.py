@@ -17,6 +17,8 @@ from typing import Any
 from PIL import Image, ImageChops, ImageFilter, ImageStat, PngImagePlugin
 from playwright.sync_api import Page
 
+from browsers import screenshot
+
 FOLDER = Path(__file__).parents[3] / "docs" / "images" / "console"
 RENEW = "LIVEPASS_TEST_PICTURES"
 COLOURS, WIDTH, NARROW, TALLEST = 128, 1280, 360, 1400
@@ -31,7 +33,7 @@ OUTLINE = """Array.from(
 
 def taken(page: Page) -> bytes:
     """A PNG of a page, with its outline."""
-    image = Image.open(io.BytesIO(page.screenshot(full_page=True, animations="disabled"))).convert("RGB")
+    image = Image.open(io.BytesIO(screenshot(page, full_page=True, animations="disabled"))).convert("RGB")
     image = image.crop((0, 0, image.width, min(image.height, TALLEST)))
     return _png(image, json.dumps(sorted(set(page.evaluate(OUTLINE)))), compress_level=1)
 
