@@ -24,9 +24,6 @@ ACCEPTED: Mapping[str, str] = {
     "change: _civil: year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365 → year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146095) // 365": (
         "Equivalent on every day of an era of 400 years: the years begin elsewhere."
     ),
-    "replay: LastWords.note: self._left[entry.key] = max(entry.at, self._left.get(entry.key, 0)) → self._left[entry.key] = max(entry.at, self._left.get(entry.key, 1))": (
-        "Equivalent: instants are later than the first millisecond of 1970."
-    ),
     "replay: entry_of: return Entry(act, at, event.pass_type, event.serial or '', event.device_id or '', token, push_token or '') → return Entry(act, at, event.pass_type, event.serial or '', event.device_id or 'XX', token, push_token or '')": (
         "Equivalent: it only narrows a type; the events of trip 1 name a phone."
     ),

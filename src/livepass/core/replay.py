@@ -101,9 +101,9 @@ def by_the_diary(entry: Entry, left_at: int | None, kept_since: int) -> Standing
     registered through one host has left through another, or under a newer device id, with which the older one was
     forgotten. It goes back to ``kept_since``: older entries need no line.
     """
-    left = left_at is not None and left_at >= entry.at
     if entry.act is Act.REGISTER:
-        return Standing.OVERTAKEN if left else Standing.MISSING
+        return Standing.OVERTAKEN if left_at is not None and left_at > entry.at else Standing.MISSING
+    left = left_at is not None and left_at >= entry.at
     return Standing.THERE if left or entry.at < kept_since else Standing.UNSAID
 
 
@@ -122,7 +122,8 @@ def _registered(at: int, device: Device | None, registration: Registration | Non
     if device is None or registration is None:
         return Standing.MISSING
     if registration.left_at is not None:
-        return Standing.OVERTAKEN if registration.left_at >= at else Standing.MISSING
+        # In the same millisecond the journal's order decides (``LastWords``), and it let this entry through.
+        return Standing.OVERTAKEN if registration.left_at > at else Standing.MISSING
     return Standing.THERE if device.token_registered_at >= at else Standing.MISSING
 
 
@@ -139,18 +140,26 @@ _STANDING = {Act.REGISTER: _registered, Act.UNREGISTER: _unregistered}
 
 
 class LastWords:
-    """Which entries of a journal are followed by a later one that undoes them. Give it all first, in any order."""
+    """Which entries of a journal are followed by a later one that undoes them. Give it all first; of the same
+    millisecond, as they were written.
+    """
 
     def __init__(self) -> None:
-        self._left: dict[tuple[str, str, str], int] = {}
+        self._left: dict[tuple[str, str, str], tuple[int, bool]] = {}
+        """When the phone left last, and whether it registered again in the same millisecond."""
 
     def note(self, entry: Entry) -> None:
+        before = self._left.get(entry.key)
         if entry.act is Act.UNREGISTER:
-            self._left[entry.key] = max(entry.at, self._left.get(entry.key, 0))
+            if before is None or entry.at >= before[0]:
+                self._left[entry.key] = (entry.at, False)
+        elif before is not None and entry.at == before[0]:
+            self._left[entry.key] = (entry.at, True)
 
     def undone(self, entry: Entry) -> bool:
-        """Whether the phone left after it. At the same instant, the registration counts."""
-        return entry.act is Act.REGISTER and self._left.get(entry.key, entry.at) > entry.at
+        """Whether the phone left after it."""
+        left = self._left.get(entry.key)
+        return entry.act is Act.REGISTER and left is not None and (left[0] > entry.at or left == (entry.at, False))
 
 
 @frozen
