@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from livepass.config import PRODUCTION_APNS, SETTINGS, Config, ConfigError, client_settings, client_tenant, load
+from livepass.config import (
+    PRODUCTION_APNS,
+    SETTINGS,
+    Config,
+    ConfigError,
+    Traces,
+    client_settings,
+    client_tenant,
+    given,
+    load,
+)
 
 KEY = "s3cr3t" + "A" * 37
 NEEDED = {"LIVEPASS_PUBLIC_URL": "https://passes.example.com", "LIVEPASS_SECRET_KEY": KEY}
@@ -361,3 +371,54 @@ def test_a_password_in_a_database_address_does_not_show(password: str, tmp_path:
 
 def test_a_short_admin_key_is_not_shown(tmp_path: Path) -> None:
     assert "hunter2" not in str(refused(tmp_path, ADMIN_KEY="hunter2"))
+
+
+# ── OpenTelemetry's own variables
+
+COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+
+
+def traces(directory: Path, variables: dict[str, str]) -> Traces | None:
+    return load(NEEDED | variables, directory).traces
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"OTEL_SERVICE_NAME": "gym", "OTEL_TRACES_EXPORTER": "otlp"},
+        COLLECTOR | {"OTEL_SDK_DISABLED": "TRUE"},
+        COLLECTOR | {"OTEL_TRACES_EXPORTER": "none"},
+        {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://collector:4318"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
+    ],
+)
+def test_nobody_is_traced_who_named_no_collector_or_said_no(variables: dict[str, str], tmp_path: Path) -> None:
+    assert traces(tmp_path, variables) is None
+
+
+def test_a_collector_is_named_for_all_or_for_traces_alone(tmp_path: Path) -> None:
+    assert traces(tmp_path, COLLECTOR | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}) == Traces()
+    alone = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/x", "OTEL_BSP_MAX_QUEUE_SIZE": "100"}
+    assert traces(tmp_path, alone) == Traces(waiting=100)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ],
+)
+def test_what_cannot_be_traced_is_said_and_stops_nothing(variable: str, value: str, tmp_path: Path) -> None:
+    found = traces(tmp_path, COLLECTOR | {variable: value})
+    assert found is not None
+    assert value in found.refused
+
+
+def test_settings_that_were_handed_over_are_not_mixed_with_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    assert given({"public_url": "https://passes.example.com", "secret_key": KEY}).traces is None

@@ -17,6 +17,7 @@ from tree_rules import (
     modules,
     not_deterministic,
     printing,
+    tracing_elsewhere,
     unlisted_exports,
     without_docstring,
 )
@@ -257,3 +258,25 @@ def test_a_package_says_what_it_is() -> None:
 def test_the_export_list_is_what_all_says(source: str, complaints: int) -> None:
     assert len(list(unlisted_exports(Module("__init__.py", source)))) == complaints
     assert not list(unlisted_exports(Module("core/__init__.py", source)))
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("service/x.py", "from opentelemetry import trace"),
+        ("core/x.py", "import opentelemetry.trace"),
+        ("web/x.py", "def f():\n    from opentelemetry import propagate"),
+        ("outside/files.py", "from opentelemetry.sdk.trace import TracerProvider"),
+        ("outside/x.py", "from livepass.outside.tracing import OtelTracing"),
+        ("wiring.py", "from livepass.outside.tracing import OtelTracing"),
+        ("wiring.py", "def f():\n    import opentelemetry"),
+    ],
+)
+def test_opentelemetry_is_an_extra(path: str, source: str) -> None:
+    assert list(tracing_elsewhere(Module(path, source)))
+
+
+def test_opentelemetry_has_its_place() -> None:
+    assert not list(tracing_elsewhere(Module("outside/tracing.py", "from opentelemetry import trace")))
+    late = "def f():\n    from livepass.outside.tracing import OtelTracing"
+    assert not list(tracing_elsewhere(Module("wiring.py", late)))

@@ -307,6 +307,18 @@ def _at_the_top(tree: ast.Module) -> Iterator[ast.stmt]:
         yield from node.body if checked_only and isinstance(node, ast.If) else (node,)
 
 
+def tracing_elsewhere(module: Module) -> Iterator[Broken]:
+    """OpenTelemetry is an extra: one file knows it, which is loaded where somebody traces."""
+    if module.path == "outside/tracing.py":
+        return
+    for node, name in imports(module):
+        if name[0] == "opentelemetry" or name[:3] == ("livepass", "outside", "tracing"):
+            # What wiring names for the type checker, and loads inside a function, is no import at the start.
+            if module.path == "wiring.py" and name[0] == ROOT and node not in module.tree.body:
+                continue
+            yield module.broken(node, f"only outside/tracing.py may import {'.'.join(name)}")
+
+
 RULES: tuple[Callable[[Module], Iterator[Broken]], ...] = (
     forbidden_imports,
     not_deterministic,
@@ -314,6 +326,7 @@ RULES: tuple[Callable[[Module], Iterator[Broken]], ...] = (
     printing,
     without_docstring,
     unlisted_exports,
+    tracing_elsewhere,
 )
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,6 +68,16 @@ _READ_ELSEWHERE = {"PYTHON", "CONFIG", "URL", "KEY", "TENANT"}
 
 
 @dataclass(frozen=True, slots=True)
+class Traces:
+    """That spans are to be sent, as OpenTelemetry's own variables say, which its library reads for itself. ``waiting``:
+    how many at most wait to be sent; ``refused``: why none can be sent as it was asked.
+    """
+
+    waiting: int = 2048
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings, checked. ``secret_key`` holds one or more keys, the first of which seals."""
 
@@ -94,6 +104,8 @@ class Config:
     webhook_loopback: bool = False
     other_urls: tuple[str, ...] = ()
     """Full webServiceURLs, without a slash at the end."""
+    traces: Traces | None = None
+    """``None``: nobody follows what is done."""
 
     @property
     def witness(self) -> Path | None:
@@ -133,7 +145,8 @@ class Config:
 def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Config:
     """Read ``livepass.toml`` (or ``LIVEPASS_CONFIG``) and the environment, which wins. Raises ``ConfigError``."""
     environ = os.environ if environ is None else environ
-    return _checked(_from_file(environ, directory or Path.cwd()) | _from_environment(environ), directory)
+    checked = _checked(_from_file(environ, directory or Path.cwd()) | _from_environment(environ), directory)
+    return replace(checked, traces=_traces(environ))
 
 
 def given(settings: Mapping[str, object]) -> Config:
@@ -177,6 +190,25 @@ def _checked(values: Mapping[str, str], directory: Path | None) -> Config:
         webhook_loopback=_on("WEBHOOK_LOOPBACK", values.get("WEBHOOK_LOOPBACK", "off")),
         other_urls=_others(values.get("OTHER_URLS", "")),
     )
+
+
+def _traces(environ: Mapping[str, str]) -> Traces | None:
+    """Nothing is sent where no collector is named. What cannot be done is said, and stops nothing: the variables may
+    stand there for other programs, and a service that serves no phone is worse than one that is not traced.
+    """
+    named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    exporter = environ.get("OTEL_TRACES_EXPORTER") or "otlp"
+    if not named or exporter == "none" or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    waiting = environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or "2048"
+    if exporter != "otlp":
+        return Traces(refused=f"OTEL_TRACES_EXPORTER is {exporter!r}, and livepass knows otlp alone")
+    if protocol not in (None, "", "http/protobuf"):
+        return Traces(refused=f"the protocol of OTLP is {protocol!r}, and livepass sends http/protobuf alone")
+    if re.fullmatch(r"[1-9][0-9]{0,6}", waiting) is None:
+        return Traces(refused=f"OTEL_BSP_MAX_QUEUE_SIZE is {waiting!r}, not a number of spans")
+    return Traces(int(waiting))
 
 
 def sources(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> dict[str, str]:

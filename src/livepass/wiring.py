@@ -68,6 +68,7 @@ from livepass.store.whole_sqlite import WholeSqlite
 
 if TYPE_CHECKING:
     from livepass.outside.journal_folder import JournalFolder
+    from livepass.outside.tracing import OtelTracing
 
 __all__ = [
     "Archive",
@@ -137,6 +138,7 @@ class Services:
     way: PublicWay
     console: ConsoleAccess
     due: AsyncSignal
+    tracing: OtelTracing | None = None
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
     draining: tuple[Draining, ...] = ()
@@ -160,7 +162,9 @@ class Services:
         due = scheduler.signal()
         builder = Builder(store, keys, clock, scheduler)
         recorder = Recorder(store, scheduler)
-        issuing = Issuing(store, keys, builder, clock, chance, due, config.web_service_url, config.other_urls)
+        tracing = _tracing(config, keys)
+        common = (store, keys, builder, clock, chance, due)
+        issuing = Issuing(*common, config.web_service_url, config.other_urls, tracing)
         lookout = Lookout(store, clock, chance, witness, lambda: issuing.gave)
         try:
             if isinstance(clock, SharedClock):
@@ -170,6 +174,8 @@ class Services:
             await safekeeping.open()
         except BaseException:
             await store.close()
+            if tracing is not None:
+                await tracing.close()
             raise
         prober, authorities = _prober(config, clock), HttpAuthorities(config.certificate_hosts)
         recovering = Recovering(store, keys, clock, scheduler, lookout, journal)
@@ -194,6 +200,7 @@ class Services:
                 phones_per_pass=config.phones_per_pass,
                 lookout=lookout,
                 journal=journal,
+                tracing=tracing,
             ),
             personalizing=Personalizing(*(store, keys, builder, recorder, clock, chance, scheduler), issuing),
             issuing=issuing,
@@ -213,6 +220,7 @@ class Services:
             ),
             console=ConsoleAccess(store, keys, clock, chance, scheduler),
             due=due,
+            tracing=tracing,
         )
 
     @asynccontextmanager
@@ -231,9 +239,11 @@ class Services:
             Fetching(self.store, self.clock, self.answering.load).slowest,
             refused=self.rotating.refused,
             meters=self.answering.meters,
+            tracing=self.tracing,
         )
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
-        teller = Teller(self.store, self.keys, _poster(self.config), self.clock, self.chance, self.scheduler)
+        poster = _poster(self.config)
+        teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
         self.scheduler.spawn(teller.run(), "webhooks")
         self.scheduler.spawn(self.keeper.run(), "keeper")
@@ -299,6 +309,8 @@ class Services:
         if self.journal is not None:
             await self.journal.close()
         await self.store.close()
+        if self.tracing is not None:
+            await self.tracing.close()
 
 
 Renewal = Callable[[Tx, str], Awaitable[None]]
@@ -343,6 +355,25 @@ def _looks(config: Config) -> Mapping[What, Look]:
         return await tls.look(config.apns_url, ca_pem, alpn=("h2",))
 
     return {What.PUBLIC_TLS: public, What.APNS_TLS: apns}
+
+
+def _tracing(config: Config, keys: SealedKeyRing) -> OtelTracing | None:
+    """Whatever is wrong with it is said, and stops nothing."""
+    traces = config.traces
+    if traces is None:
+        return None
+    if traces.refused:
+        log.warning("no spans are sent: %s", traces.refused)
+        return None
+    try:
+        from livepass.outside.tracing import OtelTracing  # an extra; and nobody pays for it who does not trace
+
+        return OtelTracing(lambda: keys.tag_key, __version__, traces.waiting)
+    except ImportError as error:
+        log.warning("no spans are sent, though OTEL_… names a collector: %s (pip install 'livepass[otel]')", error)
+    except Exception as error:
+        log.warning("no spans are sent: OpenTelemetry cannot begin: %s", error)
+    return None
 
 
 def _poster(config: Config) -> WebhookPoster:

@@ -7,7 +7,18 @@ import json
 import pytest
 
 from livepass.core.timeline import TAKEN, Event, Kind
-from livepass.core.webhooks import EVENTS, NAMES, OVERLAP_MS, SCHEDULE_MS, Endpoint, Secrets, body, next_at, told_of
+from livepass.core.webhooks import (
+    EVENTS,
+    NAMES,
+    OVERLAP_MS,
+    SCHEDULE_MS,
+    Endpoint,
+    Secrets,
+    about,
+    body,
+    next_at,
+    told_of,
+)
 from livepass.core.webhooks import test_body as example
 
 TYPE = "pass.test.livepass"
@@ -98,3 +109,11 @@ def test_an_endpoint_hears_what_it_asked_for(
     assert (
         Endpoint("default", "e", "https://a.example", pass_types, events, b"", 0).wants("pass.issued", TYPE) is wanted
     )
+
+
+def test_a_message_says_which_change_it_is_about() -> None:
+    event = Event(Kind.CHANGED, 0, TYPE, "1", seq=TAKEN)
+    found = told_of(event)
+    assert found is not None
+    assert about(body(found, event, {TYPE: 7})) == (TYPE, 7)
+    assert about(example("webhook.test", 0, TYPE)) == (TYPE, 0)

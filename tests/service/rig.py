@@ -40,7 +40,7 @@ from livepass.service.publishing import Publishing
 from livepass.service.pushing import Dispatcher
 from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import Safekeeping
-from livepass.service.seams import Authorities, Store
+from livepass.service.seams import Authorities, Store, Tracing
 
 TYPE = "pass.test.livepass"
 OTHER = "pass.test.other"
@@ -170,6 +170,7 @@ class Rig:
         url: str = URL,
         seed: int = 1,
         authorities: Authorities | None = None,
+        tracing: Callable[[SealedKeyRing], Tracing] | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -182,8 +183,10 @@ class Rig:
         self.due = self.scheduler.signal()
         self.builder = Builder(self.store, self.keys, clock, self.scheduler)
         self.recorder = Recorder(self.store, self.scheduler)
-        self.issuing = Issuing(self.store, self.keys, self.builder, clock, self.chance, self.due, url)
-        self.answering = Answering(self.store, self.keys, self.builder, self.recorder, clock, self.chance)
+        self.tracing = tracing(self.keys) if tracing is not None else None
+        common = (self.store, self.keys, self.builder)
+        self.issuing = Issuing(*common, clock, self.chance, self.due, url, tracing=self.tracing)
+        self.answering = Answering(*common, self.recorder, clock, self.chance, tracing=self.tracing)
         self.personalizing = Personalizing(
             *(self.store, self.keys, self.builder, self.recorder, clock, self.chance, self.scheduler), self.issuing
         )
@@ -197,6 +200,7 @@ class Rig:
             *(self.store, self.sender, self.builder, clock, self.chance, self.scheduler, self.due),
             refused=self.rotating.refused,
             meters=self.answering.meters,
+            tracing=self.tracing,
         )
         self.keeper = Keeper(self.store, self.issuing, clock, self.scheduler, self.due)
 

@@ -15,12 +15,15 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from livepass.core.model import Prunable
 from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, SCHEDULE_MS, Attempt
 from livepass.emulators.authority import Issued
+from livepass.keys.ring import SealedKeyRing
+from livepass.outside.tracing import OtelTracing
 from livepass.outside.webhooks import WebhookPoster
 from livepass.runtime import AsyncScheduler, WallClock
 from livepass.service.keeping import KEPT_MS as KEPT
 from livepass.service.refusals import Conflict, NotFound, Refusal
 from livepass.service.telling import FAILING_PLACES, LEASE_MS, PLACES, Teller
 from livepass.service.webhooks import MOST, Webhooks
+from outside.collector import Collector
 from service.receiver import Receiver, answer, receiver
 from service.rig import TYPE, Rig, rig, until
 
@@ -39,7 +42,8 @@ class World:
 
     def teller(self) -> Teller:
         return Teller(
-            *(self.rig.store, self.rig.keys, self.poster, self.rig.clock, self.rig.chance, self.rig.scheduler)
+            *(self.rig.store, self.rig.keys, self.poster, self.rig.clock, self.rig.chance, self.rig.scheduler),
+            self.rig.tracing,
         )
 
     async def add(self, path: str = "/hooks", events: list[str] | None = None) -> tuple[str, str]:
@@ -385,3 +389,37 @@ def test_a_teller_works_until_it_is_stopped(run: Callable[[Steps], None]) -> Non
         await world.rig.scheduler.close()
 
     run(steps)
+
+
+def test_a_message_stands_below_the_change_that_it_tells_of(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(collector: Collector) -> None:
+        made: list[OtelTracing] = []
+
+        def tracing(keys: SealedKeyRing) -> OtelTracing:
+            made.append(OtelTracing(lambda: keys.tag_key, "1", 2048))
+            return made[0]
+
+        async with rig(tmp_path, pass_certificate, tracing=tracing) as service, receiver() as to:
+            poster = WebhookPoster(loopback=True, seconds=5)
+            world = World(
+                service, to, Webhooks(service.store, service.keys, poster, service.clock, service.chance), poster
+            )
+            id_, _ = await world.add(events=["pass.issued"])
+            await service.issue("1")
+            await world.round()
+            to.answers["/hooks"] = answer("500 Oh")
+            await world.hooks.test(TENANT, id_)
+            await world.round()
+        await made[0].close()
+
+    with Collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        asyncio.run(main(collector))
+    [change] = collector.named("change")
+    of_change, of_nothing = sorted(collector.named("webhook"), key=lambda span: span.trace != change.trace)
+    assert ((of_change.trace, of_change.parent), of_change.failed) == (change.place, None)
+    assert of_change.facts["livepass.event"] == "pass.issued"
+    assert (of_nothing.trace != change.trace, of_nothing.parent, of_nothing.failed) == (True, "", "500")
+    assert b"127.0.0.1" not in collector.raw, "where webhooks go is not told: an address may hold a key"

@@ -43,6 +43,8 @@ class Measured:
             metrics.of_certificates(await services.watching.told_lately()),
             await self._outbox_lately(),
         ]
+        if services.tracing is not None:
+            parts.append(metrics.of_spans(services.tracing.became()))
         held = await self._aged.look() if services.dispatcher is not None else None
         if held is not None:
             parts.append(metrics.of_figures(held.found, held.at, held.took_ms))

@@ -77,6 +77,13 @@ METRICS: tuple[Metric, ...] = (
         ANSWERED,
     ),
     Metric(
+        "livepass_spans_total",
+        "counter",
+        Of.PROCESS,
+        ("outcome",),
+        "Spans, where they are sent to a collector: sent, failed there, or dropped because too many waited.",
+    ),
+    Metric(
         "livepass_device_requests_in_flight", "gauge", Of.PROCESS, (), "Asks and fetches that are being answered now."
     ),
     Metric(

@@ -180,6 +180,12 @@ def test_body(name: str, at: int, pass_type: str) -> bytes:
     return _body(name, at, {"pass_type": pass_type, "test": True})
 
 
+def about(body: bytes) -> tuple[str, int]:
+    """The pass type and the change number that a message names; 0: it is about no change."""
+    data = json.loads(body)["data"]
+    return data["pass_type"], data.get("number", 0)
+
+
 def _body(name: str, at: int, data: Mapping[str, object]) -> bytes:
     instant = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return json.dumps({"type": name, "timestamp": instant, "data": data}, separators=(",", ":")).encode()

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 from livepass.config import ConfigError
 from livepass.service.access import Access
 from livepass.service.rates import Rates
-from livepass.web.app import App, Measured
+from livepass.web.app import App, Asgi, Measured
 from livepass.web.badges import Badges
 from livepass.web.echo import Echo
 from livepass.web.issuer import IssuerApp
 from livepass.web.phone import PhoneApp
-from livepass.web.share import ShareApp
+from livepass.web.share import PREFIX, ShareApp
 from livepass.web.share_picture import picture
+from livepass.web.traced import found_route, phones_route, traced
 
 if TYPE_CHECKING:
     from livepass.wiring import Services
 
 
-def phone(services: Services) -> PhoneApp:
+def phone(services: Services) -> Asgi:
     """The device endpoints below ``webServiceURL``."""
     echo = Echo(services.keys, services.clock, services.chance)
-    return PhoneApp(services.answering, services.config.connection_header, services.personalizing, echo)
+    app = PhoneApp(services.answering, services.config.connection_header, services.personalizing, echo)
+    return traced(app, services.tracing, phones_route)
 
 
 def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
@@ -41,7 +43,12 @@ def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
     )
 
 
-def share(services: Services) -> ShareApp:
+def api(services: Services, admin_keys: Sequence[str]) -> Asgi:
+    """As ``issuer``, for whoever calls it over HTTP."""
+    return traced(issuer(services, admin_keys), services.tracing, found_route)
+
+
+def share(services: Services) -> Asgi:
     """The pages of share links. Raises ``ConfigError``."""
     folder = services.config.badge_dir
     try:
@@ -49,15 +56,15 @@ def share(services: Services) -> ShareApp:
     except OSError as error:
         hint = "let this user read the folder and its files"
         raise ConfigError(f"LIVEPASS_BADGE_DIR cannot be read: {error}", hint) from error
-    return ShareApp(services.sharing, services.answering.load, services.clock, picture=picture(), badges=badges)
+    app = ShareApp(services.sharing, services.answering.load, services.clock, picture=picture(), badges=badges)
+    return traced(app, services.tracing, lambda _: f"{PREFIX}{{link}}")
 
 
 def everything(services: Services, metrics: Measured | None = None) -> App:
     """Everything a process answers, as one application. ``metrics``: what ``/metrics`` says; without it, nothing."""
-    known = issuer(services, [services.config.admin_key])
     return App(
         phone(services),
-        known,
+        api(services, [services.config.admin_key]),
         services.ready,
         services.answering.load,
         ended=services.watching.ended,

@@ -162,7 +162,7 @@ class Livepass:
         """The issuer API, mounted at ``/api/v1`` or given the requests below it."""
         from livepass.embed import apps
 
-        return self._below(API, "api", lambda opened: apps.issuer(opened, [self.config.admin_key]))
+        return self._below(API, "api", lambda opened: apps.api(opened, [self.config.admin_key]))
 
     def share_app(self) -> Asgi:
         """The pages of share links, mounted at ``/p`` of ``PUBLIC_URL`` or given the requests below it."""

@@ -32,7 +32,7 @@ from livepass.service.observing import Noted, Recorder
 from livepass.service.pressure import Load
 from livepass.service.ration import Ration
 from livepass.service.safekeeping import keep_up
-from livepass.service.seams import Chance, Clock, Journal, KeyRing, Store, Tx
+from livepass.service.seams import Chance, Clock, Journal, KeyRing, Store, Tracing, Tx
 from livepass.service.whose import expected_token, known_serial
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class Answering:
         lookout: Lookout | None = None,
         journal: Journal | None = None,
         phones_per_pass: int = PHONES_PER_PASS,
+        tracing: Tracing | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -76,6 +77,7 @@ class Answering:
         self._lookout = lookout
         self._journal = journal
         self._phones_per_pass = phones_per_pass
+        self._tracing = tracing
         self._crowds: Recent[tuple[str, str], int] = Recent(CROWDS)
         # Of this process only. A fetch that reaches another one costs retellings, which are bounded, and nothing where
         # the proxy keeps a connection with one process: docs/how-to/stand-behind-a-proxy.md.
@@ -125,7 +127,8 @@ class Answering:
     ) -> Reply:
         serial = await known_serial(self._store, pass_type, serial)
         push_token = trip1_register.push_token_of(body)
-        crowded = False
+        crowded, number = False, 0
+        began = self._clock.stopwatch() if self._tracing is not None else 0.0
 
         async def decide(reader: Store | Tx) -> Decision:
             nonlocal crowded
@@ -154,9 +157,10 @@ class Answering:
             return rule(facts)
 
         async def work(tx: Tx) -> Decision:
+            nonlocal number
             await tx.lock_phone(pass_type, device_id, push_token)
             decision = await decide(tx)
-            await tx.apply(decision.writes, decision.events)
+            number = (await tx.apply(decision.writes, decision.events)).get(pass_type, 0)
             return decision
 
         # Strangers never reach the writer: what is refused on a plain read is refused there.
@@ -169,6 +173,9 @@ class Answering:
         await self._keep(decision, fingerprint(presented_token(authorization) or ""), push_token, started_at)
         if crowded and reply.status == 201:
             self._thin_out(pass_type, serial, device_id)
+        if self._tracing is not None and number:
+            took = self._clock.stopwatch() - began
+            self._tracing.tell("register", pass_type, (number,), took, {"status": reply.status})
         return reply
 
     def _thin_out(self, pass_type: str, serial: str, device_id: str) -> None:
@@ -214,6 +221,7 @@ class Answering:
         """``GET …/registrations/{type}?passesUpdatedSince=``. A ``HEAD`` (``body`` false) tells nobody anything, so
         nothing is noted of it; nor of one that was held up since ``started_at``: whoever asked may have gone.
         """
+        began = self._clock.stopwatch() if self._tracing is not None else 0.0
         snapshot, decision = await self._decide_ask(pass_type, device_id, tag_text)
         if decision.writes and any(isinstance(write, NewEpoch) for write in decision.writes):
             await self._begin_epoch(pass_type, decision)
@@ -227,7 +235,17 @@ class Answering:
             self._recorder.note(decision.writes, decision.events)
         if connection is not None and reply.status == 200:
             self._asked_over.put((connection, pass_type), (device_id, self._clock.now()))
+        if self._tracing is not None and reply.status == 200:
+            told = self._told(snapshot, pass_type, tag_text)
+            self._tracing.tell("ask", pass_type, told, self._clock.stopwatch() - began, {"status": reply.status})
         return reply
+
+    def _told(self, snapshot: AskSnapshot, pass_type: str, tag_text: str | None) -> Sequence[int]:
+        """The numbers of what an ask is told of."""
+        tag, counter = trip3_ask.read_tag(tag_text, pass_type, self._keys.tag_key), snapshot.counter
+        since, now = trip3_ask.heard(tag, counter) if counter is not None else None, self._clock.now()
+        rows = [row for row in snapshot.listed if trip1_register.followed(row.registration, now)]
+        return [row.newest for row in rows if since is None or row.newest > since]
 
     async def _begin_epoch(self, pass_type: str, decision: Decision) -> None:
         """Durable before any tag of the new epoch leaves; for all pass types, because all went back.
@@ -301,6 +319,7 @@ class Answering:
         One that was held up since ``started_at`` is answered, and is no evidence that anybody has the pass now; nor is
         one by a wallet that polls (``core.polling``) that a phone has it.
         """
+        began = self._clock.stopwatch() if self._tracing is not None else 0.0
         wallet = family_of(authorization, user_agent)
         serial = await known_serial(self._store, pass_type, serial)
         snapshot = await self._store.fetch_snapshot(pass_type, serial)
@@ -314,6 +333,9 @@ class Answering:
         self._recorder.note(decision.writes, decision.events)
 
         def handed(reply: Reply, seq: int) -> Fetched:
+            if self._tracing is not None:
+                took = self._clock.stopwatch() - began
+                self._tracing.tell("fetch", pass_type, (seq,), took, {"status": reply.status, "wallet": wallet or ""})
             if wallet:
                 self._polled(pass_type, serial, wallet, reply.status, seq)
                 return Fetched(self, reply)

@@ -25,7 +25,7 @@ from livepass.service.enrolments import Enrolments
 from livepass.service.epochs import new_epoch
 from livepass.service.preconditions import WHATEVER, Precondition, version_of
 from livepass.service.refusals import Conflict, Refusal, TooLarge, no_pass
-from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tx
+from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tracing, Tx
 
 BATCH_LIMIT = 1000
 """Passes that share one number, so one transaction: more would hold the others up."""
@@ -87,7 +87,9 @@ class Issuing:
         due: Signal,
         web_service_url: str,
         other_urls: Sequence[str] = (),
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._store = store
         self._keys = keys
         self.builder = builder
@@ -239,6 +241,7 @@ class Issuing:
         more at the last attempt are refused, and do not hold up the others.
         """
         drafts: dict[int, Draft | Refusal] = {}
+        began = self._clock.stopwatch()
         for attempt in range(1, ATTEMPTS + 1):
             await self._draw([(index, wish) for index, wish in enumerate(wishes) if index not in drafts], drafts)
             ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
@@ -248,6 +251,7 @@ class Issuing:
             if not stale or attempt == ATTEMPTS:
                 if any(result.pushes_due for result in stored.values()):
                     self._due.set()
+                self._tell(stored, began)
                 return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
             for index in stale:
                 del drafts[index]
@@ -342,6 +346,18 @@ class Issuing:
         stored, stale = await self._store.write(work)
         self.gave_away(pass_type, max((result.last_modified for result in stored.values()), default=0))
         return stored, stale
+
+    def _tell(self, stored: Mapping[int, Issued], began: float) -> None:
+        """What moved, of one pass type, moved under one number."""
+        moved = [result for result in stored.values() if result.changed]
+        if moved:
+            facts = {"passes": len(moved), "pushes_due": sum(result.pushes_due for result in moved)}
+            self.tell(moved[0].pass_type, moved[0].number, began, facts)
+
+    def tell(self, pass_type: str, number: int, began: float, facts: Mapping[str, int]) -> None:
+        """A change that began then is stored under that number."""
+        if self._tracing is not None:
+            self._tracing.tell("change", pass_type, (number,), self._clock.stopwatch() - began, facts)
 
     def gave_away(self, pass_type: str, last_modified: int) -> None:
         """A version got this ``last_modified``."""

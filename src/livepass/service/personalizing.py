@@ -123,13 +123,15 @@ class Personalizing:
         id_ = self._chance.token_bytes(8).hex()
         sealed = self._keys.seal(Sealable.ENROLMENT, row.pass_type, id_, personalize.write_asked(asked))
         enrolment = Enrolment(row.pass_type, id_, row.serial, TAKEN, now, not row.enrolled, sealed)
+        began = self._clock.stopwatch()
         draft = None if row.enrolled else await self._draft(row, id_, asked)
 
         if draft is None:
             await self._store.write(lambda tx: _add(tx, row, enrolment, asked))
         else:
-            last_modified = await self._store.write(lambda tx: _put_on_pass(tx, draft, enrolment, asked))
+            number, last_modified = await self._store.write(lambda tx: _put_on_pass(tx, draft, enrolment, asked))
             self._issuing.gave_away(row.pass_type, last_modified)
+            self._issuing.tell(row.pass_type, number, began, {"passes": 1})
             self._issuing.pushes_are_due()
         return Reply(200, personalize.OCTETS, signature)
 
@@ -144,9 +146,9 @@ class Personalizing:
         return draft
 
 
-async def _put_on_pass(tx: Tx, draft: Draft, enrolment: Enrolment, asked: Asked) -> int:
-    """The first enrolment of a pass, and the version that it makes; answers its ``Last-Modified``. Raises
-    ``_Overtaken``.
+async def _put_on_pass(tx: Tx, draft: Draft, enrolment: Enrolment, asked: Asked) -> tuple[int, int]:
+    """The first enrolment of a pass, and the version that it makes; answers its number and its ``Last-Modified``.
+    Raises ``_Overtaken``.
     """
     row, before, now = draft.row, draft.before, enrolment.at
     assert before is not None, "an enrolment makes no pass"
@@ -157,7 +159,7 @@ async def _put_on_pass(tx: Tx, draft: Draft, enrolment: Enrolment, asked: Asked)
     version = PassVersion(replace(row, last_modified=last_modified, changed_at=now), True, event)
     number, _ = await tx.put_passes(row.pass_type, [version], now=now, push_at=now, urgent=False)
     await tx.put_enrolment(replace(enrolment, number=number))
-    return last_modified
+    return number, last_modified
 
 
 async def _add(tx: Tx, row: Pass, enrolment: Enrolment, asked: Asked) -> None:

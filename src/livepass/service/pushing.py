@@ -18,7 +18,7 @@ from livepass.core.trip2_push import Credential, Outcome, PushAnswer, TokenError
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.metering import Meters
 from livepass.service.presence import Slowest
-from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tx
+from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tracing, Tx
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,9 @@ class Dispatcher:
         pace: budget.Pace | None = None,
         refused: Refused | None = None,
         meters: Meters | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._meters = meters or Meters()
         self._store = store
         self._sender = sender
@@ -215,11 +217,15 @@ class Dispatcher:
             trip2_push.message(target, trip2_push.random_uuid(self._chance.token_bytes(16)), now) for target in targets
         ]
 
+        began = self._clock.stopwatch()
+
         def answered(answer: PushAnswer) -> None:
             errors.seen(answer.status, answer.reason)
             self._meters.pushed(answer.status, answer.reason)
             jitter = 0.8 + 0.4 * self._chance.fraction()
             target = by_token[answer.message.push_token]
+            if self._tracing is not None:
+                _tell(self._tracing, target, answer, self._clock.stopwatch() - began)
             batch.add(
                 trip2_push.read_answer(target, answer, self._clock.now(), jitter, trust_token_errors=errors.believable)
             )
@@ -323,6 +329,18 @@ class _Batch:
         for pass_type in await self._store.write(work):
             if self.credential is not None:
                 log.error("%s", _refused(self.credential, pass_type, circuits[pass_type][1]))
+
+
+def _tell(tracing: Tracing, target: Target, answer: PushAnswer, took: float) -> None:
+    """A push stands for all that came after what was acknowledged; it is told under the newest of it."""
+    facts: dict[str, str | int] = {
+        "status": answer.status,
+        "reason": answer.reason,
+        "attempt": target.attempts + 1,
+        "after": target.acked,
+    }
+    failed = "" if answer.status == 200 else answer.reason or str(answer.status)
+    tracing.tell("push", target.pass_type, (target.sending,), took, facts, failed)
 
 
 def _refused(credential: Credential, pass_type: str, reason: str) -> str:

@@ -6,6 +6,7 @@ package touches a clock, randomness, asyncio or a socket except through these.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -15,8 +16,8 @@ from livepass.service.idempotency_seams import IdempotencyTx
 from livepass.service.webhook_seams import WebhookReader, WebhookTx
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Awaitable, Coroutine, Hashable, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from datetime import datetime
 
     from cryptography import x509
@@ -103,6 +104,34 @@ class Scheduler(Protocol):
         ``share``: its name; who asks for it meanwhile gets the same result. ``aside``: one after the other, on a thread
         that nothing needs which a phone waits for.
         """
+
+
+Work = Literal["change", "register", "push", "ask", "fetch", "webhook"]
+"""What is traced. A change and a registration take a number, and all that follows from it is told under that number."""
+Served = Callable[[str, int], None]
+"""What a request turned out to ask for (the pattern of its path, with no id in it), and its status; 0: hung up."""
+
+
+class Tracing(Protocol):
+    """Tells whoever follows a change what was done for it, and how long that took. Never raises and never waits.
+
+    Nothing that names a person, a phone or a pass may be told: it goes to another service. Where nobody follows, there
+    is ``None`` in its place, which costs no call.
+    """
+
+    def tell(
+        self,
+        work: Work,
+        pass_type: str,
+        numbers: Sequence[int],
+        seconds: float,
+        facts: Mapping[str, str | int],
+        failed: str = "",
+    ) -> None:
+        """Work that ended now, and which change numbers it was for; none: for no change. ``failed``: why it did."""
+
+    def serving(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[Served]:
+        """Around a request that is answered: what is told meanwhile belongs to it."""
 
 
 class Reader(ConsoleReader, WebhookReader, Protocol):

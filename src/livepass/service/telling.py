@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from livepass.core import webhook_signature
 from livepass.core.sealed import Sealable, Sealed
-from livepass.core.webhooks import FAILING_MS, Attempt, Endpoint, Message, Secrets, next_at
-from livepass.service.seams import Chance, Clock, KeyRing, Scheduler, Store, Tx
+from livepass.core.webhooks import FAILING_MS, Attempt, Endpoint, Message, Secrets, about, next_at
+from livepass.service.seams import Chance, Clock, KeyRing, Scheduler, Store, Tracing, Tx
 from livepass.service.webhook_seams import Poster
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,16 @@ class Teller:
     """The webhook worker of a process."""
 
     def __init__(
-        self, store: Store, keys: KeyRing, poster: Poster, clock: Clock, chance: Chance, scheduler: Scheduler
+        self,
+        store: Store,
+        keys: KeyRing,
+        poster: Poster,
+        clock: Clock,
+        chance: Chance,
+        scheduler: Scheduler,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._store = store
         self._keys = keys
         self._poster = poster
@@ -136,8 +144,11 @@ class Teller:
             said = said.replace(secret, "…")
         for value in signed["webhook-signature"].split(" "):
             said = said.replace(value, "…")
-        took = round((self._clock.stopwatch() - began) * 1000)
-        return Attempt(endpoint.id, message.id, message.attempts + 1, now, took, status, said)
+        took = self._clock.stopwatch() - began
+        attempt = Attempt(endpoint.id, message.id, message.attempts + 1, now, round(took * 1000), status, said)
+        if self._tracing is not None:
+            _tell(self._tracing, message, attempt, took)
+        return attempt
 
     async def _record(self) -> None:
         """In one transaction what has come in since the last one: many webhooks, few commits."""
@@ -161,3 +172,15 @@ class Teller:
         for endpoint_id, ok in answered.items():
             if await tx.judge_webhook_endpoint(endpoint_id, ok, now, now - FAILING_MS):
                 log.error("webhook endpoint %s answered nothing for five days and was disabled", endpoint_id)
+
+
+def _tell(tracing: Tracing, message: Message, attempt: Attempt, took: float) -> None:
+    pass_type, number = about(message.body)
+    facts: dict[str, str | int] = {
+        "event": message.name,
+        "endpoint": message.endpoint,
+        "status": attempt.status,
+        "attempt": attempt.number,
+    }
+    failed = "" if attempt.ok else str(attempt.status or "no answer")
+    tracing.tell("webhook", pass_type, (number,) if number else (), took, facts, failed)

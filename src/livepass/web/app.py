@@ -15,9 +15,8 @@ from livepass.core.shedding import given_up
 from livepass.manual import ADDRESS as DOCS
 from livepass.service.pressure import Load
 from livepass.web.docs import Docs
-from livepass.web.phone import PhoneApp, Receive, Scope, Send
+from livepass.web.phone import Receive, Scope, Send
 from livepass.web.share import PREFIX as SHARED
-from livepass.web.share import ShareApp
 
 WALLET = "/wallet"
 API = "/api/v1"
@@ -53,7 +52,7 @@ class App:
 
     def __init__(
         self,
-        phone: PhoneApp,
+        phone: Asgi,
         issuer: Asgi,
         ready: Ready,
         load: Load | None = None,
@@ -61,7 +60,7 @@ class App:
         ended: Ended | None = None,
         way: Callable[[], list[str]] = list,
         metrics: Measured | None = None,
-        share: ShareApp | None = None,
+        share: Asgi | None = None,
         other_paths: Sequence[str] = (),
     ) -> None:
         self._phone = phone

@@ -62,6 +62,7 @@ from livepass.web import once as once_
 from livepass.web.bodies import body_of, query_of, segments_of
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
+from livepass.web.traced import ROUTE
 
 log = logging.getLogger(__name__)
 
@@ -174,6 +175,7 @@ class IssuerApp:
         if segments[: len(_PREFIX)] != _PREFIX:
             raise problems.NoRoute("there is nothing at this address", hint=f"the API is under {BASE}")
         operation, path = self._routes.find(request.method, segments[len(_PREFIX) :])
+        request.scope[ROUTE] = BASE + operation.path
         if self._load.level >= Level.READ and operation.reads and operation.scopes:
             self._load.shed[Level.READ] += 1
             raise problems.overloaded()

@@ -82,6 +82,11 @@ def of_meters(meters: Meters, recorder: Recorder) -> Found:
     }
 
 
+def of_spans(became: Mapping[str, int]) -> Found:
+    """What became of the spans of this process."""
+    return {"livepass_spans_total": [({"outcome": outcome}, count) for outcome, count in became.items()]}
+
+
 def of_load(load: Load) -> Found:
     """How hard it is to answer phones here."""
     return {

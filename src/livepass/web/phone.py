@@ -115,7 +115,7 @@ class PhoneApp:
                 status = reply.status
                 await _send(send, reply, head=request.method == "HEAD")
                 return
-            route = _route(request.method, request.parts)
+            route = route_of(request.method, request.parts)
             if route == "fetch":
                 status = await self._fetch(request, send)
             else:
@@ -315,7 +315,7 @@ def _is_log(scope: Scope) -> bool:
     return bool(scope["method"] == "POST" and scope["path"].endswith("/v1/log"))
 
 
-def _route(method: str, parts: tuple[str, ...]) -> str:
+def route_of(method: str, parts: tuple[str, ...]) -> str:
     """What is asked for, in the words of ``core.metrics.ROUTES``."""
     reads = method in ("GET", "HEAD")
     match parts:
