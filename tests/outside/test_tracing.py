@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from livepass import wiring
+from livepass.config import PRODUCTION_APNS, Config, Traces
 from livepass.outside import tracing
 from livepass.outside.tracing import OtelTracing, place_of
 from outside.collector import Collector, Span
@@ -104,6 +108,7 @@ def served(collector: Collector, headers: Iterable[tuple[bytes, bytes]], status:
         with process.serving("PATCH", headers) as answered:
             change(process, 1)
             answered("/api/v1/passes/{type}/{serial}", status)
+        assert trace.get_current_span() is trace.INVALID_SPAN, "what comes next does not belong to it"
 
     sent(process, then=request)
     [found] = [span for span in collector.spans if span.name != "change"]
@@ -156,6 +161,7 @@ def test_an_application_around_it_keeps_its_own_spans(collector: Collector) -> N
 def test_who_waits_for_a_silent_collector_is_the_queue_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process goes on, its memory is bounded, what is dropped is counted, and its end does not wait for ever."""
     monkeypatch.setattr(tracing, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     with Collector(silent=True) as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         process = made(waiting=100)
@@ -190,6 +196,41 @@ def test_a_fault_in_it_reaches_nobody(collector: Collector, caplog: pytest.LogCa
     sent(process)
     assert collector.spans == []
     assert caplog.text.count("a span could not be made") == 1
+
+
+def opened(directory: Path, traces: Traces) -> bool:
+    """Whether a process that was asked to send spans does; it opens in any case."""
+
+    async def main() -> bool:
+        url = f"sqlite:///{directory}/livepass.db"
+        config = Config(url, "https://passes.example.com", ("A" * 43,), "", PRODUCTION_APNS, traces=traces)
+        await wiring.upgrade(config)
+        async with wiring.opened(config) as services:
+            assert await services.store.pass_types() == []
+            return services.tracing is not None
+
+    return asyncio.run(main())
+
+
+def test_without_the_extra_the_service_runs_and_says_what_to_install(
+    tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert opened(tmp_path, Traces())
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.delitem(sys.modules, "livepass.outside.tracing")
+    assert not opened(tmp_path, Traces())
+    assert "pip install 'livepass[otel]'" in caplog.text
+
+
+@pytest.mark.parametrize("value", ["many", "5000"])
+def test_variables_that_opentelemetry_refuses_stop_nothing(
+    value: str, tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", value)
+    assert opened(tmp_path, Traces()) == (value == "many"), "what is no number is passed over"
+    assert ("OpenTelemetry cannot begin" in caplog.text) == (value == "5000")
+    assert not opened(tmp_path, Traces(refused="a pigeon brings them"))
+    assert "no spans are sent: a pigeon brings them" in caplog.text
 
 
 def test_what_is_said_of_one_change_is_not_said_of_the_next(collector: Collector) -> None:

@@ -14,6 +14,7 @@ from livepass.outside.tracing import MOST_NUMBERS, OtelTracing
 from livepass.service.drafting import Wish
 from livepass.service.seams import Tracing
 from outside.collector import Collector, Span
+from service.rewards import card, enrol
 from service.rig import DAY, TYPE, Rig, rig
 
 Steps = Callable[[Rig], Awaitable[None]]
@@ -58,14 +59,14 @@ async def holding(service: Rig, *serials: str) -> str:
 
 def test_what_is_asked_for_stands_below_each_change_that_it_is_told_of(told: Callable[[Steps], list[Span]]) -> None:
     async def steps(service: Rig) -> None:
-        tag = await holding(service, "1", "2")
+        tag = await holding(service, "1", "2", "3")
         await service.change("1", 5)
         await service.change("2", 5)
         await service.ask(tag=tag)
 
     spans = told(steps)
     changes = [span for span in spans if span.name == "change"][-2:]
-    asks = [span for span in spans if span.name == "ask"][-2:]
+    asks = [span for span in spans if span.name == "ask"][3:]
     assert sorted(map(number, asks)) == sorted(map(number, changes))
     assert {(span.trace, span.parent) for span in asks} == {span.place for span in changes}
     assert len({span.trace for span in changes}) == 2
@@ -124,7 +125,8 @@ def test_a_push_that_apns_rejects_failed(told: Callable[[Steps], list[Span]]) ->
 def test_passes_that_change_together_are_one_change(told: Callable[[Steps], list[Span]]) -> None:
     async def steps(service: Rig) -> None:
         await holding(service, "1", "2")
-        wishes = [Wish(TYPE, serial, data={"points": 7}, patch=True) for serial in ("1", "2", "nobody")]
+        await service.issue("unmoved", 7)
+        wishes = [Wish(TYPE, serial, data={"points": 7}, patch=True) for serial in ("1", "2", "nobody", "unmoved")]
         await service.issuing.put_many(wishes)
         await service.fetch("1")
         await service.fetch("2")
@@ -134,3 +136,30 @@ def test_passes_that_change_together_are_one_change(told: Callable[[Steps], list
     assert (change.facts["livepass.passes"], change.facts["livepass.pushes_due"]) == (2, 2)
     fetches = [span for span in spans if span.name == "fetch"]
     assert [(span.trace, span.parent) for span in fetches] == [change.place] * 2
+
+
+def test_an_enrolment_is_a_change_as_well(told: Callable[[Steps], list[Span]]) -> None:
+    async def steps(service: Rig) -> None:
+        await card(service)
+        assert (await enrol(service)).status == 200
+        await service.fetch("1")
+
+    *_, change, fetch = told(steps)
+    assert (change.name, fetch.parent) == ("change", change.id)
+
+
+def test_where_nobody_traces_a_phone_does_not_even_cost_a_look_at_the_clock(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked() -> float:
+        raise AssertionError("a stopwatch was started for nobody")
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1")
+            monkeypatch.setattr(service.clock, "stopwatch", looked)
+            await service.register("1")
+            assert (await service.ask())[0] == ["1"]
+            assert (await service.fetch("1")).status == 200
+
+    asyncio.run(main())

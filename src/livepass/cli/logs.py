@@ -60,3 +60,4 @@ def configure(form: str = "", *, debug: bool = False) -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
     for noisy in ("uvicorn", "httpx2", "httpcore2", "hpack", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # it says each time that it tries again

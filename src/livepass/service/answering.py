@@ -335,7 +335,7 @@ class Answering:
         def handed(reply: Reply, seq: int) -> Fetched:
             if self._tracing is not None:
                 took = self._clock.stopwatch() - began
-                self._tracing.tell("fetch", pass_type, (seq,), took, {"status": reply.status, "wallet": wallet or ""})
+                self._tracing.tell("fetch", pass_type, (seq,), took, {"status": reply.status})
             if wallet:
                 self._polled(pass_type, serial, wallet, reply.status, seq)
                 return Fetched(self, reply)
