@@ -4,61 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 
-from embed.hosts import furnish, settings
+from client.service import KEY, Running
 from journeys.world import OTHER_TYPE, PASS_TYPE, pass_certificate, template
-from livepass import Livepass
-from livepass.client import AsyncClient, BatchEnded, Client, Refused, Unreachable, calls, sending
+from livepass.client import AsyncClient, BatchEnded, Client, Refused, Unreachable, call, calls, sending
 from livepass.client.address import BadAddress
-from livepass.emulators.authority import Authority
 from livepass.web.issuer import OPERATIONS
 from livepass.web.issuer_answers import BatchProblem, BatchResult, PassDetail, PassResult
-
-KEY = "a key of the tests, long enough"
-
-
-class Running:
-    """The issuer API on loopback, in a thread."""
-
-    def __init__(self, lp: Livepass, authority: Authority) -> None:
-        self.authority = authority
-        self.server = uvicorn.Server(uvicorn.Config(lp.api_app(), port=0, log_config=None, lifespan="off"))
-        self.thread = threading.Thread(target=lambda: asyncio.run(self._serve(lp)))
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.005)
-        self.url = f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
-
-    async def _serve(self, lp: Livepass) -> None:
-        await furnish(lp, self.authority)
-        await self.server.serve()
-        await lp.close()
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join()
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Running]:
-    lp = Livepass(**settings(tmp_path_factory.mktemp("client"), admin_key=KEY))
-    found = Running(lp, authority)
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def client(running: Running) -> Iterator[Client]:
-    with Client(running.url, KEY) as made:
-        yield made
 
 
 def test_a_pass_from_its_issue_to_its_end(client: Client) -> None:
@@ -99,7 +56,7 @@ def test_many_passes_and_all_pages(client: Client, monkeypatch: pytest.MonkeyPat
     assert [line.line for line in found] == list(range(1, 62))
     assert all(isinstance(line, BatchResult) for line in found[:60])
     assert isinstance(found[60], BatchProblem)
-    monkeypatch.setattr(calls, "PAGE", 25)
+    monkeypatch.setattr(call, "PAGE", 25)
     serials = [row.serial for row in client.passes(pass_type=PASS_TYPE, serial_prefix="m")]
     assert serials == [line["serial"] for line in lines]
 
@@ -264,9 +221,9 @@ def test_every_operation_can_be_called_or_is_left_out_with_a_reason() -> None:
 
 
 def test_a_call_is_what_its_operation_says() -> None:
-    """Method, path and the type of the answer, held against the service's own table."""
+    """Method, path and the names in the query, held against the service's own table."""
     by_name = {each.name: each for each in OPERATIONS}
-    samples = {"passes": [("t", "s")], "p12": b"", "folder": b"", "scopes": ["passes:read"]}
+    samples = {"passes": [("t", "s")], "p12": b"", "certificate": b"", "folder": b"", "scopes": ["passes:read"]}
     for operation, names in calls.OPERATIONS.items():
         for name in names:
             if name == "put_passes":
@@ -276,6 +233,7 @@ def test_a_call_is_what_its_operation_says() -> None:
                 p.name for p in inspect.signature(make).parameters.values() if p.default is inspect.Parameter.empty
             ]
             made = make(**{each: samples.get(each, "x") for each in needed})
-            path = by_name[operation].path.format(type="x", serial="x", id="x", name="x")
-            method = "GET" if isinstance(made, calls.List) else made.method
+            path = by_name[operation].path.format(type="x", serial="x", id="x", name="x", holder="x")
+            method = "GET" if isinstance(made, call.List) else made.method
             assert (method, made.path) == (by_name[operation].method, path), name
+            assert set(made.query) <= set(by_name[operation].query.__struct_fields__), name

@@ -12,13 +12,16 @@ import msgspec
 
 from livepass._version import __version__
 from livepass.client.address import API, checked
-from livepass.client.calls import Call
+from livepass.client.call import Call
 from livepass.client.faults import Refused, Unreachable
+from livepass.service.access import TENANT_HEADER
 from livepass.web.issuer_answers import BatchEnd, BatchProblem, BatchResult
 
 NDJSON = "application/x-ndjson"
 AGAIN = frozenset({429, 502, 503, 504})
 """Statuses after which the same call may succeed."""
+UNDER_WAY = "idempotency_in_progress"
+"""The code of a refusal: what was sent first with this ``Idempotency-Key`` has no answer yet."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds; doubling, and drawn from the upper half of it. What ``Retry-After`` asks for is kept, up to the longest."""
 
@@ -44,19 +47,21 @@ class Settings:
         *,
         timeout: float = 30.0,
         attempts: int = 4,
+        tenant: str | None = None,
         verify: Any = True,
         transport: Any = None,
     ) -> None:
         """``url``: of the service, ``https://passes.example.com``. ``attempts``: of a call that may be repeated.
 
-        ``verify``: an ``ssl.SSLContext``, for an authority of your own. Raises ``ValueError`` for an address to which a
-        key would go unencrypted.
+        ``tenant``: whose passes, for a key that may act as any. ``verify``: an ``ssl.SSLContext``, for an authority of
+        your own. Raises ``ValueError`` for an address to which a key would go unencrypted.
         """
         self.base = checked(url)
         self._attempts = max(1, attempts)
+        headers = {"Authorization": f"Bearer {key}", "User-Agent": f"livepass-client/{__version__}"}
         self._options: dict[str, Any] = {
             "base_url": self.base,
-            "headers": {"Authorization": f"Bearer {key}", "User-Agent": f"livepass-client/{__version__}"},
+            "headers": headers if tenant is None else {**headers, TENANT_HEADER: tenant},
             "timeout": timeout,
             "verify": verify,
             "transport": transport,
@@ -68,7 +73,7 @@ class Settings:
             "url": API + call.path,
             "params": {name: value for name, value in call.query.items() if value is not None},
             "content": call.body,
-            "headers": {"Content-Type": call.media} if call.body is not None else {},
+            "headers": _headers(call),
         }
 
     def wait(self, call: Call[Any], attempt: int, error: Refused | Unreachable) -> float | None:
@@ -77,11 +82,16 @@ class Settings:
             return None
         asked = None
         if isinstance(error, Refused):
-            if error.status not in AGAIN:
+            if error.status not in AGAIN and error.code != UNDER_WAY:
                 return None
             asked = error.retry_after
         backoff = FIRST_WAIT * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries
         return min(LONGEST_WAIT, backoff if asked is None else max(asked, backoff))
+
+
+def _headers(call: Call[Any]) -> dict[str, str]:
+    found = {} if call.body is None else {"Content-Type": call.media}
+    return found if call.once is None else {**found, "Idempotency-Key": call.once}
 
 
 F = TypeVar("F", bound=Callable[..., Any])
