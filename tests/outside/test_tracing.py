@@ -87,6 +87,23 @@ def test_a_change_is_sampled_with_all_that_follows_or_not_at_all(
     assert 0 < len(changes) < 64
 
 
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_a_request_s_own_sampling_says_nothing_of_what_it_is_told(
+    flags: str, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    process = made()
+    for number in range(64):
+        change(process, number)
+        with process.serving("GET", [(b"traceparent", f"00-{CALLER[0]}-{CALLER[1]}-{flags}".encode())]):
+            process.tell("ask", TYPE, (number,), 0, {})
+    sent(process)
+    changes, asks = ({span.trace for span in collector.named(name)} for name in ("change", "ask"))
+    assert changes == asks
+    assert 0 < len(changes) < 64
+
+
 def test_the_environment_names_the_service(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "gym")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging")
@@ -146,12 +163,14 @@ def test_an_application_around_it_keeps_its_own_spans(collector: Collector) -> N
     def within() -> None:
         with host.get_tracer("host").start_as_current_span("checkout") as checkout:
             change(process, 1)
+            process.tell("push", TYPE, (1,), 0, {})
+            process.tell("webhook", TYPE, (), 0, {})
             links = {(link.context.trace_id, link.context.span_id) for link in checkout.links}  # type: ignore[attr-defined]
             assert links == {place_of(TYPE, 1, KEY)}
 
     sent(process, then=within)
-    [span] = collector.spans
-    assert (span.name, len(span.links)) == ("change", 1)
+    assert [len(span.links) for span in collector.spans] == [1, 0, 0], "workers belong to no request"
+    assert collector.named("webhook")[0].parent == ""
     assert trace.get_tracer_provider() is before
 
 

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry import context as contexts
@@ -43,7 +44,8 @@ CLOSE_SECONDS: Final = 3.0
 SAY_SECONDS: Final = 600.0
 BEGIN: Final = ("change", "register")
 """What takes a number, and so is the first span of its trace."""
-_KINDS: Final = {"push": SpanKind.CLIENT, "webhook": SpanKind.CLIENT}
+OF_NO_REQUEST: Final = ("push", "webhook")
+"""What workers do: a span that is open around them is that of whoever started them."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -95,7 +97,7 @@ class OtelTracing:
             ended = time.time_ns()
             told = _Told(work, ended - int(seconds * 1e9), ended, attributes, failed)
             if not numbers:
-                self._span(told, None)
+                self._span(told, Context())
             for number in sorted(set(numbers), reverse=True)[:MOST_NUMBERS]:
                 self._span_of_number(told, pass_type, number)
         except Exception:  # whatever a sampler of somebody's does: phones go first
@@ -107,7 +109,7 @@ class OtelTracing:
         place = self._place(pass_type, number)
         request = trace.get_current_span()
         links = []
-        if request.is_recording():
+        if told.work not in OF_NO_REQUEST and request.is_recording():
             links.append(Link(request.get_span_context()))
             request.add_link(place)
         told.attributes["livepass.number"] = number
@@ -117,17 +119,17 @@ class OtelTracing:
         else:
             self._span(told, trace.set_span_in_context(NonRecordingSpan(place), Context()), links)
 
-    def _span(self, told: _Told, parent: Context | None, links: Sequence[Link] = ()) -> None:
-        kind = _KINDS.get(told.work, SpanKind.INTERNAL)
+    def _span(self, told: _Told, parent: Context, links: Sequence[Link] = ()) -> None:
+        kind = SpanKind.CLIENT if told.work in OF_NO_REQUEST else SpanKind.INTERNAL
         span = self._tracer.start_span(told.work, parent, kind, told.attributes, links, told.began)
         if told.failed:
             span.set_status(Status(StatusCode.ERROR, told.failed))
         span.end(told.ended)
 
     def _place(self, pass_type: str, number: int) -> SpanContext:
-        """Sampled, or not, as its first span is: by the id alone, wherever that is asked."""
+        """Sampled, or not, as its first span is: by the id alone, whatever the request is in which that is asked."""
         trace_id, span_id = place_of(pass_type, number, self._key())
-        decision = self._provider.sampler.should_sample(None, trace_id, BEGIN[0]).decision
+        decision = self._provider.sampler.should_sample(Context(), trace_id, BEGIN[0]).decision
         flags = TraceFlags(TraceFlags.SAMPLED if decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT)
         return SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags)
 
@@ -175,17 +177,15 @@ class OtelTracing:
                 await ended.wait()
 
 
+@dataclass(slots=True)
 class _Told:
     """What spans of one piece of work have in common. Instants are nanoseconds."""
 
-    __slots__ = ("attributes", "began", "ended", "failed", "work")
-
-    def __init__(self, work: str, began: int, ended: int, attributes: dict[str, str | int], failed: str) -> None:
-        self.work = work
-        self.began = began
-        self.ended = ended
-        self.attributes = attributes
-        self.failed = failed
+    work: str
+    began: int
+    ended: int
+    attributes: dict[str, str | int]
+    failed: str
 
 
 class _Ids(RandomIdGenerator):
