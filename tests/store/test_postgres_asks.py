@@ -71,6 +71,31 @@ def test_who_comes_while_queries_are_under_way_is_answered_by_a_later_one() -> N
     asyncio.run(main())
 
 
+def test_who_asks_again_at_once_is_not_forgotten() -> None:
+    """All queries are through, and their tasks not quite."""
+
+    async def main() -> None:
+        database = Database()
+        heads = AskHeads(database.query)
+
+        async def twice(phone: str) -> None:
+            await heads.head(TYPE, phone)
+            await heads.head(TYPE, phone)
+
+        tasks = []
+        for n in range(UNDER_WAY):
+            tasks.append(asyncio.create_task(twice(f"phone{n}")))
+            await settled()
+        for answer in database.answers:
+            answer.set_result(None)
+        await settled()
+        for answer in database.answers[UNDER_WAY:]:
+            answer.set_result(None)
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+
+    asyncio.run(main())
+
+
 def test_a_query_is_no_longer_than_that() -> None:
     async def main() -> None:
         database = Database()

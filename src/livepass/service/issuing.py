@@ -10,6 +10,7 @@ import base64
 from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from livepass.core.change import next_last_modified
@@ -56,6 +57,7 @@ class Issued:
 
 Then = Callable[[Tx, Issued], Awaitable[None]]
 """Goes with a change, in its transaction. It may be run again, as the transaction is."""
+_NONE: Mapping[int, Then] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Issuing:
 
     async def put(self, wish: Wish, push: Push = "auto", then: Then | None = None) -> Issued:
         """Make the pass what the wish says. Durable when this returns."""
-        [result] = await self._put_type([wish], push, then)
+        [result] = await self._put_type([wish], push, {} if then is None else {0: then})
         if isinstance(result, Refusal):
             raise result
         return result
@@ -194,6 +196,14 @@ class Issuing:
         epoch = counter.epoch if counter else ""
         return write_tag(Tag(epoch, row.seq), row.pass_type, self._keys.tag_key)
 
+    async def put_side_by_side(
+        self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then]
+    ) -> list[Issued | Refusal]:
+        """As ``put`` for each of them, by callers who know nothing of each other: different passes of one pass type.
+        What can be stored at once is, under one number, and waits for none of the others. ``thens`` by index.
+        """
+        return await self._put_type(wishes, push, thens, apart=True)
+
     # ── many passes
 
     async def put_many(self, wishes: Sequence[Wish], push: Push = "auto") -> list[Issued | Refusal]:
@@ -234,28 +244,33 @@ class Issuing:
             results.update(zip(indexes, outcome, strict=True))
         return [results[index] for index in range(len(wishes))]
 
-    async def _put_type(self, wishes: Sequence[Wish], push: Push, then: Then | None = None) -> list[Issued | Refusal]:
-        """Wishes of one pass type. Drafts that went stale are drawn anew, the others kept; those that are stale once
-        more at the last attempt are refused, and do not hold up the others.
+    async def _put_type(
+        self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then] = _NONE, *, apart: bool = False
+    ) -> list[Issued | Refusal]:
+        """Wishes of one pass type, stored together; ``apart``: those that can be, and the others later. Drafts that
+        went stale are drawn anew, the others kept; those that are stale once more at the last attempt are refused, and
+        do not hold up the others.
         """
-        drafts: dict[int, Draft | Refusal] = {}
+        results: dict[int, Issued | Refusal] = {}
+        drafts: dict[int, Draft] = {}
         for attempt in range(1, ATTEMPTS + 1):
-            await self._draw([(index, wish) for index, wish in enumerate(wishes) if index not in drafts], drafts)
-            ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
-            if not ready:
+            left = [(i, wish) for i, wish in enumerate(wishes) if i not in results and i not in drafts]
+            for index, draft in (await self._draw(left)).items():
+                if isinstance(draft, Refusal):
+                    results[index] = draft
+                else:
+                    drafts[index] = draft
+            if not drafts:
                 break
-            stored, stale = await self._store_drafts(ready, push, then, in_part=attempt == ATTEMPTS)
-            if not stale or attempt == ATTEMPTS:
-                if any(result.pushes_due for result in stored.values()):
-                    self._due.set()
-                return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
-            for index in stale:
-                del drafts[index]
-        return [_result(drafts[index], None) for index in range(len(wishes))]
+            stored, stale = await self._store_drafts(drafts, push, thens, in_part=apart or attempt == ATTEMPTS)
+            if any(result.pushes_due for result in stored.values()):
+                self._due.set()
+            results |= stored
+            drafts = {index: draft for index, draft in drafts.items() if index not in stored and index not in stale}
+        return [results.get(index) or _busy() for index in range(len(wishes))]
 
     async def _rehearse_type(self, wishes: Sequence[Wish]) -> list[Issued | Refusal]:
-        drafts: dict[int, Draft | Refusal] = {}
-        await self._draw(list(enumerate(wishes)), drafts)
+        drafts = await self._draw(list(enumerate(wishes)))
         pass_type = wishes[0].pass_type
         counter = await self._store.counter(pass_type)
         followed = await self._store.followed_by(pass_type, [wish.serial for wish in wishes])
@@ -271,8 +286,9 @@ class Issuing:
             results.append(Issued(pass_type, wish.serial, *told))
         return results
 
-    async def _draw(self, wishes: Sequence[tuple[int, Wish]], drafts: dict[int, Draft | Refusal]) -> None:
+    async def _draw(self, wishes: Sequence[tuple[int, Wish]]) -> dict[int, Draft | Refusal]:
         """Drafts of wishes of one pass type, under their indexes."""
+        drafts: dict[int, Draft | Refusal] = {}
         gathered = self.drafting.gathering()
         for start in range(0, len(wishes), AT_A_STRETCH):
             stretch = wishes[start : start + AT_A_STRETCH]
@@ -283,11 +299,12 @@ class Issuing:
                 await gathered.read(stretch[0][1].pass_type, serials)
             for index, wish in stretch:
                 drafts[index] = await self.drafting.draft_or_refusal(wish, gathered)
+        return drafts
 
     # ── storing: inside the transaction
 
     async def _store_drafts(
-        self, drafts: Mapping[int, Draft], push: Push, then: Then | None, *, in_part: bool
+        self, drafts: Mapping[int, Draft], push: Push, thens: Mapping[int, Then], *, in_part: bool
     ) -> tuple[dict[int, Issued], list[int]]:
         """Store all drafts of one pass type, or none and say which went stale; ``in_part``: all that did not."""
         now = self._clock.now()
@@ -335,8 +352,8 @@ class Issuing:
                     draft.warnings,
                     version_of(version.row),
                 )
-                if then is not None:
-                    await then(tx, results[index])
+                if index in thens:
+                    await thens[index](tx, results[index])
             return results, stale
 
         stored, stale = await self._store.write(work)
@@ -450,11 +467,9 @@ def _version(draft: Draft, now: int, floor: int) -> PassVersion:
     return PassVersion(row, True, event, creates=before is None)
 
 
-def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
-    """What became of a wish: its own refusal, what was stored, or that others were faster to the last."""
-    if isinstance(draft, Refusal):
-        return draft
-    return stored or Conflict(
+def _busy() -> Conflict:
+    """Others were faster to the last."""
+    return Conflict(
         "this pass is being changed by others faster than it can be rendered",
         hint="send the change again",
         code="busy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from livepass.store.reading import Parameters
@@ -26,36 +27,45 @@ class AskHeads:
     def __init__(self, query: Query) -> None:
         self._query = query
         self._waiting: dict[str, Waiting] = {}
-        self._under_way: dict[str, set[asyncio.Task[None]]] = {}
+        self._under_way: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def head(self, pass_type: str, device_id: str) -> Row | None:
         """The row; ``None``: there is no such pass type. Raises what the query raised."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Row | None] = loop.create_future()
         self._waiting.setdefault(pass_type, []).append((device_id, answer))
-        under_way = self._under_way.setdefault(pass_type, set())
-        if len(under_way) < UNDER_WAY:
+        if self._under_way[pass_type] < UNDER_WAY:
+            self._under_way[pass_type] += 1
             # Its turn comes when the loop is through with the requests that it has at hand: those are in it.
             task = loop.create_task(self._ask(pass_type), name="ask-heads")
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _ask(self, pass_type: str) -> None:
         waiting = self._waiting[pass_type]
-        while waiting:
-            asked = waiting[:AT_ONCE]
-            del waiting[:AT_ONCE]
-            try:
-                found = await self._heads(pass_type, [device_id for device_id, _ in asked])
-            except BaseException as error:
-                _tell(asked, error)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                for device_id, answer in asked:
-                    if not answer.done():  # who asked may have gone
-                        answer.set_result(found.get(device_id, found.get("")))
+        try:
+            while waiting:
+                asked = waiting[:AT_ONCE]
+                del waiting[:AT_ONCE]
+                await self._answer(pass_type, asked)
+        finally:
+            self._under_way[pass_type] -= 1  # at once: who comes before this task is over begins another
+
+    async def _answer(self, pass_type: str, asked: Waiting) -> None:
+        try:
+            found = await self._heads(pass_type, [device_id for device_id, _ in asked])
+        except BaseException as error:
+            for _, answer in asked:
+                if not answer.done():  # who asked may have gone
+                    answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for device_id, answer in asked:
+                if not answer.done():
+                    answer.set_result(found.get(device_id, found.get("")))
 
     async def _heads(self, pass_type: str, device_ids: Sequence[str]) -> dict[str, Row]:
         """By device id; ``""``: what is said of those that are not known. Empty: there is no such pass type."""
@@ -64,9 +74,3 @@ class AskHeads:
         if found:
             heads[""] = (*found[0][1:3], *_NOT_KNOWN)
         return heads
-
-
-def _tell(asked: Waiting, error: BaseException) -> None:
-    for _, answer in asked:
-        if not answer.done():
-            answer.set_exception(error)
