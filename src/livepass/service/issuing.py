@@ -32,7 +32,9 @@ BATCH_LIMIT = 1000
 """Passes that share one number, so one transaction: more would hold the others up."""
 ATTEMPTS = 8
 AT_A_STRETCH = 10
-"""Passes rendered before phones get their turn: about four milliseconds."""
+"""Passes rendered before phones get their turn: a millisecond or two."""
+READ_AT_ONCE = 10 * AT_A_STRETCH
+"""Passes read in one statement: about a millisecond too. To ask the database costs more than what it answers."""
 
 Push = Literal["auto", "now", "none"]
 
@@ -294,9 +296,11 @@ class Issuing:
             stretch = wishes[start : start + AT_A_STRETCH]
             if start:
                 await self.builder.breathe()
-            serials = [wish.serial for _, wish in stretch if SERIAL.fullmatch(wish.serial)]
-            if len(serials) > 1:
-                await gathered.read(stretch[0][1].pass_type, serials)
+            if start % READ_AT_ONCE == 0:
+                some = [wish.serial for _, wish in wishes[start : start + READ_AT_ONCE]]
+                serials = [serial for serial in some if SERIAL.fullmatch(serial)]
+                if len(serials) > 1:
+                    await gathered.read(wishes[0][1].pass_type, serials)
             for index, wish in stretch:
                 drafts[index] = await self.drafting.draft_or_refusal(wish, gathered)
         return drafts
