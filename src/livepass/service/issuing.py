@@ -313,8 +313,10 @@ class Issuing:
         """Store all drafts of one pass type, or none and say which went stale; ``in_part``: all that did not."""
         now = self._clock.now()
         pass_type = next(iter(drafts.values())).row.pass_type
+        # Drawn up before anything is locked. All but the date, which an epoch that began meanwhile may raise.
+        drawn = {index: _version(draft, now, 0) for index, draft in drafts.items()}
 
-        async def work(tx: Tx) -> tuple[dict[int, Issued], list[int]]:
+        async def work(tx: Tx) -> tuple[_Stored, list[int]]:
             # Read once for all, because others wait for these locks; a template's revision comes with its files.
             serials = [draft.row.serial for draft in drafts.values()]
             present = await tx.pass_identities(pass_type, serials)
@@ -326,43 +328,56 @@ class Issuing:
                 else:
                     fresh[index] = draft
             if not fresh or (stale and not in_part):
-                return {}, stale
-            results = {i: _done_before(d) for i, d in fresh.items() if not await _receives(tx, d, now)}
-            fresh = {index: draft for index, draft in fresh.items() if index not in results}
+                return _Stored(), stale
+            done = {i: _done_before(d) for i, d in fresh.items() if not await _receives(tx, d, now)}
+            fresh = {index: draft for index, draft in fresh.items() if index not in done}
             if not fresh:
-                return results, stale
+                return _Stored(done), stale
             followed = await tx.followed_by(pass_type, [draft.row.serial for draft in fresh.values()])
             # Locked from here on: a new epoch that began between the floor and the number would lie above neither.
             moves = any(draft.moves for draft in fresh.values())
             counter = await (tx.locked_counter(pass_type) if moves else tx.counter(pass_type))
             floor = counter.modified_floor if counter else 0
-            versions = [_version(draft, now, floor) for draft in fresh.values()]
+            versions = {
+                index: drawn[index] if drawn[index].row.last_modified >= floor else _version(draft, now, floor)
+                for index, draft in fresh.items()
+            }
             number, _ = await tx.put_passes(
-                pass_type, versions, now=now, push_at=None if push == "none" else now, urgent=push == "now"
+                pass_type, [*versions.values()], now=now, push_at=None if push == "none" else now, urgent=push == "now"
             )
-            for (index, draft), version in zip(fresh.items(), versions, strict=True):
-                seq = number if version.moves else version.row.seq
-                phones, tokens = followed.get(version.row.serial, (0, 0))
-                results[index] = Issued(
-                    pass_type,
-                    version.row.serial,
-                    draft.before is None,
-                    version.moves,
-                    seq,
-                    write_tag(Tag(counter.epoch if counter else "", seq), pass_type, self._keys.tag_key),
-                    version.row.last_modified,
-                    phones,
-                    tokens if version.moves and push != "none" else 0,
-                    draft.warnings,
-                    version_of(version.row),
-                )
+            epoch = counter.epoch if counter else ""
+            stored = _Stored(done, versions, followed, number, epoch)
+            for index in versions:
                 if index in thens:
-                    await thens[index](tx, results[index])
-            return results, stale
+                    await thens[index](tx, self._issued(stored, index, drafts[index], push))
+            return stored, stale
 
         stored, stale = await self._store.write(work)
-        self.gave_away(pass_type, max((result.last_modified for result in stored.values()), default=0))
-        return stored, stale
+        # What is answered is worked out when others need not wait for it any more.
+        results = {
+            **stored.done,
+            **{index: self._issued(stored, index, drafts[index], push) for index in stored.versions},
+        }
+        self.gave_away(pass_type, max((result.last_modified for result in results.values()), default=0))
+        return results, stale
+
+    def _issued(self, stored: _Stored, index: int, draft: Draft, push: Push) -> Issued:
+        version = stored.versions[index]
+        row, seq = version.row, stored.number if version.moves else version.row.seq
+        phones, tokens = stored.followed.get(row.serial, (0, 0))
+        return Issued(
+            row.pass_type,
+            row.serial,
+            draft.before is None,
+            version.moves,
+            seq,
+            write_tag(Tag(stored.epoch, seq), row.pass_type, self._keys.tag_key),
+            row.last_modified,
+            phones,
+            tokens if version.moves and push != "none" else 0,
+            draft.warnings,
+            version_of(row),
+        )
 
     def gave_away(self, pass_type: str, last_modified: int) -> None:
         """A version got this ``last_modified``."""
@@ -417,6 +432,17 @@ class Issuing:
             await tx.add_events([event])
 
         await self._store.write(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a transaction did with drafts, by their indexes. ``done``: wishes that came again, with their answers."""
+
+    done: Mapping[int, Issued] = field(default_factory=dict)
+    versions: Mapping[int, PassVersion] = field(default_factory=dict)
+    followed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    number: int = 0
+    epoch: str = ""
 
 
 async def _went_stale(
