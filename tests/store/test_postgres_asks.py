@@ -96,6 +96,21 @@ def test_who_asks_again_at_once_is_not_forgotten() -> None:
     asyncio.run(main())
 
 
+def test_a_query_that_hangs_holds_up_those_in_it_only() -> None:
+    async def main() -> None:
+        database = Database()
+        heads = AskHeads(database.query)
+        for n in range(UNDER_WAY):
+            await ask(heads, f"hangs{n}")
+        [late] = await ask(heads, "late")
+        while len(database.queries) == UNDER_WAY:  # noqa: ASYNC110 - patience has no event
+            await asyncio.sleep(0.01)
+        database.answers[UNDER_WAY].set_result(None)
+        assert await asyncio.wait_for(late, 5) == ("epoch", UNDER_WAY)
+
+    asyncio.run(main())
+
+
 def test_a_query_is_no_longer_than_that() -> None:
     async def main() -> None:
         database = Database()

@@ -13,6 +13,8 @@ AT_ONCE = 100
 """The most phones that one query looks at: those behind them wait for the next."""
 UNDER_WAY = 2
 """Queries of a pass type at once. Whoever comes meanwhile is in the next one."""
+PATIENCE_SECONDS = 0.1
+"""A query that takes longer, on a connection that is dead perhaps, does not count as one under way."""
 _NOT_KNOWN = (None,) * 8
 """What ``ask_head`` says of a phone that it does not find."""
 
@@ -35,23 +37,36 @@ class AskHeads:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Row | None] = loop.create_future()
         self._waiting.setdefault(pass_type, []).append((device_id, answer))
-        if self._under_way[pass_type] < UNDER_WAY:
-            self._under_way[pass_type] += 1
-            # Its turn comes when the loop is through with the requests that it has at hand: those are in it.
-            task = loop.create_task(self._ask(pass_type), name="ask-heads")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._begin(pass_type)
         return await answer
 
+    def _begin(self, pass_type: str) -> None:
+        if self._waiting[pass_type] and self._under_way[pass_type] < UNDER_WAY:
+            self._under_way[pass_type] += 1
+            # Its turn comes when the loop is through with the requests that it has at hand: those are in it.
+            task = asyncio.get_running_loop().create_task(self._ask(pass_type), name="ask-heads")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     async def _ask(self, pass_type: str) -> None:
-        waiting = self._waiting[pass_type]
+        loop, waiting, counts = asyncio.get_running_loop(), self._waiting[pass_type], True
+
+        def pass_on() -> None:
+            nonlocal counts
+            if counts:
+                counts = False
+                self._under_way[pass_type] -= 1
+                self._begin(pass_type)
+
         try:
-            while waiting:
+            while waiting and counts:
                 asked = waiting[:AT_ONCE]
                 del waiting[:AT_ONCE]
+                slow = loop.call_later(PATIENCE_SECONDS, pass_on)
                 await self._answer(pass_type, asked)
+                slow.cancel()
         finally:
-            self._under_way[pass_type] -= 1  # at once: who comes before this task is over begins another
+            pass_on()  # at once: who comes before this task is over begins another
 
     async def _answer(self, pass_type: str, asked: Waiting) -> None:
         try:
