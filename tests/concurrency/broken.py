@@ -28,7 +28,7 @@ def _by_sequence() -> dict[str, Statement]:
     """Numbers from a sequence that is called as the pass type, instead of a row that is locked until the commit."""
     known = _whole()
     known["next_number"] = Statement("SELECT nextval(quote_ident(:pass_type)::regclass)")
-    for name in ("ask_snapshot", "ask_head"):
+    for name in ("ask_snapshot", "ask_head", "ask_heads"):
         known[name].sql = known[name].sql.replace("c.seq", _NEWEST)
     return known
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from livepass.emulators.authority import Authority
 from livepass.pkpass import RULES, Signer, StaticFiles, lint, lint_bytes
-from livepass.pkpass.fields import TOP_LEVEL
+from livepass.pkpass.fields import STYLES, TOP_LEVEL
+from livepass.pkpass.lint import pass_fields
 from livepass.pkpass.personalization import PERSONALIZATION_KEYS
 from livepass.pkpass.strings import strings_bytes
 from livepass.pkpass.upcoming import ENTRY_KEYS
@@ -510,6 +511,26 @@ def test_the_files_of_a_template_are_looked_at_once(document: dict[str, Any], fi
     assert first == lint(document, static) == lint(document, static.files) and len(first) == 2
     assert [*static.memo.values()] == [looked] and static.memo["lint"] is looked
     assert static == StaticFiles.prepare(static.files), "what was noted is no part of what they are"
+
+
+def test_a_field_is_not_taken_for_one_that_merely_equals_it(document: dict[str, Any], files: dict[str, bytes]) -> None:
+    """Fields are remembered by what they hold; to Python, some of these are the same."""
+    style = next(style for style in STYLES if style in document)
+
+    def found(value: object) -> list[tuple[str, str, str]]:
+        field = {"key": "remembered", "label": "L", "value": value}
+        changed = {**document, style: {**document[style], "backFields": [field]}}
+        return shown(lint(changed, files))
+
+    values: list[Any] = [1, True, 1.0, "1", None, float("nan"), [1], [True], {"a": 1}, b"1", "x" * 5000, set()]
+    alone = []
+    for value in values:
+        pass_fields._judged_before.cache_clear()
+        alone.append(found(value))
+    pass_fields._judged_before.cache_clear()
+    for _ in range(2):
+        assert [found(value) for value in values] == alone
+    assert alone[0] != alone[1] and alone[4] != alone[5]
 
 
 def test_what_is_kept_of_images_is_kept_by_style(document: dict[str, Any], files: dict[str, bytes]) -> None:

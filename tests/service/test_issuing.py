@@ -15,7 +15,7 @@ from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import Template, read
 from livepass.service.building import Builder
 from livepass.service.drafting import Wish
-from livepass.service.issuing import AT_A_STRETCH, ATTEMPTS, BATCH_LIMIT, Issuing
+from livepass.service.issuing import ATTEMPTS, BATCH_LIMIT, READ_AT_ONCE, Issuing
 from livepass.service.issuing import Issued as Result
 from livepass.service.refusals import Conflict, NotFound, Refusal, TooLarge
 from service.rig import HOUR, MINUTE, OTHER, TEAM, TYPE, Rig, points_of, rig, template
@@ -642,12 +642,40 @@ def test_following_nothing_is_nothing(tmp_path: Path, pass_certificate: Issued) 
     asyncio.run(main())
 
 
+def test_changes_side_by_side_do_not_wait_for_one_that_went_stale(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked for them to become visible together."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            for serial in ("1", "2"):
+                await service.issue(serial, 10)
+            told: list[tuple[str, int]] = []
+
+            async def then(_: Any, issued: Result) -> None:
+                told.append((issued.serial, issued.number))
+
+            other = another(service)
+            in_between(service, monkeypatch, lambda: other.put(patch("1", content={"description": "Other"})))
+            wishes = [patch("1", {"points": 20}), patch("nobody"), patch("2", {"points": 20})]
+            one, nobody, two = await service.issuing.put_side_by_side(wishes, "auto", {0: then, 2: then})
+            assert isinstance(one, Result) and isinstance(two, Result) and isinstance(nobody, NotFound)
+            assert one.changed and two.changed and two.number < one.number
+            assert told == [("2", two.number), ("1", one.number)], "what goes with each goes with its own"
+            document = await service.document("1")
+            assert document["description"] == "Other"
+            assert document["storeCard"]["primaryFields"][0]["value"] == 20
+
+    asyncio.run(main())
+
+
 def test_what_passes_of_a_batch_share_is_read_once(tmp_path: Path, pass_certificate: Issued) -> None:
     """On PostgreSQL each statement is a trip over the network: six for each pass would take longer than the rest."""
 
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service:
-            count, real = 100, service.store._db.rows  # type: ignore[attr-defined]
+            count, real = 2 * READ_AT_ONCE, service.store._db.rows  # type: ignore[attr-defined]
             asked: Counter[str] = Counter()
 
             async def rows(name: str, parameters: Any) -> Any:
@@ -657,7 +685,7 @@ def test_what_passes_of_a_batch_share_is_read_once(tmp_path: Path, pass_certific
             service.store._db.rows = rows  # type: ignore[attr-defined]
             wishes = [Wish(TYPE, str(n), template="membership", data={"points": n}) for n in range(count)]
             assert all(not isinstance(each, Refusal) for each in await service.issuing.put_many(wishes))
-            assert asked.pop("passes_named") == count / AT_A_STRETCH
+            assert asked.pop("passes_named") == count / READ_AT_ONCE
             assert asked == {"pass_type": 1, "template": 1, "lineage": 1, "certificate": 1}
 
     asyncio.run(main())

@@ -78,8 +78,8 @@ PLANTED: tuple[Plant, ...] = (
         "head-without-look",
         "what a process remembers of the newest number is believed without asking the database",
         "store/reading.py",
-        "            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq) and (head[0][5] or 0) >= tag.seq:\n",
-        "            if head:\n",
+        "            if head is not None and (head[0], head[1]) == (tag.epoch, tag.seq) and (head[5] or 0) >= tag.seq:\n",
+        "            if head is not None:\n",
     ),
     # ── versions
     Plant(

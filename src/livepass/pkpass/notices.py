@@ -80,11 +80,13 @@ def fields_of(document: Mapping[str, object]) -> dict[str, Field]:
     found: dict[str, Field] = {}
     for style in STYLES:
         groups = document.get(style)
-        for group in FIELD_GROUPS if isinstance(groups, Mapping) else ():
-            fields = groups.get(group) if isinstance(groups, Mapping) else None
+        if not isinstance(groups, dict):
+            continue
+        for group in FIELD_GROUPS:
+            fields = groups.get(group)
             for field in fields if isinstance(fields, list) else ():
-                if isinstance(field, Mapping) and isinstance(field.get("key"), str):
-                    found.setdefault(str(field["key"]), field)
+                if isinstance(field, dict) and isinstance(key := field.get("key"), str):
+                    found.setdefault(key, field)
     return found
 
 

@@ -210,7 +210,7 @@ class Drafting:
         on_pass: tuple[str, ...] = ()
         if standing_in := _standing_in(template, data, given):
             personal = self._completed(template.render({**data, **standing_in}, content), wish, type_, before, voided)
-            if await self._fits(fill_in({**personal, **allowed}, given), static, wish.pass_type, gathered):
+            if await self._fits(_filled({**personal, **allowed}, given), static, wish.pass_type, gathered):
                 document, on_pass = personal, tuple(standing_in)
             else:
                 warnings = (*warnings, _UNFIT)
@@ -223,7 +223,7 @@ class Drafting:
             seq=before.seq if before else 0,
             edit=(before.edit if before else 0) + 1,
             last_modified=before.last_modified if before else 0,
-            manifest_sha=manifest_sha(static, canonical(fill_in({**document, **allowed}, given))),
+            manifest_sha=manifest_sha(static, canonical(_filled({**document, **allowed}, given))),
             document=canonical(document),
             template=template.name,
             revision=template.revision,
@@ -430,6 +430,12 @@ def _standing_in(template: Template, data: Mapping[str, Any], given: Mapping[str
     text, and the issuer says nothing. The issuer has the last word.
     """
     return {key: stand_in(key) for key in given if template.variables.get(key) in _ANY_TEXT and key not in data}
+
+
+def _filled(document: dict[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """With what somebody gave. Most passes have nothing of that, and are not copied for it."""
+    filled: dict[str, Any] = fill_in(document, given) if given else document
+    return filled
 
 
 def _merged(wish: Wish, before: Pass | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -10,6 +10,7 @@ import base64
 from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from livepass.core.change import next_last_modified
@@ -31,7 +32,9 @@ BATCH_LIMIT = 1000
 """Passes that share one number, so one transaction: more would hold the others up."""
 ATTEMPTS = 8
 AT_A_STRETCH = 10
-"""Passes rendered before phones get their turn: about four milliseconds."""
+"""Passes rendered before phones get their turn: a millisecond or two."""
+READ_AT_ONCE = 10 * AT_A_STRETCH
+"""Passes read in one statement: about a millisecond too. To ask the database costs more than what it answers."""
 
 Push = Literal["auto", "now", "none"]
 
@@ -56,6 +59,7 @@ class Issued:
 
 Then = Callable[[Tx, Issued], Awaitable[None]]
 """Goes with a change, in its transaction. It may be run again, as the transaction is."""
+_NONE: Mapping[int, Then] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Issuing:
 
     async def put(self, wish: Wish, push: Push = "auto", then: Then | None = None) -> Issued:
         """Make the pass what the wish says. Durable when this returns."""
-        [result] = await self._put_type([wish], push, then)
+        [result] = await self._put_type([wish], push, {} if then is None else {0: then})
         if isinstance(result, Refusal):
             raise result
         return result
@@ -196,6 +200,14 @@ class Issuing:
         epoch = counter.epoch if counter else ""
         return write_tag(Tag(epoch, row.seq), row.pass_type, self._keys.tag_key)
 
+    async def put_side_by_side(
+        self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then]
+    ) -> list[Issued | Refusal]:
+        """As ``put`` for each of them, by callers who know nothing of each other: different passes of one pass type.
+        What can be stored at once is, under one number, and waits for none of the others. ``thens`` by index.
+        """
+        return await self._put_type(wishes, push, thens, apart=True)
+
     # ── many passes
 
     async def put_many(self, wishes: Sequence[Wish], push: Push = "auto") -> list[Issued | Refusal]:
@@ -236,30 +248,35 @@ class Issuing:
             results.update(zip(indexes, outcome, strict=True))
         return [results[index] for index in range(len(wishes))]
 
-    async def _put_type(self, wishes: Sequence[Wish], push: Push, then: Then | None = None) -> list[Issued | Refusal]:
-        """Wishes of one pass type. Drafts that went stale are drawn anew, the others kept; those that are stale once
-        more at the last attempt are refused, and do not hold up the others.
+    async def _put_type(
+        self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then] = _NONE, *, apart: bool = False
+    ) -> list[Issued | Refusal]:
+        """Wishes of one pass type, stored together; ``apart``: those that can be, and the others later. Drafts that
+        went stale are drawn anew, the others kept; those that are stale once more at the last attempt are refused, and
+        do not hold up the others.
         """
-        drafts: dict[int, Draft | Refusal] = {}
+        results: dict[int, Issued | Refusal] = {}
+        drafts: dict[int, Draft] = {}
         began = self._clock.stopwatch()
         for attempt in range(1, ATTEMPTS + 1):
-            await self._draw([(index, wish) for index, wish in enumerate(wishes) if index not in drafts], drafts)
-            ready = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
-            if not ready:
+            left = [(i, wish) for i, wish in enumerate(wishes) if i not in results and i not in drafts]
+            for index, draft in (await self._draw(left)).items():
+                if isinstance(draft, Refusal):
+                    results[index] = draft
+                else:
+                    drafts[index] = draft
+            if not drafts:
                 break
-            stored, stale = await self._store_drafts(ready, push, then, in_part=attempt == ATTEMPTS)
-            if not stale or attempt == ATTEMPTS:
-                if any(result.pushes_due for result in stored.values()):
-                    self._due.set()
-                self._tell(stored, began)
-                return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
-            for index in stale:
-                del drafts[index]
-        return [_result(drafts[index], None) for index in range(len(wishes))]
+            stored, stale = await self._store_drafts(drafts, push, thens, in_part=apart or attempt == ATTEMPTS)
+            if any(result.pushes_due for result in stored.values()):
+                self._due.set()
+            self._tell(stored, began)
+            results |= stored
+            drafts = {index: draft for index, draft in drafts.items() if index not in stored and index not in stale}
+        return [results.get(index) or _busy() for index in range(len(wishes))]
 
     async def _rehearse_type(self, wishes: Sequence[Wish]) -> list[Issued | Refusal]:
-        drafts: dict[int, Draft | Refusal] = {}
-        await self._draw(list(enumerate(wishes)), drafts)
+        drafts = await self._draw(list(enumerate(wishes)))
         pass_type = wishes[0].pass_type
         counter = await self._store.counter(pass_type)
         followed = await self._store.followed_by(pass_type, [wish.serial for wish in wishes])
@@ -275,29 +292,35 @@ class Issuing:
             results.append(Issued(pass_type, wish.serial, *told))
         return results
 
-    async def _draw(self, wishes: Sequence[tuple[int, Wish]], drafts: dict[int, Draft | Refusal]) -> None:
+    async def _draw(self, wishes: Sequence[tuple[int, Wish]]) -> dict[int, Draft | Refusal]:
         """Drafts of wishes of one pass type, under their indexes."""
+        drafts: dict[int, Draft | Refusal] = {}
         gathered = self.drafting.gathering()
         for start in range(0, len(wishes), AT_A_STRETCH):
             stretch = wishes[start : start + AT_A_STRETCH]
             if start:
                 await self.builder.breathe()
-            serials = [wish.serial for _, wish in stretch if SERIAL.fullmatch(wish.serial)]
-            if len(serials) > 1:
-                await gathered.read(stretch[0][1].pass_type, serials)
+            if start % READ_AT_ONCE == 0:
+                some = [wish.serial for _, wish in wishes[start : start + READ_AT_ONCE]]
+                serials = [serial for serial in some if SERIAL.fullmatch(serial)]
+                if len(serials) > 1:
+                    await gathered.read(wishes[0][1].pass_type, serials)
             for index, wish in stretch:
                 drafts[index] = await self.drafting.draft_or_refusal(wish, gathered)
+        return drafts
 
     # ── storing: inside the transaction
 
     async def _store_drafts(
-        self, drafts: Mapping[int, Draft], push: Push, then: Then | None, *, in_part: bool
+        self, drafts: Mapping[int, Draft], push: Push, thens: Mapping[int, Then], *, in_part: bool
     ) -> tuple[dict[int, Issued], list[int]]:
         """Store all drafts of one pass type, or none and say which went stale; ``in_part``: all that did not."""
         now = self._clock.now()
         pass_type = next(iter(drafts.values())).row.pass_type
+        # Drawn up before anything is locked. All but the date, which an epoch that began meanwhile may raise.
+        drawn = {index: _version(draft, now, 0) for index, draft in drafts.items()}
 
-        async def work(tx: Tx) -> tuple[dict[int, Issued], list[int]]:
+        async def work(tx: Tx) -> tuple[_Stored, list[int]]:
             # Read once for all, because others wait for these locks; a template's revision comes with its files.
             serials = [draft.row.serial for draft in drafts.values()]
             present = await tx.pass_identities(pass_type, serials)
@@ -309,43 +332,56 @@ class Issuing:
                 else:
                     fresh[index] = draft
             if not fresh or (stale and not in_part):
-                return {}, stale
-            results = {i: _done_before(d) for i, d in fresh.items() if not await _receives(tx, d, now)}
-            fresh = {index: draft for index, draft in fresh.items() if index not in results}
+                return _Stored(), stale
+            done = {i: _done_before(d) for i, d in fresh.items() if not await _receives(tx, d, now)}
+            fresh = {index: draft for index, draft in fresh.items() if index not in done}
             if not fresh:
-                return results, stale
+                return _Stored(done), stale
             followed = await tx.followed_by(pass_type, [draft.row.serial for draft in fresh.values()])
             # Locked from here on: a new epoch that began between the floor and the number would lie above neither.
             moves = any(draft.moves for draft in fresh.values())
             counter = await (tx.locked_counter(pass_type) if moves else tx.counter(pass_type))
             floor = counter.modified_floor if counter else 0
-            versions = [_version(draft, now, floor) for draft in fresh.values()]
+            versions = {
+                index: drawn[index] if drawn[index].row.last_modified >= floor else _version(draft, now, floor)
+                for index, draft in fresh.items()
+            }
             number, _ = await tx.put_passes(
-                pass_type, versions, now=now, push_at=None if push == "none" else now, urgent=push == "now"
+                pass_type, [*versions.values()], now=now, push_at=None if push == "none" else now, urgent=push == "now"
             )
-            for (index, draft), version in zip(fresh.items(), versions, strict=True):
-                seq = number if version.moves else version.row.seq
-                phones, tokens = followed.get(version.row.serial, (0, 0))
-                results[index] = Issued(
-                    pass_type,
-                    version.row.serial,
-                    draft.before is None,
-                    version.moves,
-                    seq,
-                    write_tag(Tag(counter.epoch if counter else "", seq), pass_type, self._keys.tag_key),
-                    version.row.last_modified,
-                    phones,
-                    tokens if version.moves and push != "none" else 0,
-                    draft.warnings,
-                    version_of(version.row),
-                )
-                if then is not None:
-                    await then(tx, results[index])
-            return results, stale
+            epoch = counter.epoch if counter else ""
+            stored = _Stored(done, versions, followed, number, epoch)
+            for index in versions:
+                if index in thens:
+                    await thens[index](tx, self._issued(stored, index, drafts[index], push))
+            return stored, stale
 
         stored, stale = await self._store.write(work)
-        self.gave_away(pass_type, max((result.last_modified for result in stored.values()), default=0))
-        return stored, stale
+        # What is answered is worked out when others need not wait for it any more.
+        results = {
+            **stored.done,
+            **{index: self._issued(stored, index, drafts[index], push) for index in stored.versions},
+        }
+        self.gave_away(pass_type, max((result.last_modified for result in results.values()), default=0))
+        return results, stale
+
+    def _issued(self, stored: _Stored, index: int, draft: Draft, push: Push) -> Issued:
+        version = stored.versions[index]
+        row, seq = version.row, stored.number if version.moves else version.row.seq
+        phones, tokens = stored.followed.get(row.serial, (0, 0))
+        return Issued(
+            row.pass_type,
+            row.serial,
+            draft.before is None,
+            version.moves,
+            seq,
+            write_tag(Tag(stored.epoch, seq), row.pass_type, self._keys.tag_key),
+            row.last_modified,
+            phones,
+            tokens if version.moves and push != "none" else 0,
+            draft.warnings,
+            version_of(row),
+        )
 
     def _tell(self, stored: Mapping[int, Issued], began: float) -> None:
         """What moved, of one pass type, moved under one number."""
@@ -414,6 +450,17 @@ class Issuing:
         await self._store.write(work)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a transaction did with drafts, by their indexes. ``done``: wishes that came again, with their answers."""
+
+    done: Mapping[int, Issued] = field(default_factory=dict)
+    versions: Mapping[int, PassVersion] = field(default_factory=dict)
+    followed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    number: int = 0
+    epoch: str = ""
+
+
 async def _went_stale(
     tx: Tx,
     draft: Draft,
@@ -466,11 +513,9 @@ def _version(draft: Draft, now: int, floor: int) -> PassVersion:
     return PassVersion(row, True, event, creates=before is None)
 
 
-def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
-    """What became of a wish: its own refusal, what was stored, or that others were faster to the last."""
-    if isinstance(draft, Refusal):
-        return draft
-    return stored or Conflict(
+def _busy() -> Conflict:
+    """Others were faster to the last."""
+    return Conflict(
         "this pass is being changed by others faster than it can be rendered",
         hint="send the change again",
         code="busy",

@@ -19,6 +19,7 @@ import asyncpg
 from livepass.core.timeline import Event
 from livepass.core.unavailable import Unavailable
 from livepass.store.locking import Conflict
+from livepass.store.postgres_asks import AskHeads
 from livepass.store.postgres_link import (
     CONNECT_SECONDS,
     LOST_CONNECTION,
@@ -83,10 +84,10 @@ class _Pooled(PostgresConnection):
                 async with self._store.pool.acquire(timeout=CONNECT_SECONDS) as db:
                     return await db.fetch(statement.sql, *values)  # type: ignore[return-value]
             except (asyncpg.CharacterNotInRepertoireError, asyncpg.DataError) as error:
-                if attempt or not any(isinstance(value, str) for value in values):
+                if attempt or not any(isinstance(value, str | list) for value in values):
                     raise
                 log.debug("%s: a name that no row can have: %s", name, type(error).__name__)
-                values = [_storable(value) if isinstance(value, str) else value for value in values]
+                values = [_storable(value) for value in values]
             except asyncpg.QueryCanceledError as error:
                 raise Unavailable(f"the database takes too long: {said(error)}") from error
             except LOST_CONNECTION as error:
@@ -106,6 +107,7 @@ class PostgresStore(Reading):
         self._renew = renew
         self._known = statements()
         super().__init__(_Pooled(self, self._known))
+        self._ask_heads = AskHeads(self._db.rows)
         self._room = asyncio.Semaphore(WRITERS)
         self._units: set[asyncio.Task[Any]] = set()
         self._notices: list[Callable[[], None]] = []
@@ -186,6 +188,9 @@ class PostgresStore(Reading):
                 if attempt == READ_ATTEMPTS - 1:
                     raise Unavailable(f"the database cannot be reached: {said(error)}") from error
                 await asyncio.sleep(0.02 * 4**attempt)
+
+    async def _ask_head(self, pass_type: str, device_id: str) -> Row | None:
+        return await self._ask_heads.head(pass_type, device_id)
 
     # ── units of work
 
@@ -332,6 +337,8 @@ async def _nothing(_: Any) -> None:
     """A connection comes back as it was: we set nothing on it, and the question would cost a round trip."""
 
 
-def _storable(text: str) -> str:
+def _storable(value: Any) -> Any:
     """PostgreSQL holds no NUL and no half characters."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -203,6 +203,16 @@ SELECT c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.a
   LEFT JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
  WHERE c.pass_type = :pass_type;
 
+-- name: ask_heads
+-- ask_head for all phones that ask at the same moment: a question to the server costs more than its answer here. One
+-- row without a phone where none of them is known.
+SELECT d.device_id, c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at,
+       g.wanted > g.acked, g.last_push_at
+  FROM counter c
+  LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id IN (SELECT value FROM json_each(:device_ids))
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE c.pass_type = :pass_type;
+
 -- ─────────────────────────────────────────────── history
 
 -- name: database_time

@@ -231,9 +231,9 @@ class Reading(Figures, ConsoleReading, WebhookReading):
         # A hint only: whether the phone has heard the newest number is read, not remembered; and also that this was
         # written down (``told``), because otherwise what it was told must be known.
         if tag is not None and tag == self._newest.get(pass_type):
-            head = await self._db.rows("ask_head", key)
-            if head and (head[0][0], head[0][1]) == (tag.epoch, tag.seq) and (head[0][5] or 0) >= tag.seq:
-                return _ask_snapshot(pass_type, device_id, head[0], ())
+            head = await self._ask_head(pass_type, device_id)
+            if head is not None and (head[0], head[1]) == (tag.epoch, tag.seq) and (head[5] or 0) >= tag.seq:
+                return _ask_snapshot(pass_type, device_id, head, ())
         found = await self._db.rows("ask_snapshot", key)
         if not found:
             return AskSnapshot(None, None, (), False, False)
@@ -244,6 +244,9 @@ class Reading(Figures, ConsoleReading, WebhookReading):
             if row[9] is not None and row[20] is not None
         ]
         return _ask_snapshot(pass_type, device_id, found[0], listed)
+
+    async def _ask_head(self, pass_type: str, device_id: str) -> rows.Row | None:
+        return await self._one("ask_head", pass_type=pass_type, device_id=device_id)
 
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot:
         row = await self._one("fetch_snapshot", pass_type=pass_type, serial=serial)

@@ -60,6 +60,7 @@ from livepass.web import (
 )
 from livepass.web import once as once_
 from livepass.web.bodies import body_of, query_of, segments_of
+from livepass.web.joined import Joined
 from livepass.web.operations import BASE, JSON, Answer, Call, Operation, Routes, Services
 from livepass.web.phone import Receive, Scope, Send
 from livepass.web.traced import ROUTE
@@ -134,7 +135,7 @@ class IssuerApp:
         explaining = Explaining(store, clock, issuing.web_service_url, issuing.other_urls)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
         more = (Showing(store, issuing.builder), Past(store, issuing.builder), Tenants(store, clock), holders, webhooks)
-        self.services = Services(*parts, apns_keys, watching, sharing, *more)
+        self.services = Services(*parts, apns_keys, watching, sharing, *more, Joined(issuing))
         self._routes = Routes(OPERATIONS)
         self._idempotency = Idempotency(store, clock, issuing.chance)
 

@@ -101,10 +101,9 @@ def wish(pass_type: str, serial: str, body: Asked, *, patch: bool = False) -> Wi
 
 async def _change(call: Call, wanted: Wish) -> Answer:
     query: PutQuery | DeleteQuery = call.query
-    issuing = call.services.issuing
     if query.dry_run:
-        return Answer(200, PassPreview.of(await issuing.preview(wanted)))
-    return _changed(await issuing.put(wanted, query.push, with_change(call, _changed)))
+        return Answer(200, PassPreview.of(await call.services.issuing.preview(wanted)))
+    return _changed(await call.services.joined.put(wanted, query.push, with_change(call, _changed)))
 
 
 def _changed(issued: Issued) -> Answer:

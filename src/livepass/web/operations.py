@@ -30,6 +30,7 @@ from livepass.service.tenants import Tenants
 from livepass.service.watching import Watching
 from livepass.service.webhooks import Webhooks
 from livepass.web.issuer_requests import NoQuery
+from livepass.web.joined import Joined
 from livepass.web.problems import MethodNotAllowed, NoRoute
 
 BASE = "/api/v1"
@@ -66,6 +67,7 @@ class Services:
     tenants: Tenants
     holders: Holders
     webhooks: Webhooks
+    joined: Joined
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 
 

@@ -6,9 +6,11 @@ for a header, primary, secondary or auxiliary field (observed on phones). ``seve
 
 from __future__ import annotations
 
+import marshal
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from livepass.pkpass.dates import parse_date
 from livepass.pkpass.fields import (
@@ -25,9 +27,13 @@ from livepass.pkpass.fields import (
 )
 from livepass.pkpass.lint import fraction
 from livepass.pkpass.lint.keys import typed
-from livepass.pkpass.lint.problem import Problems, Severity, problem
+from livepass.pkpass.lint.problem import Problem, Problems, Severity, problem
 from livepass.pkpass.pointer import did_you_mean, down
 
+LONGEST_REMEMBERED = 2048
+"""Bytes of a field."""
+_PLAINLY = 2
+"""The version of ``marshal`` that writes equal values as equal bytes: without references between them."""
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _OTHER_MARKUP = re.compile(r"<(?!/?a\b)[/!a-z]", re.IGNORECASE)
 
@@ -50,17 +56,38 @@ def check(pointer: str, groups: Mapping[str, object]) -> Problems:
     fields = list(_fields(pointer, groups))
     yield from _unique(fields)
     for field in fields:
-        yield from typed(
-            {key: value for key, value in field.content.items() if key not in {"key", "value"}},
-            FIELD_KEYS,
-            field.pointer,
-            field.severity,
-        )
-        yield from _key_and_value(field)
-        yield from _enums(field)
-        yield from _date_and_number(field)
-        yield from _placement(field)
-        yield from _texts(field)
+        yield from _of_one(field)
+
+
+def _of_one(field: _Field) -> tuple[Problem, ...]:
+    """Most fields of a template are the same on each of its passes, and are looked at once."""
+    try:
+        written = marshal.dumps(field.content, _PLAINLY)  # type: ignore[arg-type]
+    except ValueError:  # no plain JSON
+        return tuple(_judged(field))
+    if len(written) > LONGEST_REMEMBERED:
+        return tuple(_judged(field))
+    return _judged_before(field.group, field.pointer, written)
+
+
+@lru_cache(maxsize=512)
+def _judged_before(group: str, pointer: str, written: bytes) -> tuple[Problem, ...]:
+    """It sees no more of a field than what it is remembered by."""
+    return tuple(_judged(_Field(group, pointer, marshal.loads(written))))  # noqa: S302 - our own bytes, of a moment ago
+
+
+def _judged(field: _Field) -> Problems:
+    yield from typed(
+        {key: value for key, value in field.content.items() if key not in {"key", "value"}},
+        FIELD_KEYS,
+        field.pointer,
+        field.severity,
+    )
+    yield from _key_and_value(field)
+    yield from _enums(field)
+    yield from _date_and_number(field)
+    yield from _placement(field)
+    yield from _texts(field)
 
 
 def _fields(pointer: str, groups: Mapping[str, object]) -> Iterator[_Field]:
