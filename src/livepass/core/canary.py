@@ -194,8 +194,8 @@ def listed(heard: Heard) -> Listed | str:
 
 
 def of_ask(heard: Heard, tag: str | None, number: int, read: Callable[[str], int | None]) -> str:
-    """``tag``: the one that was sent, ``None``: none. ``number``: of the change. ``read``: the number in a tag; ``None``
-    for a tag that is none of ours.
+    """``tag``: the one that was sent, ``None``: none. ``number``: of the change. ``read``: the number in a tag of ours;
+    ``None``: it is none.
     """
     told = listed(heard)
     if isinstance(told, str):

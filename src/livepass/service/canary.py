@@ -47,8 +47,8 @@ ICON: Final = bytes.fromhex(
 
 @frozen
 class Standing:
-    """How the canary of a pass type did: runs of the last day, newest first, and the share of those that saw their change
-    in time (``None``: there was none).
+    """How the canary of a pass type did: runs of the last day, newest first, and the share of those that saw their
+    change in time (``None``: there was none).
     """
 
     pass_type: str
@@ -61,7 +61,7 @@ class Busy(Conflict):
 
 
 class Canary:
-    """One object per process. ``pass_types``: those that have a canary. ``within_ms``: how soon one has to see a change."""
+    """One object per process. ``pass_types``: those that have a canary. ``within_ms``: how soon it sees a change."""
 
     def __init__(
         self,
