@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
+from journeys.service_process import command, serve, worker
 from journeys.world import PASS_TYPE, Answer, World, is_ask, is_fetch, journey, until
 from livepass.cli import canary_phone
 from livepass.core import canary
@@ -71,6 +73,54 @@ async def test_what_is_too_late_is_late(world: World) -> None:
     with world.spoiled(slow):
         run = await ran(world, 500)
     assert run.outcome == LATE and run.seen_ms is not None and run.seen_ms > 500
+
+
+@pytest.mark.nightly
+@journey(elsewhere=True, books=False, limit=120)
+async def test_a_process_that_is_killed_on_the_way_leaves_nothing_wrong(world: World) -> None:
+    """Fails when processes do not run canaries by themselves, when two do, when kill -9 leaves a phone behind, or when
+    ``livepass canary`` and ``livepass status`` tell another story.
+    """
+    world.config = replace(world.config, canary=(PASS_TYPE,), canary_within=20)
+    code, found = await command(world, "canary", "run")
+    assert (code, found["runs"][0]["outcome"]) == (1, "register"), "nobody answers yet"
+    code, found = await command(world, "status")
+    assert code == 1 and any("no answer" in said for said in found["attention"]), found
+    _long_ago(world)
+    async with serve(world) as first:
+
+        async def registered() -> bool:
+            return await world.registrations(canary.SERIAL) == 1
+
+        await until(registered, "a process that was told to runs a canary")
+        await first.kill()
+    _long_ago(world)
+    async with serve(world, "--no-worker"), worker(world):
+
+        async def seen() -> bool:
+            return (await owner(world).standing(PASS_TYPE)).runs[0].coherent
+
+        await until(seen, "the next one heals it")
+        assert await world.registrations(canary.SERIAL) == 0
+        code, found = await command(world, "canary", "run", PASS_TYPE)
+        assert (code, found["runs"][0]["outcome"], found["runs"][0]["wrong"]) == (0, COHERENT, "")
+        code, found = await command(world, "status")
+        assert not any("canary" in said for said in found["attention"])
+    world.config = replace(world.config, canary=())
+    async with serve(world):
+
+        async def gone() -> bool:
+            return await world.services.store.pass_(PASS_TYPE, canary.SERIAL) is None
+
+        await until(gone, "what is turned off is forgotten")
+    assert world.pushed() == []
+
+
+def _long_ago(world: World) -> None:
+    """Whoever ran last did so an hour ago."""
+    past = world.services.clock.now() - 3_600_000
+    world.sql("UPDATE pass SET changed_at = ? WHERE serial = ?", past, canary.SERIAL)
+    world.sql("UPDATE event SET at = ? WHERE kind = 'canary_ran'", past)
 
 
 KEPT: dict[str, tuple[int, dict[bytes, bytes], bytes]] = {}
@@ -171,13 +221,9 @@ async def test_a_worker_that_is_gone_is_named(world: World) -> None:
 async def test_a_service_that_is_gone_and_a_certificate_that_is_none_are_named(world: World) -> None:
     run = await owner(world).once("pass.test.none", canary_phone.phones(world.config))
     assert run.outcome == Leg.ISSUE
-    world.config = type(world.config)(**{**_fields(world), "public_ca_file": None})
+    world.config = replace(world.config, public_ca_file=None)
     run = await ran(world)
     assert run.outcome == Leg.REGISTER and "no answer" in run.sentence
-
-
-def _fields(world: World) -> dict[str, object]:
-    return {name: getattr(world.config, name) for name in world.config.__slots__}
 
 
 @journey
