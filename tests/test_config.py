@@ -80,6 +80,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         LOG_FORMAT="json",
         OUTBOX_URL="sqlite:////var/lib/club.db",
         WEBHOOK_LOOPBACK="on",
+        CANARY="pass.com.example.a, pass.com.example.b,pass.com.example.a",
+        CANARY_WITHIN="30",
         OTHER_URLS="https://old.example/wallet, https://old.example/api/passes/",
     )
     assert config == Config(
@@ -104,10 +106,25 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         log_format="json",
         outbox_url="sqlite:////var/lib/club.db",
         webhook_loopback=True,
+        canary=("pass.com.example.a", "pass.com.example.b"),
+        canary_within=30,
         other_urls=("https://old.example/wallet", "https://old.example/api/passes"),
     )
     assert config.other_paths == ("/api/passes",)
-    assert len(SETTINGS) == 22, "a new setting is to be added above"
+    assert len(SETTINGS) == 24, "a new setting is to be added above"
+
+
+@pytest.mark.parametrize(("name", "value"), [("CANARY", "gym"), ("CANARY", "pass.a b"), ("CANARY_WITHIN", "0")])
+def test_what_no_canary_can_be_told_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"LIVEPASS_{name} "):
+        loaded(tmp_path, **{name: value})
+    assert loaded(tmp_path).canary == ()
+
+
+@pytest.mark.parametrize("value", ["121", "soon", "-1"])
+def test_a_canary_sees_a_change_within_seconds(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="CANARY_WITHIN"):
+        loaded(tmp_path, CANARY_WITHIN=value)
 
 
 def test_a_folder_of_badges_has_the_english_one(tmp_path: Path) -> None:

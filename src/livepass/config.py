@@ -60,6 +60,8 @@ SETTINGS = (
     Setting("LOG_FORMAT", "text or json (default: text on a terminal, otherwise json)"),
     Setting("OUTBOX_URL", "database of the application that livepass is embedded in (default: none)", secret=True),
     Setting("WEBHOOK_LOOPBACK", "on: webhooks may go to this machine, also without TLS (default off)"),
+    Setting("CANARY", "pass types, separated by commas, that a canary of livepass's own watches (default: none)"),
+    Setting("CANARY_WITHIN", "seconds within which a canary has to see a change (default 60)"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
 )
 _NAMES = {setting.name for setting in SETTINGS}
@@ -102,6 +104,8 @@ class Config:
     log_format: str = ""
     outbox_url: str = field(default="", repr=False)
     webhook_loopback: bool = False
+    canary: tuple[str, ...] = ()
+    canary_within: int = 60
     other_urls: tuple[str, ...] = ()
     """Full webServiceURLs, without a slash at the end."""
     traces: Traces | None = None
@@ -188,6 +192,8 @@ def _checked(values: Mapping[str, str], directory: Path | None) -> Config:
         log_format=_log_format(values.get("LOG_FORMAT", "")),
         outbox_url=_database(values["OUTBOX_URL"], directory, "OUTBOX_URL") if values.get("OUTBOX_URL") else "",
         webhook_loopback=_on("WEBHOOK_LOOPBACK", values.get("WEBHOOK_LOOPBACK", "off")),
+        canary=_pass_types(values.get("CANARY", "")),
+        canary_within=_within(values.get("CANARY_WITHIN", "60")),
         other_urls=_others(values.get("OTHER_URLS", "")),
     )
 
@@ -334,6 +340,21 @@ def _others(text: str) -> tuple[str, ...]:
             hint = "let the proxy send /api/v1/devices, /api/v1/passes and /api/v1/log of that host to /wallet/v1/…"
             raise ConfigError(f"LIVEPASS_OTHER_URLS names {url!r}, where issuers call this service", hint)
     return tuple(url.rstrip("/") for url in urls)
+
+
+def _pass_types(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in names:
+        if re.fullmatch(r"pass\.[A-Za-z0-9.-]{1,200}", name) is None:
+            hint = "name pass types separated by commas, as in pass.com.example.membership, or leave it out"
+            raise ConfigError(f"LIVEPASS_CANARY names {name!r}, which is not a pass type", hint)
+    return names
+
+
+def _within(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,3}", text) is None or not 1 <= int(text) <= 120:
+        raise ConfigError(f"LIVEPASS_CANARY_WITHIN is {text!r}, not a number of seconds", "use 1 to 120")
+    return int(text)
 
 
 _WHY_HTTPS = {

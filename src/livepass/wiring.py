@@ -33,6 +33,7 @@ from livepass.service.adopting import Adopting
 from livepass.service.answering import Answering
 from livepass.service.apns_keys import ApnsKeys
 from livepass.service.building import Builder
+from livepass.service.canary import Canary
 from livepass.service.console_access import ConsoleAccess
 from livepass.service.draining import Draining
 from livepass.service.epochs import begin_epochs, say_loudly
@@ -136,6 +137,7 @@ class Services:
     webhooks: Webhooks
     watching: Watching
     way: PublicWay
+    canary: Canary
     console: ConsoleAccess
     due: AsyncSignal
     tracing: OtelTracing | None = None
@@ -177,6 +179,14 @@ class Services:
             if tracing is not None:
                 await tracing.close()
             raise
+        publishing = Publishing(store, issuing, clock, scheduler)
+        answering = Answering(
+            *(store, keys, builder, recorder, clock, chance),
+            phones_per_pass=config.phones_per_pass,
+            lookout=lookout,
+            journal=journal,
+            tracing=tracing,
+        )
         prober, authorities = _prober(config, clock), HttpAuthorities(config.certificate_hosts)
         recovering = Recovering(store, keys, clock, scheduler, lookout, journal)
         scheduler.spawn(safekeeping.run(scheduler), "shared-keys")
@@ -195,16 +205,10 @@ class Services:
             journal=journal,
             builder=builder,
             recorder=recorder,
-            answering=Answering(
-                *(store, keys, builder, recorder, clock, chance),
-                phones_per_pass=config.phones_per_pass,
-                lookout=lookout,
-                journal=journal,
-                tracing=tracing,
-            ),
+            answering=answering,
             personalizing=Personalizing(*(store, keys, builder, recorder, clock, chance, scheduler), issuing),
             issuing=issuing,
-            publishing=Publishing(store, issuing, clock, scheduler),
+            publishing=publishing,
             adopting=Adopting(store, keys, clock, due, journal),
             moving=Moving(store, issuing, clock),
             sharing=Sharing(*(store, keys, builder, recorder, clock, scheduler), config.public_url),
@@ -217,6 +221,11 @@ class Services:
                 *(keys, clock, chance, scheduler, _caller(config)),
                 urlsplit(config.web_service_url).path,
                 config.connection_header,
+            ),
+            canary=Canary(
+                *(store, keys, issuing, publishing, clock, scheduler, answering.meters),
+                config.canary,
+                config.canary_within * 1000,
             ),
             console=ConsoleAccess(store, keys, clock, chance, scheduler),
             due=due,

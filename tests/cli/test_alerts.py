@@ -51,6 +51,10 @@ def lines(kind: str) -> str:
     return f'livepass_device_log_lines_total{{kind="{kind}"}}'
 
 
+def canaries(outcome: str) -> str:
+    return f'livepass_canary_runs_total{{outcome="{outcome}"}}'
+
+
 Series = Sequence[tuple[str, str]]
 
 # alert → (when it is looked, series with which it fires, series with which it does not): each minute one value
@@ -119,6 +123,22 @@ CASES: Mapping[str, tuple[str, Series, Series]] = {
         "30m",
         [(lines("S3"), "0x20 1x20")],
         [(lines("S3"), "1x50"), (lines("S4"), "0x20 1x20")],
+    ),
+    "LivepassCanaryBurnsFast": (
+        "90m",
+        [(canaries("coherent"), "0+1x60 60x60"), (canaries("ask"), "0x60 0+1x60")],
+        # What failed an hour ago, and not since, is over.
+        [(canaries("coherent"), "0+1x40 40x5 45+1x90"), (canaries("ask"), "0x40 0+1x5 5x90")],
+    ),
+    "LivepassCanaryBurnsSlowly": (
+        "6h",
+        [(canaries("coherent"), "0+9x400"), (canaries("push"), "0+1x400")],
+        [(canaries("coherent"), "0+96x400"), (canaries("push"), "0+4x400")],
+    ),
+    "LivepassCanarySilent": (
+        "40m",
+        [(of_type("livepass_canary_last_run_timestamp_seconds"), "0x60")],
+        [(of_type("livepass_canary_last_run_timestamp_seconds"), "0+60x60")],
     ),
     "LivepassFiguresOld": (
         "2h",

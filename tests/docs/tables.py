@@ -218,6 +218,7 @@ PAGES: Mapping[str, Page] = MappingProxyType({
             "cp 1001.pkpass card.pkpass",
         ],
     ),
+    "docs/how-to/watch-with-a-canary.md": Page("service"),
     "docs/how-to/watch-with-prometheus.md": Page(stays=["livepass worker --metrics-port 9420"]),
     "docs/how-to/what-the-lock-screen-will-say.md": Page(),
     "docs/reference/console.md": Page(stays=["livepass console serve"]),
@@ -236,6 +237,7 @@ PAGES: Mapping[str, Page] = MappingProxyType({
     "docs/runbooks/pushed-too-often.md": Page("service"),
     "docs/runbooks/restore-from-a-backup.md": Page("service"),
     "docs/runbooks/rotate-the-certificate.md": Page(elsewhere="tests/cli/test_rotation_runbook.py"),
+    "docs/runbooks/the-canary-fails.md": Page("service"),
     "docs/runbooks/take-over-a-service.md": Page("service", words={"one.pkpass": "1001.pkpass"}),
     "docs/runbooks/wrong-data-pushed.md": Page(
         "service",

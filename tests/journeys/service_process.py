@@ -90,6 +90,8 @@ def environment(world: World) -> Mapping[str, str]:
         "PUBLIC_CA_FILE": config.public_ca_file or "",
         "CONNECTION_HEADER": config.connection_header,
         "OTHER_URLS": ",".join(config.other_urls),
+        "CANARY": ",".join(config.canary),
+        "CANARY_WITHIN": config.canary_within,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
     return inherited | {f"LIVEPASS_{name}": str(value) for name, value in settings.items()}

@@ -450,6 +450,7 @@ async def _commands(life: Life) -> None:
     name = f"{PASS_TYPE}/1"
     shown = [("status",), ("pass", "list"), ("pass", "show", name), ("template", "list"), ("cert", "list")]
     shown += [("device", "list"), ("push", "list"), ("log", "list"), ("key", "list"), ("db", "verify")]
+    shown += [("canary", "run", PASS_TYPE), ("canary", "status")]
     shown += [("pass", "share", name), ("pass", "share", name, "--minutes", "5", "--qr"), ("pass", "funnel")]
     shown += [("template", "show", "membership"), ("backup", str(world.directory / "a.zip")), ("help", "findings")]
     for words in shown:

@@ -31,7 +31,7 @@ class Measured:
         self._clock = services.clock
         self._started_at = services.clock.now()
         self._aged = Aged(services.clock, lambda: _count(services.config, services.clock))
-        self._outbox: tuple[float, metrics.Found] | None = None
+        self._read: tuple[float, metrics.Found] | None = None
 
     async def __call__(self) -> str:
         services = self._services
@@ -41,7 +41,7 @@ class Measured:
             metrics.of_meters(answering.meters, services.recorder),
             metrics.of_load(answering.load),
             metrics.of_certificates(await services.watching.told_lately()),
-            await self._outbox_lately(),
+            await self._read_lately(),
         ]
         if services.tracing is not None:
             parts.append(metrics.of_spans(services.tracing.became()))
@@ -50,11 +50,13 @@ class Measured:
             parts.append(metrics.of_figures(held.found, held.at, held.took_ms))
         return metrics.exposition(*parts)
 
-    async def _outbox_lately(self) -> metrics.Found:
-        stopwatch, store = self._clock.stopwatch(), self._services.store
-        if self._outbox is None or stopwatch - self._outbox[0] >= REMEMBERED_SECONDS:
-            self._outbox = (stopwatch, await scrape.outbox(store, self._clock.now()))
-        return self._outbox[1]
+    async def _read_lately(self) -> metrics.Found:
+        services, stopwatch = self._services, self._clock.stopwatch()
+        if self._read is None or stopwatch - self._read[0] >= REMEMBERED_SECONDS:
+            found = await scrape.outbox(services.store, self._clock.now())
+            canaries = [await services.canary.standing(name) for name in services.canary.pass_types]
+            self._read = (stopwatch, found | metrics.of_canaries(canaries))
+        return self._read[1]
 
 
 async def _count(config: Config, clock: Clock) -> Figures:

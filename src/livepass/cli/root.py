@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "apns": ("livepass.cli.apns:apns", "An emulated APNs, and what its answers mean."),
     "key": ("livepass.cli.key:key", "API keys, and the keys that everything is sealed and derived with."),
     "tenant": ("livepass.cli.tenant:tenant", "Brands on one installation, each with its own."),
+    "canary": ("livepass.cli.canary:canary", "A pass and a phone of livepass's own, which try every round trip."),
     "alerts": ("livepass.cli.alerts:alerts", "Alerts and a dashboard, for Prometheus and Grafana."),
     "support": ("livepass.cli.support:support", "What a stranger who helps needs to know, without a secret in it."),
     "import": (

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livepass.cli import canary_phone
 from livepass.cli.faults import unchecked, usage
 from livepass.cli.measuring import Measured
 from livepass.config import ConfigError
@@ -70,6 +71,7 @@ async def serve(
         services.present(role, sheds=sheds),
         _work(services) if worker else contextlib.nullcontext(),
     ):
+        _follow_canaries(services)
         await run(services.answering.load, stop)
 
 
@@ -127,6 +129,7 @@ async def work(
     """
     ending = stop or asyncio.Event()
     async with services.present("worker"), _work(services):
+        _follow_canaries(services)
         if metrics_port is not None:
             app = Watched(Measured(services))
             await show(services, app, host=LOOPBACK, port=metrics_port, ready=ready, stop=stop)
@@ -135,6 +138,11 @@ async def work(
             if ready is not None:
                 ready("")
             await ending.wait()
+
+
+def _follow_canaries(services: Services) -> None:
+    """Everywhere, so that a worker that is gone is noticed by who answers phones, and the other way round."""
+    services.scheduler.spawn(services.canary.run(canary_phone.phones(services.config)), "canary")
 
 
 def _settle_memory() -> None:

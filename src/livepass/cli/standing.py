@@ -12,6 +12,7 @@ from typing import Any
 
 from livepass.cli import scrape
 from livepass.config import Config
+from livepass.core.canary import run_of
 from livepass.core.findings import BY_CODE
 from livepass.core.metrics import STANDINGS
 from livepass.core.model import Process
@@ -45,6 +46,7 @@ async def found(config: Config, looks: Explaining) -> dict[str, Any]:
             "pass_types": dict(counted.coherence),
         },
         "pushes": await _pushes(looks, counted, now),
+        "canaries": [await _canary(looks, name) for name in config.canary],
         "findings": findings(counted.verdicts),
         "counted_at": at,
         "age_seconds": max(0, now - at) // 1000,
@@ -108,6 +110,12 @@ async def _pushes(looks: Explaining, counted: Figures, now: int) -> dict[str, An
         "held": sum(counted.held.values()),
         "halted": halted,
     }
+
+
+async def _canary(looks: Explaining, pass_type: str) -> dict[str, Any]:
+    """How its newest run came out; ``wrong`` is empty where nothing was."""
+    runs = [run_of(event) for event in await looks.store.canary_runs(pass_type, limit=1)]
+    return {"pass_type": pass_type, "wrong": runs[0].sentence if runs else "", "at": runs[0].at if runs else None}
 
 
 def _share(coherence: Mapping[str, float], heard: Mapping[str, int]) -> float | None:

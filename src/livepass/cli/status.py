@@ -85,6 +85,9 @@ def _attention(document: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
             yield f"nothing is pushed for {name}, APNs refused the credential: livepass push list", True
         if not pushes["halted"] and pushes["oldest_due_seconds"] > STUCK_SECONDS:
             yield f"a push has been due for {pushes['oldest_due_seconds']} s: livepass push list", True
+    for one in document.get("canaries", ()):
+        if one["wrong"]:
+            yield f"the canary of {one['pass_type']}, {one['wrong']}: livepass canary status", True
     if coherence and coherence["met"] is False:
         said = f"{_percent(coherence['share'])} have what is current within 15 minutes, {_percent(coherence['target'])}"
         yield f"{said} are aimed at: livepass why --all --group", True

@@ -7,6 +7,7 @@ once (``max``): every process that pushes tells the same.
 
 from __future__ import annotations
 
+from livepass.core.canary import TARGET as CANARY_TARGET
 from livepass.core.frozen import frozen
 from livepass.core.staleness import TARGET_SHARE
 
@@ -26,6 +27,17 @@ class Alert:
 
 def _ends_within(days: int) -> str:
     return f"max by (kind, pass_type) (livepass_certificate_not_after_timestamp_seconds) - time() < {days} * 86400"
+
+
+def _burns(long: str, short: str, rate: float) -> str:
+    """Share of the canary's failures in two windows, each above so many times what is allowed."""
+    most = f"{rate * (1 - CANARY_TARGET):.3f}"
+
+    def failed(window: str) -> str:
+        name = "livepass_canary_runs_total"
+        return f'sum(increase({name}{{outcome!="coherent"}}[{window}])) / sum(increase({name}[{window}]))'
+
+    return f"{failed(long)} > {most} and {failed(short)} > {most}"
 
 
 _REFUSED = 'sum by (reason) (increase(livepass_apns_requests_total{status="403"}[15m])) > 0'
@@ -165,6 +177,35 @@ ALERTS: tuple[Alert, ...] = (
         "livepass log list",
         "pushed-too-often",
     ),
+    # 1 % of the runs may fail. At 14.4 times that, a month's share is used up in two days; at 6 times, in five. The
+    # short window ends the alert soon after the last failure.
+    Alert(
+        "LivepassCanaryBurnsFast",
+        _burns("1h", "15m", 14.4),
+        "0m",
+        "critical",
+        "{{ $value | humanizePercentage }} of the canary's runs in an hour did not see their change in time",
+        "livepass canary status",
+        "the-canary-fails",
+    ),
+    Alert(
+        "LivepassCanaryBurnsSlowly",
+        _burns("6h", "30m", 6),
+        "0m",
+        "warning",
+        "{{ $value | humanizePercentage }} of the canary's runs in six hours did not see their change in time",
+        "livepass canary status",
+        "the-canary-fails",
+    ),
+    Alert(
+        "LivepassCanarySilent",
+        "time() - max by (pass_type) (livepass_canary_last_run_timestamp_seconds) > 1800",
+        "5m",
+        "warning",
+        "The canary of {{ $labels.pass_type }} ran {{ $value | humanizeDuration }} ago: nothing watches it now",
+        "livepass canary status",
+        "the-canary-fails",
+    ),
     Alert(
         "LivepassFiguresOld",
         "time() - max(livepass_figures_timestamp_seconds) > 3600",
@@ -219,6 +260,13 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel("From push to ask", "s", _quantiles("livepass_push_to_ask_seconds")),
     Panel("From ask to fetch", "s", _quantiles("livepass_ask_to_fetch_seconds")),
+    Panel(
+        "Canaries: runs of the last day that saw their change in time",
+        "percentunit",
+        (("max by (pass_type) (livepass_canary_coherent_ratio)", "{{pass_type}}"),),
+    ),
+    Panel("Canaries: how long each leg takes", "s", _quantiles("livepass_canary_seconds", ", leg", "{{leg}} ")),
+    Panel("Canaries: runs by outcome", "short", (_rate("livepass_canary_runs_total", "outcome"),)),
     Panel("Findings (livepass why)", "short", (("max by (code) (livepass_verdicts)", "{{code}}"),)),
     Panel("Answers of APNs", "reqps", (_rate("livepass_apns_requests_total", "status, reason"),)),
     Panel(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from livepass.core.canary import OUTCOMES, TIMED
 from livepass.core.frozen import frozen
 from livepass.core.testimony import SENTENCES
 from livepass.core.trip2_push import ANSWERS
@@ -39,6 +40,8 @@ class Metric:
 ANSWERED = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 TRAVELLED = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 """A phone that is on answers a push within seconds, one in a drawer within hours. 900 is the 15 minutes aimed at."""
+
+CANARY = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 ROUTES = ("register", "unregister", "ask", "fetch", "log", "personalize", "other")
 STATUSES = (200, 201, 204, 304, 400, 401, 404, 413, 503)
@@ -139,6 +142,21 @@ METRICS: tuple[Metric, ...] = (
         "How old a version was when a phone that had been told of it was first seen to fetch it.",
         TRAVELLED,
     ),
+    Metric(
+        "livepass_canary_runs_total",
+        "counter",
+        Of.PROCESS,
+        ("outcome",),
+        f"Runs of canaries, by how they came out: {', '.join(OUTCOMES)}; the leg that broke.",
+    ),
+    Metric(
+        "livepass_canary_seconds",
+        "histogram",
+        Of.PROCESS,
+        ("leg",),
+        f"How long a leg of a canary's run took that did not break: {', '.join(TIMED)}; seen: from change to fetch.",
+        CANARY,
+    ),
     Metric("livepass_notes_waiting", "gauge", Of.PROCESS, (), "Observations that are not written down yet."),
     Metric(
         "livepass_notes_dropped_total",
@@ -161,6 +179,20 @@ METRICS: tuple[Metric, ...] = (
         Of.DATABASE,
         ("pass_type",),
         "1 while nothing is pushed because APNs refused the credential, else 0.",
+    ),
+    Metric(
+        "livepass_canary_coherent_ratio",
+        "gauge",
+        Of.DATABASE,
+        ("pass_type",),
+        "Share of the canary's runs of the last day that saw their change in time; absent without runs.",
+    ),
+    Metric(
+        "livepass_canary_last_run_timestamp_seconds",
+        "gauge",
+        Of.DATABASE,
+        ("pass_type",),
+        "When the canary's newest run began, since the Unix epoch.",
     ),
     Metric(
         "livepass_apns_held_pushes",

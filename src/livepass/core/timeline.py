@@ -81,6 +81,7 @@ class Kind(StrEnum):
     CERTIFICATE_UNSOUND = "certificate_unsound"
     CIRCUIT_OPENED = "circuit_opened"
     TEMPLATE_REFUSED = "template_refused"
+    CANARY_RAN = "canary_ran"
 
 
 TRIP_OF: Mapping[Kind, Trip] = {
@@ -133,6 +134,8 @@ TRIP_OF: Mapping[Kind, Trip] = {
     Kind.CERTIFICATE_UNSOUND: Trip.CERTIFICATE,
     Kind.CIRCUIT_OPENED: Trip.PUSH,
     Kind.TEMPLATE_REFUSED: Trip.CHANGE,
+    # A run goes through all of them, and ends with what a phone has.
+    Kind.CANARY_RAN: Trip.FETCH,
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Final
 
+from livepass.core import canary
 from livepass.core.authorization import fingerprint
 from livepass.core.frozen import frozen
 from livepass.core.timeline import TAKEN, Event, Kind
@@ -155,6 +156,9 @@ class Attempt:
 
 def told_of(event: Event) -> Told | None:
     """What a webhook calls an event; ``None``: none tells of it."""
+    # What an installation does for itself is no news to an issuer.
+    if event.serial == canary.SERIAL:
+        return None
     # A fetch by who is not registered (a browser, a link) confirms nothing.
     if event.kind is Kind.FETCHED and event.device_id is None:
         return None

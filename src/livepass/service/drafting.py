@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from livepass.core import canary
 from livepass.core.authorization import token_print, weakness
 from livepass.core.change import moves
 from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
@@ -85,6 +86,8 @@ class Wish:
     """Where phones that hold it call: said when it is taken in."""
     moving: bool = False
     """It gets the address of this service in place of the one it has: ``service.moving``, and nobody else."""
+    canary: bool = False
+    """By ``service.canary``, and nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +405,12 @@ def _check_names(wish: Wish) -> None:
             f"{wish.serial!r} cannot be a serial number",
             hint="use 1 to 100 of A-Z a-z 0-9 . _ -: phones escape everything else differently",
             faults=[Fault("/serial", "1 to 100 characters of A-Z a-z 0-9 . _ -")],
+        )
+    if wish.serial == canary.SERIAL and not (wish.canary or wish.following or wish.moving):
+        raise Refusal(
+            f"{canary.SERIAL} is the serial number of the pass that livepass issues to itself",
+            hint="choose another serial number",
+            faults=[Fault("/serial", "is livepass's own")],
         )
 
 

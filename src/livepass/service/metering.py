@@ -6,10 +6,11 @@ Nothing here is written down: a process that starts begins at 0, which whoever r
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from livepass.core.metrics import ANSWERED, HUNG_UP, LOG_KINDS, OTHER, PUSH_ANSWERS, ROUTES, STATUSES, TRAVELLED
+from livepass.core.canary import OUTCOMES, TIMED
+from livepass.core.metrics import ANSWERED, CANARY, HUNG_UP, LOG_KINDS, OTHER, PUSH_ANSWERS, ROUTES, STATUSES, TRAVELLED
 
 _KNOWN: Final = frozenset(PUSH_ANSWERS)
 _KNOWN_STATUSES: Final = frozenset(status for status, _ in PUSH_ANSWERS)
@@ -43,6 +44,8 @@ class Meters:
         self.push_to_ask = Histogram(TRAVELLED)
         self.ask_to_fetch = Histogram(TRAVELLED)
         self.staleness: dict[str, Histogram] = {}
+        self.canary_runs = dict.fromkeys(OUTCOMES, 0)
+        self.canary_took = {leg: Histogram(CANARY) for leg in TIMED}
 
     def answered(self, route: str, status: int | str, seconds: float) -> None:
         """A request of a phone; ``status``: an HTTP status, or ``HUNG_UP``."""
@@ -59,6 +62,12 @@ class Meters:
     def said(self, code: str) -> None:
         """A line of a phone's log."""
         self.log_lines[code] += 1
+
+    def canary_ran(self, outcome: str, took: Mapping[str, float]) -> None:
+        """``took``: seconds by leg."""
+        self.canary_runs[outcome] += 1
+        for leg, seconds in took.items():
+            self.canary_took[leg].observe(seconds)
 
     def asked(self, now: int, pushed_at: int | None, asked_at: int | None) -> None:
         """A phone that was owed a push asked. ``pushed_at``: when APNs accepted the last one for it, ``asked_at``: when

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from livepass.core import budget, trip2_push
+from livepass.core import budget, canary, trip2_push
 from livepass.core.authorization import fingerprint
 from livepass.core.model import Target
 from livepass.core.provider_token import PushKey, meaning, to_certificate
@@ -197,7 +197,10 @@ class Dispatcher:
     # ── one batch
 
     def _may_go(self, target: Target, now: int, batch: _Batch) -> bool:
-        """Within the phone's patience, or wanted now whatever it costs."""
+        """Within the phone's patience, or wanted now whatever it costs. A canary has no phone to be pushed."""
+        if canary.is_canary(target.push_token):
+            batch.hold(target, now + canary.TAKEN_MS, None)
+            return False
         if target.urgent >= target.sending:
             return True
         go_at = budget.go_at(target.score, target.last_push_at, target.passes, now)

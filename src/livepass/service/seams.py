@@ -239,6 +239,9 @@ class Reader(ConsoleReader, WebhookReader, Protocol):
 
     async def last_new_epoch(self, pass_type: str) -> Event | None: ...
 
+    async def canary_runs(self, pass_type: str, *, limit: int) -> Sequence[Event]:
+        """The newest runs of a canary, newest first."""
+
     async def strangers(self, pass_type: str, *, limit: int) -> Sequence[Event]:
         """The newest asks for phones that we do not know, newest first."""
 
@@ -685,6 +688,32 @@ class Prober(Protocol):
     """One push, on a connection of its own that is closed afterwards."""
 
     async def __call__(self, credential: Credential, message: PushMessage) -> PushAnswer: ...
+
+
+class CanaryPhone(Protocol):
+    """An emulated phone with one pass, over the public address. What goes wrong is what it hears; each call is bounded
+    in time.
+    """
+
+    @property
+    def tag(self) -> str | None:
+        """The newest that it was given."""
+
+    async def register(self) -> Heard: ...
+
+    async def ask(self) -> Heard: ...
+
+    async def fetch(self) -> Heard: ...
+
+    async def unregister(self) -> Heard: ...
+
+    async def close(self) -> None: ...
+
+
+class CanaryPhones(Protocol):
+    """Makes one with a pass on it (.pkpass)."""
+
+    def __call__(self, pkpass: bytes, device_id: str, push_token: str) -> CanaryPhone: ...
 
 
 class Caller(Protocol):

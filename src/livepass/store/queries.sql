@@ -724,6 +724,10 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND kind = 'new_epoch' ORDER BY id DESC LIMIT 1;
 
+-- name: canary_runs
+SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
+ WHERE pass_type = :pass_type AND kind = 'canary_ran' ORDER BY id DESC LIMIT :limit;
+
 -- name: strangers
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND kind = 'asked_unknown' ORDER BY id DESC LIMIT :limit;

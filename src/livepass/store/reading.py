@@ -177,6 +177,10 @@ class Reading(Figures, ConsoleReading, WebhookReading):
         pushes = await self._db.rows("last_of_target", {**key, "target": target})
         return [rows.event(row) for row in (*own, *pushes)]
 
+    async def canary_runs(self, pass_type: str, *, limit: int) -> Sequence[Event]:
+        found = await self._db.rows("canary_runs", {"pass_type": pass_type, "limit": limit})
+        return [rows.event(row) for row in found]
+
     async def last_new_epoch(self, pass_type: str) -> Event | None:
         row = await self._one("last_new_epoch", pass_type=pass_type)
         return None if row is None else rows.event(row)

@@ -13,6 +13,7 @@ from itertools import accumulate
 from livepass.core.metrics import METRICS
 from livepass.core.shedding import GIVEN_UP
 from livepass.core.watch_told import HELP, Told, gauges
+from livepass.service.canary import Standing
 from livepass.service.figuring import Figures
 from livepass.service.metering import Histogram, Meters
 from livepass.service.observing import Recorder
@@ -77,6 +78,8 @@ def of_meters(meters: Meters, recorder: Recorder) -> Found:
         "livepass_push_to_ask_seconds": [({}, meters.push_to_ask)],
         "livepass_ask_to_fetch_seconds": [({}, meters.ask_to_fetch)],
         "livepass_staleness_seconds": [({"pass_type": name}, each) for name, each in meters.staleness.items()],
+        "livepass_canary_runs_total": [({"outcome": name}, count) for name, count in meters.canary_runs.items()],
+        "livepass_canary_seconds": [({"leg": leg}, taken) for leg, taken in meters.canary_took.items()],
         "livepass_notes_waiting": [({}, recorder.waiting)],
         "livepass_notes_dropped_total": [({}, recorder.dropped)],
     }
@@ -102,6 +105,17 @@ def of_outbox(due: Sequence[tuple[str, int]], halted: Mapping[str, bool], now: i
     return {
         "livepass_outbox_oldest_seconds": [({"pass_type": name}, age) for name, age in ages.items()],
         "livepass_pushes_halted": [({"pass_type": name}, stands) for name, stands in halted.items()],
+    }
+
+
+def of_canaries(standings: Sequence[Standing]) -> Found:
+    """``standings``: of the pass types that have one."""
+    ran = [one for one in standings if one.share is not None]
+    return {
+        "livepass_canary_coherent_ratio": [({"pass_type": one.pass_type}, one.share or 0.0) for one in ran],
+        "livepass_canary_last_run_timestamp_seconds": [
+            ({"pass_type": one.pass_type}, one.runs[0].at / 1000) for one in ran
+        ],
     }
 
 

@@ -426,6 +426,7 @@ CREATE INDEX event_by_pass ON event (pass_type, serial, id) WHERE serial IS NOT 
 CREATE INDEX event_by_device ON event (pass_type, device_id, id) WHERE serial IS NULL AND device_id IS NOT NULL;
 CREATE INDEX event_testified ON event (id) WHERE kind = 'testified';
 CREATE INDEX event_epoch ON event (pass_type, id) WHERE kind = 'new_epoch';
+CREATE INDEX event_canary_ran ON event (pass_type, id) WHERE kind = 'canary_ran';
 CREATE INDEX event_polled ON event (pass_type, serial, id) WHERE kind = 'polled';
 CREATE INDEX event_asked_unknown ON event (pass_type, id) WHERE kind = 'asked_unknown';
 CREATE INDEX event_left ON event (pass_type, serial, device_id, at)
