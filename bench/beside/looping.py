@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PATIENCE = 300.0
 """Seconds after which phones that hold nothing new are not waited for."""
 POLL = 0.01
+AGAIN = 1.0
+"""Seconds until a phone whose ask was refused asks again."""
 ROUNDS = 3
 
 
@@ -123,14 +125,14 @@ async def _change(port: int, database: Database, phones: Phones, value: str) -> 
     for start in range(0, len(lines), 1 << 16):
         writer.write(lines[start : start + (1 << 16)])
         await writer.drain()
-    changed, rest = 0, b""
-    while changed < len(phones.by_token) and (data := await reader.read(1 << 16)):
-        whole = rest + data
-        changed += whole.count(b'"changed":true')
-        rest = whole[-13:]  # one less than what is counted: a piece of it may come with the next
+    await reader.readuntil(b"\r\n\r\n")
+    said = b""
+    while size := int(await reader.readline(), 16):
+        said += (await reader.readexactly(size + 2))[:-2]
+    changed = said.count(b'"changed":true')
     writer.close()
     if changed != len(phones.by_token):
-        raise SystemExit(f"{changed:,} of {len(phones.by_token):,} passes were changed: {rest!r}")
+        raise SystemExit(f"{changed:,} of {len(phones.by_token):,} passes were changed: {said[-200:]!r}")
 
 
 async def _watch(apns: null_apns.NullApns, woken: asyncio.Queue[str]) -> None:
@@ -154,6 +156,9 @@ async def _serve(port: int, phones: Phones, woken: asyncio.Queue[str], left: set
             continue
         writer.write(load.request("GET", f"{listed(device)}?passesUpdatedSince={phones.tag}"))
         status, body = await _answer(reader)
+        if status == 503:  # shed: it asks again by itself, which the clock runs for
+            asyncio.get_running_loop().call_later(AGAIN, woken.put_nowait, token)
+            continue
         if status != 200 or json.loads(body)["serialNumbers"] != [held]:
             raise SystemExit(f"a phone that was woken was answered {status} {body[:200]!r}")
         writer.write(load.request("GET", f"/wallet/v1/passes/{MANY}/{held}", authorization=secret))

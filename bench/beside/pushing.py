@@ -75,7 +75,7 @@ def dispatch(bench: Bench, name: str) -> Row:
         for _ in range(plan.rounds):
             alone = children.outcome("sender", seconds=plan.seconds, **apns.known_to())
             bench.folder.make_due(database, plan.due)
-            ours = children.outcome("dispatch", seconds=60.0, **apns.known_to(), **bench.opened(database))
+            ours = children.outcome("dispatch", due=plan.due, **apns.known_to(), **bench.opened(database))
             if ours["done"] != plan.due:
                 raise SystemExit(f"{ours['done']} pushes were sent of {plan.due}")
             row.add(ours["per_second"], sender=alone["per_second"])

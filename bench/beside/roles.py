@@ -108,6 +108,17 @@ async def timed_in(seconds: float, one: Callable[[], Awaitable[int]]) -> dict[st
     }
 
 
+async def timed_once(one: Callable[[], Awaitable[int]]) -> dict[str, float]:
+    """How much ``one`` did per second and per second of processor time."""
+    cpu, began = time.process_time(), time.perf_counter()
+    done = await one()
+    return {
+        "per_second": done / (time.perf_counter() - began),
+        "per_cpu_second": done / max(1e-9, time.process_time() - cpu),
+        "done": done,
+    }
+
+
 def builds(url: str, secret: str, seconds: float, serials: list[str]) -> None:
     """The passes of a database, built and signed in a loop."""
 
@@ -169,8 +180,10 @@ def sender(apns: str, folder: str, seconds: float) -> None:
     _say(uvloop.run(main()))
 
 
-def dispatch(url: str, secret: str, apns: str, folder: str, seconds: float) -> None:
-    """The push worker: claims, sends and records until nothing is due. Its pace is set high, and does not move."""
+def dispatch(url: str, secret: str, apns: str, folder: str, due: int) -> None:
+    """The push worker as it runs: batches side by side, until so many pushes were answered and recorded. Its pace is
+    set high, and does not move.
+    """
     import uvloop
 
     roots = Path(folder, "root.pem").read_bytes()
@@ -178,7 +191,17 @@ def dispatch(url: str, secret: str, apns: str, folder: str, seconds: float) -> N
     async def main() -> dict[str, float]:
         from livepass.apns import ApnsSender
         from livepass.core import budget
+        from livepass.service.metering import Meters
         from livepass.service.pushing import Dispatcher
+
+        answered, all_answered = 0, asyncio.Event()
+
+        class Counting(Meters):
+            def pushed(self, status: int, reason: str) -> None:
+                nonlocal answered
+                answered += status == 200
+                if answered == due:
+                    all_answered.set()
 
         async with wiring.opened(config(url, secret)) as services:
             _pushes_with(services, folder)
@@ -187,10 +210,21 @@ def dispatch(url: str, secret: str, apns: str, folder: str, seconds: float) -> N
                 *(services.store, sending, services.builder, services.clock, services.chance, services.scheduler),
                 services.due,
                 pace=budget.Pace(rate=200_000, moved_at=float("inf")),
+                meters=Counting(),
             )
+
+            async def all_due() -> int:
+                working = asyncio.create_task(dispatcher.run())
+                await asyncio.wait(
+                    {working, asyncio.create_task(all_answered.wait())}, timeout=60, return_when="FIRST_COMPLETED"
+                )
+                await dispatcher.stop()
+                await working
+                return answered
+
             print("ready", flush=True)
             try:
-                return await timed_in(seconds, dispatcher.work_once)
+                return await timed_once(all_due)
             finally:
                 await sending.close()
 

@@ -104,7 +104,8 @@ def test_who_waits_for_go_never_exceeds_the_limit(wishes: list[int], passes: int
     ("rate", "p95", "sent", "after"),
     [
         (1000.0, None, 1000, 1051.0),
-        (1000.0, 0.1, 1000, 1051.0),
+        (1000.0, 0.125, 1000, 1500.0),
+        (1000.0, 0.126, 1000, 1051.0),
         (1000.0, 0.5, 500, 1051.0),
         (1000.0, 0.501, 1000, 500.0),
         (1000.0, math.inf, 0, 500.0),
@@ -115,7 +116,8 @@ def test_who_waits_for_go_never_exceeds_the_limit(wishes: list[int], passes: int
         (40.0, None, 0, 40.0),
     ],
     ids=[
-        "no fetches", "fast", "just fast enough", "slow: halve", "asks are refused there: halve", "floor", "ceiling",
+        "no fetches", "quick: by half", "not quick: with care",
+        "just fast enough", "slow: halve", "asks are refused there: halve", "floor", "ceiling",
         "not used: twice of what was", "a quiet time: as at the start", "a quiet time does not raise it",
     ],
 )  # fmt: skip
@@ -139,6 +141,30 @@ def test_after_a_halving_the_new_pace_is_measured_before_it_moves_again() -> Non
     assert not slow.may_move(10.0 + SETTLE_SECONDS - 0.1) and slow.may_move(10.0 + SETTLE_SECONDS)
     fast = slow.after(0.1, 15.0, 1000)
     assert not fast.may_move(15.9) and fast.may_move(16.0)
+
+
+def risen(pace: Pace, p95: float | None, seconds: int) -> Pace:
+    """All of it used, second by second."""
+    for _ in range(seconds):
+        now = (pace.moved_at or 0.0) + pace.hold
+        pace = pace.after(p95, now, int(pace.rate * max(pace.hold, 1.0)) + 1)
+    return pace
+
+
+def test_a_service_that_answers_at_once_is_soon_asked_for_more() -> None:
+    start = Pace(moved_at=0.0)
+    assert risen(start, 0.01, 4).rate > 1000 > risen(start, None, 20).rate, "what nobody saw proves nothing"
+
+
+def test_above_a_pace_that_was_too_much_it_rises_with_care() -> None:
+    halved = Pace(1600.0, moved_at=0.0).after(0.6, 1.0, 1600)
+    assert halved.proven == halved.rate == 800.0
+    later = risen(halved, 0.01, 3)
+    assert 801.0 < later.rate < 1000.0 and later.proven == later.rate, "each step proves itself"
+    quiet = later.after(None, (later.moved_at or 0.0) + 60.0, 0)
+    assert (quiet.rate, quiet.proven) == (START, later.rate)
+    assert risen(quiet, 0.01, 3).rate == pytest.approx(START * 1.5**3), "back to what it knows without waiting"
+    assert later.rate <= risen(quiet, 0.01, 4).rate < later.rate * 1.06 + 1, "and no further than that at once"
 
 
 def fetch_p95(pushed: float, capacity: float) -> float:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from livepass.core import budget
 from livepass.core.model import Process
 from livepass.core.shedding import Level
 from livepass.core.unavailable import Unavailable
 from livepass.emulators.authority import Issued
-from livepass.service.presence import BEAT_SECONDS, FRESH_SECONDS, Fetching, Presence, Role
+from livepass.service.presence import BEAT_SECONDS, FRESH_SECONDS, STRAINED, Fetching, Presence, Role
 from livepass.service.pressure import Load
 from service.rig import DAY, Rig, rig, until
 
@@ -138,6 +139,11 @@ def test_the_slowest_process_counts_wherever_it_is(tmp_path: Path, pass_certific
             await put(service, row("b", service, fetch_ms=900))
             await put(service, row("c", service))
             assert await fetching.slowest() == 0.9
+            await put(service, row("a", service, fetch_ms=20))
+            await put(service, row("b", service, fetch_ms=20))
+            await put(service, row("c", service, shedding=int(Level.LOG)))
+            assert await fetching.slowest() == STRAINED > budget.Pace().slow_fetch * budget.QUICK, "no haste"
+            assert not budget.Pace(moved_at=0.0).after(STRAINED, 1.0, 250).eased, "and no retreat"
             load.fetch_begins()
             service.clock.pass_(1500)
             assert await fetching.slowest() == 1.5, "its own counts too"

@@ -45,6 +45,12 @@ def go_at(score: float, last_push_at: int | None, passes: int, now: int) -> int:
 START = 250.0
 """Pushes a second before anything is known of the service. At 5 % a second, half a minute later it is a thousand."""
 STEP_SECONDS = 1.0
+RISE = 1.5
+"""Each second's growth up to ``Pace.proven`` while fetches are quick: from 250 to a thousand in four seconds. What is
+measured lags a second or two behind, so the pace has then risen to twice what shows, which one halving takes back.
+"""
+QUICK = 0.25
+"""The share of what is slow up to which fetches are quick."""
 SETTLE_SECONDS = 5.0
 """How long fetches are measured over: until then, what is measured are still the fetches of the pace before."""
 
@@ -58,6 +64,10 @@ class Pace:
     that is not yet at its limit: what shows the limit is that fetches become slow, and there the pace is halved. What
     comes faster than that (phones that were offline together) is shed at the ask.
 
+    Up to ``proven``, the highest pace since one was too much (at first: any), it rises by half each second, as long as
+    fetches are seen and are quick; else by 5 %. So a service that answers at once is soon asked for all that it can do,
+    and one that was found to have a limit is brought near it with care.
+
     Each worker has a pace of its own. All of them see the same slowest process, so all halve in the same seconds, and
     the sum halves with them; upwards each adds its own 5 % and one more. As shares shrink by a factor and grow by a
     constant, they become equal.
@@ -69,6 +79,7 @@ class Pace:
     slow_fetch: float = 0.5
     moved_at: float | None = None
     hold: float = 0.0
+    proven: float = float("inf")
 
     def may_move(self, now: float) -> bool:
         """Whether it is time to look again (``now``: seconds on a stopwatch)."""
@@ -84,10 +95,17 @@ class Pace:
         moved. A pace that was not used proves nothing and does not grow: else a quiet day would end at the ceiling.
         """
         if fetch_p95 is not None and fetch_p95 > self.slow_fetch:
-            return replace(self, rate=max(self.floor, self.rate / 2), moved_at=now, hold=SETTLE_SECONDS)
+            halved = max(self.floor, self.rate / 2)
+            return replace(self, rate=halved, proven=halved, moved_at=now, hold=SETTLE_SECONDS)
         used = 0.0 if self.moved_at is None else sent / max(now - self.moved_at, STEP_SECONDS)
         if used >= self.rate / 2:
-            rate = min(self.ceiling, self.rate * 1.05 + 1)
+            rate = min(self.ceiling, self._more(fetch_p95))
         else:
             rate = min(self.rate, max(START, 2 * used))
-        return replace(self, rate=rate, moved_at=now, hold=STEP_SECONDS)
+        return replace(self, rate=rate, proven=max(self.proven, rate), moved_at=now, hold=STEP_SECONDS)
+
+    def _more(self, fetch_p95: float | None) -> float:
+        careful = self.rate * 1.05 + 1
+        if fetch_p95 is None or fetch_p95 > QUICK * self.slow_fetch:
+            return careful
+        return max(careful, min(self.proven, self.rate * RISE))

@@ -7,6 +7,7 @@ never by APNs: 200 means that Apple took it, not that a phone did.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -281,14 +282,17 @@ class TokenErrors:
     window: int = 500
     few: int = 5
     share: float = 0.02
-    _recent: list[bool] = field(default_factory=list)
+    _recent: deque[bool] = field(default_factory=deque)
+    _bad: int = 0
 
     def seen(self, status: int, reason: str) -> None:
         """Take one answer into account."""
-        self._recent.append(action_for(status, reason) is Next.QUARANTINE)
-        del self._recent[: -self.window]
+        bad = action_for(status, reason) is Next.QUARANTINE
+        self._recent.append(bad)
+        self._bad += bad
+        if len(self._recent) > self.window:
+            self._bad -= self._recent.popleft()
 
     @property
     def believable(self) -> bool:
-        bad = sum(self._recent)
-        return bad <= self.few or bad <= self.share * len(self._recent)
+        return self._bad <= self.few or self._bad <= self.share * len(self._recent)

@@ -106,6 +106,11 @@ class Presence:
             log.warning("this process could not say goodbye: %s: %s", type(error).__name__, error)
 
 
+STRAINED = 0.5
+"""What fetches are taken to last (seconds) where a process gives up anything at all, its loop being late perhaps: no
+reason to push less, but none to push much more.
+"""
+
 Slowest = Callable[[], Awaitable[float | None]]
 """The slowest process's 95th percentile of fetches, in seconds; ``None``: nobody has seen one lately."""
 
@@ -125,6 +130,8 @@ class Fetching:
         for process in await self._fresh():
             if process.shedding >= Level.ASK:
                 return math.inf
+            if process.shedding:
+                found.append(STRAINED)
             if process.fetch_ms is not None:
                 found.append(process.fetch_ms / 1000)
         return max((seconds for seconds in found if seconds is not None), default=None)
