@@ -20,6 +20,7 @@ from livepass.store import (
     idempotency,
     locking,
     owing,
+    postgres_asks,
     postgres_statements,
     reading,
     twins,
@@ -48,11 +49,13 @@ def parameters(statement: str) -> dict[str, None]:
 def named_in_code() -> set[str]:
     """The first argument of every call that runs a statement by name, and what a table names."""
     found = set(writing._PRUNE.values())
-    for module in (console, figures, idempotency, reading, locking, owing, twins, webhooks, writing):
+    for module in (console, figures, idempotency, reading, locking, owing, postgres_asks, twins, webhooks, writing):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 first = node.args[0]
-                if node.func.attr in {"rows", "run", "run_many", "_one", "_more"} and isinstance(first, ast.Constant):
+                if node.func.attr in {"rows", "run", "run_many", "_one", "_more", "_query"} and isinstance(
+                    first, ast.Constant
+                ):
                     found.add(first.value)
     return found
 
@@ -66,9 +69,13 @@ LOCKS = {name for name in load("postgres") if name.startswith("lock_")}
 """Where one writer at a time is the rule, there is nothing to lock."""
 
 
+SHARED = {"ask_heads"}
+"""Where a statement is no trip to a server, there is nothing to share."""
+
+
 def test_no_statement_is_missing_and_none_is_dead() -> None:
-    assert named_in_code() == set(STATEMENTS) | LOCKS
-    assert set(load("postgres")) == set(STATEMENTS) | LOCKS
+    assert named_in_code() == set(STATEMENTS) | LOCKS | SHARED
+    assert set(load("postgres")) == set(STATEMENTS) | LOCKS | SHARED
 
 
 def test_postgres_differs_only_where_it_says_why() -> None:
