@@ -15,6 +15,7 @@ RARE = {
     "passes", "registrations", "targets", "stats", "events", "testimony", "waiting", "want_now", "resume_pushes",
     "prune_events", "prune_dead", "prune_devices", "prune_targets",
     "behind", "count_followed", "sealed_counts", "tokens_sealed_otherwise", "new_epochs", "last_new_epoch", "strangers",
+    "canary_runs",
     "staleness", "chores", "count_passes", "table_sizes",
     # Of a move to another address, which somebody asks for.
     "addresses", "moves", "stragglers",
