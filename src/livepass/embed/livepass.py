@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from livepass import config as settings
 from livepass.config import Config
 from livepass.embed import handlers, outbox
+from livepass.embed.connections import Engine
 from livepass.embed.handlers import Handler, Handlers
 from livepass.embed.mounting import Around, Mounted, unmounted
 from livepass.web.app import API
@@ -243,7 +244,7 @@ class Livepass:
         outbox.write(connection, outbox.wish(pass_type, serial, template, data, content, None, patch=True), push)
 
     @staticmethod
-    def outbox_table(engine: outbox.Engine) -> str:
+    def outbox_table(engine: Engine) -> str:
         """The statement that makes the table for ``change_in`` in a database of yours: ``sqlite``, ``postgresql``."""
         return outbox.TABLES[engine]
 

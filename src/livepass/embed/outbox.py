@@ -4,23 +4,23 @@
         lp.change_in(connection, "pass.com.example.gym", "1001", data={"visits_left": 8})
 
 Rolled back, it never was; committed, it happens once, soon after (``service/draining.py``). The table lies in the
-host's database, because no transaction spans two; livepass reads it from ``OUTBOX_URL``. Nothing of a driver is needed
-but that it executes a statement. Why it is as it is: docs/adr/0033.
+host's database, because no transaction spans two; livepass reads it from ``OUTBOX_URL``. ``connections.py`` says which
+connections are taken. Why it is as it is: docs/adr/0033.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
+from livepass.embed import connections
+from livepass.embed.connections import Engine
 from livepass.service.drafting import PASS_TYPE, SERIAL, Wish
 from livepass.service.issuing import Push
 from livepass.service.refusals import Refusal
-
-Engine = Literal["sqlite", "postgresql"]
 
 TABLES: Mapping[Engine, str] = {
     # AUTOINCREMENT: an id that was given is not given again, so the order of ids is that of commits.
@@ -49,12 +49,17 @@ CREATE TABLE IF NOT EXISTS livepass_outbox (
 # makes both the same for one pass. SQLite has one writer, and needs none.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({0}, 0))"
 _INSERT = "INSERT INTO livepass_outbox (receipt, pass_type, serial, wish) VALUES ({0}, {1}, {2}, {3})"
-_MARKS: Mapping[str, Sequence[str]] = {
-    "$": ("$1", "$2", "$3", "$4"),
-    "%": ("%s",) * 4,
-    "?": ("?",) * 4,
-    ":": (":a", ":b", ":c", ":d"),
+_PERCENT, _QUESTION = ("%s",) * 4, ("?",) * 4
+MARKS: Mapping[str, Sequence[str]] = {
+    "sqlalchemy": (":a", ":b", ":c", ":d"),
+    "django": _PERCENT,
+    "psycopg": _PERCENT,
+    "psycopg2": _PERCENT,
+    "asyncpg": ("$1", "$2", "$3", "$4"),
+    "aiosqlite": _QUESTION,
+    "sqlite3": _QUESTION,
 }
+"""How each library writes what is bound."""
 Statements = list[tuple[str, tuple[str, ...]]]
 
 
@@ -73,65 +78,47 @@ def wish(
 
 
 def write(connection: Any, wanted: Wish, push: Push) -> None:
-    """Add a wish to the connection's transaction. Raises ``Refusal`` for one that can never be done, ``TypeError`` for
-    a connection that is not known, and whatever the driver raises.
+    """Add a wish to the connection's transaction. Raises ``Refusal`` for one that can never be done and where there is
+    no transaction, ``TypeError`` for a connection that is not known, and whatever the driver raises.
     """
-    family = _family(connection)
+    family = connections.family(connection)
+    if connections.awaits(connection, family):
+        raise TypeError(f"{type(connection).__name__} of {family} awaits: use `await lp.change(…, connection=…)`")
+    engine = connections.engine(connection, family)
+    statements = _statements(wanted, push, engine, MARKS[family])
     if family == "sqlalchemy":
-        for text, values in _statements(wanted, push, _dialect(connection), ":"):
+        bound = connection if hasattr(connection, "dialect") else connection.connection()
+        connections.require_transaction(bound, family)
+        for text, values in statements:
             connection.execute(*_sqlalchemy(text, values))
-    elif family == "sqlite3":
-        for text, values in _statements(wanted, push, "sqlite", "?"):
+        return
+    connections.require_transaction(connection, family)
+    if family == "sqlite3":
+        for text, values in statements:
             connection.execute(text, values)
-    elif family in ("django", "psycopg", "psycopg2"):
-        engine: Engine = "sqlite" if getattr(connection, "vendor", "postgresql") == "sqlite" else "postgresql"
-        with connection.cursor() as cursor:
-            for text, values in _statements(wanted, push, engine, "%"):
-                cursor.execute(text, values)
     else:
-        raise TypeError(f"{family} connections await: use `await lp.change(…, connection=…)`")
+        with connection.cursor() as cursor:
+            for text, values in statements:
+                cursor.execute(text, values)
 
 
 async def write_async(connection: Any, wanted: Wish, push: Push) -> None:
     """As ``write``, for a connection that awaits. One that does not is taken as well."""
-    family = _family(connection)
-    if family == "asyncpg":
-        for text, values in _statements(wanted, push, "postgresql", "$"):
-            await connection.execute(text, *values)
-    elif family == "aiosqlite":
-        for text, values in _statements(wanted, push, "sqlite", "?"):
-            await connection.execute(text, values)
-    elif family == "psycopg" and type(connection).__name__.startswith("Async"):
-        for text, values in _statements(wanted, push, "postgresql", "%"):
-            await connection.execute(text, values)
-    elif family == "sqlalchemy" and type(connection).__name__.startswith("Async"):
-        for text, values in _statements(wanted, push, _dialect(connection), ":"):
-            await connection.execute(*_sqlalchemy(text, values))
-    else:
+    family = connections.family(connection)
+    if not connections.awaits(connection, family):
         write(connection, wanted, push)
-
-
-_FAMILIES = ("sqlalchemy", "django", "psycopg", "psycopg2", "asyncpg", "aiosqlite", "sqlite3")
-
-
-def _family(connection: Any) -> str:
-    """The library that a connection, or what it was derived from, comes from."""
-    homes = [base.__module__.partition(".")[0] for base in type(connection).__mro__]
-    for home in homes:
-        if home in _FAMILIES:
-            return home
-    raise TypeError(
-        f"{type(connection).__name__} is no connection that livepass knows: give one of {', '.join(_FAMILIES)}"
-    )
-
-
-def _dialect(connection: Any) -> Engine:
-    """Of a connection or session of SQLAlchemy."""
-    bound = connection if hasattr(connection, "dialect") else connection.get_bind()
-    name = str(bound.dialect.name)
-    if name not in TABLES:
-        raise TypeError(f"an outbox lies in SQLite or PostgreSQL, not in {name}")
-    return "sqlite" if name == "sqlite" else "postgresql"
+        return
+    engine = connections.engine(connection, family)
+    statements = _statements(wanted, push, engine, MARKS[family])
+    if family == "sqlalchemy":
+        bound = connection if hasattr(connection, "dialect") else await connection.connection()
+        connections.require_transaction(bound.sync_connection, family)
+        for text, values in statements:
+            await connection.execute(*_sqlalchemy(text, values))
+        return
+    connections.require_transaction(connection, family)
+    for text, values in statements:
+        await (connection.execute(text, *values) if family == "asyncpg" else connection.execute(text, values))
 
 
 def _sqlalchemy(text: str, values: Sequence[str]) -> tuple[Any, dict[str, str]]:
@@ -140,9 +127,8 @@ def _sqlalchemy(text: str, values: Sequence[str]) -> tuple[Any, dict[str, str]]:
     return sqlalchemy.text(text), dict(zip("abcd", values, strict=False))
 
 
-def _statements(wanted: Wish, push: Push, engine: Engine, mark: str) -> Statements:
+def _statements(wanted: Wish, push: Push, engine: Engine, marks: Sequence[str]) -> Statements:
     """The statements in the words of a driver; what is bound is bound."""
-    marks = _MARKS[mark]
     row = (secrets.token_hex(16), wanted.pass_type, wanted.serial, _written(wanted, push))
     insert = (_INSERT.format(*marks), row)
     if engine == "sqlite":
