@@ -16,6 +16,8 @@ import httpx2
 import pytest
 
 from deploy.proxies import KINDS
+from doctor.test_conformance import COUNT, counts
+from embed.projects import announce, pytest_in
 from journeys.service_process import command, serve
 from journeys.wire import call, exchange, status
 from journeys.world import PASS_TYPE, World, behind, shows, until
@@ -92,6 +94,27 @@ async def _wire(world: World) -> None:
     assert status(await call(world, "POST", "/v1/log", body=b"x" * (2 << 20))) in (413, 502)
     answer = await call(world, "GET", f"/v1/passes/{PASS_TYPE}/none", {"Authorization": "ApplePass " + "x" * 20})
     assert status(answer) == 401 and b"no-store" in answer
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_service_behind_it_conforms(tmp_path: Path, authority: Authority, kind: str) -> None:
+    """As somebody tests a service, with ``pytest --livepass-conformance``: all is passed but what needs more options."""
+    folder = tmp_path / "theirs"
+    announce(folder / "site")
+
+    async def steps() -> None:
+        async with asyncio.timeout(120), served(tmp_path, authority, kind) as world:
+            await world.issue("1001", 10)
+            (folder / "acme.pkpass").write_bytes(await world.pkpass("1001"))
+            given = ("--livepass-conformance", world.url, "--livepass-ca-file", str(world.ca_file))
+            more = ("--livepass-pass", "acme.pkpass", "--livepass-register")
+            code, said = await asyncio.to_thread(pytest_in, folder, folder / "site", *given, *more)
+            assert code == 0, said
+            assert counts(said) == {"passed": COUNT - 6, "skipped": 6}, said
+            assert await world.registrations("1001") == 0
+
+    asyncio.run(steps())
 
 
 def test_serve_says_what_its_proxy_does_wrong(tmp_path: Path, authority: Authority) -> None:

@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from docs.blocks import blocks
 from embed.projects import announce, pytest_in
 from journeys.world import MEMBERSHIP, png
 
-PRINTED = """\
-def test_points_reach_the_phone(livepass_app, phone):
-    p = livepass_app.issue("coffee", serial="LP-1", points=120)
-    phone.add(p.pkpass)
-    p.set(points=130)
-    phone.deliver_pushes()
-    assert phone["LP-1"].field("points") == 130
-    assert phone.last_banner == "You have 130 points"
-    assert phone.complaints == []          # everything a real device would POST to /log
-"""
+PRINTED = blocks("docs/how-to/test-updates-in-pytest.md")[0].text
 
 
 ALONE = ("-p", "livepass.pytest_plugin")

@@ -25,7 +25,7 @@ async def issuer(world: World) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the issuer API."""
     trust = ssl.create_default_context(cafile=str(world.ca_file))
     headers = {"Authorization": f"Bearer {world.config.admin_key}"}
-    address = f"{world.config.public_url}/api/v1"
+    address = f"{world.issuer_url}/api/v1"
     async with httpx2.AsyncClient(
         verify=trust, trust_env=False, timeout=20, base_url=address, headers=headers
     ) as client:

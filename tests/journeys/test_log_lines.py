@@ -50,7 +50,7 @@ async def test_nobody_is_named_in_the_log_and_lines_of_a_request_carry_its_id(wo
 
 
 async def _issuer(world: World, client, method: str, path: str, body: object, status: int = 0) -> None:
-    target = f"{world.config.public_url}/api/v1/passes/{PASS_TYPE}/{path}"
+    target = f"{world.issuer_url}/api/v1/passes/{PASS_TYPE}/{path}"
     headers = {"Authorization": f"Bearer {world.config.admin_key}", "X-Request-Id": "mine-17"}
     answer = await client.request(method, target, headers=headers, json=body)
     assert answer.status_code in ((status,) if status else (200, 201)), answer.text

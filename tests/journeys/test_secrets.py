@@ -64,7 +64,7 @@ class Life:
     async def api(self, client: httpx2.AsyncClient, method: str, path: str, key: str, **more: Any) -> httpx2.Response:
         """A call of the issuer API; its answer is evidence, headers too."""
         headers = {"Authorization": f"Bearer {key}", **more.pop("headers", {})}
-        target = f"{self.world.config.public_url}/api/v1{path}"
+        target = f"{self.world.issuer_url}/api/v1{path}"
         while (answer := await client.request(method, target, headers=headers, **more)).status_code == 503:
             if answer.json()["code"] != "overloaded":  # a busy machine answers phones first
                 break
@@ -195,7 +195,7 @@ async def _live(life: Life, client: httpx2.AsyncClient) -> None:
     await _change(life, client, "1", 2)
     await shows(phone, "1", 2)
     made = await client.post(
-        f"{world.config.public_url}/api/v1/keys",
+        f"{world.issuer_url}/api/v1/keys",
         headers={"Authorization": f"Bearer {admin}"},
         json={"name": "limited", "scopes": ["passes:read", "logs:read"], "pass_types": [PASS_TYPE]},
     )
@@ -239,7 +239,7 @@ async def _sign_up(life: Life, client: httpx2.AsyncClient) -> None:
     await life.device(client, "POST", f"/v1{path}/personalize", headers=mine, content=json.dumps(body).encode()[:-9])
     # The answer that may hold it.
     headers = {"Authorization": f"Bearer {admin}"}
-    told = await client.get(f"{life.world.config.public_url}/api/v1{path}/enrolments", headers=headers)
+    told = await client.get(f"{life.world.issuer_url}/api/v1{path}/enrolments", headers=headers)
     assert [row["info"] for row in told.json()["data"]] == [GIVEN, GIVEN]
     for data in ({"points": 2}, {"points": 2, "fullName": "Member"}, {"points": 3}):
         assert (await life.api(client, "PUT", path, admin, json=wanted | {"data": data})).status_code == 200
@@ -251,7 +251,7 @@ async def _sign_up(life: Life, client: httpx2.AsyncClient) -> None:
 async def _share(life: Life, client: httpx2.AsyncClient) -> None:
     """A link, opened whole and broken: only who made it and who opens it may see it."""
     made = await client.post(
-        f"{life.world.config.public_url}/api/v1/passes/{PASS_TYPE}/1:share",
+        f"{life.world.issuer_url}/api/v1/passes/{PASS_TYPE}/1:share",
         headers={"Authorization": f"Bearer {life.world.config.admin_key}"},
         json={},
     )
@@ -440,7 +440,7 @@ async def _show(life: Life, client: httpx2.AsyncClient) -> None:
         for key in (world.config.admin_key, life.own["key"]):
             await life.api(client, "GET", path, key)
     for path in ("/readyz", "/livez", "/metrics", "/", "/console"):
-        answer = await client.get(f"{world.config.public_url}{path}")
+        answer = await client.get(f"{world.issuer_url}{path}")
         life.evidence.add("http", f"{answer.headers!r}\n".encode() + answer.content)
 
 
@@ -545,7 +545,7 @@ async def _commands(life: Life) -> None:
     await life.command("status", LIVEPASS_ADMIN_KEYS=world.config.admin_key)
     nowhere = f"postgresql://postgres:{DATABASE_PASSWORD}@127.0.0.1:1/none"
     await life.command("status", LIVEPASS_DATABASE_URL=nowhere)
-    await life.command("status", "--url", world.config.public_url, "--key", GUESSED)
+    await life.command("status", "--url", world.issuer_url, "--key", GUESSED)
     await _help(life)
 
 

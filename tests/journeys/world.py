@@ -262,6 +262,11 @@ class World:
         """Where phones send their calls, without ``/v1``."""
         return f"{self.config.public_url}/wallet"
 
+    @property
+    def issuer_url(self) -> str:
+        """Where the issuer API is, and all else but phones' paths: behind a proxy, which lets none of it through."""
+        return f"http://127.0.0.1:{self.port}" if self.proxied else self.config.public_url
+
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client that trusts the service, for calls that no phone would make. It says that it is one."""
