@@ -20,6 +20,8 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from livepass.cli.at_once import AtOnce
+
 PATIENCE_SECONDS = 60.0
 """As long as a phone waits for us when nothing comes. Between two requests it is uvicorn's own, shorter time."""
 LOOK_SECONDS = 2.0
@@ -40,6 +42,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        cycle.__class__ = AtOnce  # uvicorn names its class where no subclass can say otherwise
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from livepass.core import crowd, testimony, trip1_register, trip3_ask, trip3_fetch
-from livepass.core.authorization import fingerprint, presented_token
+from livepass.core.authorization import accepts, fingerprint, presented_token
 from livepass.core.change import http_date
 from livepass.core.crowd import PHONES_PER_PASS
 from livepass.core.decision import Decision, NewEpoch, Reply
 from livepass.core.history import Reason
 from livepass.core.misdirected import STATUS as NOT_FOUND
 from livepass.core.misdirected import misdirected
-from livepass.core.model import PassHead
+from livepass.core.model import PassHead, TokenSource
 from livepass.core.polling import NOTED_MS, family_of
 from livepass.core.replay import Act, entry_of
 from livepass.core.snapshots import AskSnapshot
@@ -130,6 +131,18 @@ class Answering:
         crowded, number = False, 0
         began = self._clock.stopwatch() if self._tracing is not None else 0.0
 
+        @cache
+        def expected(tenant: str, source: TokenSource | None) -> str:
+            """Derived once a request: a pass that is not there costs a stranger what one that is there does."""
+            return expected_token(self._keys, tenant, pass_type, serial, source)
+
+        async def shown() -> bool:
+            """Whether the token was, by one short read. Then a registration is nearly always written."""
+            snapshot = await self._store.fetch_snapshot(pass_type, serial)
+            source = snapshot.head.token if snapshot.head else None
+            await keep_up(self._store, self._keys, source)
+            return accepts(authorization, expected(snapshot.tenant, source), known=source is not None)
+
         async def decide(reader: Store | Tx) -> Decision:
             nonlocal crowded
             # Phones are counted once: where it is decided.
@@ -145,7 +158,7 @@ class Answering:
                 device_id,
                 authorization,
                 body,
-                expected_token(self._keys, snapshot.tenant, pass_type, serial, snapshot.token),
+                expected(snapshot.tenant, snapshot.token),
                 snapshot.token is not None,
                 snapshot.device,
                 snapshot.registration,
@@ -164,8 +177,8 @@ class Answering:
             return decision
 
         # Strangers never reach the writer: what is refused on a plain read is refused there.
-        decision = await decide(self._store)
-        if decision.writes:
+        likely = push_token is not None and await shown()
+        if likely or (decision := await decide(self._store)).writes:
             decision = await self._store.write(work)
         else:
             self._recorder.note(decision.writes, decision.events)

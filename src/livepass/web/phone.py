@@ -53,9 +53,9 @@ _COME_AGAIN = Reply(503, ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),))
 
 
 _TRIP_1 = {"POST": "register", "DELETE": "unregister"}
-_READ = (b"authorization", b"if-modified-since", b"x-request-start", b"user-agent")
 # What proxies add: the connection that such a request comes over is the proxy's, which many phones share.
-_PROXIED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
+_PROXIED = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
+_READ = _PROXIED | {b"authorization", b"if-modified-since", b"x-request-start", b"user-agent"}
 _CONNECTION = re.compile(r"[!-~]{1,128}")
 _STARTED = re.compile(r"(?:t=)?([0-9]{10,16})(?:\.([0-9]{1,9}))?")
 
@@ -249,28 +249,28 @@ def read_request(scope: Scope, connection_header: bytes = b"") -> Request | None
     parts = _parts(raw)
     if parts is None:
         return None
-    headers: dict[bytes, str | None] = dict.fromkeys((*_READ, *_PROXIED, connection_header))
+    headers: dict[bytes, str] = {}
     size = 0
     for name, value in scope["headers"]:
         size += len(name) + len(value)
-        if name in headers:
+        if name in _READ or name == connection_header:
             headers[name] = value.decode("latin-1")
     if size > MAX_HEADERS:
         return None
     if connection_header:
-        named = headers[connection_header]
+        named = headers.get(connection_header)
         connection = named if named is not None and _CONNECTION.fullmatch(named) else None
     else:
-        connection = None if any(headers[name] is not None for name in _PROXIED) else _peer(scope)
+        connection = _peer(scope) if _PROXIED.isdisjoint(headers) else None
     return Request(
         scope["method"],
         parts,
         scope.get("query_string", b""),
-        headers[b"authorization"],
-        headers[b"if-modified-since"],
+        headers.get(b"authorization"),
+        headers.get(b"if-modified-since"),
         connection,
-        _started_at(headers[b"x-request-start"]),
-        headers[b"user-agent"],
+        _started_at(headers.get(b"x-request-start")),
+        headers.get(b"user-agent"),
     )
 
 
