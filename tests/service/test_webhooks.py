@@ -13,6 +13,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from livepass.core.model import Prunable
+from livepass.core.trip2_push import DAY, DEAD_KEPT_MS
 from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, SCHEDULE_MS, Attempt
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
@@ -423,3 +424,72 @@ def test_a_message_stands_below_the_change_that_it_tells_of(
     assert of_change.facts["livepass.event"] == "pass.issued"
     assert (of_nothing.trace != change.trace, of_nothing.parent, of_nothing.failed) == (True, "", "500")
     assert b"127.0.0.1" not in collector.raw, "where webhooks go is not told: an address may hold a key"
+
+
+def told_at(world: World, path: str = "/hooks") -> list[dict[str, Any]]:
+    return [json.loads(each.body) for each in world.to.at(path)]
+
+
+def test_a_new_kind_of_line_in_a_phone_s_log_is_told_once(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        await world.rig.issue("1")
+
+        async def post(*lines: str) -> None:
+            world.rig.answering.testify(json.dumps({"logs": lines}).encode())
+            await world.rig.recorder.settle()
+
+        def line(text: str, pass_type: str = TYPE) -> str:
+            return f"Web service error for {pass_type} (https://a.example): {text}"
+
+        await post(line("Authentication failure"))
+        await world.add("/hooks", ["device_log.new_kind"])
+        await post(line("Authentication failure"), line("Server response was malformed"), line("malformed?", "pass.x"))
+        await post(line("Server response was malformed"), line("the 'dog' ate it"))
+        await post(line("the 'cat' ate it"))
+        await world.round()
+        told = [each["data"] for each in told_at(world)]
+        assert [each["code"] for each in told] == ["T3", "?"], "known before, or told already, or of nobody's pass type"
+        assert told[1]["shape"].endswith("the '…' ate it") and told[0]["meaning"] and told[0]["pass_type"] == TYPE
+
+    run(steps)
+
+
+def test_lines_of_ever_new_kinds_fill_no_database(
+    run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def steps(world: World) -> None:
+        monkeypatch.setattr("livepass.store.webhooks.MOST_LOG_KINDS", 3)
+        await world.rig.issue("1")
+        for n in range(5):
+            line = f"Web service error for {TYPE} (https://a.example): {'x' * n} unheard of"
+            world.rig.answering.testify(json.dumps({"logs": [line]}).encode())
+            await world.rig.recorder.settle()
+        assert world.rig.elsewhere("SELECT count(*) FROM device_log_kind") == [(3,)]
+
+    run(steps)
+
+
+def test_a_registration_whose_token_is_dead_has_ended_and_is_forgotten_in_the_end(
+    run: Callable[[Steps], None],
+) -> None:
+    async def steps(world: World) -> None:
+        await world.add("/hooks", ["registration.ended"])
+        for serial in ("1", "2"):
+            await world.rig.issue(serial)
+            await world.rig.register(serial)
+        await world.rig.register("1", "another", "bb")
+        world.rig.clock.pass_(DAY)
+        world.rig.sender.answers["aa"] = (410, "Unregistered")
+        await world.rig.change("1", 2)
+        await world.rig.dispatcher.work_once()
+        await world.round()
+        first = [each["data"] for each in told_at(world)]
+        assert sorted((each["serial"], each["reason"]) for each in first) == [("1", "apns_410"), ("2", "apns_410")]
+        world.rig.clock.pass_(DEAD_KEPT_MS + 1)
+        await world.rig.keeper.prune()
+        await world.round()
+        then = [each["data"] for each in told_at(world)[2:]]
+        assert sorted((each["serial"], each["reason"]) for each in then) == [("1", "forgotten"), ("2", "forgotten")]
+        assert len({each["device"] for each in first + then}) == 1, "the other phone follows its pass still"
+
+    run(steps)

@@ -255,7 +255,8 @@ WITH old AS MATERIALIZED (
     JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
    WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit FOR UPDATE OF r, g SKIP LOCKED)
 DELETE FROM registration r USING old
- WHERE r.pass_type = old.pass_type AND r.device_id = old.device_id AND r.serial = old.serial;
+ WHERE r.pass_type = old.pass_type AND r.device_id = old.device_id AND r.serial = old.serial
+RETURNING r.pass_type, r.serial, r.device_id, r.left_at, r.superseded_at;
 
 -- name: prune_devices
 WITH old AS MATERIALIZED (

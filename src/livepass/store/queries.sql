@@ -1110,7 +1110,8 @@ DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
   SELECT r.pass_type, r.device_id, r.serial FROM push_target g
     JOIN device d ON d.pass_type = g.pass_type AND d.push_token = g.push_token
     JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
-   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit);
+   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit)
+RETURNING pass_type, serial, device_id, left_at, superseded_at;
 
 -- name: prune_devices
 -- Not at once: a phone that registers at this moment has its device a moment before its registration.
@@ -1170,6 +1171,7 @@ UNION ALL SELECT 'console_session' AS name, (SELECT count(*) FROM console_sessio
 UNION ALL SELECT 'console_user' AS name, (SELECT count(*) FROM console_user) AS counted
 UNION ALL SELECT 'counter' AS name, (SELECT count(*) FROM counter) AS counted
 UNION ALL SELECT 'device' AS name, (SELECT count(*) FROM device) AS counted
+UNION ALL SELECT 'device_log_kind' AS name, (SELECT count(*) FROM device_log_kind) AS counted
 UNION ALL SELECT 'enrolment' AS name, (SELECT count(*) FROM enrolment) AS counted
 UNION ALL SELECT 'event' AS name, (SELECT count(*) FROM event) AS counted
 UNION ALL SELECT 'fan_out' AS name, (SELECT count(*) FROM fan_out) AS counted
@@ -1602,6 +1604,19 @@ SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.
 -- name: add_webhook_message
 INSERT INTO webhook_message (endpoint, id, name, at, body, attempts, next_at, ok, lease)
 VALUES (:endpoint, :id, :name, :at, :body, 0, :next_at, 0, NULL);
+
+-- name: registrations_of_token
+SELECT r.device_id, r.serial
+  FROM device d JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+ WHERE d.pass_type = :pass_type AND d.push_token = :push_token AND r.left_at IS NULL AND r.superseded_at IS NULL
+ ORDER BY r.device_id, r.serial;
+
+-- name: note_log_kind
+-- Once for each tenant; nothing of a pass type that is not there, which is anybody's word.
+INSERT INTO device_log_kind (tenant, kind, at)
+SELECT t.tenant, :kind, :at FROM pass_type t
+ WHERE t.pass_type = :pass_type AND (SELECT count(*) FROM device_log_kind k WHERE k.tenant = t.tenant) < :most
+ON CONFLICT (tenant, kind) DO NOTHING;
 
 -- name: webhooks_due
 -- When each endpoint's next message is due: one look into the index for each endpoint, however many messages wait.
