@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from livepass.core.model import Prunable
+from livepass.core.model import Process, Prunable
 from livepass.core.trip2_push import DAY, DEAD_KEPT_MS
 from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, SCHEDULE_MS, Attempt
 from livepass.emulators.authority import Issued
@@ -20,8 +20,10 @@ from livepass.keys.ring import SealedKeyRing
 from livepass.outside.tracing import OtelTracing
 from livepass.outside.webhooks import WebhookPoster
 from livepass.runtime import AsyncScheduler, WallClock
+from livepass.service.explaining import Explaining
 from livepass.service.keeping import KEPT_MS as KEPT
 from livepass.service.refusals import Conflict, NotFound, Refusal
+from livepass.service.stale import StaleWatch
 from livepass.service.telling import FAILING_PLACES, LEASE_MS, PLACES, Teller
 from livepass.service.webhooks import MOST, Webhooks
 from outside.collector import Collector
@@ -491,5 +493,61 @@ def test_a_registration_whose_token_is_dead_has_ended_and_is_forgotten_in_the_en
         then = [each["data"] for each in told_at(world)[2:]]
         assert sorted((each["serial"], each["reason"]) for each in then) == [("1", "forgotten"), ("2", "forgotten")]
         assert len({each["device"] for each in first + then}) == 1, "the other phone follows its pass still"
+
+    run(steps)
+
+
+def test_a_pass_that_went_stale_is_told_once_until_it_healed(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        service = world.rig
+        watch = StaleWatch(service.store, Explaining(service.store, service.clock), service.clock, service.scheduler)
+        await service.issue("1")
+        await service.issue("2")
+        await service.register("1", "phone-0123456789")
+        await service.register("2", "other-phone", "bb")
+        now = service.clock.now()
+        worker = Process("w", "host", 1, "worker", 1, now, now, None, 0)
+        await service.store.write(lambda tx: tx.put_process(worker))
+        await service.change("1", 2)
+        assert await watch.once() == 0, "nobody listens"
+        await world.add("/hooks", ["pass.stale"])
+        assert await watch.once() == 0, "it is on its way"
+
+        service.clock.pass_(DAY)
+        assert await watch.once() == 1 and await watch.once() == 0
+        row = await service.store.pass_(TYPE, "1")
+        [verdict] = (await Explaining(service.store, service.clock).explain(TYPE, "1")).verdicts[:1]
+        await world.round()
+        [told] = [each["data"] for each in told_at(world)]
+        assert row is not None and verdict.problem
+        assert told | {"code": verdict.code, "remedy": verdict.remedy, "number": row.seq, "serial": "1"} == told
+        assert verdict.code.startswith("LP") and "phone-01" not in json.dumps(told) and "Phone " in told["sentence"]
+
+        await service.fetch("1")
+        await service.recorder.settle()
+        assert await watch.once() == 0
+        assert service.elsewhere("SELECT count(*) FROM stale_pass") == [(0,)], "it healed"
+        await service.change("1", 3)
+        service.clock.pass_(DAY)
+        assert await watch.once() == 1
+        await service.issuing.erase(TYPE, "1")
+        assert service.elsewhere("SELECT count(*) FROM stale_pass") == [(0,)]
+
+    run(steps)
+
+
+def test_stale_passes_are_found_some_at_a_time(run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steps(world: World) -> None:
+        monkeypatch.setattr("livepass.service.stale.EXPLAINED", 2)
+        monkeypatch.setattr("livepass.service.stale.PAGE", 3)
+        service = world.rig
+        watch = StaleWatch(service.store, Explaining(service.store, service.clock), service.clock, service.scheduler)
+        await world.add()
+        for n in range(7):
+            await service.issue(str(n))
+            await service.register(str(n), f"phone-{n}", f"{n:02x}")
+            await service.change(str(n), 2)
+        service.clock.pass_(DAY)
+        assert [await watch.once() for _ in range(6)] == [2, 2, 2, 1, 0, 0]
 
     run(steps)

@@ -17,7 +17,9 @@ from livepass.core import canary
 from livepass.core.authorization import fingerprint
 from livepass.core.complaints import UNKNOWN
 from livepass.core.frozen import frozen
+from livepass.core.model import Pass
 from livepass.core.timeline import TAKEN, Event, Kind
+from livepass.core.verdict import Verdict
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -68,6 +70,14 @@ EVENTS: Final[Sequence[Told]] = (
         "`apns_400` (APNs says that its push token is dead; it may register again), `forgotten` (90 days after that)",
     ),
     Told("update.confirmed", (Kind.FETCHED,), "a registered phone fetched a version of a pass"),
+    Told(
+        STALE,
+        (),
+        "a pass is not up to date on a phone, and somebody must act: `code` and the rest are what `livepass why` says. "
+        "Told once, until all its phones were served the newest version; also of passes that were stale before there "
+        "was an endpoint to tell",
+        ("code", "finding", "sentence", "who", "remedy"),
+    ),
     Told(
         "push.rejected",
         (Kind.PUSH_REJECTED, Kind.TOKEN_DEAD),
@@ -225,6 +235,21 @@ def ended(at: int, pass_type: str, serial: str, device_id: str, reason: str) -> 
 def new_log_kind(event: Event) -> News:
     """A phone's line is of a kind that was not seen before."""
     return News(NEW_LOG_KIND, event.pass_type, event.at, partial(body, _OF_NAME[NEW_LOG_KIND], event, {}))
+
+
+def stale(pass_: Pass, verdict: Verdict, at: int) -> News:
+    """A pass went stale on the phone that the verdict is about: its id is told as a fingerprint, in its words too."""
+    phone = verdict.device_id or ""
+    print_ = fingerprint(phone)
+    more: dict[str, object] = {
+        "code": verdict.code,
+        "finding": verdict.name,
+        "sentence": verdict.sentence.replace(phone[:8], print_[:8]) if phone else verdict.sentence,
+        "who": verdict.who.value,
+        "remedy": verdict.remedy.replace(phone, print_) if phone else verdict.remedy,
+    }
+    about = (pass_.pass_type, pass_.seq, pass_.serial, verdict.device_id, more)
+    return News(STALE, pass_.pass_type, at, partial(_about, STALE, at, *about))
 
 
 def log_kind(event: Event) -> str:

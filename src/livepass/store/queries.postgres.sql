@@ -287,6 +287,12 @@ UPDATE webhook_message m SET lease = :lease, next_at = :lease_until
   FROM due WHERE m.endpoint = :endpoint AND m.id = due.id
 RETURNING m.endpoint, m.id, m.name, m.at, m.body, m.attempts, m.next_at, m.ok;
 
+-- name: note_stale
+-- Its pass is held, so that nothing is noted of one that is being erased.
+INSERT INTO stale_pass (pass_type, serial, at)
+SELECT p.pass_type, p.serial, :at FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial FOR KEY SHARE
+ON CONFLICT (pass_type, serial) DO NOTHING;
+
 -- name: prune_webhooks
 WITH old AS MATERIALIZED (
   SELECT endpoint, id FROM webhook_message WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)

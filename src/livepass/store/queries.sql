@@ -1185,6 +1185,7 @@ UNION ALL SELECT 'push_target' AS name, (SELECT count(*) FROM push_target) AS co
 UNION ALL SELECT 'registration' AS name, (SELECT count(*) FROM registration) AS counted
 UNION ALL SELECT 'shared_key' AS name, (SELECT count(*) FROM shared_key) AS counted
 UNION ALL SELECT 'signing_request' AS name, (SELECT count(*) FROM signing_request) AS counted
+UNION ALL SELECT 'stale_pass' AS name, (SELECT count(*) FROM stale_pass) AS counted
 UNION ALL SELECT 'template' AS name, (SELECT count(*) FROM template) AS counted
 UNION ALL SELECT 'template_revision' AS name, (SELECT count(*) FROM template_revision) AS counted
 UNION ALL SELECT 'tenant' AS name, (SELECT count(*) FROM tenant) AS counted
@@ -1617,6 +1618,32 @@ INSERT INTO device_log_kind (tenant, kind, at)
 SELECT t.tenant, :kind, :at FROM pass_type t
  WHERE t.pass_type = :pass_type AND (SELECT count(*) FROM device_log_kind k WHERE k.tenant = t.tenant) < :most
 ON CONFLICT (tenant, kind) DO NOTHING;
+
+-- name: forget_log_kinds
+DELETE FROM device_log_kind WHERE tenant = :tenant;
+
+-- name: standing_page
+-- Some passes by serial: whether a phone was not served what is current, and whether that is told already.
+SELECT one.serial,
+       CASE WHEN EXISTS (SELECT 1 FROM registration r
+                          WHERE r.pass_type = :pass_type AND r.serial = one.serial AND r.left_at IS NULL
+                            AND r.superseded_at IS NULL AND r.served < greatest(one.seq, c.began)) THEN 1 ELSE 0 END,
+       CASE WHEN EXISTS (SELECT 1 FROM stale_pass s
+                          WHERE s.pass_type = :pass_type AND s.serial = one.serial) THEN 1 ELSE 0 END
+  FROM (SELECT serial, seq FROM pass WHERE pass_type = :pass_type AND serial > :after_serial ORDER BY serial LIMIT :limit) one,
+       (SELECT began FROM counter WHERE pass_type = :pass_type) c
+ ORDER BY one.serial;
+
+-- name: note_stale
+INSERT INTO stale_pass (pass_type, serial, at)
+SELECT p.pass_type, p.serial, :at FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial
+ON CONFLICT (pass_type, serial) DO NOTHING;
+
+-- name: forget_stale
+DELETE FROM stale_pass WHERE pass_type = :pass_type AND serial IN (SELECT value FROM json_each(:serials));
+
+-- name: erase_stale
+DELETE FROM stale_pass WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: webhooks_due
 -- When each endpoint's next message is due: one look into the index for each endpoint, however many messages wait.

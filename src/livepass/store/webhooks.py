@@ -46,6 +46,11 @@ class WebhookReading:
         found = await self._db.rows("webhooks_due", {})
         return [(_endpoint(row[:10]), row[10]) for row in found if row[10] is not None]
 
+    async def standing_page(self, pass_type: str, *, after: str, limit: int) -> Sequence[tuple[str, bool, bool]]:
+        page = {"pass_type": pass_type, "after_serial": after, "limit": limit}
+        found = await self._db.rows("standing_page", page)
+        return [(serial, bool(behind), bool(noted)) for serial, behind, noted in found]
+
     async def webhook_messages(
         self, endpoint_id: str, *, before: tuple[int, str] | None, limit: int
     ) -> Sequence[Message]:
@@ -96,6 +101,17 @@ class WebhookWriting(WebhookReading):
                 for device_id, serial in await self._db.rows("registrations_of_token", key)
             ]
         await self.tell(found)
+
+    async def tell_stale(self, serial: str, found: News) -> bool:
+        noted = {"pass_type": found.pass_type, "serial": serial, "at": found.at}
+        if not await self._db.run("note_stale", noted):
+            return False
+        await self.tell([found])
+        return True
+
+    async def forget_stale(self, pass_type: str, serials: Sequence[str]) -> None:
+        healed = {"pass_type": pass_type, "serials": self._db.array(sorted(serials))}
+        await self._db.run("forget_stale", healed)
 
     async def _new_log_kinds(self, events: Sequence[Event]) -> Sequence[News]:
         """In one order for everybody: who notes the same kind at the same time waits."""

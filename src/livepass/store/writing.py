@@ -267,6 +267,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
         if not self._db.one_writer:
             await self._db.rows("lock_pass_for_good", key)
         await self._db.run("erase_rest", key)
+        await self._db.run("erase_stale", key)
         phones = [row[0] for row in await self._db.rows("phones_of_pass", key)]
         await self._lock_devices(pass_type, phones)
         await self._lock_registrations(pass_type, [(device_id, serial) for device_id in phones])
@@ -302,6 +303,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
 
     async def remove_tenant(self, name: str) -> None:
         await self._db.run("remove_tenant", {"name": name})
+        await self._db.run("forget_log_kinds", {"tenant": name})
 
     async def left_in_tenant(self, name: str) -> Sequence[tuple[str, int]]:
         return [(row[0], row[1]) for row in await self._db.rows("left_in_tenant", {"tenant": name})]
