@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from livepass.core.model import Process, Prunable
 from livepass.core.trip2_push import DAY, DEAD_KEPT_MS
-from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, SCHEDULE_MS, Attempt
+from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, POLLED, SCHEDULE_MS, Attempt
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.outside.tracing import OtelTracing
@@ -549,5 +549,17 @@ def test_stale_passes_are_found_some_at_a_time(run: Callable[[Steps], None], mon
             await service.change(str(n), 2)
         service.clock.pass_(DAY)
         assert [await watch.once() for _ in range(6)] == [2, 2, 2, 1, 0, 0]
+
+    run(steps)
+
+
+def test_an_endpoint_that_is_polled_gets_messages_and_is_sent_nothing(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        made, _ = await world.hooks.add(TENANT, POLLED, None, None)
+        await world.rig.issue("1")
+        await world.round()
+        [message] = await world.messages(made.id)
+        assert message.attempts == 0 and not world.to.received
+        assert (await world.hooks.get(TENANT, made.id)).failing_since is None
 
     run(steps)

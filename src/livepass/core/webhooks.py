@@ -35,6 +35,8 @@ KEPT_MS: Final = 30 * 24 * HOUR
 SAID: Final = 500
 """Characters that are kept of what a receiver answered."""
 TEST: Final = "webhook.test"
+POLLED: Final = "poll:"
+"""The address of an endpoint that is sent nothing: whoever has it reads its messages (``livepass listen``)."""
 STALE: Final = "pass.stale"
 NEW_LOG_KIND: Final = "device_log.new_kind"
 ENDED: Final = "registration.ended"

@@ -1650,7 +1650,7 @@ DELETE FROM stale_pass WHERE pass_type = :pass_type AND serial = :serial;
 SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.failing_since, e.disabled_at,
        e.disabled_why,
        (SELECT min(m.next_at) FROM webhook_message m WHERE m.endpoint = e.id AND m.next_at IS NOT NULL)
-  FROM webhook_endpoint e WHERE e.disabled_at IS NULL;
+  FROM webhook_endpoint e WHERE e.disabled_at IS NULL AND e.url <> 'poll:';
 
 -- name: claim_webhooks
 -- Leases due messages of an endpoint, as claim_targets does pushes: a lease that ran out makes its message due again.
