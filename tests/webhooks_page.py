@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from livepass.core.timeline import Event, Kind
-from livepass.core.webhooks import EVENTS, OF_KIND, TEST, body
+from livepass.core.webhooks import ENDED, EVENTS, OF_KIND, TEST, body
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "webhooks.md"
 _HEAD = """# Webhooks
@@ -32,7 +32,7 @@ def page() -> str:
     head = _HEAD.replace("{example}", body(OF_KIND[event.kind], event, {}).decode())
     rows = []
     for told in EVENTS:
-        more = [*told.detail, *(["reason"] if Kind.UNREGISTERED in told.kinds else [])]
+        more = [*told.detail, *(["reason"] if told.name == ENDED else [])]
         rows.append(f"| `{told.name}` | {told.means} | {', '.join(f'`{each}`' for each in more)} |")
     rows.append(f"| `{TEST}` | somebody asked for a test: nothing happened | `test`: true |")
     return head + "\n".join(rows) + "\n"

@@ -37,6 +37,7 @@ from livepass.service.canary import Canary
 from livepass.service.console_access import ConsoleAccess
 from livepass.service.draining import Draining
 from livepass.service.epochs import begin_epochs, say_loudly
+from livepass.service.explaining import Explaining
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.lookout import Lookout
@@ -54,6 +55,7 @@ from livepass.service.rotating import Rotating
 from livepass.service.safekeeping import NoSharedKey, Safekeeping
 from livepass.service.seams import Caller, Clock, Look, Outbox, Prober, Sender, Store, Tx
 from livepass.service.sharing import Sharing
+from livepass.service.stale import StaleWatch
 from livepass.service.telling import Teller
 from livepass.service.watching import Watching
 from livepass.service.webhooks import Webhooks
@@ -253,8 +255,11 @@ class Services:
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         poster = _poster(self.config)
         teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing)
+        explaining = Explaining(self.store, self.clock, self.config.web_service_url, self.config.other_urls)
+        stale = StaleWatch(self.store, explaining, self.clock, self.scheduler)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
         self.scheduler.spawn(teller.run(), "webhooks")
+        self.scheduler.spawn(stale.run(), "stale-passes")
         self.scheduler.spawn(self.keeper.run(), "keeper")
         self.scheduler.spawn(self.watching.run(), "watching")
         self.draining = tuple(Draining(each, self.issuing, self.scheduler) for each in _outboxes(self.config))
@@ -265,7 +270,7 @@ class Services:
         finally:
             # Side by side: all have the same twenty seconds, and nothing is claimed meanwhile.
             stopping = (self.dispatcher.stop(), self.keeper.stop(), self.watching.stop(), teller.stop())
-            await asyncio.gather(*stopping, *(each.stop() for each in self.draining))
+            await asyncio.gather(*stopping, stale.stop(), *(each.stop() for each in self.draining))
             await sender.close()
 
     @asynccontextmanager

@@ -7,11 +7,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 import webhooks_page
 from cli.conftest import Livepass
@@ -83,3 +87,58 @@ def test_the_how_to_s_node_verifies(tmp_path: Path) -> None:
     )
     done = subprocess.run(["node", str(script)], capture_output=True, check=True, timeout=30)
     assert json.loads(done.stdout) == [good for *_, good in CASES]
+
+
+def test_listen_prints_what_happens_and_forwards_it_signed(project: object, livepass: Livepass) -> None:
+    """In a process of its own beside the one in which things happen, until it is told to end."""
+    got: list[tuple[dict[str, str], bytes]] = []
+    answers = iter([204, 500])
+
+    class Hooks(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(next(answers))
+            self.end_headers()
+            self.wfile.write(b"what\x1b[31m happened?")
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Hooks)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    there = f"http://127.0.0.1:{server.server_port}/hooks"
+    command = [sys.executable, "-m", "livepass", "listen", "--json", "--forward", there]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        for _ in range(2):
+            livepass("trigger", "pass.issued")
+        rows = [json.loads(process.stdout.readline()) for _ in range(2)]
+        assert [row["event"] for row in rows] == ["pass.issued"] * 2 and rows[0]["body"]["data"]["test"] is True
+        assert [row["answer"]["status"] for row in rows] == [204, 500]
+        assert rows[1]["answer"]["said"] == "what [31m happened?"
+        assert [headers["webhook-id"] for headers, _ in got] == [row["id"] for row in rows]
+        for signed, body in got:
+            Webhook(ready["secret"]).verify(body, signed)
+        [endpoint] = livepass("webhook", "list", "--json").rows
+        assert endpoint["id"] == ready["endpoint"] and endpoint["url"] == "poll:"
+        process.terminate()
+        assert process.wait(20) == 0
+        assert livepass("webhook", "list", "--json").rows == [], "it goes with the command"
+    finally:
+        process.kill()
+        process.wait()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("there", ["127.0.0.1:3000", "file:///etc/passwd", "ftp://a.example"])
+def test_listen_forwards_to_no_such_address(project: object, livepass: Livepass, there: str) -> None:
+    assert "is no address" in livepass("listen", "--forward", there, exit_=2).err
+    assert livepass("webhook", "list", "--json").rows == []
+
+
+def test_listen_says_which_event_there_is_not(project: object, livepass: Livepass) -> None:
+    assert "no event is called" in livepass("listen", "--event", "pass.installed", exit_=1).err

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from livepass.core import testimony
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.webhooks import (
     EVENTS,
@@ -16,6 +17,8 @@ from livepass.core.webhooks import (
     Secrets,
     about,
     body,
+    log_kind,
+    news,
     next_at,
     told_of,
 )
@@ -27,9 +30,8 @@ DEVICE = "d0d0d0d0d0d0d0d0"
 
 def told(kind: Kind, **more: object) -> dict[str, object]:
     event = Event(kind, 1_700_000_000_123, TYPE, "1", **more)  # type: ignore[arg-type]
-    found = told_of(event)
-    assert found is not None
-    message: dict[str, object] = json.loads(body(found, event, {TYPE: 7}))
+    [found] = news([event], {TYPE: 7})
+    message: dict[str, object] = json.loads(found.body())
     assert message["type"] == found.name and message["timestamp"] == "2023-11-14T22:13:20.123Z"
     data = message["data"]
     assert isinstance(data, dict)
@@ -45,6 +47,7 @@ def test_a_message_is_thin_and_holds_no_raw_device_id() -> None:
 
 def test_a_phone_that_left_says_why_and_a_rejected_push_what_apns_said() -> None:
     assert told(Kind.UNREGISTERED)["reason"] == "unregistered"
+    assert told(Kind.REGISTRATION_SUPERSEDED, detail={"by": "x"})["reason"] == "superseded"
     data = told(Kind.PUSH_REJECTED, detail={"status": 400, "reason": "BadTopic", "apns_id": "x"})
     assert (data["status"], data["reason"]) == (400, "BadTopic") and "apns_id" not in data
     assert "reason" not in told(Kind.TOKEN_DEAD)
@@ -117,3 +120,18 @@ def test_a_message_says_which_change_it_is_about() -> None:
     assert found is not None
     assert about(body(found, event, {TYPE: 7})) == (TYPE, 7)
     assert about(example("webhook.test", 0, TYPE)) == (TYPE, 0)
+
+
+def test_a_line_is_of_the_kind_of_its_sentence_or_else_of_its_shape() -> None:
+    kinds = {
+        log_kind(testified)
+        for line in (
+            "Web service error for pass.a (https://a.example): Connection error",
+            "Web service error for pass.b (https://b.example): Connection error",
+            "Web service error for pass.a (https://a.example): the 'dog' ate it",
+            "Web service error for pass.a (https://a.example): the 'cat' ate it",
+            "Web service error for pass.a (https://a.example): the 'cat' left",
+        )
+        if (testified := testimony.testify(line, 0)) is not None
+    }
+    assert len(kinds) == 3

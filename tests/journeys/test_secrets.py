@@ -624,6 +624,7 @@ LEFT_OUT: Mapping[str, str] = {
     "key create": "its answer is the key, and the only one that is",
     "webhook add": "its answer is the secret, and one of the two that are",
     "webhook rotate": "the other one",
+    "listen": "it shows the secret of an endpoint that goes with it",
     "pass enrolment": "shows what people gave: nothing else does",
     "pass enrolments": "the same, of a pass type",
     "holder export": "the same, of a person",

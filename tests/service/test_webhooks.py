@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from livepass.core.model import Prunable
-from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, SCHEDULE_MS, Attempt
+from livepass.core.model import Process, Prunable
+from livepass.core.trip2_push import DAY, DEAD_KEPT_MS
+from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, POLLED, SCHEDULE_MS, Attempt
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.outside.tracing import OtelTracing
 from livepass.outside.webhooks import WebhookPoster
 from livepass.runtime import AsyncScheduler, WallClock
+from livepass.service.explaining import Explaining
 from livepass.service.keeping import KEPT_MS as KEPT
 from livepass.service.refusals import Conflict, NotFound, Refusal
+from livepass.service.stale import StaleWatch
 from livepass.service.telling import FAILING_PLACES, LEASE_MS, PLACES, Teller
 from livepass.service.webhooks import MOST, Webhooks
 from outside.collector import Collector
@@ -423,3 +426,140 @@ def test_a_message_stands_below_the_change_that_it_tells_of(
     assert of_change.facts["livepass.event"] == "pass.issued"
     assert (of_nothing.trace != change.trace, of_nothing.parent, of_nothing.failed) == (True, "", "500")
     assert b"127.0.0.1" not in collector.raw, "where webhooks go is not told: an address may hold a key"
+
+
+def told_at(world: World, path: str = "/hooks") -> list[dict[str, Any]]:
+    return [json.loads(each.body) for each in world.to.at(path)]
+
+
+def test_a_new_kind_of_line_in_a_phone_s_log_is_told_once(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        await world.rig.issue("1")
+
+        async def post(*lines: str) -> None:
+            world.rig.answering.testify(json.dumps({"logs": lines}).encode())
+            await world.rig.recorder.settle()
+
+        def line(text: str, pass_type: str = TYPE) -> str:
+            return f"Web service error for {pass_type} (https://a.example): {text}"
+
+        await post(line("Authentication failure"))
+        await world.add("/hooks", ["device_log.new_kind"])
+        await post(line("Authentication failure"), line("Server response was malformed"), line("malformed?", "pass.x"))
+        await post(line("Server response was malformed"), line("the 'dog' ate it"))
+        await post(line("the 'cat' ate it"))
+        await world.round()
+        told = [each["data"] for each in told_at(world)]
+        assert [each["code"] for each in told] == ["T3", "?"], "known before, or told already, or of nobody's pass type"
+        assert told[1]["shape"].endswith("the '…' ate it") and told[0]["meaning"] and told[0]["pass_type"] == TYPE
+
+    run(steps)
+
+
+def test_lines_of_ever_new_kinds_fill_no_database(
+    run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def steps(world: World) -> None:
+        monkeypatch.setattr("livepass.store.webhooks.MOST_LOG_KINDS", 3)
+        await world.rig.issue("1")
+        for n in range(5):
+            line = f"Web service error for {TYPE} (https://a.example): {'x' * n} unheard of"
+            world.rig.answering.testify(json.dumps({"logs": [line]}).encode())
+            await world.rig.recorder.settle()
+        assert world.rig.elsewhere("SELECT count(*) FROM device_log_kind") == [(3,)]
+
+    run(steps)
+
+
+def test_a_registration_whose_token_is_dead_has_ended_and_is_forgotten_in_the_end(
+    run: Callable[[Steps], None],
+) -> None:
+    async def steps(world: World) -> None:
+        await world.add("/hooks", ["registration.ended"])
+        for serial in ("1", "2"):
+            await world.rig.issue(serial)
+            await world.rig.register(serial)
+        await world.rig.register("1", "another", "bb")
+        world.rig.clock.pass_(DAY)
+        world.rig.sender.answers["aa"] = (410, "Unregistered")
+        await world.rig.change("1", 2)
+        await world.rig.dispatcher.work_once()
+        await world.round()
+        first = [each["data"] for each in told_at(world)]
+        assert sorted((each["serial"], each["reason"]) for each in first) == [("1", "apns_410"), ("2", "apns_410")]
+        world.rig.clock.pass_(DEAD_KEPT_MS + 1)
+        await world.rig.keeper.prune()
+        await world.round()
+        then = [each["data"] for each in told_at(world)[2:]]
+        assert sorted((each["serial"], each["reason"]) for each in then) == [("1", "forgotten"), ("2", "forgotten")]
+        assert len({each["device"] for each in first + then}) == 1, "the other phone follows its pass still"
+
+    run(steps)
+
+
+def test_a_pass_that_went_stale_is_told_once_until_it_healed(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        service = world.rig
+        watch = StaleWatch(service.store, Explaining(service.store, service.clock), service.clock, service.scheduler)
+        await service.issue("1")
+        await service.issue("2")
+        await service.register("1", "phone-0123456789")
+        await service.register("2", "other-phone", "bb")
+        now = service.clock.now()
+        worker = Process("w", "host", 1, "worker", 1, now, now, None, 0)
+        await service.store.write(lambda tx: tx.put_process(worker))
+        await service.change("1", 2)
+        assert await watch.once() == 0, "nobody listens"
+        await world.add("/hooks", ["pass.stale"])
+        assert await watch.once() == 0, "it is on its way"
+
+        service.clock.pass_(DAY)
+        assert await watch.once() == 1 and await watch.once() == 0
+        row = await service.store.pass_(TYPE, "1")
+        [verdict] = (await Explaining(service.store, service.clock).explain(TYPE, "1")).verdicts[:1]
+        await world.round()
+        [told] = [each["data"] for each in told_at(world)]
+        assert row is not None and verdict.problem
+        assert told | {"code": verdict.code, "remedy": verdict.remedy, "number": row.seq, "serial": "1"} == told
+        assert verdict.code.startswith("LP") and "phone-01" not in json.dumps(told) and "Phone " in told["sentence"]
+
+        await service.fetch("1")
+        await service.recorder.settle()
+        assert await watch.once() == 0
+        assert service.elsewhere("SELECT count(*) FROM stale_pass") == [(0,)], "it healed"
+        await service.change("1", 3)
+        service.clock.pass_(DAY)
+        assert await watch.once() == 1
+        await service.issuing.erase(TYPE, "1")
+        assert service.elsewhere("SELECT count(*) FROM stale_pass") == [(0,)]
+
+    run(steps)
+
+
+def test_stale_passes_are_found_some_at_a_time(run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steps(world: World) -> None:
+        monkeypatch.setattr("livepass.service.stale.EXPLAINED", 2)
+        monkeypatch.setattr("livepass.service.stale.PAGE", 3)
+        service = world.rig
+        watch = StaleWatch(service.store, Explaining(service.store, service.clock), service.clock, service.scheduler)
+        await world.add()
+        for n in range(7):
+            await service.issue(str(n))
+            await service.register(str(n), f"phone-{n}", f"{n:02x}")
+            await service.change(str(n), 2)
+        service.clock.pass_(DAY)
+        assert [await watch.once() for _ in range(6)] == [2, 2, 2, 1, 0, 0]
+
+    run(steps)
+
+
+def test_an_endpoint_that_is_polled_gets_messages_and_is_sent_nothing(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        made, _ = await world.hooks.add(TENANT, POLLED, None, None)
+        await world.rig.issue("1")
+        await world.round()
+        [message] = await world.messages(made.id)
+        assert message.attempts == 0 and not world.to.received
+        assert (await world.hooks.get(TENANT, made.id)).failing_since is None
+
+    run(steps)

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "livepass.cli.webhook:webhook",
         "Webhook endpoints: events are sent there.",
     ),
+    "listen": ("livepass.cli.listen:listen", "Print each webhook event as it happens"),
     "trigger": ("livepass.cli.webhook:trigger", "Send every endpoint that listens for EVENT a message of that name."),
     "apns-key": ("livepass.cli.apns_key:apns_key", "APNs keys (.p8) that push instead of certificates."),
     "device": ("livepass.cli.device:device", "The phones that follow a pass."),

@@ -144,6 +144,8 @@ STATUS_CLASSES: Mapping[int, Next] = {
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+DEAD_KEPT_MS = 90 * DAY
+"""How long a registration is kept whose push token is dead: a phone that comes back within it is welcome."""
 
 UNASKED_LADDER = (MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, *([DAY] * 30), 7 * DAY)
 """After an accepted push that no ask followed: the n-th wait. The last one repeats."""

@@ -7,15 +7,19 @@ API, where it is current. No token, no device id and nothing that a person gave 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from livepass.core import canary
 from livepass.core.authorization import fingerprint
+from livepass.core.complaints import UNKNOWN
 from livepass.core.frozen import frozen
+from livepass.core.model import Pass
 from livepass.core.timeline import TAKEN, Event, Kind
+from livepass.core.verdict import Verdict
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -31,11 +35,22 @@ KEPT_MS: Final = 30 * 24 * HOUR
 SAID: Final = 500
 """Characters that are kept of what a receiver answered."""
 TEST: Final = "webhook.test"
+POLLED: Final = "poll:"
+"""The address of an endpoint that is sent nothing: whoever has it reads its messages (``livepass listen``)."""
+STALE: Final = "pass.stale"
+NEW_LOG_KIND: Final = "device_log.new_kind"
+ENDED: Final = "registration.ended"
+FORGOTTEN: Final = "forgotten"
+"""Why a registration ended: its push token was dead for 90 days. Other reasons stand in ``_ENDED_BY``."""
+MOST_LOG_KINDS: Final = 1000
+"""Of one tenant: phones' lines are anybody's text, and may be of a new kind each time. Of more, none is told."""
 
 
 @frozen
 class Told:
-    """An event that webhooks tell of. ``detail``: what else of the timeline's detail is in its message."""
+    """An event that webhooks tell of. ``detail``: what else of the timeline's detail is in its message. Without
+    ``kinds`` it is none of the timeline's: whoever finds it out tells it.
+    """
 
     name: str
     kinds: Sequence[Kind]
@@ -50,11 +65,21 @@ EVENTS: Final[Sequence[Told]] = (
     Told("pass.downloaded", (Kind.PKPASS_DOWNLOADED,), "a pass was downloaded from its share page, by whomever"),
     Told("registration.created", (Kind.REGISTERED,), "a phone registered for a pass, and asks for updates of it"),
     Told(
-        "registration.ended",
-        (Kind.UNREGISTERED,),
-        "a phone stopped listening: the pass was removed, or its updates turned off; a phone says the same of both",
+        ENDED,
+        (Kind.UNREGISTERED, Kind.REGISTRATION_SUPERSEDED),
+        "a phone is pushed for a pass no more. `reason`: `unregistered` (the pass was removed, or its updates turned "
+        "off; a phone says the same of both), `superseded` (the same phone registered under another id), `apns_410` or "
+        "`apns_400` (APNs says that its push token is dead; it may register again), `forgotten` (90 days after that)",
     ),
     Told("update.confirmed", (Kind.FETCHED,), "a registered phone fetched a version of a pass"),
+    Told(
+        STALE,
+        (),
+        "a pass is not up to date on a phone, and somebody must act: `code` and the rest are what `livepass why` says. "
+        "Told once, until all its phones were served the newest version; also of passes that were stale before there "
+        "was an endpoint to tell",
+        ("code", "finding", "sentence", "who", "remedy"),
+    ),
     Told(
         "push.rejected",
         (Kind.PUSH_REJECTED, Kind.TOKEN_DEAD),
@@ -68,10 +93,21 @@ EVENTS: Final[Sequence[Told]] = (
         ("days",),
     ),
     Told("certificate.expired", (Kind.CERTIFICATE_ENDED,), "a certificate of a pass type has ended"),
+    Told(
+        NEW_LOG_KIND,
+        (),
+        "a phone's log has a line of a kind that this tenant's phones never posted before; told once for each kind",
+        ("code", "meaning", "about", "level", "shape"),
+    ),
 )
 """In the order of a pass's life."""
 NAMES: Final[Sequence[str]] = tuple(told.name for told in EVENTS)
 OF_KIND: Final[Mapping[Kind, Told]] = {kind: told for told in EVENTS for kind in told.kinds}
+_OF_NAME: Final[Mapping[str, Told]] = {told.name: told for told in EVENTS}
+_ENDED_BY: Final[Mapping[Kind, str]] = {
+    Kind.UNREGISTERED: "unregistered",
+    Kind.REGISTRATION_SUPERSEDED: "superseded",
+}
 
 
 @frozen
@@ -165,18 +201,80 @@ def told_of(event: Event) -> Told | None:
     return OF_KIND.get(event.kind)
 
 
+@frozen
+class News:
+    """Something to be told to each endpoint that wants it. ``body`` is made only where there is one."""
+
+    name: str
+    pass_type: str
+    at: int
+    body: Callable[[], bytes]
+
+
+def news(events: Sequence[Event], numbers: Mapping[str, int]) -> Sequence[News]:
+    """What is told of events. ``numbers`` as their transaction took them."""
+    return [
+        News(told.name, event.pass_type, event.at, partial(body, told, event, numbers))
+        for event in events
+        if (told := told_of(event)) is not None
+    ]
+
+
 def body(told: Told, event: Event, numbers: Mapping[str, int]) -> bytes:
-    """The message of an event, as Standard Webhooks lays it out. ``numbers`` as the event's transaction took them."""
+    """The message of an event, as Standard Webhooks lays it out."""
     number = numbers.get(event.pass_type, 0) if event.seq == TAKEN else event.seq
-    data: dict[str, object] = {"pass_type": event.pass_type, "number": number}
-    if event.serial is not None:
-        data["serial"] = event.serial
-    if event.device_id is not None:
-        data["device"] = fingerprint(event.device_id)
-    if event.kind is Kind.UNREGISTERED:
-        data["reason"] = "unregistered"
-    data |= {key: event.detail[key] for key in told.detail if key in event.detail}
-    return _body(told.name, event.at, data)
+    more: dict[str, object] = {"reason": _ENDED_BY[event.kind]} if event.kind in _ENDED_BY else {}
+    more |= {key: event.detail[key] for key in told.detail if key in event.detail}
+    return _about(told.name, event.at, event.pass_type, number, event.serial, event.device_id, more)
+
+
+def ended(at: int, pass_type: str, serial: str, device_id: str, reason: str) -> News:
+    """A registration ended without a word of the phone."""
+    about = (pass_type, 0, serial, device_id, {"reason": reason})
+    return News(ENDED, pass_type, at, partial(_about, ENDED, at, *about))
+
+
+def new_log_kind(event: Event) -> News:
+    """A phone's line is of a kind that was not seen before."""
+    return News(NEW_LOG_KIND, event.pass_type, event.at, partial(body, _OF_NAME[NEW_LOG_KIND], event, {}))
+
+
+def stale(pass_: Pass, verdict: Verdict, at: int) -> News:
+    """A pass went stale on the phone that the verdict is about: its id is told as a fingerprint, in its words too."""
+    phone = verdict.device_id or ""
+    print_ = fingerprint(phone)
+    more: dict[str, object] = {
+        "code": verdict.code,
+        "finding": verdict.name,
+        "sentence": verdict.sentence.replace(phone[:8], print_[:8]) if phone else verdict.sentence,
+        "who": verdict.who.value,
+        "remedy": verdict.remedy.replace(phone, print_) if phone else verdict.remedy,
+    }
+    about = (pass_.pass_type, pass_.seq, pass_.serial, verdict.device_id, more)
+    return News(STALE, pass_.pass_type, at, partial(_about, STALE, at, *about))
+
+
+def log_kind(event: Event) -> str:
+    """What a phone's line is grouped by: its sentence, and its shape where nobody knows the sentence."""
+    code = str(event.detail.get("code") or UNKNOWN)
+    return code if code != UNKNOWN else f"{UNKNOWN} {event.detail.get('shape', '')}"
+
+
+def _about(
+    name: str,
+    at: int,
+    pass_type: str,
+    number: int,
+    serial: str | None,
+    device_id: str | None,
+    more: Mapping[str, object],
+) -> bytes:
+    data: dict[str, object] = {"pass_type": pass_type, "number": number}
+    if serial is not None:
+        data["serial"] = serial
+    if device_id is not None:
+        data["device"] = fingerprint(device_id)
+    return _body(name, at, {**data, **more})
 
 
 def test_body(name: str, at: int, pass_type: str) -> bytes:

@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 LINE = "device_log.line"
 """A phone said something in its log: the one name that webhooks do not have, because there are too many."""
-NAMES = tuple(sorted({*webhooks.NAMES, LINE}))
+NAMES = tuple(sorted({*(told.name for told in webhooks.EVENTS if told.kinds), LINE}))
+"""Those of webhooks that stand in the timeline."""
 
 AFTER_SECONDS = 0.02
 """By then the answer is on its way to whoever's call it was."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from livepass.core.idempotency import KEPT_MS as ANSWERS_KEPT_MS
 from livepass.core.model import Prunable
+from livepass.core.trip2_push import DEAD_KEPT_MS
 from livepass.core.webhooks import KEPT_MS as WEBHOOKS_KEPT_MS
 from livepass.service.issuing import Issuing
 from livepass.service.seams import Clock, Scheduler, Signal, Store
@@ -18,7 +19,6 @@ DAY_MS = 86_400_000
 PRUNE_EVERY_MS = 3_600_000
 EVENTS_KEPT_MS = 90 * DAY_MS
 TOMBSTONES_KEPT_MS = DAY_MS
-DEAD_KEPT_MS = 90 * DAY_MS
 AT_ONCE = 500
 SPREAD = 5000
 FAN_OUT = 5000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from livepass.core.webhooks import Attempt, Endpoint, Message
+    from livepass.core.webhooks import Attempt, Endpoint, Message, News
 
 
 class WebhookReader(Protocol):
@@ -20,6 +20,9 @@ class WebhookReader(Protocol):
 
     async def webhooks_due(self) -> Sequence[tuple[Endpoint, int]]:
         """Enabled endpoints with something to send, and when the first of it is due."""
+
+    async def standing_page(self, pass_type: str, *, after: str, limit: int) -> Sequence[tuple[str, bool, bool]]:
+        """Passes by serial: (serial, whether a phone of it was not served what is current, whether that is told)."""
 
     async def webhook_messages(
         self, endpoint_id: str, *, before: tuple[int, str] | None, limit: int
@@ -35,6 +38,12 @@ class WebhookTx(WebhookReader, Protocol):
 
     async def add_webhook_messages(self, messages: Sequence[Message]) -> None:
         """Messages about nothing that happened: tests."""
+
+    async def tell_stale(self, serial: str, found: News) -> bool:
+        """Tell that a pass is stale, once until ``forget_stale``. Whether it was."""
+
+    async def forget_stale(self, pass_type: str, serials: Sequence[str]) -> None:
+        """Their phones were served what is current."""
 
     async def lock_webhook_endpoint(self, tenant: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint, which nobody else changes until the end."""

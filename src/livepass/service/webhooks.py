@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from livepass.core import webhook_signature
 from livepass.core.sealed import Sealable, Sealed
-from livepass.core.webhooks import NAMES, TEST, Attempt, Endpoint, Message, Secrets, test_body
+from livepass.core.webhooks import NAMES, POLLED, TEST, Attempt, Endpoint, Message, Secrets, test_body
 from livepass.service.refusals import Conflict, Fault, NotFound, Refusal
 from livepass.service.seams import Chance, Clock, KeyRing, Store, Tx
 from livepass.service.tenants import require_tenant
@@ -150,7 +150,7 @@ class Webhooks:
         return webhook_signature.secret_of(self._chance.token_bytes(SECRET_BYTES))
 
     def _check(self, url: str, events: Sequence[str] | None) -> None:
-        if why := self._poster.check(url):
+        if url != POLLED and (why := self._poster.check(url)):
             hint = "name an https address of the open internet, such as https://example.com/hooks"
             raise Refusal(f"webhooks cannot go to {url!r}: {why}", hint=hint, faults=[Fault("/url", why)])
         _check_events(events or ())

@@ -255,7 +255,8 @@ WITH old AS MATERIALIZED (
     JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
    WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit FOR UPDATE OF r, g SKIP LOCKED)
 DELETE FROM registration r USING old
- WHERE r.pass_type = old.pass_type AND r.device_id = old.device_id AND r.serial = old.serial;
+ WHERE r.pass_type = old.pass_type AND r.device_id = old.device_id AND r.serial = old.serial
+RETURNING r.pass_type, r.serial, r.device_id, r.left_at, r.superseded_at;
 
 -- name: prune_devices
 WITH old AS MATERIALIZED (
@@ -285,6 +286,12 @@ WITH due AS MATERIALIZED (
 UPDATE webhook_message m SET lease = :lease, next_at = :lease_until
   FROM due WHERE m.endpoint = :endpoint AND m.id = due.id
 RETURNING m.endpoint, m.id, m.name, m.at, m.body, m.attempts, m.next_at, m.ok;
+
+-- name: note_stale
+-- Its pass is held, so that nothing is noted of one that is being erased.
+INSERT INTO stale_pass (pass_type, serial, at)
+SELECT p.pass_type, p.serial, :at FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial FOR KEY SHARE
+ON CONFLICT (pass_type, serial) DO NOTHING;
 
 -- name: prune_webhooks
 WITH old AS MATERIALIZED (

@@ -1110,7 +1110,8 @@ DELETE FROM registration WHERE (pass_type, device_id, serial) IN (
   SELECT r.pass_type, r.device_id, r.serial FROM push_target g
     JOIN device d ON d.pass_type = g.pass_type AND d.push_token = g.push_token
     JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
-   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit);
+   WHERE g.dead_at IS NOT NULL AND g.dead_at < :before LIMIT :limit)
+RETURNING pass_type, serial, device_id, left_at, superseded_at;
 
 -- name: prune_devices
 -- Not at once: a phone that registers at this moment has its device a moment before its registration.
@@ -1170,6 +1171,7 @@ UNION ALL SELECT 'console_session' AS name, (SELECT count(*) FROM console_sessio
 UNION ALL SELECT 'console_user' AS name, (SELECT count(*) FROM console_user) AS counted
 UNION ALL SELECT 'counter' AS name, (SELECT count(*) FROM counter) AS counted
 UNION ALL SELECT 'device' AS name, (SELECT count(*) FROM device) AS counted
+UNION ALL SELECT 'device_log_kind' AS name, (SELECT count(*) FROM device_log_kind) AS counted
 UNION ALL SELECT 'enrolment' AS name, (SELECT count(*) FROM enrolment) AS counted
 UNION ALL SELECT 'event' AS name, (SELECT count(*) FROM event) AS counted
 UNION ALL SELECT 'fan_out' AS name, (SELECT count(*) FROM fan_out) AS counted
@@ -1183,6 +1185,7 @@ UNION ALL SELECT 'push_target' AS name, (SELECT count(*) FROM push_target) AS co
 UNION ALL SELECT 'registration' AS name, (SELECT count(*) FROM registration) AS counted
 UNION ALL SELECT 'shared_key' AS name, (SELECT count(*) FROM shared_key) AS counted
 UNION ALL SELECT 'signing_request' AS name, (SELECT count(*) FROM signing_request) AS counted
+UNION ALL SELECT 'stale_pass' AS name, (SELECT count(*) FROM stale_pass) AS counted
 UNION ALL SELECT 'template' AS name, (SELECT count(*) FROM template) AS counted
 UNION ALL SELECT 'template_revision' AS name, (SELECT count(*) FROM template_revision) AS counted
 UNION ALL SELECT 'tenant' AS name, (SELECT count(*) FROM tenant) AS counted
@@ -1603,12 +1606,51 @@ SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.
 INSERT INTO webhook_message (endpoint, id, name, at, body, attempts, next_at, ok, lease)
 VALUES (:endpoint, :id, :name, :at, :body, 0, :next_at, 0, NULL);
 
+-- name: registrations_of_token
+SELECT r.device_id, r.serial
+  FROM device d JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+ WHERE d.pass_type = :pass_type AND d.push_token = :push_token AND r.left_at IS NULL AND r.superseded_at IS NULL
+ ORDER BY r.device_id, r.serial;
+
+-- name: note_log_kind
+-- Once for each tenant; nothing of a pass type that is not there, which is anybody's word.
+INSERT INTO device_log_kind (tenant, kind, at)
+SELECT t.tenant, :kind, :at FROM pass_type t
+ WHERE t.pass_type = :pass_type AND (SELECT count(*) FROM device_log_kind k WHERE k.tenant = t.tenant) < :most
+ON CONFLICT (tenant, kind) DO NOTHING;
+
+-- name: forget_log_kinds
+DELETE FROM device_log_kind WHERE tenant = :tenant;
+
+-- name: standing_page
+-- Some passes by serial: whether a phone was not served what is current, and whether that is told already.
+SELECT one.serial,
+       CASE WHEN EXISTS (SELECT 1 FROM registration r
+                          WHERE r.pass_type = :pass_type AND r.serial = one.serial AND r.left_at IS NULL
+                            AND r.superseded_at IS NULL AND r.served < greatest(one.seq, c.began)) THEN 1 ELSE 0 END,
+       CASE WHEN EXISTS (SELECT 1 FROM stale_pass s
+                          WHERE s.pass_type = :pass_type AND s.serial = one.serial) THEN 1 ELSE 0 END
+  FROM (SELECT serial, seq FROM pass WHERE pass_type = :pass_type AND serial > :after_serial ORDER BY serial LIMIT :limit) one,
+       (SELECT began FROM counter WHERE pass_type = :pass_type) c
+ ORDER BY one.serial;
+
+-- name: note_stale
+INSERT INTO stale_pass (pass_type, serial, at)
+SELECT p.pass_type, p.serial, :at FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial
+ON CONFLICT (pass_type, serial) DO NOTHING;
+
+-- name: forget_stale
+DELETE FROM stale_pass WHERE pass_type = :pass_type AND serial IN (SELECT value FROM json_each(:serials));
+
+-- name: erase_stale
+DELETE FROM stale_pass WHERE pass_type = :pass_type AND serial = :serial;
+
 -- name: webhooks_due
 -- When each endpoint's next message is due: one look into the index for each endpoint, however many messages wait.
 SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.failing_since, e.disabled_at,
        e.disabled_why,
        (SELECT min(m.next_at) FROM webhook_message m WHERE m.endpoint = e.id AND m.next_at IS NOT NULL)
-  FROM webhook_endpoint e WHERE e.disabled_at IS NULL;
+  FROM webhook_endpoint e WHERE e.disabled_at IS NULL AND e.url <> 'poll:';
 
 -- name: claim_webhooks
 -- Leases due messages of an endpoint, as claim_targets does pushes: a lease that ran out makes its message due again.

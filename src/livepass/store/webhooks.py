@@ -10,8 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from livepass.core.timeline import Event
-from livepass.core.webhooks import OF_KIND, Attempt, Endpoint, Message, body, told_of
+from livepass.core.timeline import Event, Kind
+from livepass.core.webhooks import (
+    MOST_LOG_KINDS,
+    Attempt,
+    Endpoint,
+    Message,
+    News,
+    ended,
+    log_kind,
+    new_log_kind,
+    news,
+)
 
 if TYPE_CHECKING:
     from livepass.store.reading import Connection
@@ -36,6 +46,11 @@ class WebhookReading:
         found = await self._db.rows("webhooks_due", {})
         return [(_endpoint(row[:10]), row[10]) for row in found if row[10] is not None]
 
+    async def standing_page(self, pass_type: str, *, after: str, limit: int) -> Sequence[tuple[str, bool, bool]]:
+        page = {"pass_type": pass_type, "after_serial": after, "limit": limit}
+        found = await self._db.rows("standing_page", page)
+        return [(serial, bool(behind), bool(noted)) for serial, behind, noted in found]
+
     async def webhook_messages(
         self, endpoint_id: str, *, before: tuple[int, str] | None, limit: int
     ) -> Sequence[Message]:
@@ -54,22 +69,59 @@ class WebhookWriting(WebhookReading):
     made_due: bool
 
     async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int]) -> None:
-        """Write a message of each event for each endpoint that wants it. Without endpoints: one look at an empty table,
-        and only where an event has a name.
+        """Tell of each event that has a name."""
+        found = [*news(events, numbers), *await self._new_log_kinds(events)]
+        await self.tell(found)
+
+    async def tell(self, found: Sequence[News]) -> None:
+        """Write a message of each for each endpoint that wants it. Without endpoints: one look at an empty table, and
+        only where there is something to tell.
         """
-        named = [event for event in events if event.kind in OF_KIND]
-        if not named:
+        if not found:
             return
-        pass_types = self._db.array(sorted({event.pass_type for event in named}))
-        found = await self._db.rows("webhook_listening", {"within": pass_types})
-        listening = [(_endpoint(row[:10]), row[10]) for row in found]
+        pass_types = self._db.array(sorted({one.pass_type for one in found}))
+        rows = await self._db.rows("webhook_listening", {"within": pass_types})
+        listening = [(_endpoint(row[:10]), row[10]) for row in rows]
         messages = [
-            Message(endpoint.id, new_id(), told.name, event.at, body(told, event, numbers), next_at=event.at)
-            for event in named
+            Message(endpoint.id, new_id(), one.name, one.at, one.body(), next_at=one.at)
+            for one in found
             for endpoint, pass_type in listening
-            if pass_type == event.pass_type and (told := told_of(event)) and endpoint.wants(told.name, pass_type)
+            if pass_type == one.pass_type and endpoint.wants(one.name, pass_type)
         ]
         await self.add_webhook_messages(messages)
+
+    async def tell_dead(self, events: Sequence[tuple[str, Event]]) -> None:
+        """The registrations behind push tokens that APNs calls dead: (token, event of kind ``token_dead``)."""
+        found = []
+        for push_token, event in events:
+            key = {"pass_type": event.pass_type, "push_token": push_token}
+            reason = f"apns_{event.detail.get('status', 410)}"
+            found += [
+                ended(event.at, event.pass_type, serial, device_id, reason)
+                for device_id, serial in await self._db.rows("registrations_of_token", key)
+            ]
+        await self.tell(found)
+
+    async def tell_stale(self, serial: str, found: News) -> bool:
+        noted = {"pass_type": found.pass_type, "serial": serial, "at": found.at}
+        if not await self._db.run("note_stale", noted):
+            return False
+        await self.tell([found])
+        return True
+
+    async def forget_stale(self, pass_type: str, serials: Sequence[str]) -> None:
+        healed = {"pass_type": pass_type, "serials": self._db.array(sorted(serials))}
+        await self._db.run("forget_stale", healed)
+
+    async def _new_log_kinds(self, events: Sequence[Event]) -> Sequence[News]:
+        """In one order for everybody: who notes the same kind at the same time waits."""
+        lines = {(event.pass_type, log_kind(event)): event for event in events if event.kind is Kind.TESTIFIED}
+        found = []
+        for (pass_type, kind), event in sorted(lines.items(), key=lambda each: each[0]):
+            noted = {"pass_type": pass_type, "kind": kind, "at": event.at, "most": MOST_LOG_KINDS}
+            if await self._db.run("note_log_kind", noted) > 0:
+                found.append(new_log_kind(event))
+        return found
 
     async def add_webhook_messages(self, messages: Sequence[Message]) -> None:
         if messages:

@@ -30,8 +30,9 @@ from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SharedKey
 from livepass.core.timeline import TAKEN, Event, Kind
-from livepass.core.trip2_push import Outcome
+from livepass.core.trip2_push import DEAD_KEPT_MS, Outcome
 from livepass.core.watching import Seen, Watched
+from livepass.core.webhooks import FORGOTTEN, ended
 from livepass.store import rows
 from livepass.store.console import ConsoleWriting
 from livepass.store.idempotency import IdempotencyWriting
@@ -266,6 +267,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
         if not self._db.one_writer:
             await self._db.rows("lock_pass_for_good", key)
         await self._db.run("erase_rest", key)
+        await self._db.run("erase_stale", key)
         phones = [row[0] for row in await self._db.rows("phones_of_pass", key)]
         await self._lock_devices(pass_type, phones)
         await self._lock_registrations(pass_type, [(device_id, serial) for device_id in phones])
@@ -301,6 +303,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
 
     async def remove_tenant(self, name: str) -> None:
         await self._db.run("remove_tenant", {"name": name})
+        await self._db.run("forget_log_kinds", {"tenant": name})
 
     async def left_in_tenant(self, name: str) -> Sequence[tuple[str, int]]:
         return [(row[0], row[1]) for row in await self._db.rows("left_in_tenant", {"tenant": name})]
@@ -361,6 +364,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
             ],
         )
         await self._add_events([outcome.event for outcome in outcomes])
+        dead = [(one.target.push_token, one.event) for one in outcomes if one.event.kind is Kind.TOKEN_DEAD]
+        await self.tell_dead(dead)
 
     async def hold_targets(self, lease: str, held: Sequence[tuple[Target, int]]) -> None:
         await self._db.run_many(
@@ -434,7 +439,13 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
         )
 
     async def prune(self, what: Prunable, before: int, limit: int) -> int:
-        return await self._db.run(_PRUNE[what], {"before": before, "limit": limit})
+        page = {"before": before, "limit": limit}
+        if what is not Prunable.DEAD:
+            return await self._db.run(_PRUNE[what], page)
+        gone = await self._db.rows("prune_dead", page)
+        followed = [(pass_type, serial, phone) for pass_type, serial, phone, left, other in gone if not (left or other)]
+        await self.tell([ended(before + DEAD_KEPT_MS, *each, reason=FORGOTTEN) for each in followed])
+        return len(gone)
 
     async def take_receipt(self, pass_type: str, receipt: str, now: int) -> bool:
         return await self._db.run("take_receipt", {"pass_type": pass_type, "receipt": receipt, "now": now}) > 0
@@ -567,7 +578,6 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
 _PRUNE: Mapping[Prunable, str] = {
     Prunable.EVENTS: "prune_events",
     Prunable.TOMBSTONES: "prune_tombstones",
-    Prunable.DEAD: "prune_dead",
     Prunable.DEVICES: "prune_devices",
     Prunable.TARGETS: "prune_targets",
     Prunable.RECEIPTS: "prune_receipts",

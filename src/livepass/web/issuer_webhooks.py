@@ -31,7 +31,7 @@ _Url = Annotated[str, Meta(max_length=2000, pattern=r"^[^\u0000]*$")]
 class WebhookEndpointCreate(Struct, forbid_unknown_fields=True, frozen=True):
     """Where events are to be sent. `events`, `pass_types`: only those; left out or empty: all."""
 
-    url: Annotated[_Url, Meta(description="An https address of the open internet")]
+    url: Annotated[_Url, Meta(description="An https address of the open internet; or poll: and nothing is sent")]
     events: Annotated[list[_Name], Meta(max_length=100)] = []
     pass_types: Annotated[list[PassType], Meta(max_length=400)] = []
 

@@ -364,6 +364,23 @@ CREATE TABLE webhook_attempt (
 ) WITHOUT ROWID;
 CREATE INDEX webhook_attempt_by_age ON webhook_attempt (at);
 
+-- Passes of which webhooks told that they are stale, until all their phones were served what is current.
+CREATE TABLE stale_pass (
+  pass_type TEXT   NOT NULL,
+  serial    TEXT   NOT NULL,
+  at        BIGINT NOT NULL,
+  PRIMARY KEY (pass_type, serial)
+) WITHOUT ROWID;
+
+-- The kinds of lines that a tenant's phones posted to their log: a sentence that we know, or the shape of one that nobody
+-- does. A new one is told by webhook, once.
+CREATE TABLE device_log_kind (
+  tenant TEXT   NOT NULL,
+  kind   TEXT   NOT NULL,
+  at     BIGINT NOT NULL,
+  PRIMARY KEY (tenant, kind)
+) WITHOUT ROWID;
+
 -- Who may use the web console. password: Argon2id (PHC), null: none. totp_step: the last step (30 s) whose code was taken,
 -- null while the first code was not given. Nobody is deleted: what they did stands in audit.
 CREATE TABLE console_user (
