@@ -99,7 +99,7 @@ async def _wire(world: World) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_service_behind_it_conforms(tmp_path: Path, authority: Authority, kind: str) -> None:
-    """As somebody tests a service, with ``pytest --livepass-conformance``: all is passed but what needs more options."""
+    """As users test theirs, with ``pytest --livepass-conformance``: all passes but what needs more options."""
     folder = tmp_path / "theirs"
     announce(folder / "site")
 
