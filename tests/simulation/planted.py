@@ -174,7 +174,9 @@ PLANTED: tuple[Plant, ...] = (
         "answered-before-it-is-written",
         "201 goes out, and the registration is written afterwards",
         "service/answering.py",
-        "        if decision.writes:\n            decision = await self._store.write(work)\n",
+        "        if likely or (decision := await decide(self._store)).writes:\n"
+        "            decision = await self._store.write(work)\n",
+        "        decision = await decide(self._store)\n"
         "        if decision.writes:\n            self._recorder.later(lambda tx: _later(work, tx))\n",
     ),
     Plant(

@@ -186,12 +186,13 @@ async def _followed(client: Any, address: str, number: int, seen: list[Any]) -> 
     """Collect each trip's event of a change until every registration is current; false when that takes too long."""
     after, end = 0, time.monotonic() + 30
     while time.monotonic() < end:
+        # Before the timeline: what they stand on was written with its event, which is there to be read then.
+        registrations = (await read(client, address))["registrations"]
         page = await read(client, f"{address}/timeline", after=after, limit=500)
         for event in page["data"]:
             after = max(after, event["id"])
             if event["seq"] == number and event["trip"] in ("change", "push", "ask", "fetch"):
                 seen.append(event)
-        registrations = (await read(client, address))["registrations"]
         if registrations and all(one["stands_on"] == "current" for one in registrations):
             return True
         await asyncio.sleep(0.05)

@@ -42,9 +42,8 @@ class Measured:
             metrics.of_load(answering.load),
             metrics.of_certificates(await services.watching.told_lately()),
             await self._read_lately(),
+            metrics.of_spans(services.tracing.became() if services.tracing is not None else {}),
         ]
-        if services.tracing is not None:
-            parts.append(metrics.of_spans(services.tracing.became()))
         held = await self._aged.look() if services.dispatcher is not None else None
         if held is not None:
             parts.append(metrics.of_figures(held.found, held.at, held.took_ms))

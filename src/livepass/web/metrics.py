@@ -86,8 +86,9 @@ def of_meters(meters: Meters, recorder: Recorder) -> Found:
 
 
 def of_spans(became: Mapping[str, int]) -> Found:
-    """What became of the spans of this process."""
-    return {"livepass_spans_total": [({"outcome": outcome}, count) for outcome, count in became.items()]}
+    """What became of the spans of this process; nothing where none are sent."""
+    counts = {"sent": 0, "failed": 0, "dropped": 0, **became}
+    return {"livepass_spans_total": [({"outcome": outcome}, count) for outcome, count in counts.items()]}
 
 
 def of_load(load: Load) -> Found:

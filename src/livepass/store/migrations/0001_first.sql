@@ -373,7 +373,7 @@ CREATE TABLE stale_pass (
 ) WITHOUT ROWID;
 
 -- The kinds of lines that a tenant's phones posted to their log: a sentence that we know, or the shape of one that nobody
--- does. A new one is told by webhook, once.
+-- does; as a fingerprint, because phones write what they like. A new one is told by webhook, once.
 CREATE TABLE device_log_kind (
   tenant TEXT   NOT NULL,
   kind   TEXT   NOT NULL,
