@@ -21,6 +21,7 @@ class Process:
     """
 
     def __init__(self, world: World, *arguments: str, stderr: int = asyncio.subprocess.DEVNULL) -> None:
+        self._world = world
         self._arguments = arguments
         self._stderr = stderr
         self._environment = environment(world)
@@ -44,6 +45,7 @@ class Process:
     async def kill(self) -> None:
         """kill -9: no drain, no goodbye."""
         assert self._process is not None
+        self._world.killed = True
         self._process.kill()
         assert await self._process.wait() == -signal.SIGKILL
 

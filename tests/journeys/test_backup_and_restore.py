@@ -48,7 +48,7 @@ async def restored_after_more_happened(world: World, early: PhoneRunner, late: P
     return device, done
 
 
-@journey(elsewhere=True, books=False)
+@journey(elsewhere=True, books=False, limit=180)
 async def test_phones_of_the_backup_are_told_anew_and_the_others_are_named(world: World) -> None:
     """Fails when a phone that holds a later tag is told that nothing changed, or a lost one is not named."""
     early, late = await patient_phone(world), await patient_phone(world)
@@ -64,7 +64,7 @@ async def test_phones_of_the_backup_are_told_anew_and_the_others_are_named(world
     assert (code, verified["findings"]) == (0, [])
 
 
-@journey(elsewhere=True, books=False)
+@journey(elsewhere=True, books=False, limit=180)
 async def test_with_a_journal_no_phone_is_lost(world: World) -> None:
     """Fails when what the journal knows is not replayed into what was restored."""
     folder = world.directory / "journal"

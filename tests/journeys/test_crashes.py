@@ -100,6 +100,8 @@ async def until_it_dies(world: World, client: httpx2.AsyncClient, done: Acknowle
             url = f"{world.url}/v1/devices/{device}/registrations/{PASS_TYPE}/1"
             token = f"{len(done.devices) + 1:064x}"
             answer = await client.post(url, headers=headers, json={"pushToken": token})
+            if world.proxied and answer.status_code == 502:  # so a proxy says that the process died under it
+                return
             assert answer.status_code in (200, 201)
             done.devices.add(device)
     except httpx2.HTTPError:
@@ -122,7 +124,7 @@ def check(world: World, done: Acknowledged) -> None:
     done.value = value
 
 
-@journey(elsewhere=True)
+@journey(elsewhere=True, limit=180)
 async def test_kills_at_any_instant_lose_nothing_that_was_acknowledged(world: World) -> None:
     """Fails when an answer is given before its work is durable, or a crash leaves work that nobody takes up."""
     await world.issue("1", 1)
