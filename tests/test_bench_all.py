@@ -110,5 +110,5 @@ def test_what_is_no_run_is_told_from_one(tmp_path: Path) -> None:
             command().earlier(str(tmp_path / name))
 
 
-def test_ci_measures_rows_that_there_are() -> None:
+def test_a_brief_run_measures_rows_that_there_are() -> None:
     assert set(BRIEF_ROWS) < set(BARS)

@@ -124,7 +124,7 @@ BRIEF_ROWS = (
     *("build", "register", "ask-204", "ask-changed", "fetch-304", "fetch-200"),
     *("dispatch-sqlite", "change-sqlite", "batch-sqlite"),
 )
-"""What CI measures: ratios, on what every machine has; nothing that is an absolute time."""
+"""For CI: ratios, on what every machine has; nothing that is an absolute time."""
 
 
 def below(results: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:

@@ -43,7 +43,7 @@ def go_at(score: float, last_push_at: int | None, passes: int, now: int) -> int:
 
 
 START = 250.0
-"""Pushes a second before anything is known of the service. At 5 % a second, half a minute later it is a thousand."""
+"""Pushes a second before anything is known of the service."""
 STEP_SECONDS = 1.0
 RISE = 1.5
 """Each second's growth up to ``Pace.proven`` while fetches are quick: from 250 to a thousand in four seconds. What is
