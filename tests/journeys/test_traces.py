@@ -33,7 +33,7 @@ async def test_from_a_change_to_its_push_ask_and_fetch(world: World, monkeypatch
             await shows(phone, SERIAL, 2)
             assert (await command(world, "pass", "set", f"{PASS_TYPE}/{SERIAL}", "points=3", "--push", "now"))[0] == 0
             await shows(phone, SERIAL, 3)
-            metrics = (await client.get(f"{world.config.public_url}/metrics")).text
+            metrics = (await client.get(f"{world.issuer_url}/metrics")).text
             assert 'livepass_spans_total{outcome="failed"} 0\n' in metrics
             await asyncio.gather(serving.stop(), pushing.stop())
         by_api, by_command = sorted(collector.named("change"), key=lambda span: span.facts["livepass.number"])
