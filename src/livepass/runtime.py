@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import logging
 import os
 import random
@@ -14,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from livepass.core.current import NONE, REQUEST
+from livepass.core.current import apart
 
 T = TypeVar("T")
 
@@ -134,10 +133,7 @@ class AsyncScheduler:
         self._shared: dict[Hashable, asyncio.Future[Any]] = {}
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        # What goes on by itself is no part of the request that happened to begin it.
-        apart = contextvars.copy_context()
-        apart.run(REQUEST.set, NONE)
-        task = asyncio.get_running_loop().create_task(work, name=name, context=apart)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=apart())
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 

@@ -140,6 +140,23 @@ def test_a_request_goes_on_with_its_caller_s_trace(collector: Collector) -> None
     assert (request.name, request.kind) == ("PATCH /api/v1/passes/{type}/{serial}", 2)
 
 
+def test_requests_whose_changes_were_stored_together_all_link_to_them(collector: Collector) -> None:
+    process = made()
+
+    def together() -> None:
+        for number in (1, 2):  # the first one's task told of the change, too
+            with process.serving("PATCH", []):
+                if number == 1:
+                    change(process, 1)
+                process.link(TYPE, 1)
+        process.link(TYPE, 1)  # no request is being answered
+
+    sent(process, then=together)
+    [of_all], requests = collector.named("change"), collector.named("PATCH")
+    assert [request.links for request in requests] == [{of_all.place}] * 2
+    assert of_all.links == {requests[0].place}
+
+
 @pytest.mark.parametrize(
     "value", [b"", b"garbage", b"00-%s-%s-01" % (b"0" * 32, b"1" * 16), b"\xff\xfe", b"00-" + b"a" * 90_000]
 )

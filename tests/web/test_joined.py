@@ -24,15 +24,25 @@ class Slow:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.go: list[asyncio.Future[None]] = []
+        self.stale: set[str] = set()
+        self.linked: list[Any] = []
 
     async def put_side_by_side(
         self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then]
-    ) -> list[Issued | Refusal]:
+    ) -> list[Issued | Refusal | None]:
         number = len(self.calls)
         self.calls.append([wish.serial for wish in wishes])
         self.go.append(asyncio.get_running_loop().create_future())
         await self.go[number]
-        return [cast(Issued, (wish.serial, number)) for wish in wishes]
+        return [None if wish.serial in self.stale else cast(Issued, (wish.serial, number)) for wish in wishes]
+
+    async def put(self, wish: Wish, push: Push, then: Then | None) -> Issued:
+        self.stale.discard(wish.serial)
+        [result] = await self.put_side_by_side([wish], push, {})
+        return cast(Issued, result)
+
+    def link(self, issued: Any) -> None:
+        self.linked.append(issued)
 
 
 async def settled() -> None:
@@ -60,7 +70,7 @@ def test_who_comes_meanwhile_is_in_the_next_one() -> None:
         late = await put(joined, "c", "d")
         assert slow.calls == [["a", "b"]]
         slow.go[0].set_result(None)
-        assert await asyncio.gather(*first) == [("a", 0), ("b", 0)]
+        assert await asyncio.gather(*first) == slow.linked == [("a", 0), ("b", 0)]
         await settled()
         assert slow.calls[1:] == [["c", "d"]]
         slow.go[1].set_result(None)
@@ -155,6 +165,19 @@ def test_what_goes_wrong_with_one_is_told_to_that_one() -> None:
             await settled()
         a, bad, b = await asyncio.gather(*tasks, return_exceptions=True)
         assert (a, type(bad), b) == (("a", 0), KeyError, ("b", 1))
+
+    played(play)
+
+
+def test_what_went_stale_meanwhile_is_stored_by_itself() -> None:
+    async def play(slow: Slow, joined: Joined) -> None:
+        slow.stale.add("a")
+        a, b = await put(joined, "a", "b")
+        slow.go[0].set_result(None)
+        await settled()
+        assert slow.calls == [["a", "b"], ["a"]]
+        slow.go[1].set_result(None)
+        assert await asyncio.gather(a, b) == [("a", 1), ("b", 0)]
 
     played(play)
 

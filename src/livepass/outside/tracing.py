@@ -101,9 +101,22 @@ class OtelTracing:
             for number in sorted(set(numbers), reverse=True)[:MOST_NUMBERS]:
                 self._span_of_number(told, pass_type, number)
         except Exception:  # whatever a sampler of somebody's does: phones go first
-            if not self._stumbled:
-                self._stumbled = True
-                log.exception("a span could not be made; this is said once")
+            self._stumble()
+
+    def link(self, pass_type: str, number: int) -> None:
+        """``service.seams.Tracing.link``."""
+        try:
+            request, place = trace.get_current_span(), self._place(pass_type, number)
+            linked = request.links if isinstance(request, ReadableSpan) else ()
+            if request.is_recording() and all(link.context.span_id != place.span_id for link in linked):
+                request.add_link(place)
+        except Exception:
+            self._stumble()
+
+    def _stumble(self) -> None:
+        if not self._stumbled:
+            self._stumbled = True
+            log.exception("a span could not be made; this is said once")
 
     def _span_of_number(self, told: _Told, pass_type: str, number: int) -> None:
         place = self._place(pass_type, number)

@@ -202,11 +202,25 @@ class Issuing:
 
     async def put_side_by_side(
         self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then]
-    ) -> list[Issued | Refusal]:
-        """As ``put`` for each of them, by callers who know nothing of each other: different passes of one pass type.
-        What can be stored at once is, under one number, and waits for none of the others. ``thens`` by index.
+    ) -> list[Issued | Refusal | None]:
+        """Wishes of callers who know nothing of each other, for different passes of one pass type: what can be stored
+        at once is, under one number. ``None`` where a draft went stale meanwhile: that one is ``put`` by itself.
+        ``thens`` by index. Where it raises, nothing was stored; after ``Unavailable`` nobody knows.
         """
-        return await self._put_type(wishes, push, thens, apart=True)
+        began = self._clock.stopwatch()
+        drafts = await self._draw(list(enumerate(wishes)))
+        results: dict[int, Issued | Refusal] = {i: draft for i, draft in drafts.items() if isinstance(draft, Refusal)}
+        good = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
+        if good:
+            stored, _ = await self._store_drafts(good, push, thens, in_part=True)
+            self._tell(stored, began)
+            results |= stored
+        return [results.get(index) for index in range(len(wishes))]
+
+    def link(self, issued: Issued) -> None:
+        """The request at hand led to this change, which was stored apart from it."""
+        if self._tracing is not None and issued.changed:
+            self._tracing.link(issued.pass_type, issued.number)
 
     # ── many passes
 
@@ -249,31 +263,25 @@ class Issuing:
         return [results[index] for index in range(len(wishes))]
 
     async def _put_type(
-        self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then] = _NONE, *, apart: bool = False
+        self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then] = _NONE
     ) -> list[Issued | Refusal]:
-        """Wishes of one pass type, stored together; ``apart``: those that can be, and the others later. Drafts that
-        went stale are drawn anew, the others kept; those that are stale once more at the last attempt are refused, and
-        do not hold up the others.
+        """Wishes of one pass type, stored together. Drafts that went stale are drawn anew, the others kept; those that
+        are stale once more at the last attempt are refused, and do not hold up the others.
         """
-        results: dict[int, Issued | Refusal] = {}
-        drafts: dict[int, Draft] = {}
+        drafts: dict[int, Draft | Refusal] = {}
         began = self._clock.stopwatch()
         for attempt in range(1, ATTEMPTS + 1):
-            left = [(i, wish) for i, wish in enumerate(wishes) if i not in results and i not in drafts]
-            for index, draft in (await self._draw(left)).items():
-                if isinstance(draft, Refusal):
-                    results[index] = draft
-                else:
-                    drafts[index] = draft
-            if not drafts:
+            drafts |= await self._draw([(i, wish) for i, wish in enumerate(wishes) if i not in drafts])
+            good = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
+            if not good:
                 break
-            stored, stale = await self._store_drafts(drafts, push, thens, in_part=apart or attempt == ATTEMPTS)
-            if any(result.pushes_due for result in stored.values()):
-                self._due.set()
-            self._tell(stored, began)
-            results |= stored
-            drafts = {index: draft for index, draft in drafts.items() if index not in stored and index not in stale}
-        return [results.get(index) or _busy() for index in range(len(wishes))]
+            stored, stale = await self._store_drafts(good, push, thens, in_part=attempt == ATTEMPTS)
+            if not stale or attempt == ATTEMPTS:
+                self._tell(stored, began)
+                return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
+            for index in stale:
+                del drafts[index]
+        return [_result(drafts[index], None) for index in range(len(wishes))]
 
     async def _rehearse_type(self, wishes: Sequence[Wish]) -> list[Issued | Refusal]:
         drafts = await self._draw(list(enumerate(wishes)))
@@ -384,7 +392,9 @@ class Issuing:
         )
 
     def _tell(self, stored: Mapping[int, Issued], began: float) -> None:
-        """What moved, of one pass type, moved under one number."""
+        """Those who wait for what was stored just now. What moved, of one pass type, moved under one number."""
+        if any(result.pushes_due for result in stored.values()):
+            self._due.set()
         moved = [result for result in stored.values() if result.changed]
         if moved:
             facts = {"passes": len(moved), "pushes_due": sum(result.pushes_due for result in moved)}
@@ -513,9 +523,11 @@ def _version(draft: Draft, now: int, floor: int) -> PassVersion:
     return PassVersion(row, True, event, creates=before is None)
 
 
-def _busy() -> Conflict:
-    """Others were faster to the last."""
-    return Conflict(
+def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
+    """What became of a wish: its own refusal, what was stored, or that others were faster to the last."""
+    if isinstance(draft, Refusal):
+        return draft
+    return stored or Conflict(
         "this pass is being changed by others faster than it can be rendered",
         hint="send the change again",
         code="busy",

@@ -130,6 +130,9 @@ class Tracing(Protocol):
     ) -> None:
         """Work that ended now, and which change numbers it was for; none: for no change. ``failed``: why it did."""
 
+    def link(self, pass_type: str, number: int) -> None:
+        """The request that is being answered led to that change, which was stored with those of others."""
+
     def serving(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[Served]:
         """Around a request that is answered: what is told meanwhile belongs to it."""
 

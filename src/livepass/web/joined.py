@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextvars import copy_context
 from dataclasses import dataclass
 
-from livepass.core.current import NONE, REQUEST
+from livepass.core.current import apart
 from livepass.core.unavailable import Unavailable
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued, Issuing, Push, Then
@@ -25,7 +24,13 @@ PATIENCE_SECONDS = 0.1
 class _Asked:
     wish: Wish
     then: Then | None
-    answer: asyncio.Future[Issued | Refusal]
+    answer: asyncio.Future[Issued]
+
+    def tell(self, result: Issued | Refusal) -> None:
+        if isinstance(result, Refusal):
+            self.fail(result)
+        elif not self.answer.done():
+            self.answer.set_result(result)
 
     def fail(self, error: BaseException) -> None:
         if not self.answer.done():
@@ -54,8 +59,7 @@ class Joined:
         finally:
             if queue.idle and self._queues.get(key) is queue:
                 del self._queues[key]  # anybody can name a pass type
-        if isinstance(result, Refusal):
-            raise result
+        self._issuing.link(result)
         return result
 
 
@@ -86,9 +90,7 @@ class _Queue:
         if not self._waiting or self._turn is not None:
             return
         self._turn = turn = object()
-        apart = copy_context()
-        apart.run(REQUEST.set, NONE)
-        task = asyncio.get_running_loop().create_task(self._work(turn), name="changes", context=apart)
+        task = asyncio.get_running_loop().create_task(self._work(turn), name="changes", context=apart())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -132,20 +134,30 @@ class _Queue:
         return some
 
     async def _put(self, some: Sequence[_Asked]) -> None:
+        if len(some) == 1:
+            await self._put_alone(some[0])
+            return
         wishes, thens = [asked.wish for asked in some], {i: asked.then for i, asked in enumerate(some) if asked.then}
+        results: Sequence[Issued | Refusal | None]
         try:
             results = await self._issuing.put_side_by_side(wishes, self._push, thens)
         except Unavailable as error:
             # The fault of none, and it may have been done: nobody's is tried again.
+            results = [None] * len(some)
             for asked in some:
                 asked.fail(error)
+        except Exception:  # nothing was stored: whose fault it was is told to that one
+            results = [None] * len(some)
+        for asked, result in zip(some, results, strict=True):
+            if asked.answer.done():
+                continue  # it was told, or waits no more
+            if result is None:
+                await self._put_alone(asked)
+            else:
+                asked.tell(result)
+
+    async def _put_alone(self, asked: _Asked) -> None:
+        try:
+            asked.tell(await self._issuing.put(asked.wish, self._push, asked.then))
         except Exception as error:
-            if len(some) == 1:
-                some[0].fail(error)
-                return
-            for asked in some:
-                await self._put([asked])
-        else:
-            for asked, result in zip(some, results, strict=True):
-                if not asked.answer.done():
-                    asked.answer.set_result(result)
+            asked.fail(error)
