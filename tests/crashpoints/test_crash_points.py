@@ -21,13 +21,14 @@ PLANTED = (
         "register, new",  # answered before it is written
         "service/answering.py",
         "            decision = await self._store.write(work)\n",
-        "            self._recorder.later(lambda tx: work(tx))\n",
+        "            decision = await decide(self._store)\n"
+        "            self._recorder.note(decision.writes, decision.events)\n",
     ),
     (
         "sign-up, first",  # the pass is changed, and what was given is not kept
         "service/personalizing.py",
-        "    await tx.put_enrolment(replace(enrolment, number=number))\n    return last_modified\n",
-        "    return last_modified\n",
+        "    await tx.put_enrolment(replace(enrolment, number=number))\n    return number, last_modified\n",
+        "    return number, last_modified\n",
     ),
     (
         "pushed, asked, fetched",  # a push counts as done when it is claimed
@@ -38,7 +39,7 @@ PLANTED = (
     (
         "template, published",  # nobody ends a roll-out whose process died
         "service/keeping.py",
-        "        await self._issuing.follow_all(lambda: self._stopping or self._clock.stopwatch() > until)\n",
+        "        await self._issuing.follow_all(lambda: self._rounds.stopping or self._clock.stopwatch() > until)\n",
         "",
     ),
 )
@@ -57,6 +58,11 @@ def test_a_death_at_any_point_loses_nothing(operation: Operation) -> None:
     found = explore(operation)
     assert found.points > 1
     assert found.broken == {}
+
+
+def test_every_planted_mistake_still_fits_the_product(tmp_path: Path) -> None:
+    for number, (_, file, old, new) in enumerate(PLANTED):
+        planted(tmp_path / str(number), [(file, old, new)])
 
 
 @pytest.mark.nightly

@@ -174,10 +174,9 @@ PLANTED: tuple[Plant, ...] = (
         "answered-before-it-is-written",
         "201 goes out, and the registration is written afterwards",
         "service/answering.py",
-        "        if likely or (decision := await decide(self._store)).writes:\n"
         "            decision = await self._store.write(work)\n",
-        "        decision = await decide(self._store)\n"
-        "        if decision.writes:\n            self._recorder.later(lambda tx: _later(work, tx))\n",
+        "            decision = await decide(self._store)\n"
+        "            self._recorder.note(decision.writes, decision.events)\n",
     ),
     Plant(
         "journal-after-the-answer",
@@ -295,7 +294,7 @@ PLANTED: tuple[Plant, ...] = (
         "template-not-followed",
         "a roll-out that a crash cut off is never finished",
         "service/keeping.py",
-        "        await self._issuing.follow_all(lambda: self._stopping or self._clock.stopwatch() > until)\n",
+        "        await self._issuing.follow_all(lambda: self._rounds.stopping or self._clock.stopwatch() > until)\n",
         "",
     ),
     Plant(

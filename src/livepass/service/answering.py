@@ -178,7 +178,8 @@ class Answering:
 
         # Strangers never reach the writer: what is refused on a plain read is refused there.
         likely = push_token is not None and await shown()
-        if likely or (decision := await decide(self._store)).writes:
+        decision = None if likely else await decide(self._store)
+        if decision is None or decision.writes:
             decision = await self._store.write(work)
         else:
             self._recorder.note(decision.writes, decision.events)

@@ -36,6 +36,7 @@ PLANTED = (
         "register, new",  # answered before it is written
         "service/answering.py",
         "            decision = await self._store.write(work)\n",
+        "            decision = await decide(self._store)\n"
         "            self._recorder.note(decision.writes, decision.events)\n",
         "S7 it was acknowledged, and is not there",
     ),
@@ -49,15 +50,15 @@ PLANTED = (
     (
         "template, rolled out",  # nobody ends a roll-out whose process died
         "service/keeping.py",
-        "        await self._issuing.follow_all(lambda: self._stopping or self._clock.stopwatch() > until)\n",
+        "        await self._issuing.follow_all(lambda: self._rounds.stopping or self._clock.stopwatch() > until)\n",
         "",
         "L3 half done: ['behind its template'",
     ),
     (
         "batch",  # what is promised as one is written one by one
         "service/issuing.py",
-        "            outcome = await self._put_type([wishes[index] for index in indexes], push)\n",
-        "            outcome = [(await self._put_type([wishes[index]], push))[0] for index in indexes]\n",
+        "            outcome = await (self._rehearse_type(group) if push is None else self._put_type(group, push))\n",
+        '            outcome = [(await self._put_type([wish], push or "auto"))[0] for wish in group]\n',
         "S7 it is seen in 4 states, not in 2",
     ),
 )
@@ -95,6 +96,11 @@ def test_a_sample_holds_the_ends_and_each_commit() -> None:
     assert sampled(points, None, "1") == [1, 2, 3, 4, 5, 6, 7]
     assert sampled(points, 5, "1") == sampled(points, 5, "1")
     assert len(sampled(points, 5, "1")) == 5
+
+
+def test_every_planted_mistake_still_fits_the_product(tmp_path: Path) -> None:
+    for number, (_, file, old, new, _) in enumerate(PLANTED):
+        planted(tmp_path / str(number), [(file, old, new)])
 
 
 @pytest.mark.nightly
