@@ -307,7 +307,7 @@ def test_pruning_ends_when_the_keeper_is_told_to_stop(
             await service.store.write(lambda tx: tx.add_events(events))
 
             async def told_to_stop(_: float) -> None:
-                service.keeper._stopping = True
+                service.keeper._rounds.stopping = True
 
             monkeypatch.setattr(service.scheduler, "sleep", told_to_stop)
             assert await service.keeper.prune() == 3
@@ -330,7 +330,7 @@ def test_the_keeper_goes_on_after_a_chore_failed_and_stops_when_told(
             running = asyncio.create_task(service.keeper.run())
             await until(lambda: rounds)
             assert not running.done()
-            service.keeper._wake.set()
+            service.keeper._rounds.wake()
             await until(lambda: len(rounds) > 1)
             await service.keeper.stop()
             await asyncio.wait_for(running, 5)

@@ -17,6 +17,7 @@ from livepass.core.model import Posted
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued, Issuing, Push
 from livepass.service.refusals import Refusal
+from livepass.service.rounds import Rounds
 from livepass.service.seams import Outbox, Scheduler
 
 log = logging.getLogger(__name__)
@@ -36,30 +37,26 @@ class Draining:
     def __init__(self, outbox: Outbox, issuing: Issuing, scheduler: Scheduler) -> None:
         self._outbox = outbox
         self._issuing = issuing
-        self._wake = scheduler.signal()
-        self._stopped = scheduler.signal()
-        self._running = self._stopping = False
+        self._rounds = Rounds(scheduler)
         self._said = ""
 
     async def run(self) -> None:
         """Work until ``stop``. A database that is away is asked again after some seconds; that is said once."""
-        self._running = True
-        try:
-            while not self._stopping:
-                try:
-                    more, wait = await self.once(), LOOK_SECONDS
-                    self._said = ""
-                except Exception as error:
-                    more, wait = False, AWAY_SECONDS
-                    said = f"{type(error).__name__}: {error}"
-                    log.log(logging.DEBUG if said == self._said else logging.ERROR, "the outbox waits: %s", said)
-                    self._said = said
-                if not more:
-                    await self._wake.wait(wait)
-        finally:
-            self._running = False
-            await self._outbox.close()
-            self._stopped.set()
+        with self._rounds.going():
+            try:
+                while not self._rounds.stopping:
+                    try:
+                        more, wait = await self.once(), LOOK_SECONDS
+                        self._said = ""
+                    except Exception as error:
+                        more, wait = False, AWAY_SECONDS
+                        said = f"{type(error).__name__}: {error}"
+                        log.log(logging.DEBUG if said == self._said else logging.ERROR, "the outbox waits: %s", said)
+                        self._said = said
+                    if not more:
+                        await self._rounds.wait(wait)
+            finally:
+                await self._outbox.close()
 
     async def once(self) -> bool:
         """Do what waits, and answer whether there may be more."""
@@ -101,10 +98,7 @@ class Draining:
         await self._outbox.refuse(posted.receipt, why)
 
     async def stop(self, seconds: float = 20.0) -> None:
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await self._stopped.wait(seconds)
+        await self._rounds.stop(seconds)
 
 
 def _waves(read: Sequence[Read]) -> list[list[Read]]:

@@ -10,6 +10,7 @@ from livepass.core.model import Prunable
 from livepass.core.trip2_push import DEAD_KEPT_MS
 from livepass.core.webhooks import KEPT_MS as WEBHOOKS_KEPT_MS
 from livepass.service.issuing import Issuing
+from livepass.service.rounds import Rounds
 from livepass.service.seams import Clock, Scheduler, Signal, Store
 
 log = logging.getLogger(__name__)
@@ -51,26 +52,19 @@ class Keeper:
         self._scheduler = scheduler
         self._due = due
         self._prune_at = 0
-        self._running = False
-        self._wake = scheduler.signal()
-        self._stopping = False
-        self._stopped = scheduler.signal()
+        self._rounds = Rounds(scheduler)
 
     async def run(self) -> None:
         """Work until ``stop``. A chore that fails is logged and tried again next round."""
-        self._running = True
-        try:
-            while not self._stopping:
+        with self._rounds.going():
+            while not self._rounds.stopping:
                 left_off = False
                 try:
                     left_off = await self.once()
                 except Exception:
                     log.exception("a chore failed; it is tried again")
                 if not left_off:
-                    await self._wake.wait(ROUND_SECONDS)
-        finally:
-            self._running = False
-            self._stopped.set()
+                    await self._rounds.wait(ROUND_SECONDS)
 
     async def once(self) -> bool:
         """One round of every chore that is due. Answers whether a roll-out was left off, for the others to get their
@@ -80,7 +74,7 @@ class Keeper:
         await self.fan_out()
         await self.retell()
         until = self._clock.stopwatch() + ROUND_SECONDS
-        await self._issuing.follow_all(lambda: self._stopping or self._clock.stopwatch() > until)
+        await self._issuing.follow_all(lambda: self._rounds.stopping or self._clock.stopwatch() > until)
         now = self._clock.now()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY_MS
@@ -89,7 +83,7 @@ class Keeper:
 
     async def spread_epochs(self) -> None:
         """After a restore every phone is owed a push: made due some thousands at a time, which pacing then spreads."""
-        while not self._stopping:
+        while not self._rounds.stopping:
             now = self._clock.now()
             if not await self._store.write(lambda tx, now=now: tx.spread_epoch(now, SPREAD)):  # type: ignore[misc]
                 return
@@ -97,7 +91,7 @@ class Keeper:
 
     async def fan_out(self) -> None:
         """Go on with what more phones are owed than are made due at once. A crash leaves it where it is."""
-        while not self._stopping:
+        while not self._rounds.stopping:
             now = self._clock.now()
             if not await self._store.write(lambda tx, now=now: tx.fan_out(now, FAN_OUT)):  # type: ignore[misc]
                 return
@@ -118,7 +112,7 @@ class Keeper:
         now, count = self._clock.now(), 0
         for what, kept in KEPT_MS.items():
             removed = PRUNED
-            while removed >= PRUNED and not self._stopping:
+            while removed >= PRUNED and not self._rounds.stopping:
                 removed = await self._store.write(
                     lambda tx, what=what, before=now - kept: tx.prune(what, before, PRUNED)  # type: ignore[misc]
                 )
@@ -127,7 +121,4 @@ class Keeper:
         return count
 
     async def stop(self, seconds: float = 20.0) -> None:
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await self._stopped.wait(seconds)
+        await self._rounds.stop(seconds)

@@ -13,6 +13,7 @@ from typing import Literal
 from livepass.core.model import Process
 from livepass.core.shedding import Level
 from livepass.service.pressure import Load
+from livepass.service.rounds import Rounds
 from livepass.service.seams import Chance, Clock, Scheduler, Store
 
 log = logging.getLogger(__name__)
@@ -48,29 +49,23 @@ class Presence:
         self._load = load
         self._host, self._pid, self._role, self._schema = host[:200], pid, role, schema
         self._started_at = clock.now()
-        self._wake = scheduler.signal()
-        self._stopped = scheduler.signal()
-        self._running = self._stopping = False
+        self._rounds = Rounds(scheduler)
         self.id = chance.token_bytes(8).hex()
 
     def changed(self) -> None:
         """Something that others look at has changed: say so now."""
-        self._wake.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Give a sign every few seconds until ``stop``. A database that is away is tried again with the next one."""
-        self._running = True
         waited, woken = BEAT_SECONDS, False
-        try:
-            while not self._stopping:
+        with self._rounds.going():
+            while not self._rounds.stopping:
                 if woken or waited >= BEAT_SECONDS or (self._load.fetch_p95() or 0.0) > SLOW_FETCH:
                     waited = 0.0
                     await self._beat_or_warn()
-                woken = await self._wake.wait(SLOW_BEAT_SECONDS)
+                woken = await self._rounds.wait(SLOW_BEAT_SECONDS)
                 waited += SLOW_BEAT_SECONDS
-        finally:
-            self._running = False
-            self._stopped.set()
 
     async def _beat_or_warn(self) -> None:
         try:
@@ -96,10 +91,7 @@ class Presence:
 
     async def stop(self, seconds: float = 5.0) -> None:
         """Say goodbye. Where that fails, the row falls silent, and is forgotten after a day."""
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await self._stopped.wait(seconds)
+        await self._rounds.stop(seconds)
         try:
             await self._store.write(lambda tx: tx.remove_process(self.id))
         except Exception as error:

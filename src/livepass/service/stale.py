@@ -11,6 +11,7 @@ import logging
 from livepass.core.webhooks import STALE, stale
 from livepass.service.explaining import Explaining
 from livepass.service.refusals import NotFound
+from livepass.service.rounds import Rounds
 from livepass.service.seams import Clock, Scheduler, Store, Tx
 
 log = logging.getLogger(__name__)
@@ -29,30 +30,21 @@ class StaleWatch:
         self._store = store
         self._explaining = explaining
         self._clock = clock
-        self._wake = scheduler.signal()
-        self._stopped = scheduler.signal()
+        self._rounds = Rounds(scheduler)
         self._after: dict[str, str] = {}
-        self._running = self._stopping = False
 
     async def run(self) -> None:
         """Work until ``stop``. A round that fails is logged, and tried again."""
-        self._running = True
-        try:
-            while not self._stopping:
+        with self._rounds.going():
+            while not self._rounds.stopping:
                 try:
                     await self.once()
                 except Exception:
                     log.exception("stale passes were not looked for; it is tried again")
-                await self._wake.wait(ROUND_SECONDS)
-        finally:
-            self._running = False
-            self._stopped.set()
+                await self._rounds.wait(ROUND_SECONDS)
 
     async def stop(self, seconds: float = 20.0) -> None:
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await self._stopped.wait(seconds)
+        await self._rounds.stop(seconds)
 
     async def once(self) -> int:
         """One round. Answers of how many passes it told."""
@@ -79,7 +71,7 @@ class StaleWatch:
             await self._store.write(lambda tx: tx.forget_stale(pass_type, healed))
         told = 0
         for serial in behind[:EXPLAINED]:
-            if self._stopping:
+            if self._rounds.stopping:
                 return told
             told += await self._explain(pass_type, serial)
         # From the beginning again after the last one; where some were left, after those that were looked at.

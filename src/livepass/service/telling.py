@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from livepass.core import webhook_signature
 from livepass.core.sealed import Sealable, Sealed
 from livepass.core.webhooks import FAILING_MS, Attempt, Endpoint, Message, Secrets, about, next_at
+from livepass.service.rounds import Rounds
 from livepass.service.seams import Chance, Clock, KeyRing, Scheduler, Store, Tracing, Tx
 from livepass.service.webhook_seams import Poster
 
@@ -59,35 +60,26 @@ class Teller:
         self._clock = clock
         self._chance = chance
         self._scheduler = scheduler
-        self._wake = scheduler.signal()
+        self._rounds = Rounds(scheduler)
         self._under_way: Counter[str] = Counter()
         self._sent: list[_Sent] = []
         self._recording = False
-        self._running = self._stopping = False
-        self._stopped = scheduler.signal()
 
     async def run(self) -> None:
         """Work until ``stop``, then see what is under way through."""
-        self._store.on_commit(self._wake.set)
-        self._running = True
-        try:
-            while not self._stopping or self._under_way.total():
-                await self._wake.wait(await self._one_round())
+        self._store.on_commit(self._rounds.wake)
+        with self._rounds.going():
+            while not self._rounds.stopping or self._under_way.total():
+                await self._rounds.wait(await self._one_round())
                 await self._scheduler.sleep(BREATH_SECONDS)
-        finally:
-            self._running = False
-            self._stopped.set()
 
     async def stop(self, seconds: float = 20.0) -> None:
         """Claim nothing more, let what is under way finish, and return."""
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await self._stopped.wait(seconds)
+        await self._rounds.stop(seconds)
 
     async def _one_round(self) -> float:
         """Start what is due; answers for how many seconds there is nothing to do, unless a signal comes first."""
-        if self._stopping:
+        if self._rounds.stopping:
             return SWEEP_SECONDS
         try:
             return await self._start_due()
@@ -131,7 +123,7 @@ class Teller:
         finally:
             self._under_way[endpoint.id] -= 1
             self._under_way += Counter()  # forgets those at zero
-            self._wake.set()
+            self._rounds.wake()
 
     async def _attempt(self, endpoint: Endpoint, message: Message) -> Attempt:
         now, began = self._clock.now(), self._clock.stopwatch()

@@ -29,6 +29,7 @@ from livepass.core.watching import (
 from livepass.pkpass import PkpassError
 from livepass.service.proving import sign_sample
 from livepass.service.refusals import Refusal
+from livepass.service.rounds import Rounds
 from livepass.service.seams import Chance, Clock, KeyRing, Look, Revocations, Scheduler, Store, Tx
 
 log = logging.getLogger(__name__)
@@ -64,9 +65,7 @@ class Watching:
         self._looks = looks
         self._revocations = revocations
         self._remembered: tuple[float, list[Told]] | None = None
-        self._wake = scheduler.signal()
-        self._stopped = scheduler.signal()
-        self._running = self._stopping = False
+        self._rounds = Rounds(scheduler)
 
     # ── how everything stands
 
@@ -94,26 +93,19 @@ class Watching:
 
     async def run(self) -> None:
         """Watch until ``stop``. What fails is logged and tried again in an hour."""
-        self._running = True
-        try:
-            while not self._stopping:
+        with self._rounds.going():
+            while not self._rounds.stopping:
                 try:
                     await self.once()
                 except Exception:
                     log.exception("the certificates could not be watched; it is tried again in an hour")
-                await self._wake.wait(ROUND_SECONDS)
-        finally:
-            self._running = False
-            self._stopped.set()
+                await self._rounds.wait(ROUND_SECONDS)
 
     async def stop(self, seconds: float = 1.0) -> None:
         """A look that is under way is not waited for: whoever it hangs on must not hold up the end of a process, and
         another one takes it in an hour.
         """
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await self._stopped.wait(seconds)
+        await self._rounds.stop(seconds)
 
     async def once(self, *, at_once: bool = False) -> None:
         """Look at what is due (``at_once``: at everything), and say what is due to be said."""
@@ -121,7 +113,7 @@ class Watching:
         rows = await self._watched(lineages)
         links = {link.id: link for lineage in lineages for link in lineage}
         for row in rows:
-            if self._stopping:
+            if self._rounds.stopping:
                 return
             if row.kind in (What.CERTIFICATE, What.INTERMEDIATE):
                 continue
