@@ -59,7 +59,6 @@ def connect(path: Path) -> sqlite3.Connection:
     # NORMAL would lose acknowledged registrations on power loss, and a phone does not register again by itself.
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA mmap_size = 268435456")
     db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     return db
 
