@@ -62,9 +62,9 @@ from livepass.preview import STYLE, STYLE_SOURCE, View, draw, page, svg
 
 files = read(package).files
 drawing = draw(files, View(ios=26, scheme="dark", language="de"), changed=["points"])  # outlines that field
-drawing.notes                      # what is not drawn as it is written
-page([("Version 7", drawing)], "Membership")   # a whole HTML document
-svg(drawing)                       # one file, for browsers
+drawing.notes  # what is not drawn as it is written
+page([("Version 7", drawing)], "Membership")  # a whole HTML document
+svg(drawing)  # one file, for browsers
 ```
 
 `page` holds one inline style and no script. It works under
