@@ -62,14 +62,14 @@ class Issuer:
 class Authority:
     """Roots, WWDR-like intermediates, and the certificates below them.
 
-    ``now`` anchors every validity period; pass it to issue certificates that are old or not valid yet. ``clock`` is
-    the time by which certificates count as revoked, and by which the server dates its answers. ``address``
-    (``http://host:port``, set by ``AuthorityServer``) is where certificates issued from then on say that intermediates,
-    OCSP and CRLs are; without it they name no address.
+    ``now``, kept as ``anchor``, is what every validity period is counted from; pass it to issue certificates that are
+    old or not valid yet. ``clock`` is the time by which certificates count as revoked, and by which the server dates its
+    answers. ``address`` (``http://host:port``, set by ``AuthorityServer``) is where certificates issued from then on say
+    that intermediates, OCSP and CRLs are; without it they name no address.
     """
 
     def __init__(self, now: dt.datetime | None = None, name: str = "Livepass Demo") -> None:
-        self._now = (now or dt.datetime.now(dt.UTC)).replace(microsecond=0)
+        self.anchor = (now or dt.datetime.now(dt.UTC)).replace(microsecond=0)
         self._name = name
         self._lock = threading.RLock()  # the server mints what is asked for in a thread of its own
         self._generations = dict(GENERATIONS)
@@ -276,10 +276,10 @@ class Authority:
         )
 
     def _validity(self, starts: dt.timedelta, length: float) -> tuple[dt.datetime, dt.datetime]:
-        return self._now + starts, self._now + starts + dt.timedelta(days=length)
+        return self.anchor + starts, self.anchor + starts + dt.timedelta(days=length)
 
     def _between(self, starts: float, ends: float) -> tuple[dt.datetime, dt.datetime]:
-        return self._now + dt.timedelta(days=starts), self._now + dt.timedelta(days=ends)
+        return self.anchor + dt.timedelta(days=starts), self.anchor + dt.timedelta(days=ends)
 
     def _named(self, common: str, unit: str | None = None) -> x509.Name:
         units = [] if unit is None else [(NameOID.ORGANIZATIONAL_UNIT_NAME, unit)]
