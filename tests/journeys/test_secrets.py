@@ -27,6 +27,7 @@ import engines
 from journeys.leaks import ARTEFACTS, Evidence, forms, kind_of
 from journeys.service_process import environment, serve
 from journeys.test_crashes import patient_phone
+from journeys.typist import Typist, typist
 from journeys.world import OTHER_TYPE, PASS_TYPE, World, journey, pass_certificate, shows, until
 from livepass.cli.root import root
 from livepass.core.echo import echo_key
@@ -55,8 +56,9 @@ CONSOLE_PASSWORD, CONSOLE_GUESS = "console-password-marker of ada", "console-gue
 class Life:
     """One world with its evidence, and the hands that write down every answer."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, typist: Typist) -> None:
         self.world = world
+        self.typist = typist
         self.evidence = Evidence()
         self.commands: list[str] = []
         self.own: dict[str, str] = {}
@@ -82,21 +84,14 @@ class Life:
     async def command(self, *words: str, may: str = "cli", **settings: str) -> tuple[int, bytes]:
         """A ``livepass`` command, as JSON and with all that ``--debug`` shows; what it says is evidence."""
         self.commands.append(" ".join(words))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "livepass", *words, "--json", "--debug"),
-            env={**environment(self.world), **settings},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
+        given = {**environment(self.world), **settings}
+        code, out, err = await self.typist.type((*words, "--json", "--debug"), given)
         self.evidence.add(f"{may} {' '.join(words[:2])}", out + b"\n" + err)
-        assert process.returncode is not None
-        return process.returncode, out
+        return code, out
 
 
 pytestmark = pytest.mark.timeout(240)
-"""A minute on two cores, and several times that beside other tests: it runs nearly every command there is."""
+"""Several times what it takes by itself: it runs nearly every command there is, maybe beside other tests."""
 
 # ── the life
 
@@ -104,7 +99,12 @@ pytestmark = pytest.mark.timeout(240)
 @journey(elsewhere=True, books=False, content=False, limit=220)
 async def test_no_secret_leaves(world: World) -> None:
     """Fails when any marker stands in a log, an answer, a list, a diary, a command's output, a backup or a file."""
-    life = Life(world)
+    async with typist(world.directory) as typing:
+        await _lived(Life(world, typing))
+
+
+async def _lived(life: Life) -> None:
+    world = life.world
     _mark(world)
     form = "text" if engines.chosen() == "sqlite" else "json"
     async with _said(form) as said:
