@@ -45,13 +45,14 @@ class Process:
     async def kill(self) -> None:
         """kill -9: no drain, no goodbye."""
         assert self._process is not None
-        self._world.killed = True
+        self._world.ended = True
         self._process.kill()
         assert await self._process.wait() == -signal.SIGKILL
 
     async def stop(self) -> None:
         """SIGTERM: finish what is under way, and end well."""
         assert self._process is not None
+        self._world.ended = True
         self._process.terminate()
         assert await asyncio.wait_for(self._process.wait(), 30) == 0
 
@@ -59,10 +60,8 @@ class Process:
         return await self.start()
 
     async def __aexit__(self, *_: object) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+        if self._process is not None:
+            await gone(self._process)
 
 
 def serve(world: World, *more: str, stderr: int = asyncio.subprocess.DEVNULL) -> Process:
@@ -99,6 +98,14 @@ def environment(world: World) -> Mapping[str, str]:
     return inherited | {f"LIVEPASS_{name}": str(value) for name, value in settings.items()}
 
 
+async def gone(process: asyncio.subprocess.Process) -> None:
+    """No process stays behind whose journey was too long: what is left of it would fail whatever test comes next."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
 async def command(world: World, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Run a ``livepass`` command to its end: its exit code and the object that it showed."""
     process = await asyncio.create_subprocess_exec(
@@ -108,7 +115,10 @@ async def command(world: World, *arguments: str) -> tuple[int, dict[str, Any]]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await process.communicate()
+    try:
+        out, err = await process.communicate()
+    finally:
+        await gone(process)
     assert process.returncode is not None
     shown = out or err.splitlines()[-1]
     found: dict[str, Any] = json.loads(shown)

@@ -53,7 +53,7 @@ TEAM = "TEAM123456"
 PROXY = os.environ.get("LIVEPASS_TEST_PROXY", "")
 """``nginx`` or ``caddy``: every world stands behind that, with the files that ship."""
 DIED = "Unexpected response code 502"
-"""How phones complain where a proxy says for a process that it died under a request."""
+"""How phones complain where a proxy says for a process that it died under a request, or that there is none."""
 CONNECTION_HEADER = "X-Connection-Id"
 
 MEMBERSHIP: Mapping[str, Any] = {
@@ -128,8 +128,8 @@ class World:
         self.port: int = self.socket.getsockname()[1]
         self.front: int | None = None
         self.proxied = False
-        self.killed = False
-        """A process that served was killed on purpose."""
+        self.ended = False
+        """A process that served was killed or stopped on purpose."""
         self.config: Config
         self.services: wiring.Services
         self.phones: list[PhoneRunner] = []
@@ -331,7 +331,8 @@ class World:
     async def check_phones(self) -> None:
         """No phone complained, and no call was answered with a fault of ours."""
         for phone in self.phones:
-            assert [one for one in phone.wallet.complaints if not (self.killed and one.endswith(DIED))] == []
+            said = [one for one in phone.wallet.complaints if not (self.ended and one.endswith(DIED))]
+            assert said == [], said
         assert [answer for answer in self.answers if answer[2] >= 500] == []
 
     async def check_books(self) -> None:
