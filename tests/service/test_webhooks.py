@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from livepass.core.model import Process, Prunable
 from livepass.core.trip2_push import DAY, DEAD_KEPT_MS
-from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, POLLED, SCHEDULE_MS, Attempt
+from livepass.core.webhooks import ANSWERED_EVERY_MS, FAILING_MS, KEPT_MS, OVERLAP_MS, POLLED, SCHEDULE_MS, Attempt
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.outside.tracing import OtelTracing
@@ -561,5 +561,61 @@ def test_an_endpoint_that_is_polled_gets_messages_and_is_sent_nothing(run: Calla
         [message] = await world.messages(made.id)
         assert message.attempts == 0 and not world.to.received
         assert (await world.hooks.get(TENANT, made.id)).failing_since is None
+
+    run(steps)
+
+
+def test_that_an_endpoint_answers_is_noted_and_not_with_each_message(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        id_, _ = await world.add()
+
+        async def noted() -> int | None:
+            await world.hooks.test(TENANT, id_)
+            await world.round()
+            return (await world.hooks.get(TENANT, id_)).answered_at
+
+        began = world.rig.clock.at
+        assert await noted() == began
+        world.rig.clock.pass_(ANSWERED_EVERY_MS)
+        assert await noted() == began
+        world.rig.clock.pass_(1)
+        assert await noted() == world.rig.clock.at
+        world.to.answers["/hooks"] = answer("500 No")
+        before, _ = world.rig.clock.at, world.rig.clock.pass_(1)
+        assert await noted() == before
+        del world.to.answers["/hooks"]
+        assert await noted() == world.rig.clock.at, "after a failure at once"
+        await world.hooks.rotate(TENANT, id_)
+        assert (await world.hooks.get(TENANT, id_)).answered_at == world.rig.clock.at
+
+    run(steps)
+
+
+def test_what_waits_and_what_failed_comes_with_its_last_answer(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        store = world.rig.store
+        world.to.answers["/hooks"] = answer("500 No", b"first")
+        id_, _ = await world.add()
+        failed = await world.hooks.test(TENANT, id_)
+        for wait in (*SCHEDULE_MS[1:], 0):
+            await world.round()
+            world.rig.clock.pass_(2 * wait)
+        world.to.answers["/hooks"] = answer("503 Away", b"later")
+        waits = await world.hooks.test(TENANT, id_)
+        await world.round()
+        untried = await world.hooks.test(TENANT, id_)
+        await world.add("/other")
+        [(message, last)] = await store.webhooks_unanswered(id_, failed=True, limit=9)
+        assert last is not None and (message.id, last.status, last.said, last.number) == (failed.id, 500, "first", 8)
+        found = await store.webhooks_unanswered(id_, failed=False, limit=9)
+        assert [(one.id, answered and answered.said) for one, answered in found] == [
+            (untried.id, None),
+            (waits.id, "later"),
+        ]
+        assert len(await store.webhooks_unanswered(id_, failed=False, limit=1)) == 1
+        assert (await store.webhook_counts(TENANT, most=9))[id_] == (2, 1)
+        assert (await store.webhook_counts(TENANT, most=1))[id_] == (1, 1)
+        assert len(await store.webhook_counts(TENANT, most=1)) == 2 and not await store.webhook_counts("no", most=1)
+        assert [one.id for one in await store.webhooks_failing()] == [id_]
 
     run(steps)

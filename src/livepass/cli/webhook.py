@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from livepass.cli.faults import usage
-from livepass.cli.render import Cell, Column, Page, bad, dim, good, text_of, warn
+from livepass.cli.render import Cell, Column, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import Verb, noun
 from livepass.cli.session import Session, run
 
@@ -57,6 +57,7 @@ def show(session: Session, id_: str) -> None:
         page.facts(
             ("events", text_of(found["events"]) if found["events"] else "all"),
             ("pass types", text_of(found["pass_types"]) if found["pass_types"] else "all"),
+            ("last answered 2xx", instant(found["answered_at"])),
             ("state", _state(found)),
         )
 

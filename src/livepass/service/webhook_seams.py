@@ -18,6 +18,19 @@ class WebhookReader(Protocol):
     async def webhook_endpoints(self, tenant: str) -> Sequence[Endpoint]:
         """By id; disabled ones too."""
 
+    async def webhooks_failing(self) -> Sequence[Endpoint]:
+        """Of all tenants: those whose last attempt failed, and those that were disabled for it."""
+
+    async def webhook_counts(self, tenant: str, *, most: int) -> Mapping[str, tuple[int, int]]:
+        """Of each endpoint of a tenant: how many messages wait, and how many failed for good; each up to ``most``."""
+
+    async def webhooks_unanswered(
+        self, endpoint_id: str, *, failed: bool, limit: int
+    ) -> Sequence[tuple[Message, Attempt | None]]:
+        """Messages with their last attempt: what is tried next, first; or, ``failed``, what failed for good, newest
+        first.
+        """
+
     async def webhooks_due(self) -> Sequence[tuple[Endpoint, int]]:
         """Enabled endpoints with something to send, and when the first of it is due."""
 

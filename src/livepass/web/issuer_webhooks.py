@@ -74,8 +74,8 @@ class WebhookAttemptsQuery(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class WebhookEndpointRow(Struct, frozen=True):
-    """An endpoint. `failing_since`: the first of the attempts that failed in a row. `secret` is shown when the endpoint
-    is made and when the secret is rotated, and then never again.
+    """An endpoint. `failing_since`: the first of the attempts that failed in a row; `answered_at`: its last 2xx, to
+    some seconds. `secret` is shown when the endpoint is made and when the secret is rotated, and then never again.
     """
 
     id: str
@@ -84,6 +84,7 @@ class WebhookEndpointRow(Struct, frozen=True):
     pass_types: list[str]
     created_at: Instant
     failing_since: Instant | None
+    answered_at: Instant | None
     disabled_at: Instant | None
     disabled_why: str
     secret: str | None = None
@@ -92,7 +93,8 @@ class WebhookEndpointRow(Struct, frozen=True):
     def of(cls, row: Endpoint, secret: str | None = None) -> WebhookEndpointRow:
         return cls(
             *(row.id, row.url, list(row.events or ()), list(row.pass_types or ()), at(row.created_at)),
-            *(maybe_at(row.failing_since), maybe_at(row.disabled_at), row.disabled_why, secret),
+            *(maybe_at(row.failing_since), maybe_at(row.answered_at), maybe_at(row.disabled_at)),
+            *(row.disabled_why, secret),
         )
 
 
