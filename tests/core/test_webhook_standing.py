@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from livepass.core.webhook_standing import LONG_MS, Standing, masked, said_without, standing, trouble
-from livepass.core.webhooks import FAILING_MS, HOUR, KEPT_MS, POLLED, SCHEDULE_MS, Endpoint
+from livepass.core.webhooks import FAILING_MS, HOUR, POLLED, SCHEDULE_MS, Endpoint
 
 NOW = 2_000_000_000_000
 URL = "https://hooks.example.com/services/T0-secret-part?key=another-secret"
@@ -50,7 +51,7 @@ def test_who_was_disabled_needs_somebody_and_the_commands_say_how_far_back() -> 
     assert found is not None and found.worse and found.standing is Standing.GIVEN_UP
     assert found.disabled_at == NOW - HOUR and "no event is noted" in found.sentence
     assert "livepass webhook enable we_0123456789, and" in found.remedy
-    assert "livepass webhook recover we_0123456789 --hours 121 " in found.remedy
+    assert "livepass webhook recover we_0123456789 --since 2033-05-13T01:33:20Z " in found.remedy
     of_brand = trouble(replace(GIVEN_UP, tenant="brand"), NOW)
     assert of_brand is not None and of_brand.tenant == "brand"
     assert of_brand.remedy.count(" --tenant brand") == 2
@@ -58,18 +59,12 @@ def test_who_was_disabled_needs_somebody_and_the_commands_say_how_far_back() -> 
     assert failing is not None and "we_0123456789 --tenant brand lists" in failing.remedy
 
 
-@pytest.mark.parametrize(
-    ("since", "disabled_at", "hours"),
-    [
-        (NOW - FAILING_MS - 1, NOW, 121),
-        (None, NOW, 120),
-        (NOW, NOW, 1),
-        (NOW - 2 * KEPT_MS, NOW - KEPT_MS, 720),
-    ],
-)
-def test_no_further_back_than_messages_are_kept(since: int | None, disabled_at: int, hours: int) -> None:
-    found = trouble(replace(GIVEN_UP, failing_since=since, disabled_at=disabled_at), NOW)
-    assert found is not None and f"--hours {hours} " in found.remedy
+@pytest.mark.parametrize("since", [NOW - HOUR - FAILING_MS, None])
+def test_what_failed_first_is_sent_again_too(since: int | None) -> None:
+    """Its event happened before it failed."""
+    found = trouble(replace(GIVEN_UP, failing_since=since), NOW)
+    assert int(datetime(2033, 5, 18, 3, 33, 20, tzinfo=UTC).timestamp() * 1000) == NOW
+    assert found is not None and "--since 2033-05-13T01:33:20Z " in found.remedy
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 from livepass.core.frozen import frozen
 from livepass.core.model import DEFAULT_TENANT
 from livepass.core.striking import struck
-from livepass.core.webhooks import FAILING_MS, HOUR, KEPT_MS, POLLED, Endpoint
+from livepass.core.webhooks import FAILING_MS, HOUR, POLLED, Endpoint
 
 FAILING: Final = "failing"
 """``Endpoint.disabled_why`` of one that was disabled because it answered nothing."""
 LONG_MS: Final = 3 * HOUR
 """Failing for so long needs somebody: a message was tried five times by then, and no release of a receiver takes it."""
+EARLIER_MS: Final = HOUR
+"""So much earlier events are sent again than the first attempt failed."""
 SHORTEST_SECRET: Final = 8
 """Parts of an address that are shorter are no keys, and stay in what a receiver answered."""
 
@@ -66,7 +69,7 @@ def trouble(endpoint: Endpoint, now: int) -> Trouble | None:
         )
         remedy = (
             f"mend the receiver, then livepass webhook enable {endpoint.id}{where}, and livepass webhook recover "
-            f"{endpoint.id} --hours {_hours(endpoint, now)}{where} for what failed"
+            f"{endpoint.id} --since {_since(endpoint, now)}{where} for what failed"
         )
     elif found is Standing.FAILING and since is not None and now - since >= LONG_MS:
         sentence = (
@@ -83,10 +86,11 @@ def trouble(endpoint: Endpoint, now: int) -> Trouble | None:
     )
 
 
-def _hours(endpoint: Endpoint, now: int) -> int:
-    """How far back it failed, as far as messages are kept."""
-    began = endpoint.failing_since if endpoint.failing_since is not None else (endpoint.disabled_at or now) - FAILING_MS
-    return min(max(1, -(-(now - began) // HOUR)), KEPT_MS // HOUR)
+def _since(endpoint: Endpoint, now: int) -> str:
+    """What failed is not older, as an instant to name: an event is older than the first attempt to tell of it."""
+    failing = endpoint.failing_since
+    began = failing if failing is not None else (endpoint.disabled_at or now) - FAILING_MS
+    return f"{datetime.fromtimestamp((began - EARLIER_MS) / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def masked(url: str) -> str:

@@ -137,7 +137,7 @@ async def _mended(visit: Visit) -> str:
             made = await visit.asked(issuer_webhooks.test, path=path, body=body)
             return f"{made['id']} ({made['event']}) is on its way to {path['id']}"
         case "replay":
-            done = await visit.asked(issuer_webhooks.recover, path=path, body=WebhookRecover(ALL_KEPT_HOURS))
+            done = await visit.asked(issuer_webhooks.recover, path=path, body=WebhookRecover(hours=ALL_KEPT_HOURS))
             return f"{done['messages']} messages are sent again to {path['id']}"
         case "resend":
             message = form.get("message", "")
