@@ -359,7 +359,92 @@ def test_what_is_removed_is_gone_with_its_messages(run: Callable[[Steps], None])
         ):
             with pytest.raises(NotFound):
                 await work
+        await world.rig.keeper.drop_removed()
         assert world.rig.elsewhere("SELECT count(*) FROM webhook_message") == [(0,)]
+
+    run(steps)
+
+
+def test_what_was_sent_to_a_removed_endpoint_goes_some_at_a_time(
+    run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one transaction a million of them would hold up every phone."""
+
+    async def steps(world: World) -> None:
+        service, store = world.rig, world.rig.store
+        monkeypatch.setattr("livepass.service.keeping.PRUNED", 4)
+        stays, goes, last = [(await world.add())[0] for _ in range(3)]
+        for id_ in (stays, goes, last):
+            for _ in range(5):
+                await world.hooks.test(TENANT, id_)
+        await world.round()
+        assert service.elsewhere("SELECT count(*) FROM webhook_attempt") == [(15,)]
+        for id_ in (goes, last):
+            await world.hooks.remove(TENANT, id_)
+        assert service.elsewhere("SELECT count(*) FROM webhook_message") == [(15,)], "removing takes no longer for it"
+        with pytest.raises(NotFound):
+            await world.messages(goes)
+        assert await store.write(lambda tx: tx.drop_removed_webhooks(4)) == 8, "messages, and attempts"
+        await service.keeper.drop_removed()
+        for table in ("webhook_message", "webhook_attempt"):
+            assert service.elsewhere(f"SELECT DISTINCT endpoint FROM {table}") == [(stays,)]
+        assert len(await world.messages(stays)) == 5
+        assert await store.write(lambda tx: tx.drop_removed_webhooks(4)) == 0
+
+    run(steps)
+
+
+def test_what_is_under_way_to_a_removed_endpoint_leaves_nothing(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        world.to.hold.add("/hooks")
+        id_, _ = await world.add()
+        await world.hooks.test(TENANT, id_)
+        teller = world.teller()
+        await teller._start_due()
+        await until(lambda: world.to.received)
+        await world.hooks.remove(TENANT, id_)
+        world.to.release.set()
+        await until(lambda: not teller._under_way.total())
+        await world.rig.keeper.drop_removed()
+        assert world.rig.elsewhere("SELECT count(*) FROM webhook_message") == [(0,)]
+        assert world.rig.elsewhere("SELECT count(*) FROM webhook_attempt") == [(0,)]
+
+    run(steps)
+
+
+def test_an_endpoint_that_is_enabled_again_is_not_disabled_by_what_failed_before(
+    run: Callable[[Steps], None],
+) -> None:
+    async def steps(world: World) -> None:
+        store, clock = world.rig.store, world.rig.clock
+        world.to.answers["/hooks"] = answer("503 Away")
+        id_, _ = await world.add()
+
+        async def fail() -> None:
+            await world.hooks.test(TENANT, id_)
+            await world.round()
+
+        await fail()
+        clock.pass_(FAILING_MS + 1)
+        world.to.hold.add("/hooks")
+        await world.hooks.test(TENANT, id_)
+        teller = world.teller()
+        await teller._start_due()
+        await until(lambda: len(world.to.received) > 1)
+        now = clock.now()
+        assert await store.write(lambda tx: tx.judge_webhook_endpoint(id_, False, now, now - FAILING_MS))
+        clock.pass_(1000)
+        await world.hooks.enable(TENANT, id_, enabled=True)
+        world.to.release.set()
+        await until(lambda: not teller._under_way.total())
+        found = await world.hooks.get(TENANT, id_)
+        assert (found.disabled_at, found.failing_since) == (None, clock.now()), "it counts from the beginning"
+        clock.pass_(FAILING_MS - 1)
+        await fail()
+        assert (await world.hooks.get(TENANT, id_)).disabled_at is None
+        clock.pass_(1)
+        await fail()
+        assert (await world.hooks.get(TENANT, id_)).disabled_at is not None
 
     run(steps)
 

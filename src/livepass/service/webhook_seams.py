@@ -64,7 +64,10 @@ class WebhookTx(WebhookReader, Protocol):
     async def put_webhook_endpoint(self, endpoint: Endpoint) -> None: ...
 
     async def remove_webhook_endpoint(self, endpoint_id: str) -> None:
-        """With what was sent there, and what was to be."""
+        """What was sent there, and was to be, is left to ``drop_removed_webhooks``: there may be millions."""
+
+    async def drop_removed_webhooks(self, limit: int) -> int:
+        """Forget up to ``limit`` messages, and as many attempts, of endpoints that were removed; answers how many."""
 
     async def claim_webhooks(
         self, endpoint_id: str, *, lease: str, now: int, lease_until: int, limit: int

@@ -1622,11 +1622,25 @@ ON CONFLICT (id) DO UPDATE SET url = excluded.url, pass_types = excluded.pass_ty
 -- name: remove_webhook_endpoint
 DELETE FROM webhook_endpoint WHERE id = :id;
 
--- name: remove_webhook_messages
-DELETE FROM webhook_message WHERE endpoint = :id;
+-- name: drop_removed_webhooks
+-- Of endpoints that are there no more, some at a time. From endpoint to endpoint in the index: what is not dropped is
+-- not walked.
+DELETE FROM webhook_message WHERE (endpoint, id) IN (
+  WITH RECURSIVE seen(endpoint) AS (
+    SELECT min(endpoint) FROM webhook_message
+    UNION ALL SELECT (SELECT min(m.endpoint) FROM webhook_message m WHERE m.endpoint > seen.endpoint)
+                FROM seen WHERE seen.endpoint IS NOT NULL)
+  SELECT m.endpoint, m.id FROM seen JOIN webhook_message m ON m.endpoint = seen.endpoint
+   WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoint e WHERE e.id = seen.endpoint) LIMIT :limit);
 
--- name: remove_webhook_attempts
-DELETE FROM webhook_attempt WHERE endpoint = :id;
+-- name: drop_removed_attempts
+DELETE FROM webhook_attempt WHERE (endpoint, message, number) IN (
+  WITH RECURSIVE seen(endpoint) AS (
+    SELECT min(endpoint) FROM webhook_attempt
+    UNION ALL SELECT (SELECT min(a.endpoint) FROM webhook_attempt a WHERE a.endpoint > seen.endpoint)
+                FROM seen WHERE seen.endpoint IS NOT NULL)
+  SELECT a.endpoint, a.message, a.number FROM seen JOIN webhook_attempt a ON a.endpoint = seen.endpoint
+   WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoint e WHERE e.id = seen.endpoint) LIMIT :limit);
 
 -- name: webhook_listening
 SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.failing_since, e.disabled_at,

@@ -158,10 +158,11 @@ class WebhookWriting(WebhookReading):
         await self._db.run("put_webhook_endpoint", asdict(endpoint) | lists)
 
     async def remove_webhook_endpoint(self, endpoint_id: str) -> None:
-        key = {"id": endpoint_id}
-        await self._db.run("remove_webhook_endpoint", key)
-        await self._db.run("remove_webhook_messages", key)
-        await self._db.run("remove_webhook_attempts", key)
+        await self._db.run("remove_webhook_endpoint", {"id": endpoint_id})
+
+    async def drop_removed_webhooks(self, limit: int) -> int:
+        count = await self._db.run("drop_removed_webhooks", {"limit": limit})
+        return count + await self._db.run("drop_removed_attempts", {"limit": limit})
 
     async def claim_webhooks(
         self, endpoint_id: str, *, lease: str, now: int, lease_until: int, limit: int
@@ -183,12 +184,9 @@ class WebhookWriting(WebhookReading):
             await self._db.run("webhook_answered", noted)
             return False
         await self._db.run("webhook_failed", {"id": endpoint_id, "now": now})
-        return (
-            await self._db.run(
-                "disable_failing_webhook", {"id": endpoint_id, "now": now, "failing_before": failing_before}
-            )
-            > 0
-        )
+        # Judged where it is written: somebody may have enabled it since it failed first.
+        key = {"id": endpoint_id, "now": now, "failing_before": failing_before}
+        return await self._db.run("disable_failing_webhook", key) > 0
 
     async def resend_webhook(self, endpoint_id: str, message_id: str, now: int) -> bool:
         self.made_due = True
