@@ -126,3 +126,32 @@ def test_a_service_that_counted_lately_is_asked_and_nothing_is_walked(issued, fi
         assert issued("status", "--json").json["stats"]["registrations"] == 0, "as the service has it"
     assert issued("status", "--json").json["stats"]["registrations"] == 1
     assert Path("livepass.db").exists()
+
+
+def test_a_webhook_that_was_disabled_needs_a_person(project, monkeypatch):
+    """Fails when nobody hears that events are noted for an endpoint no more, here or for one tenant."""
+    monkeypatch.setenv("LIVEPASS_PORT", "1")
+    id_ = project("webhook", "add", "https://hooks.example.com/T0-key", "--json").json["id"]
+    assert project("status", "--json").json["webhooks"] == []
+    with closing(sqlite3.connect("livepass.db")) as db:
+        db.execute("UPDATE webhook_endpoint SET failing_since = 1, disabled_at = 2, disabled_why = 'failing'")
+        db.commit()
+    for tenant in ((), ("--tenant", "default")):
+        [one] = project("status", "--json", *tenant, exit_=1).json["webhooks"]
+        assert (one["endpoint"], one["url"], one["worse"]) == (id_, "https://hooks.example.com/…", True)
+        assert (one["failing_since"], one["disabled_at"]) == (1, 2)
+        ran = project("status", *tenant, exit_=1)
+        assert f"livepass webhook enable {id_}" in ran.out and "nothing needs a person" not in ran.out
+    project("webhook", "enable", id_)
+    assert "nothing needs a person" in project("status").out
+
+
+def test_a_key_that_may_not_see_webhooks_is_told_of_none(project, files):
+    """Fails when status with --url works no more for a key that reads passes."""
+    project("webhook", "add", "https://hooks.example.com/T0-key")
+    key = project("key", "create", "reads", "--scope", "passes:read", "--scope", "certs:admin", "--json").json["key"]
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = str(free.getsockname()[1])
+    with running(files, "serve", "--port", port) as (_, ready):
+        found = project("status", "--json", "--url", ready["address"], "--key", key).json
+    assert "webhooks" not in found and found["attention"] == []

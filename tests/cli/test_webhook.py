@@ -6,10 +6,12 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,28 @@ def test_the_life_of_an_endpoint(project: object, livepass: Livepass) -> None:
     assert livepass("webhook", "enable", id_, "--json").json["disabled_at"] is None
     livepass("webhook", "remove", id_)
     assert livepass("webhook", "list", "--json").rows == []
+
+
+def test_what_failed_is_sent_again_since_an_instant(project: object, livepass: Livepass) -> None:
+    """Fails when a time is read otherwise than elsewhere, or taken for how long ago its event was sent."""
+    id_ = livepass("webhook", "add", URL, "--json").json["id"]
+    for _ in range(3):
+        livepass("webhook", "test", id_)
+    with closing(sqlite3.connect("livepass.db")) as db:
+        db.execute("UPDATE webhook_message SET next_at = NULL, at = 1700000000000 + 1000 * (rowid % 3)")
+        db.commit()
+
+    def recovered(*back: str) -> int:
+        return int(livepass("webhook", "recover", id_, *back, "--json").json["messages"])
+
+    assert recovered() == recovered("--since", "2023-11-14T22:13:22.001Z") == 0
+    assert recovered("--since", "2023-11-14T22:13:22Z") == 1
+    assert recovered("--since", "2023-11-14T23:13:21+01:00") == 1
+    assert recovered("--since", "2023-11-14") == 1, "the rest"
+    assert (
+        "name one of them" in livepass("webhook", "recover", id_, "--hours", "1", "--since", "2023-11-14", exit_=2).err
+    )
+    assert "is not a time" in livepass("webhook", "recover", id_, "--since", "yesterday", exit_=2).err
 
 
 def test_the_page_is_what_its_maker_writes() -> None:

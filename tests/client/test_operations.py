@@ -8,6 +8,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -180,6 +181,7 @@ def test_webhooks_are_sent_and_told_of(any_client: Any) -> None:
     any_client.resend_webhook(added.id, sent.id)
     until(lambda: receiver.heard.count(sent.id) == 2)
     assert any_client.recover_webhooks(added.id, hours=1).messages == 0
+    assert any_client.recover_webhooks(added.id, since=datetime.now(UTC)).messages == 0
     assert any_client.rotate_webhook(added.id).secret != added.secret
     assert any_client.enable_webhook(added.id, enabled=False).disabled_at
     assert any_client.enable_webhook(added.id).disabled_at is None

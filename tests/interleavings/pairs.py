@@ -17,6 +17,7 @@ from interleavings.scene import ASKER, HOUR_MS, OLD, TOKENS, Claim, Scene, Side,
 from livepass.core.history import Reason
 from livepass.core.model import DEFAULT_TENANT, Prunable
 from livepass.core.trip2_push import PushAnswer, message, read_answer
+from livepass.core.webhooks import FAILING_MS, Attempt
 from livepass.service import pushing
 from livepass.service.drafting import Wish
 from livepass.service.epochs import begin_epochs
@@ -224,7 +225,51 @@ async def promote(side: Side) -> None:
     await side.write(lambda tx: promoting.promote(tx, PASS_TYPE, one.id, side.now))
 
 
+# ── webhooks
+
+
+async def webhook_failed(side: Side) -> None:
+    """As the worker writes down that a receiver answered 500, after days of that."""
+    endpoint, message = side.scene.webhook
+    attempt = Attempt(endpoint, message, 1, side.now, 1, 500, "")
+
+    async def record(tx: Any) -> None:
+        await tx.record_webhook("w", attempt, None)
+        await tx.judge_webhook_endpoint(endpoint, False, side.now, side.now - FAILING_MS)
+
+    await side.write(record)
+
+
+async def enable_webhook(side: Side) -> None:
+    endpoint, _ = side.scene.webhook
+    await side.services.webhooks.enable(DEFAULT_TENANT, endpoint, enabled=True)
+    side.log.enabled.append(endpoint)
+
+
+async def remove_webhook(side: Side) -> None:
+    await side.services.webhooks.remove(DEFAULT_TENANT, side.scene.webhook[0])
+    await side.write(lambda tx: tx.drop_removed_webhooks(10))
+
+
+async def recover_webhook(side: Side) -> None:
+    await side.services.webhooks.recover(DEFAULT_TENANT, side.scene.webhook[0], 0)
+
+
 # ── what is there before
+
+
+async def failing_webhook(scene: Scene) -> None:
+    """Since long ago; a message is on its way there, and another one failed for good."""
+    side = scene.sides["a"]
+    made, _ = await side.services.webhooks.add(DEFAULT_TENANT, "https://hooks.example.com/", None, None)
+    message = await side.services.webhooks.test(DEFAULT_TENANT, made.id)
+    until = side.now + HOUR_MS
+    claim = {"lease": "w", "now": side.now, "lease_until": until, "limit": 1}
+    assert await side.write(lambda tx: tx.claim_webhooks(made.id, **claim))
+    other = await side.services.webhooks.test(DEFAULT_TENANT, made.id)
+    await scene.watch.execute(f"UPDATE webhook_message SET next_at = NULL WHERE id = '{other.id}'")
+    await scene.watch.execute("UPDATE webhook_endpoint SET failing_since = 1")
+    scene.webhook = made.id, message.id
 
 
 async def claimed(scene: Scene) -> None:
@@ -416,6 +461,10 @@ PAIRS: tuple[Pair, ...] = (
     Pair("choose x change", choose, change("1"), claimed_with_a_key),
     Pair("choose x retire", choose_if_there, retire, with_a_key),
     Pair("promote x change", promote, change("1"), waiting_for_a_certificate),
+    # ── webhooks
+    Pair("webhook failed x enable", webhook_failed, enable_webhook, failing_webhook),
+    Pair("webhook failed x remove", webhook_failed, remove_webhook, failing_webhook),
+    Pair("webhook failed x recover", webhook_failed, recover_webhook, failing_webhook),
     # ── many phones, and told again
     Pair("fan-out x register", change("1"), new_phone(), many),
     Pair("fan-out x token change", fan_out, register(token=NEW_TOKEN), many_put_off),

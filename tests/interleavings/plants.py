@@ -27,6 +27,23 @@ _IN_TWO = """        self._newest[pass_type] = Tag(found[0][0], found[0][1])
 _NUMBER = '        row = await self._one("next_number", pass_type=pass_type, newest_modified=newest_modified)\n'
 
 PLANTS: tuple[Plant, ...] = (
+    # ── webhooks
+    Plant(
+        "disabled-as-it-was-read",
+        "whether an endpoint failed for long is read, and then it is disabled: somebody enabled it in between",
+        "webhook failed x enable",
+        (
+            (
+                "store/webhooks.py",
+                '        return await self._db.run("disable_failing_webhook", key) > 0\n',
+                "        since = [one.failing_since for one in await self.webhooks_failing() if one.id == endpoint_id]\n"
+                "        if not since or since[0] > failing_before:\n"
+                "            return False\n"
+                '        return await self._db.run("disable_failing_webhook", key) > 0\n',
+            ),
+            (QUERIES, " AND failing_since IS NOT NULL AND failing_since <= :failing_before", ""),
+        ),
+    ),
     # ── numbers and tags
     Plant(
         "number-before-its-commit",

@@ -25,7 +25,10 @@ from livepass.store.verify import Verified
 
 Row = Mapping[str, Any]
 
-LOOKED_AT = ("counter", "pass", "registration", "device", "push_target", "event", "pass_type", "circuit")
+LOOKED_AT = (
+    *("counter", "pass", "registration", "device", "push_target", "event", "pass_type", "circuit"),
+    "webhook_endpoint",
+)
 ASKED = ("registered", "token_changed", "retold")
 
 
@@ -265,10 +268,17 @@ def answered(seen: After) -> Iterator[str]:
             yield f"answer: {name} was answered {answer}"
 
 
+def stays_enabled(seen: After) -> Iterator[str]:
+    """An endpoint that somebody enabled again is not disabled by what failed before: it counts from the beginning."""
+    for row in seen.after["webhook_endpoint"]:
+        if row["id"] in seen.log.enabled and row["disabled_at"] is not None:
+            yield f"webhook endpoint {row['id']} was enabled, and is disabled"
+
+
 RULES: tuple[Rule, ...] = (
     *(covered, tags_rise, right_history, histories_follow, taken_once, no_gaps, nothing_lost),
     *(joined_for_good, not_buried_alive, nobody_elses, erased_for_good, one_lease, soon, acknowledged),
-    *(no_loose_ends, only_what_is_chosen_is_held, holds_together, no_circle, answered),
+    *(no_loose_ends, only_what_is_chosen_is_held, holds_together, no_circle, answered, stays_enabled),
 )
 
 

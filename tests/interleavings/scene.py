@@ -41,7 +41,7 @@ DOCUMENT = {
 
 TABLES = (
     *("pass_type", "counter", "pass", "device", "registration", "push_target", "fan_out", "circuit", "certificate"),
-    *("event", "template", "template_revision", "apns_key"),
+    *("event", "template", "template_revision", "apns_key", "webhook_endpoint", "webhook_message", "webhook_attempt"),
 )
 AGED = """
 UPDATE device SET token_registered_at = token_registered_at - {0}, asked_at = asked_at - {0};
@@ -71,7 +71,7 @@ class Claim:
 @dataclass
 class Log:
     """What was answered in one order, for the rules. ``registered``: (device id, serial, push token);
-    ``recorded``: leases that were given back.
+    ``recorded``: leases that were given back. ``enabled``: webhook endpoints.
     """
 
     told: list[Told] = field(default_factory=list)
@@ -80,6 +80,7 @@ class Log:
     registered: list[tuple[str, str, str]] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)
+    enabled: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -109,7 +110,9 @@ Work = Callable[[Side], Awaitable[Any]]
 
 
 class Scene:
-    """``claim``: what a worker claimed before the pair began; ``tag``: what ``ASKER`` had by then."""
+    """``claim``: what a worker claimed before the pair began; ``tag``: what ``ASKER`` had by then. ``webhook``: an
+    endpoint, and a message that is on its way there.
+    """
 
     def __init__(self, url: str, watch: asyncpg.Connection, desk: wiring.Services) -> None:
         self.url = url
@@ -119,6 +122,7 @@ class Scene:
         self.log = Log()
         self.claim: Claim | None = None
         self.tag: str | None = None
+        self.webhook = ("", "")
         self._allowed: dict[tuple[str, str], str] = {}
 
     async def remember(self, name: str) -> None:

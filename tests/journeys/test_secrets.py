@@ -485,6 +485,7 @@ async def _commands(life: Life) -> None:
             ("webhook", step, "we_none")
             for step in ("show", "enable", "disable", "test", "messages", "recover", "remove")
         ),
+        ("webhook", "recover", "we_none", "--since", "2026-11-24"),
         ("webhook", "resend", "we_none", "msg_none"),
         ("trigger", "pass.issued"),
         ("tenant", "add", "second", "--title", "The Second"),

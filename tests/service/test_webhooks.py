@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from livepass.core.model import Process, Prunable
 from livepass.core.trip2_push import DAY, DEAD_KEPT_MS
-from livepass.core.webhooks import FAILING_MS, KEPT_MS, OVERLAP_MS, POLLED, SCHEDULE_MS, Attempt
+from livepass.core.webhooks import ANSWERED_EVERY_MS, FAILING_MS, KEPT_MS, OVERLAP_MS, POLLED, SCHEDULE_MS, Attempt
 from livepass.emulators.authority import Issued
 from livepass.keys.ring import SealedKeyRing
 from livepass.outside.tracing import OtelTracing
@@ -359,7 +359,92 @@ def test_what_is_removed_is_gone_with_its_messages(run: Callable[[Steps], None])
         ):
             with pytest.raises(NotFound):
                 await work
+        await world.rig.keeper.drop_removed()
         assert world.rig.elsewhere("SELECT count(*) FROM webhook_message") == [(0,)]
+
+    run(steps)
+
+
+def test_what_was_sent_to_a_removed_endpoint_goes_some_at_a_time(
+    run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one transaction a million of them would hold up every phone."""
+
+    async def steps(world: World) -> None:
+        service, store = world.rig, world.rig.store
+        monkeypatch.setattr("livepass.service.keeping.PRUNED", 4)
+        stays, goes, last = [(await world.add())[0] for _ in range(3)]
+        for id_ in (stays, goes, last):
+            for _ in range(5):
+                await world.hooks.test(TENANT, id_)
+        await world.round()
+        assert service.elsewhere("SELECT count(*) FROM webhook_attempt") == [(15,)]
+        for id_ in (goes, last):
+            await world.hooks.remove(TENANT, id_)
+        assert service.elsewhere("SELECT count(*) FROM webhook_message") == [(15,)], "removing takes no longer for it"
+        with pytest.raises(NotFound):
+            await world.messages(goes)
+        assert await store.write(lambda tx: tx.drop_removed_webhooks(4)) == 8, "messages, and attempts"
+        await service.keeper.drop_removed()
+        for table in ("webhook_message", "webhook_attempt"):
+            assert service.elsewhere(f"SELECT DISTINCT endpoint FROM {table}") == [(stays,)]
+        assert len(await world.messages(stays)) == 5
+        assert await store.write(lambda tx: tx.drop_removed_webhooks(4)) == 0
+
+    run(steps)
+
+
+def test_what_is_under_way_to_a_removed_endpoint_leaves_nothing(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        world.to.hold.add("/hooks")
+        id_, _ = await world.add()
+        await world.hooks.test(TENANT, id_)
+        teller = world.teller()
+        await teller._start_due()
+        await until(lambda: world.to.received)
+        await world.hooks.remove(TENANT, id_)
+        world.to.release.set()
+        await until(lambda: not teller._under_way.total())
+        await world.rig.keeper.drop_removed()
+        assert world.rig.elsewhere("SELECT count(*) FROM webhook_message") == [(0,)]
+        assert world.rig.elsewhere("SELECT count(*) FROM webhook_attempt") == [(0,)]
+
+    run(steps)
+
+
+def test_an_endpoint_that_is_enabled_again_is_not_disabled_by_what_failed_before(
+    run: Callable[[Steps], None],
+) -> None:
+    async def steps(world: World) -> None:
+        store, clock = world.rig.store, world.rig.clock
+        world.to.answers["/hooks"] = answer("503 Away")
+        id_, _ = await world.add()
+
+        async def fail() -> None:
+            await world.hooks.test(TENANT, id_)
+            await world.round()
+
+        await fail()
+        clock.pass_(FAILING_MS + 1)
+        world.to.hold.add("/hooks")
+        await world.hooks.test(TENANT, id_)
+        teller = world.teller()
+        await teller._start_due()
+        await until(lambda: len(world.to.received) > 1)
+        now = clock.now()
+        assert await store.write(lambda tx: tx.judge_webhook_endpoint(id_, False, now, now - FAILING_MS))
+        clock.pass_(1000)
+        await world.hooks.enable(TENANT, id_, enabled=True)
+        world.to.release.set()
+        await until(lambda: not teller._under_way.total())
+        found = await world.hooks.get(TENANT, id_)
+        assert (found.disabled_at, found.failing_since) == (None, clock.now()), "it counts from the beginning"
+        clock.pass_(FAILING_MS - 1)
+        await fail()
+        assert (await world.hooks.get(TENANT, id_)).disabled_at is None
+        clock.pass_(1)
+        await fail()
+        assert (await world.hooks.get(TENANT, id_)).disabled_at is not None
 
     run(steps)
 
@@ -561,5 +646,61 @@ def test_an_endpoint_that_is_polled_gets_messages_and_is_sent_nothing(run: Calla
         [message] = await world.messages(made.id)
         assert message.attempts == 0 and not world.to.received
         assert (await world.hooks.get(TENANT, made.id)).failing_since is None
+
+    run(steps)
+
+
+def test_that_an_endpoint_answers_is_noted_and_not_with_each_message(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        id_, _ = await world.add()
+
+        async def noted() -> int | None:
+            await world.hooks.test(TENANT, id_)
+            await world.round()
+            return (await world.hooks.get(TENANT, id_)).answered_at
+
+        began = world.rig.clock.at
+        assert await noted() == began
+        world.rig.clock.pass_(ANSWERED_EVERY_MS)
+        assert await noted() == began
+        world.rig.clock.pass_(1)
+        assert await noted() == world.rig.clock.at
+        world.to.answers["/hooks"] = answer("500 No")
+        before, _ = world.rig.clock.at, world.rig.clock.pass_(1)
+        assert await noted() == before
+        del world.to.answers["/hooks"]
+        assert await noted() == world.rig.clock.at, "after a failure at once"
+        await world.hooks.rotate(TENANT, id_)
+        assert (await world.hooks.get(TENANT, id_)).answered_at == world.rig.clock.at
+
+    run(steps)
+
+
+def test_what_waits_and_what_failed_comes_with_its_last_answer(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        store = world.rig.store
+        world.to.answers["/hooks"] = answer("500 No", b"first")
+        id_, _ = await world.add()
+        failed = await world.hooks.test(TENANT, id_)
+        for wait in (*SCHEDULE_MS[1:], 0):
+            await world.round()
+            world.rig.clock.pass_(2 * wait)
+        world.to.answers["/hooks"] = answer("503 Away", b"later")
+        waits = await world.hooks.test(TENANT, id_)
+        await world.round()
+        untried = await world.hooks.test(TENANT, id_)
+        await world.add("/other")
+        [(message, last)] = await store.webhooks_unanswered(id_, failed=True, limit=9)
+        assert last is not None and (message.id, last.status, last.said, last.number) == (failed.id, 500, "first", 8)
+        found = await store.webhooks_unanswered(id_, failed=False, limit=9)
+        assert [(one.id, answered and answered.said) for one, answered in found] == [
+            (untried.id, None),
+            (waits.id, "later"),
+        ]
+        assert len(await store.webhooks_unanswered(id_, failed=False, limit=1)) == 1
+        assert (await store.webhook_counts(TENANT, most=9))[id_] == (2, 1)
+        assert (await store.webhook_counts(TENANT, most=1))[id_] == (1, 1)
+        assert len(await store.webhook_counts(TENANT, most=1)) == 2 and not await store.webhook_counts("no", most=1)
+        assert [one.id for one in await store.webhooks_failing()] == [id_]
 
     run(steps)

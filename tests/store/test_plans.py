@@ -56,6 +56,14 @@ def test_nothing_on_a_frequent_path_walks_a_whole_pass_type(database: Path, name
     [
         pytest.param("last_left", "event_left (pass_type=? AND serial=? AND device_id=?)", id="no other phones"),
         pytest.param("passes_beginning", "(pass_type=? AND serial>? AND serial<?)", id="serials that begin so"),
+        pytest.param("webhooks_waiting", "INDEX webhook_message_due (endpoint=? AND next_at>?)", id="next webhooks"),
+        pytest.param("webhooks_failed", "INDEX webhook_message_failed (endpoint=?)", id="failed webhooks"),
+        pytest.param("webhook_counts", "INDEX webhook_message_failed (endpoint=?)", id="failed webhooks, counted"),
+        pytest.param("recover_webhooks", "INDEX webhook_message_failed (endpoint=? AND at>?)", id="failed since"),
+        pytest.param(
+            "drop_removed_webhooks", "sqlite_autoindex_webhook_message_1 (endpoint>?)", id="from one to the next"
+        ),
+        pytest.param("drop_removed_attempts", "PRIMARY KEY (endpoint>?)", id="from one to the next attempt"),
         pytest.param("ask_snapshot", "COVERING INDEX pass_seq (pass_type=? AND serial=?)", id="no document"),
     ],
 )

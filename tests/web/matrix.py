@@ -155,7 +155,7 @@ ROWS: Mapping[str, Row] = {
     "listWebhookMessages": Row(("", "cursor={messages}"), id="webhook"),
     "listWebhookAttempts": Row(("message=msg_1",), id="webhook"),
     "resendWebhook": Row(bodies=({"message": "msg_1"},), id="webhook"),
-    "recoverWebhooks": Row(bodies=({}, {"hours": 720}), id="webhook"),
+    "recoverWebhooks": Row(bodies=({}, {"hours": 720}, {"since": "2026-11-01T00:00:00Z"}), id="webhook"),
     "createSigningRequest": Row(bodies=({"pass_type": "{type}"},), creates=True),
     "listSigningRequests": Row(("", "cursor={requests}")),
     "removeSigningRequest": Row(id="request"),

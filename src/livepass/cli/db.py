@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from livepass.cli.faults import Exit, Fault, unchecked
-from livepass.cli.recovered import INSTANT
+from livepass.cli.names import INSTANT
 from livepass.cli.render import Page, bad, dim, good
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run

@@ -1,4 +1,4 @@
-"""How things are named on the command line: passes as TYPE/SERIAL, values as key=value, files and ``-``."""
+"""How things are named on the command line: passes as TYPE/SERIAL, values as key=value, times, files and ``-``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, TypeVar
 
@@ -45,6 +46,23 @@ PASS = _PassNameType()
 def pass_argument(name: str = "name") -> Callable[[F], F]:
     """The argument TYPE/SERIAL, as a ``PassName``."""
     return click.argument(name, type=PASS, metavar="TYPE/SERIAL")
+
+
+class _InstantType(click.ParamType[int]):
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time: write 2026-11-24T09:30:00Z", param, ctx)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+INSTANT = _InstantType()
+"""An RFC 3339 time or date (UTC unless it says otherwise), as milliseconds."""
 
 
 Push = Literal["auto", "now", "none"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from livepass.cli.render import Column, Page, bad, dim, good, instant, warn
 
@@ -14,22 +11,6 @@ if TYPE_CHECKING:
 
 LINES = 20
 
-
-class _InstantType(click.ParamType[int]):
-    name = "instant"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time: write 2026-11-24T09:30:00Z", param, ctx)
-        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-INSTANT = _InstantType()
-"""An RFC 3339 time or date (UTC unless it says otherwise), as milliseconds."""
 
 _EPOCHS: list[Column] = [
     ("PASS TYPE", "pass_type"),

@@ -8,6 +8,7 @@ and then for ``/metrics``, beside what phones wait for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from livepass.cli import scrape
@@ -17,6 +18,8 @@ from livepass.core.findings import BY_CODE
 from livepass.core.metrics import STANDINGS
 from livepass.core.model import Process
 from livepass.core.staleness import TARGET_SHARE
+from livepass.core.webhook_standing import trouble
+from livepass.core.webhooks import Endpoint
 from livepass.service.explaining import Explaining
 from livepass.service.figuring import Figures, figures
 
@@ -47,6 +50,7 @@ async def found(config: Config, looks: Explaining) -> dict[str, Any]:
         },
         "pushes": await _pushes(looks, counted, now),
         "canaries": [await _canary(looks, name) for name in config.canary],
+        "webhooks": webhooks(await looks.store.webhooks_failing(), now),
         "findings": findings(counted.verdicts),
         "counted_at": at,
         "age_seconds": max(0, now - at) // 1000,
@@ -61,6 +65,41 @@ def findings(people: Mapping[str, int]) -> list[dict[str, Any]]:
         if code in BY_CODE and code != CURRENT and count
     ]
     return sorted(rows, key=lambda row: (not row["problem"], -row["registrations"], row["code"]))
+
+
+def of_rows(rows: Sequence[Mapping[str, Any]], tenant: str) -> list[Endpoint]:
+    """Endpoints as ``GET /webhook-endpoints`` lists them to a tenant, as far as ``webhooks`` looks at them."""
+    return [
+        Endpoint(
+            *(tenant, row["id"], row["url"], None, None, b"", _ms(row["created_at"]) or 0),
+            *(_ms(row["failing_since"]), _ms(row["disabled_at"]), row["disabled_why"], _ms(row["answered_at"])),
+        )
+        for row in rows
+    ]
+
+
+def _ms(at: str | None) -> int | None:
+    return None if at is None else round(1000 * datetime.fromisoformat(at).timestamp())
+
+
+def webhooks(endpoints: Sequence[Endpoint], now: int) -> list[dict[str, Any]]:
+    """Those that need somebody."""
+    found = [trouble(one, now) for one in endpoints]
+    return [
+        {
+            "tenant": one.tenant,
+            "endpoint": one.endpoint,
+            "url": one.url,
+            "state": one.standing.value,
+            "failing_since": one.failing_since,
+            "disabled_at": one.disabled_at,
+            "worse": one.worse,
+            "sentence": one.sentence,
+            "remedy": one.remedy,
+        }
+        for one in found
+        if one is not None
+    ]
 
 
 async def _counted(config: Config, looks: Explaining, now: int) -> tuple[Figures, int]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from livepass.cli.cert_check import attention as ends
 from livepass.cli.cert_rows import lapse, state
-from livepass.cli.faults import Exit
+from livepass.cli.faults import Exit, Fault
 from livepass.cli.render import Cell, Column, Page, bad, dim, good, text_of, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
+
+if TYPE_CHECKING:
+    from livepass.cli.client import Client
 
 SILENT_SECONDS = 60
 ASKS = 3
@@ -27,9 +31,12 @@ SHOWN = 5
 def status(session: Session) -> None:
     """One screen: coherence, phones, pushes, findings, processes, certificates. Exit 1 when something needs a person.
 
+    A webhook endpoint does that was disabled because it failed, or has been failing for three hours.
+
     Coherence is the share of registrations that have what is current, or have waited less than 15 minutes for it.
     Figures of all registrations come from the service that runs here, which counted them lately, with their age; where
-    none answers they are counted now. With --url they are counted there, and coherence is not told.
+    none answers they are counted now. With --url they are counted there, coherence is not told, and of webhooks only
+    what the key may see (webhooks:admin).
     """
     document = run(_asked(session))
     attention = list(_attention(document))
@@ -54,9 +61,25 @@ async def _asked(session: Session) -> dict[str, Any]:
             return document | await looking.standing(session)
         stats = await client.get("/stats")
         groups = (await client.get("/why"))["groups"]
+        document |= await _webhooks(client, session.as_tenant())
     kept = ("code", "name", "problem", "registrations")
     found = [{key: group[key] for key in kept} for group in groups]
     return document | {"processes": stats.pop("processes", []), "stats": stats, "findings": found}
+
+
+async def _webhooks(client: Client, tenant: str | None) -> dict[str, Any]:
+    """Endpoints that need somebody; nothing where the key may not look at them."""
+    from livepass.cli import standing
+    from livepass.core.model import DEFAULT_TENANT
+
+    try:
+        rows = await client.rows("/webhook-endpoints", limit=10_000)
+    except Fault as fault:
+        if fault.code != "missing_scope":
+            raise
+        return {}
+    now = round(1000 * time.time())
+    return {"webhooks": standing.webhooks(standing.of_rows(rows, tenant or DEFAULT_TENANT), now)}
 
 
 def _draw(page: Page, document: Mapping[str, Any], attention: list[tuple[str, bool]]) -> None:
@@ -88,6 +111,8 @@ def _attention(document: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     for one in document.get("canaries", ()):
         if one["wrong"]:
             yield f"the canary of {one['pass_type']}, {one['wrong']}: livepass canary status", True
+    for one in document.get("webhooks", ()):
+        yield f"{one['sentence']}: {one['remedy']}", one["worse"]
     if coherence and coherence["met"] is False:
         said = f"{_percent(coherence['share'])} have what is current within 15 minutes, {_percent(coherence['target'])}"
         yield f"{said} are aimed at: livepass why --all --group", True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from livepass.cli.faults import usage
-from livepass.cli.render import Cell, Column, Page, bad, dim, good, text_of, warn
+from livepass.cli.names import INSTANT
+from livepass.cli.render import Cell, Column, Page, bad, dim, good, instant, text_of, warn
 from livepass.cli.root import Verb, noun
 from livepass.cli.session import Session, run
 
@@ -57,6 +59,7 @@ def show(session: Session, id_: str) -> None:
         page.facts(
             ("events", text_of(found["events"]) if found["events"] else "all"),
             ("pass types", text_of(found["pass_types"]) if found["pass_types"] else "all"),
+            ("last answered 2xx", instant(found["answered_at"])),
             ("state", _state(found)),
         )
 
@@ -138,12 +141,20 @@ def resend(session: Session, id_: str, message: str) -> None:
 
 @webhook.command()
 @click.argument("id_", metavar="ID")
-@click.option("--hours", default=24, type=click.IntRange(1, 720), help="How far back (default 24).")
+@click.option("--hours", type=click.IntRange(1, 720), metavar="N", help="How far back (default 24).")
+@click.option("--since", type=INSTANT, metavar="INSTANT", help="Or since when: 2026-11-24T09:30:00Z.")
 @click.pass_obj
-def recover(session: Session, id_: str, hours: int) -> None:
-    """Send again what failed for good."""
-    done = _asked(session, "POST", id_, verb="recover", json={"hours": hours})
+def recover(session: Session, id_: str, hours: int | None, since: int | None) -> None:
+    """Send again what failed for good, by when its event happened."""
+    if hours is not None and since is not None:
+        raise usage("--hours and --since both say how far back", "name one of them")
+    back = {"hours": hours or 24} if since is None else {"since": _rfc3339(since)}
+    done = _asked(session, "POST", id_, verb="recover", json=back)
     session.out.show(done, lambda page: page.line(good(f"{done['messages']} messages are sent again")))
+
+
+def _rfc3339(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
 
 
 def _switch(session: Session, id_: str, *, enabled: bool) -> None:

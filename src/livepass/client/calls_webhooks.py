@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from livepass.client.address import path
 from livepass.client.call import Call, List, as_json, given, nothing, reads
@@ -64,9 +65,13 @@ def resend_webhook(endpoint_id: str, message: str) -> Call[None]:
     return Call("POST", f"{_one(endpoint_id)}:resend", nothing, body=as_json({"message": message}))
 
 
-def recover_webhooks(endpoint_id: str, *, hours: int = 24) -> Call[answers.WebhooksRecovered]:
-    """Send again what failed for good within so many hours."""
-    body = as_json({"hours": hours})
+def recover_webhooks(
+    endpoint_id: str, *, hours: int | None = None, since: datetime | None = None
+) -> Call[answers.WebhooksRecovered]:
+    """Send again what failed for good, by when its event happened: within so many hours, or since an instant (with its
+    time zone); neither: a day.
+    """
+    body = as_json(given(hours=hours, since=since and since.isoformat()))
     return Call("POST", f"{_one(endpoint_id)}:recover", reads(answers.WebhooksRecovered), body=body)
 
 

@@ -29,6 +29,8 @@ SCHEDULE_MS: Final[Sequence[int]] = (0, 5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 *
 JITTER: Final = 0.1
 FAILING_MS: Final = 5 * 24 * HOUR
 """An endpoint that answered 2xx to nothing for so long is disabled."""
+ANSWERED_EVERY_MS: Final = 10 * SECOND
+"""How often it is noted that an endpoint answers: all who record what it said would wait for that one row."""
 OVERLAP_MS: Final = 24 * HOUR
 """How long a secret that was rotated away still signs, beside the new one."""
 KEPT_MS: Final = 30 * 24 * HOUR
@@ -114,7 +116,8 @@ _ENDED_BY: Final[Mapping[Kind, str]] = {
 class Endpoint:
     """Where webhooks go. ``pass_types`` and ``events``: only those; ``None``: all. ``sealed`` holds its ``Secrets``.
 
-    ``failing_since``: the first of the attempts that failed in a row. ``disabled_why``: ``"by hand"``, ``"failing"``.
+    ``failing_since``: the first of the attempts that failed in a row. ``answered_at``: the last 2xx, noted every
+    ``ANSWERED_EVERY_MS`` at most. ``disabled_why``: ``"by hand"``, ``"failing"``.
     """
 
     tenant: str
@@ -127,6 +130,7 @@ class Endpoint:
     failing_since: int | None = None
     disabled_at: int | None = None
     disabled_why: str = ""
+    answered_at: int | None = None
 
     def wants(self, name: str, pass_type: str) -> bool:
         return (self.events is None or name in self.events) and (

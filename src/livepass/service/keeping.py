@@ -1,4 +1,6 @@
-"""Keeps house: makes due what was put off, tells again what shows no delivery, ends roll-outs, forgets what is old."""
+"""Keeps house: makes due what was put off, tells again what shows no delivery, ends roll-outs, forgets what is old or
+was removed.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +75,7 @@ class Keeper:
         await self.spread_epochs()
         await self.fan_out()
         await self.retell()
+        await self.drop_removed()
         until = self._clock.stopwatch() + ROUND_SECONDS
         await self._issuing.follow_all(lambda: self._rounds.stopping or self._clock.stopwatch() > until)
         now = self._clock.now()
@@ -104,6 +107,13 @@ class Keeper:
         if count:
             self._due.set()
         return count
+
+    async def drop_removed(self) -> None:
+        """What was sent to webhook endpoints that are removed by now."""
+        while not self._rounds.stopping:
+            if not await self._store.write(lambda tx: tx.drop_removed_webhooks(PRUNED)):
+                return
+            await self._scheduler.sleep(BREATH_SECONDS)
 
     async def prune(self) -> int:
         """Bound what is kept: 90 days of events and dead tokens, a day of the rest. In many transactions, because

@@ -18,6 +18,19 @@ class WebhookReader(Protocol):
     async def webhook_endpoints(self, tenant: str) -> Sequence[Endpoint]:
         """By id; disabled ones too."""
 
+    async def webhooks_failing(self) -> Sequence[Endpoint]:
+        """Of all tenants: those whose last attempt failed, and those that were disabled for it."""
+
+    async def webhook_counts(self, tenant: str, *, most: int) -> Mapping[str, tuple[int, int]]:
+        """Of each endpoint of a tenant: how many messages wait, and how many failed for good; each up to ``most``."""
+
+    async def webhooks_unanswered(
+        self, endpoint_id: str, *, failed: bool, limit: int
+    ) -> Sequence[tuple[Message, Attempt | None]]:
+        """Messages with their last attempt: what is tried next, first; or, ``failed``, what failed for good, newest
+        first.
+        """
+
     async def webhooks_due(self) -> Sequence[tuple[Endpoint, int]]:
         """Enabled endpoints with something to send, and when the first of it is due."""
 
@@ -51,7 +64,10 @@ class WebhookTx(WebhookReader, Protocol):
     async def put_webhook_endpoint(self, endpoint: Endpoint) -> None: ...
 
     async def remove_webhook_endpoint(self, endpoint_id: str) -> None:
-        """With what was sent there, and what was to be."""
+        """What was sent there, and was to be, is left to ``drop_removed_webhooks``: there may be millions."""
+
+    async def drop_removed_webhooks(self, limit: int) -> int:
+        """Forget up to ``limit`` messages, and as many attempts, of endpoints that were removed; answers how many."""
 
     async def claim_webhooks(
         self, endpoint_id: str, *, lease: str, now: int, lease_until: int, limit: int

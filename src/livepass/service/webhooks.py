@@ -57,7 +57,9 @@ class Webhooks:
         return found
 
     async def remove(self, tenant: str, id_: str) -> None:
-        """Remove an endpoint, with its messages: what was not sent yet is not sent any more."""
+        """Remove an endpoint: what was not sent yet is not sent any more, and nobody reads its messages. A keeper drops
+        them, some at a time (``Keeper.drop_removed``).
+        """
 
         async def work(tx: Tx) -> None:
             await _locked(tx, tenant, id_)

@@ -28,7 +28,7 @@ _NUMBERS = (
     *("pid", "schema", "started_at", "heard_at", "fetch_ms", "shedding"),
     *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
     *("since", "kept_since", "status", "step_1", "step_2", "step_3", "step_4"),
-    *("before_at", "took_ms", "failing_since", "failing_before", "ok"),
+    *("before_at", "took_ms", "failing_since", "failing_before", "answered_at", "noted_before", "ok"),
 )
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),

@@ -293,6 +293,28 @@ INSERT INTO stale_pass (pass_type, serial, at)
 SELECT p.pass_type, p.serial, :at FROM pass p WHERE p.pass_type = :pass_type AND p.serial = :serial FOR KEY SHARE
 ON CONFLICT (pass_type, serial) DO NOTHING;
 
+-- name: drop_removed_webhooks
+-- What is locked is just being recorded, and dropped next time.
+WITH RECURSIVE seen(endpoint) AS (
+  SELECT min(endpoint) FROM webhook_message
+  UNION ALL SELECT (SELECT min(m.endpoint) FROM webhook_message m WHERE m.endpoint > seen.endpoint)
+              FROM seen WHERE seen.endpoint IS NOT NULL),
+gone AS MATERIALIZED (
+  SELECT m.endpoint, m.id FROM seen JOIN webhook_message m ON m.endpoint = seen.endpoint
+   WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoint e WHERE e.id = seen.endpoint) LIMIT :limit FOR UPDATE OF m SKIP LOCKED)
+DELETE FROM webhook_message m USING gone WHERE m.endpoint = gone.endpoint AND m.id = gone.id;
+
+-- name: drop_removed_attempts
+WITH RECURSIVE seen(endpoint) AS (
+  SELECT min(endpoint) FROM webhook_attempt
+  UNION ALL SELECT (SELECT min(a.endpoint) FROM webhook_attempt a WHERE a.endpoint > seen.endpoint)
+              FROM seen WHERE seen.endpoint IS NOT NULL),
+gone AS MATERIALIZED (
+  SELECT a.endpoint, a.message, a.number FROM seen JOIN webhook_attempt a ON a.endpoint = seen.endpoint
+   WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoint e WHERE e.id = seen.endpoint) LIMIT :limit FOR UPDATE OF a SKIP LOCKED)
+DELETE FROM webhook_attempt a USING gone
+ WHERE a.endpoint = gone.endpoint AND a.message = gone.message AND a.number = gone.number;
+
 -- name: prune_webhooks
 WITH old AS MATERIALIZED (
   SELECT endpoint, id FROM webhook_message WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED)

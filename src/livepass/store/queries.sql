@@ -1572,17 +1572,49 @@ UPDATE webhook_endpoint SET sealed = :sealed WHERE tenant = :under AND id = :id 
 -- ─────────────────────────────────────────────── webhooks
 
 -- name: webhook_endpoint
-SELECT tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at, disabled_why
+SELECT tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at, disabled_why, answered_at
   FROM webhook_endpoint WHERE tenant = :tenant AND id = :id;
 
 -- name: webhook_endpoints
-SELECT tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at, disabled_why
+SELECT tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at, disabled_why, answered_at
   FROM webhook_endpoint WHERE tenant = :tenant ORDER BY id;
 
+-- name: webhooks_failing
+-- Of all tenants: there are few endpoints, and of them few that answer nothing.
+SELECT tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at, disabled_why, answered_at
+  FROM webhook_endpoint WHERE failing_since IS NOT NULL OR disabled_why = 'failing' ORDER BY tenant, id;
+
+-- name: webhook_counts
+-- Messages of each endpoint that wait, and that failed for good; each counted up to :most.
+SELECT e.id,
+       (SELECT count(*) FROM (SELECT 1 FROM webhook_message m
+                               WHERE m.endpoint = e.id AND m.next_at IS NOT NULL LIMIT :most) w),
+       (SELECT count(*) FROM (SELECT 1 FROM webhook_message m
+                               WHERE m.endpoint = e.id AND m.next_at IS NULL AND m.ok = 0 LIMIT :most) f)
+  FROM webhook_endpoint e WHERE e.tenant = :tenant;
+
+-- name: webhooks_waiting
+-- Those that are tried next, each with its last attempt, where there was one.
+SELECT m.endpoint, m.id, m.name, m.at, m.body, m.attempts, m.next_at, m.ok,
+       a.endpoint, a.message, a.number, a.at, a.took_ms, a.status, a.said
+  FROM webhook_message m
+  LEFT JOIN webhook_attempt a ON a.endpoint = m.endpoint AND a.message = m.id AND a.number = m.attempts
+ WHERE m.endpoint = :endpoint AND m.next_at IS NOT NULL ORDER BY m.next_at, m.id LIMIT :limit;
+
+-- name: webhooks_failed
+-- The newest of those that failed for good, each with its last attempt.
+SELECT m.endpoint, m.id, m.name, m.at, m.body, m.attempts, m.next_at, m.ok,
+       a.endpoint, a.message, a.number, a.at, a.took_ms, a.status, a.said
+  FROM webhook_message m
+  LEFT JOIN webhook_attempt a ON a.endpoint = m.endpoint AND a.message = m.id AND a.number = m.attempts
+ WHERE m.endpoint = :endpoint AND m.next_at IS NULL AND m.ok = 0 ORDER BY m.at DESC, m.id DESC LIMIT :limit;
+
 -- name: put_webhook_endpoint
+-- Whether it answers is noted by who sends there, and by nobody else.
 INSERT INTO webhook_endpoint (tenant, id, url, pass_types, events, sealed, created_at, failing_since, disabled_at,
-                              disabled_why)
-VALUES (:tenant, :id, :url, :pass_types, :events, :sealed, :created_at, :failing_since, :disabled_at, :disabled_why)
+                              disabled_why, answered_at)
+VALUES (:tenant, :id, :url, :pass_types, :events, :sealed, :created_at, :failing_since, :disabled_at, :disabled_why,
+        :answered_at)
 ON CONFLICT (id) DO UPDATE SET url = excluded.url, pass_types = excluded.pass_types, events = excluded.events,
   sealed = excluded.sealed, failing_since = excluded.failing_since, disabled_at = excluded.disabled_at,
   disabled_why = excluded.disabled_why;
@@ -1590,15 +1622,29 @@ ON CONFLICT (id) DO UPDATE SET url = excluded.url, pass_types = excluded.pass_ty
 -- name: remove_webhook_endpoint
 DELETE FROM webhook_endpoint WHERE id = :id;
 
--- name: remove_webhook_messages
-DELETE FROM webhook_message WHERE endpoint = :id;
+-- name: drop_removed_webhooks
+-- Of endpoints that are there no more, some at a time. From endpoint to endpoint in the index: what is not dropped is
+-- not walked.
+DELETE FROM webhook_message WHERE (endpoint, id) IN (
+  WITH RECURSIVE seen(endpoint) AS (
+    SELECT min(endpoint) FROM webhook_message
+    UNION ALL SELECT (SELECT min(m.endpoint) FROM webhook_message m WHERE m.endpoint > seen.endpoint)
+                FROM seen WHERE seen.endpoint IS NOT NULL)
+  SELECT m.endpoint, m.id FROM seen JOIN webhook_message m ON m.endpoint = seen.endpoint
+   WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoint e WHERE e.id = seen.endpoint) LIMIT :limit);
 
--- name: remove_webhook_attempts
-DELETE FROM webhook_attempt WHERE endpoint = :id;
+-- name: drop_removed_attempts
+DELETE FROM webhook_attempt WHERE (endpoint, message, number) IN (
+  WITH RECURSIVE seen(endpoint) AS (
+    SELECT min(endpoint) FROM webhook_attempt
+    UNION ALL SELECT (SELECT min(a.endpoint) FROM webhook_attempt a WHERE a.endpoint > seen.endpoint)
+                FROM seen WHERE seen.endpoint IS NOT NULL)
+  SELECT a.endpoint, a.message, a.number FROM seen JOIN webhook_attempt a ON a.endpoint = seen.endpoint
+   WHERE NOT EXISTS (SELECT 1 FROM webhook_endpoint e WHERE e.id = seen.endpoint) LIMIT :limit);
 
 -- name: webhook_listening
 SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.failing_since, e.disabled_at,
-       e.disabled_why, t.pass_type
+       e.disabled_why, e.answered_at, t.pass_type
   FROM webhook_endpoint e JOIN pass_type t ON t.tenant = e.tenant
  WHERE e.disabled_at IS NULL AND t.pass_type IN (SELECT value FROM json_each(:within));
 
@@ -1648,7 +1694,7 @@ DELETE FROM stale_pass WHERE pass_type = :pass_type AND serial = :serial;
 -- name: webhooks_due
 -- When each endpoint's next message is due: one look into the index for each endpoint, however many messages wait.
 SELECT e.tenant, e.id, e.url, e.pass_types, e.events, e.sealed, e.created_at, e.failing_since, e.disabled_at,
-       e.disabled_why,
+       e.disabled_why, e.answered_at,
        (SELECT min(m.next_at) FROM webhook_message m WHERE m.endpoint = e.id AND m.next_at IS NOT NULL)
   FROM webhook_endpoint e WHERE e.disabled_at IS NULL AND e.url <> 'poll:';
 
@@ -1670,7 +1716,8 @@ INSERT INTO webhook_attempt (endpoint, message, number, at, took_ms, status, sai
 VALUES (:endpoint, :message, :number, :at, :took_ms, :status, :said) ON CONFLICT DO NOTHING;
 
 -- name: webhook_answered
-UPDATE webhook_endpoint SET failing_since = NULL WHERE id = :id AND failing_since IS NOT NULL;
+UPDATE webhook_endpoint SET failing_since = NULL, answered_at = :now
+ WHERE id = :id AND (failing_since IS NOT NULL OR answered_at IS NULL OR answered_at < :noted_before);
 
 -- name: webhook_failed
 UPDATE webhook_endpoint SET failing_since = :now WHERE id = :id AND failing_since IS NULL;

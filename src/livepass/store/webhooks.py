@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from livepass.core.authorization import fingerprint
 from livepass.core.timeline import Event, Kind
 from livepass.core.webhooks import (
+    ANSWERED_EVERY_MS,
     MOST_LOG_KINDS,
     Attempt,
     Endpoint,
@@ -43,9 +44,23 @@ class WebhookReading:
     async def webhook_endpoints(self, tenant: str) -> Sequence[Endpoint]:
         return [_endpoint(row) for row in await self._db.rows("webhook_endpoints", {"tenant": tenant})]
 
+    async def webhooks_failing(self) -> Sequence[Endpoint]:
+        return [_endpoint(row) for row in await self._db.rows("webhooks_failing", {})]
+
+    async def webhook_counts(self, tenant: str, *, most: int) -> Mapping[str, tuple[int, int]]:
+        found = await self._db.rows("webhook_counts", {"tenant": tenant, "most": most})
+        return {id_: (waiting, failed) for id_, waiting, failed in found}
+
+    async def webhooks_unanswered(
+        self, endpoint_id: str, *, failed: bool, limit: int
+    ) -> Sequence[tuple[Message, Attempt | None]]:
+        page = {"endpoint": endpoint_id, "limit": limit}
+        found = await (self._db.rows("webhooks_failed", page) if failed else self._db.rows("webhooks_waiting", page))
+        return [(_message(row[:8]), None if row[8] is None else Attempt(*row[8:])) for row in found]
+
     async def webhooks_due(self) -> Sequence[tuple[Endpoint, int]]:
         found = await self._db.rows("webhooks_due", {})
-        return [(_endpoint(row[:10]), row[10]) for row in found if row[10] is not None]
+        return [(_endpoint(row[:11]), row[11]) for row in found if row[11] is not None]
 
     async def standing_page(self, pass_type: str, *, after: str, limit: int) -> Sequence[tuple[str, bool, bool]]:
         page = {"pass_type": pass_type, "after_serial": after, "limit": limit}
@@ -82,7 +97,7 @@ class WebhookWriting(WebhookReading):
             return
         pass_types = self._db.array(sorted({one.pass_type for one in found}))
         rows = await self._db.rows("webhook_listening", {"within": pass_types})
-        listening = [(_endpoint(row[:10]), row[10]) for row in rows]
+        listening = [(_endpoint(row[:11]), row[11]) for row in rows]
         messages = [
             Message(endpoint.id, new_id(), one.name, one.at, one.body(), next_at=one.at)
             for one in found
@@ -143,10 +158,11 @@ class WebhookWriting(WebhookReading):
         await self._db.run("put_webhook_endpoint", asdict(endpoint) | lists)
 
     async def remove_webhook_endpoint(self, endpoint_id: str) -> None:
-        key = {"id": endpoint_id}
-        await self._db.run("remove_webhook_endpoint", key)
-        await self._db.run("remove_webhook_messages", key)
-        await self._db.run("remove_webhook_attempts", key)
+        await self._db.run("remove_webhook_endpoint", {"id": endpoint_id})
+
+    async def drop_removed_webhooks(self, limit: int) -> int:
+        count = await self._db.run("drop_removed_webhooks", {"limit": limit})
+        return count + await self._db.run("drop_removed_attempts", {"limit": limit})
 
     async def claim_webhooks(
         self, endpoint_id: str, *, lease: str, now: int, lease_until: int, limit: int
@@ -164,15 +180,13 @@ class WebhookWriting(WebhookReading):
 
     async def judge_webhook_endpoint(self, endpoint_id: str, ok: bool, now: int, failing_before: int) -> bool:
         if ok:
-            await self._db.run("webhook_answered", {"id": endpoint_id})
+            noted = {"id": endpoint_id, "now": now, "noted_before": now - ANSWERED_EVERY_MS}
+            await self._db.run("webhook_answered", noted)
             return False
         await self._db.run("webhook_failed", {"id": endpoint_id, "now": now})
-        return (
-            await self._db.run(
-                "disable_failing_webhook", {"id": endpoint_id, "now": now, "failing_before": failing_before}
-            )
-            > 0
-        )
+        # Judged where it is written: somebody may have enabled it since it failed first.
+        key = {"id": endpoint_id, "now": now, "failing_before": failing_before}
+        return await self._db.run("disable_failing_webhook", key) > 0
 
     async def resend_webhook(self, endpoint_id: str, message_id: str, now: int) -> bool:
         self.made_due = True

@@ -6,12 +6,14 @@ has nothing to do here.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from livepass.core.webhooks import TEST, Attempt, Endpoint, Message
 from livepass.service.access import Scope
+from livepass.service.refusals import Fault, Refusal
 from livepass.web.issuer_answers_events import Instant, at, maybe_at
 from livepass.web.issuer_lists import linked
 from livepass.web.issuer_requests import NoQuery, PageQuery, PassType
@@ -20,7 +22,7 @@ from livepass.web.paging import Cursor, page, sliced
 
 _ENDPOINTS = Cursor("webhook-endpoints", str)
 _MESSAGES = Cursor("webhook-messages", tuple[int, str])
-HOUR_MS = 3_600_000
+HOUR_MS, DAY_HOURS = 3_600_000, 24
 
 _Name = Annotated[str, Meta(max_length=100, pattern=r"^[^\u0000]*$")]
 _Url = Annotated[str, Meta(max_length=2000, pattern=r"^[^\u0000]*$")]
@@ -55,9 +57,21 @@ class WebhookResend(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class WebhookRecover(Struct, forbid_unknown_fields=True, frozen=True):
-    """How far back: what failed for good is sent again. Messages are kept for 30 days."""
+    """How far back what failed for good is sent again, by when its event happened: `hours`, or `since` when; neither: a
+    day. Messages are kept for 30 days.
+    """
 
-    hours: Annotated[int, Meta(ge=1, le=720)] = 24
+    hours: Annotated[int, Meta(ge=1, le=720)] | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+
+    def began(self, now: int) -> int:
+        """As milliseconds. Raises ``Refusal``."""
+        if self.hours is not None and self.since is not None:
+            fault = Fault("/since", "hours is there as well")
+            raise Refusal("hours and since both say how far back", hint="name one of them", faults=[fault])
+        if self.since is not None:
+            return round(1000 * self.since.timestamp())
+        return now - (self.hours or DAY_HOURS) * HOUR_MS
 
 
 class WebhookRotate(Struct, forbid_unknown_fields=True, frozen=True):
@@ -74,8 +88,8 @@ class WebhookAttemptsQuery(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class WebhookEndpointRow(Struct, frozen=True):
-    """An endpoint. `failing_since`: the first of the attempts that failed in a row. `secret` is shown when the endpoint
-    is made and when the secret is rotated, and then never again.
+    """An endpoint. `failing_since`: the first of the attempts that failed in a row; `answered_at`: its last 2xx, to
+    some seconds. `secret` is shown when the endpoint is made and when the secret is rotated, and then never again.
     """
 
     id: str
@@ -84,6 +98,7 @@ class WebhookEndpointRow(Struct, frozen=True):
     pass_types: list[str]
     created_at: Instant
     failing_since: Instant | None
+    answered_at: Instant | None
     disabled_at: Instant | None
     disabled_why: str
     secret: str | None = None
@@ -92,7 +107,8 @@ class WebhookEndpointRow(Struct, frozen=True):
     def of(cls, row: Endpoint, secret: str | None = None) -> WebhookEndpointRow:
         return cls(
             *(row.id, row.url, list(row.events or ()), list(row.pass_types or ()), at(row.created_at)),
-            *(maybe_at(row.failing_since), maybe_at(row.disabled_at), row.disabled_why, secret),
+            *(maybe_at(row.failing_since), maybe_at(row.answered_at), maybe_at(row.disabled_at)),
+            *(row.disabled_why, secret),
         )
 
 
@@ -223,7 +239,7 @@ async def resend(call: Call) -> Answer:
 async def recover(call: Call) -> Answer:
     """Send again what failed for good."""
     body: WebhookRecover = call.body
-    since = call.services.clock.now() - body.hours * HOUR_MS
+    since = body.began(call.services.clock.now())
     return Answer(200, WebhooksRecovered(await call.services.webhooks.recover(*_named(call), since)))
 
 

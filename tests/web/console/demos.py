@@ -10,19 +10,27 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 TRIES = 4
 
 
 @contextmanager
 def demo() -> Iterator[str]:
-    """The address of its console. Its folder is shown on a page, and so in docs: it bears no name of a test."""
-    with tempfile.TemporaryDirectory() as folder, _running(folder) as address:
-        yield address
+    """The address of its console."""
+    with facts() as told:
+        yield told["console"]
 
 
 @contextmanager
-def _running(folder: str) -> Iterator[str]:
+def facts() -> Iterator[dict[str, Any]]:
+    """What it says of itself. Its folder is shown on a page, and so in docs: it bears no name of a test."""
+    with tempfile.TemporaryDirectory() as folder, _running(folder) as told:
+        yield told
+
+
+@contextmanager
+def _running(folder: str) -> Iterator[dict[str, Any]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVEPASS_")}
     for _ in range(TRIES):
         running = subprocess.Popen(
@@ -37,7 +45,7 @@ def _running(folder: str) -> Iterator[str]:
         # Another demo took the port between our look and our listening: two began in the same moment.
         running.wait(30)
     try:
-        yield json.loads(line)["console"]
+        yield json.loads(line)
     finally:
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 0

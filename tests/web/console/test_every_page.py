@@ -11,6 +11,7 @@ import pytest
 from livepass.web.console.page import ROLES, Page
 from livepass.web.console.pages import PAGES
 from web.asgi import PASS_TYPE, push_token_of
+from web.console import hooks
 from web.console.rooms import Room, with_room
 
 DEVICE = "d3v1ce-that-no-page-shows-whole"
@@ -30,6 +31,10 @@ async def filled(room: Room) -> dict[str, str]:
     api.keys.append(json.loads(api.replies.pop().body)["key"])
     api.services.answering.testify(json.dumps({"logs": [f"[2026-11-28 12:00:00 +0000] {MARK} {PERSONAL}"]}).encode())
     await api.services.recorder.settle(5)
+    webhook, secret = await hooks.endpoint(api)
+    api.keys += [secret, hooks.KEY]
+    await api.services.webhooks.test("default", webhook)
+    await hooks.answered(api, webhook, 404, f"{PERSONAL} {MARK} is not at {hooks.ADDRESS}")
     [certificate] = [one for one in await api.services.store.certificates(PASS_TYPE) if one.live]
     phones = (await room.json(f"/passes/{PASS_TYPE}/1001"))["pass"]["registrations"]
     named = {"type": PASS_TYPE, "serial": "1001", "phone": phones[0]["phone"]}
@@ -75,7 +80,7 @@ async def test_what_comes_from_elsewhere_stays_text(room: Room) -> None:
         assert "<script>" not in html, page.path
         if "&lt;script&gt;alert" in html:
             shown.append(page.path)
-    assert {"settings", "passes/{type}/{serial}"} <= set(shown), "or nothing of it was shown at all"
+    assert {"settings", "passes/{type}/{serial}", "webhooks"} <= set(shown), "or nothing of it was shown at all"
 
 
 @with_room
@@ -128,7 +133,7 @@ def test_who_may_what_stands_here_too() -> None:
     for path in ("certificates", "certificates/{id}", "templates", "templates/{name}"):
         assert may[path] == ("viewer", "admin"), path
     assert may["settings"] == ("admin", "admin")
-    assert may["doctor"] == ("viewer", "operator")
+    assert may["doctor"] == may["webhooks"] == ("viewer", "operator")
     assert may["passes/{type}/{serial}/picture.svg"] == ("operator", None)
 
 

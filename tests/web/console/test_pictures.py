@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browsers import chromium
 from livepass.web.console.pages import DEMO, PEOPLE
 from livepass.web.console.pages import PAGES as ALL
-from web.console.demos import demo
+from web.console.demos import facts
 from web.console.pictures import FOLDER, NARROW, WIDTH, Album, differences, taken
 
 DOCS = FOLDER.parents[1] / "reference" / "console.md"
@@ -28,6 +30,7 @@ PAGES = {
     "phone": "passes/{type}/{serial}/phones/{phone}",
     "shared": "shared",
     "pushes": "pushes",
+    "webhooks": "webhooks",
     "logs": "logs",
     "certificates": "certificates",
     "certificate": "certificates/{id}",
@@ -53,13 +56,23 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def console(browser: Browser) -> Iterator[str]:
     """Of a demo in which a change arrived and another one did not, once all of it was counted."""
-    with demo() as address:
+    with facts() as told:
+        address = told["console"]
+        listen(told)
         with browser.new_context() as context:
             page = context.new_page()
             live_through_something(page, address)
             page.goto(address)
             expect(page.locator("main a[href*='findings#LP359']").first).to_be_visible(timeout=30_000)
         yield address
+
+
+def listen(told: dict[str, Any]) -> None:
+    """Of what happens from now on a webhook tells somebody who is not there."""
+    trusting, bearer = ssl.create_default_context(cafile=told["ca_file"]), {"Authorization": f"Bearer {told['key']}"}
+    with httpx2.Client(base_url=told["url"], headers=bearer, verify=trusting) as api:
+        body = {"url": "https://hooks.example.com/passes", "events": ["pass.changed", "update.confirmed"]}
+        assert api.post("/api/v1/webhook-endpoints", json=body).status_code == 201
 
 
 def live_through_something(page: Page, console: str) -> None:

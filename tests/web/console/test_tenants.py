@@ -21,7 +21,7 @@ from web.console import rooms
 from web.console.rooms import Room, Somebody
 from web.matrix import BRAND, NOBODY, Place, device_of, plain
 
-NAMED = ("theirs-01", "theirs-card", "Their membership", device_of(OTHER, "theirs-01"))
+NAMED = ("theirs-01", "theirs-card", "Their membership", "theirs.example", device_of(OTHER, "theirs-01"))
 EVERYTHING = "the installation's own"
 """Whose admin is the operator; the admin of ``second`` is of a tenant with nothing."""
 

@@ -330,7 +330,8 @@ CREATE TABLE webhook_endpoint (
   created_at    BIGINT NOT NULL,
   failing_since BIGINT,                        -- the first of the attempts that failed in a row
   disabled_at   BIGINT,
-  disabled_why  TEXT   NOT NULL
+  disabled_why  TEXT   NOT NULL,
+  answered_at   BIGINT                         -- the last 2xx, to some seconds
 ) WITHOUT ROWID;
 CREATE INDEX webhook_endpoint_by_tenant ON webhook_endpoint (tenant, id);
 
@@ -351,6 +352,8 @@ CREATE TABLE webhook_message (
 CREATE INDEX webhook_message_due ON webhook_message (endpoint, next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX webhook_message_by_age ON webhook_message (at);
 CREATE INDEX webhook_message_of ON webhook_message (endpoint, at, id);
+-- After the one before, which SQLite would take for it.
+CREATE INDEX webhook_message_failed ON webhook_message (endpoint, at, id) WHERE next_at IS NULL AND ok = 0;
 
 CREATE TABLE webhook_attempt (
   endpoint TEXT    NOT NULL,

@@ -105,7 +105,7 @@ def hidden(data: Any, *, personal: bool) -> Any:
     return [hidden(each, personal=personal) for each in data] if isinstance(data, list) else data
 
 
-_PERSONAL = frozenset({"data", "content", "document", "line", "before", "after", "lock_screen", "undo"})
+_PERSONAL = frozenset({"data", "content", "document", "line", "before", "after", "lock_screen", "undo", "said"})
 
 
 def _hidden(name: str, value: Any, personal: bool) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from livepass.core.timeline import Kind
+from livepass.core.webhook_standing import trouble
 from livepass.web import issuer_sharing, issuer_watch
 from livepass.web.console.page import Shown, Visit, plain
 from livepass.web.issuer_answers_events import EventRow
@@ -21,6 +22,7 @@ async def overview(visit: Visit) -> Shown:
     watched = (await visit.asked(issuer_watch.watch, WatchQuery))["data"]
     data: dict[str, Any] = {
         "certificates": [one for one in watched if one["needs"]],
+        "webhooks": await _webhooks(visit),
         "changes": await _changes(visit),
         "looked_at": LOOKED_AT,
     }
@@ -34,6 +36,17 @@ async def overview(visit: Visit) -> Shown:
         "others": [group for group in found["why"]["groups"] if not group["problem"]],
     }
     return Shown(data, command="livepass why --all --group")
+
+
+async def _webhooks(visit: Visit) -> list[dict[str, Any]]:
+    """Endpoints that were disabled because they failed, or have been failing for long."""
+    found = [trouble(one, visit.now) for one in await visit.services.webhooks.all(visit.caller.tenant)]
+    rows = [
+        {"endpoint": one.endpoint, "worse": one.worse, "sentence": one.sentence, "remedy": one.remedy}
+        for one in found
+        if one is not None
+    ]
+    return sorted(rows, key=lambda row: not row["worse"])
 
 
 async def _changes(visit: Visit) -> list[dict[str, Any]]:

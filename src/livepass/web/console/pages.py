@@ -16,6 +16,7 @@ from livepass.web.console import (
     settings,
     templates,
     versions,
+    webhooks,
 )
 from livepass.web.console.page import Page
 
@@ -30,6 +31,7 @@ PAGES = (
     Page("passes/{type}/{serial}/phones/{phone}", "Phone", "phone.html", passes.phone),
     Page("shared", "Shared passes", "shared.html", overview.shared, menu="Shared"),
     Page("pushes", "Pushes", "pushes.html", pushes.pushes, menu="Pushes", post=pushes.push_now),
+    Page("webhooks", "Webhooks", "webhooks.html", webhooks.webhooks, menu="Webhooks", post=webhooks.mend),
     Page("logs", "Device logs", "logs.html", logs.logs, menu="Logs"),
     Page(
         "certificates",
