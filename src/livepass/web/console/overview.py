@@ -6,6 +6,7 @@ from typing import Any
 
 from livepass.core.timeline import Kind
 from livepass.web import issuer_sharing, issuer_watch
+from livepass.web.console import canaries
 from livepass.web.console.page import Shown, Visit, plain
 from livepass.web.issuer_answers_events import EventRow
 from livepass.web.issuer_requests import WatchQuery
@@ -23,6 +24,7 @@ async def overview(visit: Visit) -> Shown:
         "certificates": [one for one in watched if one["needs"]],
         "changes": await _changes(visit),
         "looked_at": LOOKED_AT,
+        **await canaries.shown(visit),
     }
     if counted is None:
         return Shown({"counted": None, **data}, command="livepass why --all --group")
