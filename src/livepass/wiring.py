@@ -274,9 +274,12 @@ class Services:
             await sender.close()
 
     @asynccontextmanager
-    async def present(self, role: Role, *, sheds: bool = True) -> AsyncIterator[None]:
+    async def present(
+        self, role: Role, *, sheds: bool = True, canaries: Sequence[str] | None = None
+    ) -> AsyncIterator[None]:
         """Stand among the running processes meanwhile; where phones are answered, watch how hard that is, and shed load
-        (unless not ``sheds``), and look at the way that phones take here.
+        (unless not ``sheds``), and look at the way that phones take here. ``canaries``: the pass types of which it runs
+        them; ``None``: it runs none, whatever the settings say.
         """
         self.recovering.replays = True
         presence = Presence(
@@ -289,6 +292,7 @@ class Services:
             pid=os.getpid(),
             role=role,
             schema=migrations("postgres" if self.config.on_postgres else "sqlite")[-1].number,
+            canaries=canaries,
         )
         watch = Watch(self.answering.load, self.clock, self.scheduler, presence.changed)
         self.scheduler.spawn(presence.run(), "presence")

@@ -163,7 +163,7 @@ def test_restore_leaves_data_alone_unless_told(issued: Livepass) -> None:
     issued("backup", "a.zip")
     ran = issued("restore", "a.zip", exit_=4)
     assert "holds data already" in ran.err and "hint: --replace" in ran.err
-    sql("INSERT INTO process VALUES ('p', 'here', 42, 'serve', 1, 1, ?, NULL, 0)", int(time.time() * 1000))
+    sql("INSERT INTO process VALUES ('p', 'here', 42, 'serve', 1, 1, ?, NULL, 0, NULL)", int(time.time() * 1000))
     ran = issued("restore", "a.zip", "--replace", exit_=4)
     assert "serve on here (pid 42)" in ran.err and "stop them" in ran.err
     assert not list(Path().glob("*set-aside*"))

@@ -212,8 +212,13 @@ def test_a_304_is_evidence_of_delivery_too() -> None:
         (phone("a", left_ago=1_000, asked_ago=5_000, here=True), False),
         (phone("a", left_ago=1_000, asked_ago=None, here=True), False),
         (phone("a", asked_ago=1_000, here=True), False),
+        (phone("a", left_ago=5_000, asked_ago=0, here=True), True),
+        (phone("a", left_ago=5_000, asked_ago=-1, here=True), False),
     ],
-    ids=["asked after it left", "over another connection", "at that instant", "before it left", "never asked", "live"],
+    ids=[
+        *("asked after it left", "over another connection", "at that instant", "before it left", "never asked", "live"),
+        *("asked just now", "by a clock that was ahead"),
+    ],
 )
 def test_a_late_delete_is_undone_by_the_phone_that_still_fetches(candidate: Candidate, back: bool) -> None:
     writes, events = served(facts(candidate))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from livepass.cli.faults import Exit, refused, usage
-from livepass.cli.render import Cell, Column, Page, bad, dim, good, instant
+from livepass.cli.render import Cell, Column, Page, bad, dim, good, instant, warn
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
+from livepass.core.canary_standing import State
 
 if TYPE_CHECKING:
     from livepass.core.canary import Run
-    from livepass.service.canary import Standing
+    from livepass.core.canary_standing import Standing
+    from livepass.service.canary_standings import Canaries
 
 
 @noun("canary")
@@ -29,8 +31,8 @@ def run_(session: Session, pass_types: tuple[str, ...]) -> None:
     """Run canaries once, now: of those pass types, or of all that have one. Exit 1 when a change is not seen in time.
 
     Registers over the public address, changes the canary pass, waits until a worker has taken the push, asks, fetches,
-    and unregisters. The push itself goes nowhere: APNs knows no phone of that kind. Of a pass type that LIVEPASS_CANARY
-    does not name, the pass is forgotten afterwards.
+    and unregisters. The push itself goes nowhere: APNs knows no phone of that kind. Of a pass type that neither
+    LIVEPASS_CANARY nor a running process names, the pass is forgotten afterwards.
     """
     found = run(_ran(session, pass_types))
     rows = [_row(one) for one in found]
@@ -42,18 +44,24 @@ def run_(session: Session, pass_types: tuple[str, ...]) -> None:
 @canary.command()
 @click.pass_obj
 def status(session: Session) -> None:
-    """How canaries did in the last day, and which leg broke last. Exit 1 when the newest run of one went wrong."""
+    """How canaries did in the last day, and which leg broke last. Exit 1 when one fails, is silent, or is disputed.
+
+    Of every pass type that a running process or this command's settings name, or that a canary pass is left of. Silent:
+    nothing has run it for half an hour. Disputed: some of the running processes have it, and others do not.
+    """
     found = run(_standings(session))
-    rows = [_standing(one) for one in found]
+    rows = [_standing(one, found.apart) for one in found.standings]
     columns: list[Column] = [
         ("PASS TYPE", "pass_type"),
         ("SEEN IN TIME", lambda row: "-" if row["share"] is None else f"{int(1000 * row['share'] + 1e-9) / 10:g} %"),
         ("RUNS", lambda row: str(row["runs"])),
         ("NEWEST", lambda row: instant(row["newest"]["at"]) if row["newest"] else dim("none yet")),
+        ("RUN BY", lambda row: f"{row['named_by']} of {row['of']}" if row["of"] else dim("-")),
         ("OUTCOME", _outcome),
     ]
     session.out.rows(rows, columns, "no pass type has a canary: set LIVEPASS_CANARY=pass.com.example.membership")
-    if any(one.runs and not one.runs[0].coherent for one in found):
+    session.out.draw(lambda page: _draw_apart(page, found))
+    if found.apart or any(one.needs for one in found.standings):
         raise click.exceptions.Exit(Exit.PROBLEM)
 
 
@@ -75,18 +83,18 @@ async def _ran(session: Session, named: Sequence[str]) -> list[Run]:
                 found.append(await opened.canary.once(pass_type, canary_phone.phones(config)))
             except Busy as error:
                 raise refused(error.title, error.hint or "livepass canary status tells how it ends") from error
-            finally:
-                if pass_type not in config.canary:
-                    await opened.canary.remove(pass_type)
+            if not await opened.canary.wanted(pass_type):
+                await opened.canary.remove(pass_type)
     return found
 
 
-async def _standings(session: Session) -> list[Standing]:
+async def _standings(session: Session) -> Canaries:
     from livepass.cli.database import services
+    from livepass.service.canary_standings import canaries
 
     config = session.config()
     async with services(config) as opened:
-        return [await opened.canary.standing(pass_type) for pass_type in config.canary]
+        return await canaries(opened.store, opened.clock.now(), config.canary)
 
 
 def _row(one: Run) -> dict[str, Any]:
@@ -102,17 +110,34 @@ def _row(one: Run) -> dict[str, Any]:
     }
 
 
-def _standing(one: Standing) -> dict[str, Any]:
-    newest = _row(one.runs[0]) if one.runs else None
-    return {"pass_type": one.pass_type, "share": one.share, "runs": len(one.runs), "newest": newest}
+def _standing(one: Standing, apart: Mapping[str, str]) -> dict[str, Any]:
+    """``named_by``: how many of the ``of`` running processes have it."""
+    return {
+        "pass_type": one.pass_type,
+        "state": one.state.value,
+        "since": one.since,
+        "wrong": one.sentence,
+        "remedy": one.remedy,
+        "disputed": apart.get(one.pass_type, ""),
+        "share": one.share,
+        "runs": len(one.runs),
+        "newest": None if one.newest is None else _row(one.newest),
+        "named_by": one.named_by,
+        "of": one.of,
+    }
 
 
 def _outcome(row: Mapping[str, Any]) -> Cell:
-    if row["newest"] is None:
-        return dim("-")
-    if not row["newest"]["wrong"]:
-        return good("seen in time")
-    return bad(f"{row['newest']['wrong']}: {row['newest']['remedy']}")
+    if row["wrong"]:
+        return bad(f"{row['wrong']}, since {instant(row['since'])}: {row['remedy']}")
+    if row["state"] == State.OFF:
+        return dim("turned off: its pass is forgotten within minutes")
+    return dim("-") if row["newest"] is None else good("seen in time")
+
+
+def _draw_apart(page: Page, found: Canaries) -> None:
+    for said in found.apart.values():
+        page.line(warn(f"{said}: set it to the same for all of them, and start them anew"))
 
 
 def _draw_runs(page: Page, found: Sequence[Run]) -> None:

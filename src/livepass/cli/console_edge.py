@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 def edge(services: Services, sources: Mapping[str, str] | None = None) -> Edge:
     """``sources``: where each setting that was given came from (``config.sources``); ``None``: not from there."""
-    return Edge(settings(services.config, sources), services.safekeeping.secret_ids, judge=judged, ready=services.ready)
+    return Edge(
+        settings(services.config, sources),
+        services.safekeeping.secret_ids,
+        judge=judged,
+        ready=services.ready,
+        canaries=services.config.canary,
+    )
 
 
 def settings(config: Config, sources: Mapping[str, str] | None) -> list[dict[str, Any]]:

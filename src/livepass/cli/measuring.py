@@ -13,6 +13,7 @@ from livepass.cli import scrape
 from livepass.cli.aged import Aged
 from livepass.config import Config
 from livepass.looking import looking
+from livepass.service.canary_standings import standing
 from livepass.service.figuring import Figures, figures
 from livepass.service.seams import Clock
 from livepass.web import metrics
@@ -53,7 +54,8 @@ class Measured:
         services, stopwatch = self._services, self._clock.stopwatch()
         if self._read is None or stopwatch - self._read[0] >= REMEMBERED_SECONDS:
             found = await scrape.outbox(services.store, self._clock.now())
-            canaries = [await services.canary.standing(name) for name in services.canary.pass_types]
+            now = self._clock.now()
+            canaries = [await standing(services.store, name, now) for name in services.canary.pass_types]
             self._read = (stopwatch, found | metrics.of_canaries(canaries))
         return self._read[1]
 

@@ -68,7 +68,7 @@ async def serve(
     role: Role = "serve+worker" if worker else "serve"
     async with (
         answered(_application(services), host, port, tls_cert, tls_key, ready) as run,
-        services.present(role, sheds=sheds),
+        services.present(role, sheds=sheds, canaries=services.canary.pass_types),
         _work(services) if worker else contextlib.nullcontext(),
     ):
         _follow_canaries(services)
@@ -128,7 +128,7 @@ async def work(
     that address, or with ``""``.
     """
     ending = stop or asyncio.Event()
-    async with services.present("worker"), _work(services):
+    async with services.present("worker", canaries=services.canary.pass_types), _work(services):
         _follow_canaries(services)
         if metrics_port is not None:
             app = Watched(Measured(services))

@@ -13,13 +13,13 @@ from typing import Any
 
 from livepass.cli import scrape
 from livepass.config import Config
-from livepass.core.canary import run_of
 from livepass.core.findings import BY_CODE
 from livepass.core.metrics import STANDINGS
 from livepass.core.model import Process
 from livepass.core.staleness import TARGET_SHARE
 from livepass.core.webhook_standing import trouble
 from livepass.core.webhooks import Endpoint
+from livepass.service.canary_standings import canaries
 from livepass.service.explaining import Explaining
 from livepass.service.figuring import Figures, figures
 
@@ -49,8 +49,8 @@ async def found(config: Config, looks: Explaining) -> dict[str, Any]:
             "pass_types": dict(counted.coherence),
         },
         "pushes": await _pushes(looks, counted, now),
-        "canaries": [await _canary(looks, name) for name in config.canary],
         "webhooks": webhooks(await looks.store.webhooks_failing(), now),
+        **await _canaries(looks, config.canary, now),
         "findings": findings(counted.verdicts),
         "counted_at": at,
         "age_seconds": max(0, now - at) // 1000,
@@ -151,10 +151,20 @@ async def _pushes(looks: Explaining, counted: Figures, now: int) -> dict[str, An
     }
 
 
-async def _canary(looks: Explaining, pass_type: str) -> dict[str, Any]:
-    """How its newest run came out; ``wrong`` is empty where nothing was."""
-    runs = [run_of(event) for event in await looks.store.canary_runs(pass_type, limit=1)]
-    return {"pass_type": pass_type, "wrong": runs[0].sentence if runs else "", "at": runs[0].at if runs else None}
+async def _canaries(looks: Explaining, here: Sequence[str], now: int) -> dict[str, Any]:
+    """``wrong`` is empty where nothing is. ``canaries_apart``: what processes disagree in, in sentences."""
+    found = await canaries(looks.store, now, here)
+    rows = [
+        {
+            "pass_type": one.pass_type,
+            "state": one.state.value,
+            "wrong": one.sentence,
+            "since": one.since,
+            "at": None if one.newest is None else one.newest.at,
+        }
+        for one in found.standings
+    ]
+    return {"canaries": rows, "canaries_apart": list(found.apart.values())}
 
 
 def _share(coherence: Mapping[str, float], heard: Mapping[str, int]) -> float | None:

@@ -113,6 +113,8 @@ def _attention(document: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
             yield f"the canary of {one['pass_type']}, {one['wrong']}: livepass canary status", True
     for one in document.get("webhooks", ()):
         yield f"{one['sentence']}: {one['remedy']}", one["worse"]
+    for said in document.get("canaries_apart", ()):
+        yield f"{said}: livepass canary status", False
     if coherence and coherence["met"] is False:
         said = f"{_percent(coherence['share'])} have what is current within 15 minutes, {_percent(coherence['target'])}"
         yield f"{said} are aimed at: livepass why --all --group", True

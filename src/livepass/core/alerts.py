@@ -8,6 +8,7 @@ once (``max``): every process that pushes tells the same.
 from __future__ import annotations
 
 from livepass.core.canary import TARGET as CANARY_TARGET
+from livepass.core.canary_standing import SILENT_MS as CANARY_SILENT_MS
 from livepass.core.frozen import frozen
 from livepass.core.staleness import TARGET_SHARE
 
@@ -199,7 +200,7 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         "LivepassCanarySilent",
-        "time() - max by (pass_type) (livepass_canary_last_run_timestamp_seconds) > 1800",
+        f"time() - max by (pass_type) (livepass_canary_last_run_timestamp_seconds) > {CANARY_SILENT_MS // 1000}",
         "5m",
         "warning",
         "The canary of {{ $labels.pass_type }} ran {{ $value | humanizeDuration }} ago: nothing watches it now",

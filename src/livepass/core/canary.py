@@ -24,6 +24,8 @@ TARGET: Final = 0.99
 EVERY_MS: Final = 300_000
 BOUND_MS: Final = 240_000
 """A run that began longer ago has ended, one way or another: less than that is left for ``WITHIN`` and ten calls."""
+RESTS_MS: Final = 15_000
+"""A pass that changed longer ago, and has no phone, is in no run: between its change and its phone lies one call."""
 WINDOW_MS: Final = 86_400_000
 MOST_RUNS: Final = WINDOW_MS // EVERY_MS + 12
 """Of the last day, and those that somebody began by hand."""
@@ -60,7 +62,8 @@ REMEDIES: Final[Mapping[str, str]] = {
     Leg.CHANGE: "livepass status; the log says what the database refused",
     Leg.PUSH: "livepass status shows whether a worker runs, and livepass push list whether pushes are halted",
     Leg.ASK: "livepass doctor judges the way; let no proxy keep answers below /wallet/",
-    Leg.FETCH: "livepass doctor judges the way; let no proxy keep or rewrite answers below /wallet/",
+    Leg.FETCH: "livepass cert check shows whether passes are signed; livepass doctor judges the way: let no proxy keep "
+    "or rewrite answers below /wallet/",
     Leg.AGAIN: "livepass doctor judges the way: If-Modified-Since and Last-Modified have to arrive as sent",
     Leg.UNREGISTER: "livepass doctor judges the way: DELETE has to arrive as sent",
 }

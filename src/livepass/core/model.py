@@ -274,7 +274,8 @@ class StoredTemplate:
 class Process:
     """A process that works on the database, and its last sign of life. ``role``: ``serve``, ``worker`` or
     ``serve+worker``; ``schema``: the newest migration it knows; ``fetch_ms``: the 95th percentile of its latest
-    fetches, ``None`` when there were none; ``shedding``: its ``shedding.Level``.
+    fetches, ``None`` when there were none; ``shedding``: its ``shedding.Level``; ``canaries``: the pass types that it
+    has canaries of, with spaces between, ``None``: it can have none.
     """
 
     id: str
@@ -286,6 +287,7 @@ class Process:
     heard_at: int
     fetch_ms: int | None
     shedding: int
+    canaries: str | None = None
 
 
 class Prunable(StrEnum):

@@ -128,7 +128,7 @@ def served(facts: ServedFacts) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
         sure = evidence is Evidence.SAME_CONNECTION or (evidence is Evidence.ONLY_ONE and facts.conditional)
         phone, pass_ = registration.device_id, (facts.serial, facts.seq)
         writes.append(RaiseServed(facts.pass_type, phone, *pass_, facts.now, sure, facts.epoch))
-        if _came_back(candidate):
+        if _came_back(candidate, facts.now):
             writes.append(Resurrect(facts.pass_type, registration.device_id, facts.serial))
             events.append(Event(Kind.RESURRECTED, facts.now, facts.pass_type, facts.serial, registration.device_id))
     detail = {
@@ -191,7 +191,9 @@ def _last_asked(candidate: Candidate) -> tuple[int, str]:
     return candidate.device.asked_at or 0, candidate.registration.device_id
 
 
-def _came_back(candidate: Candidate) -> bool:
-    """It asked after it 'left' and takes what it was told of: that DELETE was a late one."""
+def _came_back(candidate: Candidate, now: int) -> bool:
+    """It asked after it 'left' and takes what it was told of: that DELETE was a late one. An ask that is later than
+    this fetch was dated by a clock that was ahead, and says nothing.
+    """
     left_at, asked_at = candidate.registration.left_at, candidate.device.asked_at
-    return left_at is not None and asked_at is not None and asked_at > left_at and candidate.same_connection
+    return left_at is not None and asked_at is not None and left_at < asked_at <= now and candidate.same_connection

@@ -2,7 +2,7 @@
 
 Of all processes one runs at a time: a run begins with a change of the canary pass that is only made of the version that
 was read. Nothing needs to be put right after a process that died in the middle: the phone is always the same one, and
-the next run registers it anew.
+the next run registers it anew. A canary pass is forgotten as soon as no running process has that canary.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ from typing import Final
 
 from livepass.core import canary
 from livepass.core.canary import Leg, Run, Step
-from livepass.core.frozen import frozen
+from livepass.core.canary_standing import apart, having, running
 from livepass.core.model import DEFAULT_TENANT, Pass
 from livepass.core.trip3_ask import read_tag
+from livepass.core.unavailable import Unavailable
 from livepass.pkpass import PkpassError, Template, read, verify
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issued, Issuing
 from livepass.service.metering import Meters
 from livepass.service.preconditions import Precondition, PreconditionFailed, version_of
+from livepass.service.presence import Running
 from livepass.service.publishing import Publishing
 from livepass.service.refusals import Conflict, Refusal
-from livepass.service.seams import CanaryPhone, CanaryPhones, Clock, KeyRing, Scheduler, Store
+from livepass.service.seams import CanaryPhone, CanaryPhones, Clock, KeyRing, Scheduler, Store, Tx
 
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 5.0
 """Whoever starts us may start the proxy in the same moment."""
 ROUND_SECONDS = 15.0
+GONE_SECONDS = 60.0
+"""A process that gave no sign for so long has no canaries any more."""
 POLL_SECONDS = 0.1
 DOCUMENT: Final[Mapping[str, object]] = {
     "description": "Canary of livepass",
@@ -43,17 +47,6 @@ ICON: Final = bytes.fromhex(
     "426082"
 )
 """A plain square."""
-
-
-@frozen
-class Standing:
-    """How the canary of a pass type did: runs of the last day, newest first, and the share of those that saw their
-    change in time (``None``: there was none).
-    """
-
-    pass_type: str
-    runs: Sequence[Run]
-    share: float | None
 
 
 class Busy(Conflict):
@@ -84,21 +77,19 @@ class Canary:
         self.within_ms = within_ms
         self._publishing = publishing
         self._meters = meters
+        self._running = Running(store, clock, GONE_SECONDS)
         self._said: dict[str, str] = {}
-
-    async def standing(self, pass_type: str) -> Standing:
-        now = self.clock.now()
-        found = await self.store.canary_runs(pass_type, limit=canary.MOST_RUNS)
-        runs = [run for run in map(canary.run_of, found) if now - run.at <= canary.WINDOW_MS]
-        return Standing(pass_type, runs, canary.share(runs, now))
+        self._apart: Mapping[str, str] = {}
 
     # ── the rounds
 
     async def run(self, phones: CanaryPhones) -> None:
-        """Run until cancelled; without pass types, clean and return. What fails is logged, and tried again."""
+        """Run until cancelled. What fails is logged, and tried again. Without pass types, what is left of canaries is
+        forgotten all the same.
+        """
         await self.scheduler.sleep(FIRST_SECONDS)
-        await self._guarded(self.clean())
-        while self.pass_types:
+        while True:
+            await self._guarded(self.look())
             for pass_type in self.pass_types:
                 await self._guarded(self._round(pass_type, phones))
             await self.scheduler.sleep(ROUND_SECONDS)
@@ -106,13 +97,15 @@ class Canary:
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
             await work
+        except Unavailable as error:
+            log.debug("the canary waits for the database: %s", error)
         except Exception:
             log.exception("the canary stumbled; it goes on")
 
     async def _round(self, pass_type: str, phones: CanaryPhones) -> None:
         row, now = await self.store.pass_(pass_type, canary.SERIAL), self.clock.now()
         begun = [one.at for one in await self.store.canary_runs(pass_type, limit=1)] + ([row.changed_at] if row else [])
-        if begun and now - max(begun) < canary.EVERY_MS:
+        if any(0 <= now - at < canary.EVERY_MS for at in begun):  # later than now: the clock was set back meanwhile
             return
         try:
             self._say(await self.once(pass_type, phones))
@@ -130,23 +123,58 @@ class Canary:
         else:
             log.error("the canary of %s: %s (%s)", run.pass_type, run.sentence, run.remedy)
 
-    async def clean(self) -> None:
-        """Forget the canary passes of pass types that have none any more."""
-        for row in await self.store.pass_types():
-            if row.pass_type not in self.pass_types:
-                await self.remove(row.pass_type)
+    # ── beside the other processes
 
-    async def remove(self, pass_type: str) -> None:
-        """Forget the canary pass. What its runs found is kept, as all events are."""
-        if await self.store.pass_(pass_type, canary.SERIAL) is not None:
-            await self.store.write(lambda tx: tx.erase_pass(pass_type, canary.SERIAL))
+    async def look(self) -> None:
+        """Forget the canary passes that no running process has, and say where processes disagree."""
+        processes = [one for one in await self._running.look() if one.canaries is not None]
+        self._warn(apart(processes))
+        wanted = {*self.pass_types, *having(processes)}
+        for pass_type in await self.store.canary_passes():
+            if pass_type not in wanted:
+                await self._forget(pass_type)
+
+    def _warn(self, found: Mapping[str, str]) -> None:
+        """Once for as long as they disagree about a pass type, whichever processes those are."""
+        for pass_type in sorted(found.keys() - self._apart.keys()):
+            log.warning("%s: it has a canary until the last of them ends", found[pass_type])
+        for pass_type in sorted(self._apart.keys() - found.keys()):
+            log.info("all processes agree again about LIVEPASS_CANARY and %s", pass_type)
+        self._apart = found
+
+    async def wanted(self, pass_type: str) -> bool:
+        """Whether these settings or a running process have that canary."""
+        return pass_type in self.pass_types or pass_type in having(
+            running(await self.store.processes(), self.clock.now())
+        )
+
+    async def _forget(self, pass_type: str) -> None:
+        """Unless somebody runs it by hand."""
+        row, now = await self.store.pass_(pass_type, canary.SERIAL), self.clock.now()
+        if row is None or 0 <= now - row.changed_at < canary.RESTS_MS or await self._under_way(pass_type):
+            return
+        if await self.remove(pass_type, row):
+            log.info("the canary pass of %s was forgotten: no running process has it", pass_type)
+
+    async def remove(self, pass_type: str, row: Pass | None = None) -> bool:
+        """Forget the canary pass; with ``row``, if it is still that. What its runs found is kept, as all events are."""
+
+        async def work(tx: Tx) -> bool:
+            await tx.pass_identities(pass_type, [canary.SERIAL])  # held from here on
+            present = await tx.pass_(pass_type, canary.SERIAL)
+            if present is None or (row is not None and version_of(present) != version_of(row)):
+                return False
+            return await tx.erase_pass(pass_type, canary.SERIAL)
+
+        return await self.store.write(work)
 
     # ── one run
 
     async def once(self, pass_type: str, phones: CanaryPhones) -> Run:
         """One run, written down. Raises ``Busy``."""
         row, at = await self.store.pass_(pass_type, canary.SERIAL), self.clock.now()
-        await self._require_free(pass_type, row, at)
+        if await self._under_way(pass_type):
+            raise Busy(f"a canary of {pass_type} is on its way", hint="wait for it: livepass canary status")
         going = _Going(self, pass_type, phones, row)
         try:
             await going.through()
@@ -159,12 +187,13 @@ class Canary:
         await self.store.write(lambda tx: tx.add_events([run.event()]))
         return run
 
-    async def _require_free(self, pass_type: str, row: Pass | None, now: int) -> None:
-        if row is None or now - row.changed_at >= canary.BOUND_MS:
-            return
-        held = await self.store.held(pass_type, canary.SERIAL)
-        if any(one.registration.left_at is None for one in held):
-            raise Busy(f"a canary of {pass_type} is on its way", hint="wait for it: livepass canary status")
+    async def _under_way(self, pass_type: str) -> bool:
+        """Whether a phone registered that can still be at it. By when it did and not by when the pass changed, which is
+        never set back: after a clock that was ahead, a run that died would be waited for all that time.
+        """
+        held, now = await self.store.held(pass_type, canary.SERIAL), self.clock.now()
+        phones = [one.registration for one in held if one.registration.left_at is None]
+        return any(0 <= now - phone.registered_at < canary.BOUND_MS for phone in phones)
 
     async def publish(self, pass_type: str) -> None:
         """The template of canary passes, for the tenant of a pass type."""
@@ -196,7 +225,7 @@ class _Going:
         self._before = row
         self._device, self._token = canary.identity(owner.keys.tag_key, pass_type)
         self._phone: CanaryPhone | None = None
-        self._number = self._value = 0
+        self._number, self._value = 0, _value_of(row)
         self._registered = False
 
     async def through(self) -> None:
@@ -318,6 +347,12 @@ def _opened(pkpass: bytes) -> Mapping[str, object]:
     package = read(pkpass)
     verify(package)
     return package.document
+
+
+def _value_of(row: Pass | None) -> int:
+    """What stands on the pass before the run: a clock that was set back must not say less."""
+    found = json.loads(row.data).get("changed") if row is not None else None
+    return found if isinstance(found, int) else 0
 
 
 def _shown(document: Mapping[str, object]) -> object:

@@ -302,8 +302,10 @@ class Drafting:
         return document
 
     def _address(self, wish: Wish, before: Pass | None) -> str:
-        """Where phones that hold the pass call: for an installed one the same as ever, unless it is to move."""
-        if wish.moving:
+        """Where phones that hold the pass call: for an installed one the same as ever, unless it is to move; a canary
+        tries the address that passes get now.
+        """
+        if wish.moving or wish.canary:
             return self._url
         if before is not None:
             return before.web_service_url or self._url

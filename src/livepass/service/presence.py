@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from livepass.core.model import Process
@@ -43,11 +43,13 @@ class Presence:
         pid: int,
         role: Role,
         schema: int,
+        canaries: Sequence[str] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._load = load
         self._host, self._pid, self._role, self._schema = host[:200], pid, role, schema
+        self._canaries = None if canaries is None else " ".join(sorted(canaries))
         self._started_at = clock.now()
         self._rounds = Rounds(scheduler)
         self.id = chance.token_bytes(8).hex()
@@ -86,6 +88,7 @@ class Presence:
             self._clock.now(),
             None if p95 is None else round(p95 * 1000),
             self._load.level,
+            self._canaries,
         )
         await self._store.write(lambda tx: tx.put_process(row))
 
@@ -107,19 +110,37 @@ Slowest = Callable[[], Awaitable[float | None]]
 """The slowest process's 95th percentile of fetches, in seconds; ``None``: nobody has seen one lately."""
 
 
+class Running:
+    """The processes of which this one saw a sign of life within so many ``seconds``, or that it saw first just now."""
+
+    def __init__(self, store: Store, clock: Clock, seconds: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._seconds = seconds
+        self._moved: dict[str, tuple[int, float]] = {}
+
+    async def look(self) -> list[Process]:
+        """Those whose row moved within that time of our stopwatch, or is new to us."""
+        now, before = self._clock.stopwatch(), self._moved
+        processes = await self._store.processes()
+        self._moved = {}
+        for process in processes:
+            heard_at, moved = before.get(process.id, (None, now))
+            self._moved[process.id] = (process.heard_at, moved if heard_at == process.heard_at else now)
+        return [process for process in processes if now - self._moved[process.id][1] < self._seconds]
+
+
 class Fetching:
     """How slow fetches are anywhere: here, as measured, and in the other processes, as they say."""
 
     def __init__(self, store: Store, clock: Clock, load: Load) -> None:
-        self._store = store
-        self._clock = clock
         self._load = load
-        self._moved: dict[str, tuple[int, float]] = {}
+        self._running = Running(store, clock, FRESH_SECONDS)
 
     async def slowest(self) -> float | None:
         """As ``Slowest`` says. One that refuses asks is as slow as can be: whom we push would be sent away."""
         found = [self._load.fetch_p95()]
-        for process in await self._fresh():
+        for process in await self._running.look():
             if process.shedding >= Level.ASK:
                 return math.inf
             if process.shedding:
@@ -127,13 +148,3 @@ class Fetching:
             if process.fetch_ms is not None:
                 found.append(process.fetch_ms / 1000)
         return max((seconds for seconds in found if seconds is not None), default=None)
-
-    async def _fresh(self) -> list[Process]:
-        """The processes whose row moved within ``FRESH_SECONDS`` of our stopwatch, or is new to us."""
-        now, before = self._clock.stopwatch(), self._moved
-        processes = await self._store.processes()
-        self._moved = {}
-        for process in processes:
-            heard_at, moved = before.get(process.id, (None, now))
-            self._moved[process.id] = (process.heard_at, moved if heard_at == process.heard_at else now)
-        return [process for process in processes if now - self._moved[process.id][1] < FRESH_SECONDS]

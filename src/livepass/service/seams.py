@@ -245,6 +245,9 @@ class Reader(ConsoleReader, WebhookReader, Protocol):
     async def canary_runs(self, pass_type: str, *, limit: int) -> Sequence[Event]:
         """The newest runs of a canary, newest first."""
 
+    async def canary_passes(self) -> Sequence[str]:
+        """The pass types that a canary pass is there of, in order."""
+
     async def strangers(self, pass_type: str, *, limit: int) -> Sequence[Event]:
         """The newest asks for phones that we do not know, newest first."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from livepass.core import canary
 from livepass.core.webhooks import STALE, stale
 from livepass.service.explaining import Explaining
 from livepass.service.refusals import NotFound
@@ -66,7 +67,7 @@ class StaleWatch:
     async def _look(self, pass_type: str) -> int:
         page = await self._store.standing_page(pass_type, after=self._after.get(pass_type, ""), limit=PAGE)
         healed = [serial for serial, behind, noted in page if noted and not behind]
-        behind = [serial for serial, behind, noted in page if behind and not noted]
+        behind = [serial for serial, behind, noted in page if behind and not noted and serial != canary.SERIAL]
         if healed:
             await self._store.write(lambda tx: tx.forget_stale(pass_type, healed))
         told = 0

@@ -728,6 +728,12 @@ SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM even
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND kind = 'canary_ran' ORDER BY id DESC LIMIT :limit;
 
+-- name: canary_passes
+-- One look by the primary key for each pass type.
+SELECT t.pass_type FROM pass_type t
+ WHERE EXISTS (SELECT 1 FROM pass p WHERE p.pass_type = t.pass_type AND p.serial = :serial)
+ ORDER BY t.pass_type;
+
 -- name: strangers
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event
  WHERE pass_type = :pass_type AND kind = 'asked_unknown' ORDER BY id DESC LIMIT :limit;
@@ -1153,7 +1159,8 @@ SELECT (SELECT count(*) FROM pass
 -- ─────────────────────────────────────────────── processes
 
 -- name: processes
-SELECT id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding FROM process ORDER BY host, started_at, id;
+SELECT id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding, canaries
+  FROM process ORDER BY host, started_at, id;
 
 -- name: count_passes
 SELECT count(*) FROM pass;
@@ -1196,8 +1203,8 @@ UNION ALL SELECT 'webhook_message' AS name, (SELECT count(*) FROM webhook_messag
 ) ORDER BY name;
 
 -- name: put_process
-INSERT INTO process (id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding)
-VALUES (:id, :host, :pid, :role, :schema, :started_at, :heard_at, :fetch_ms, :shedding)
+INSERT INTO process (id, host, pid, role, schema, started_at, heard_at, fetch_ms, shedding, canaries)
+VALUES (:id, :host, :pid, :role, :schema, :started_at, :heard_at, :fetch_ms, :shedding, :canaries)
 ON CONFLICT (id) DO UPDATE SET heard_at = excluded.heard_at, fetch_ms = excluded.fetch_ms, shedding = excluded.shedding;
 
 -- name: remove_process

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 
+from livepass.core import canary
 from livepass.core.authorization import fingerprint
 from livepass.core.funnel import Funnel
 from livepass.core.model import (
@@ -180,6 +181,9 @@ class Reading(Figures, ConsoleReading, WebhookReading):
     async def canary_runs(self, pass_type: str, *, limit: int) -> Sequence[Event]:
         found = await self._db.rows("canary_runs", {"pass_type": pass_type, "limit": limit})
         return [rows.event(row) for row in found]
+
+    async def canary_passes(self) -> Sequence[str]:
+        return [row[0] for row in await self._db.rows("canary_passes", {"serial": canary.SERIAL})]
 
     async def last_new_epoch(self, pass_type: str) -> Event | None:
         row = await self._one("last_new_epoch", pass_type=pass_type)

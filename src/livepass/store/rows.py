@@ -228,5 +228,5 @@ def apns_key_parameters(row: ApnsKey) -> Mapping[str, Any]:
 
 
 def process_parameters(row: Process) -> Mapping[str, Any]:
-    names = "id host pid role schema started_at heard_at fetch_ms shedding"
+    names = "id host pid role schema started_at heard_at fetch_ms shedding canaries"
     return {name: getattr(row, name) for name in names.split()}

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
+from livepass.core.canary_standing import Standing
 from livepass.core.metrics import METRICS
 from livepass.core.shedding import GIVEN_UP
 from livepass.core.watch_told import HELP, Told, gauges
-from livepass.service.canary import Standing
 from livepass.service.figuring import Figures
 from livepass.service.metering import Histogram, Meters
 from livepass.service.observing import Recorder

@@ -21,7 +21,8 @@ CREATE TABLE process (
   started_at BIGINT  NOT NULL,
   heard_at   BIGINT  NOT NULL,
   fetch_ms   BIGINT,                          -- 95th percentile of its latest fetches
-  shedding   INTEGER NOT NULL
+  shedding   INTEGER NOT NULL,
+  canaries   TEXT                             -- pass types that it has canaries of; NULL: it can have none
 ) WITHOUT ROWID;
 
 -- Keys that every host must share, sealed with LIVEPASS_SECRET_KEY: which pass tokens and tags are derived with.

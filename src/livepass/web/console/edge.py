@@ -15,10 +15,11 @@ class Edge:
     """``settings``: rows of ``name``, ``what``, ``source``, ``secret``, ``given`` and ``value``, empty for what is
     secret. ``secret_ids``: names of the configured secret keys, the one that seals first. ``judge``: the doctor's
     report of a package, without sending anything; it computes, so it is called on a thread. ``ready``: what is wrong
-    with each part of this process ("": nothing).
+    with each part of this process ("": nothing). ``canaries``: the pass types that the settings name for canaries.
     """
 
     settings: Sequence[Mapping[str, Any]] = ()
     secret_ids: Sequence[str] = ()
     judge: Callable[[bytes], Mapping[str, Any]] | None = None
     ready: Callable[[], Awaitable[Mapping[str, str]]] | None = None
+    canaries: Sequence[str] = ()

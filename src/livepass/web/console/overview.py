@@ -7,6 +7,7 @@ from typing import Any
 from livepass.core.timeline import Kind
 from livepass.core.webhook_standing import trouble
 from livepass.web import issuer_sharing, issuer_watch
+from livepass.web.console import canaries
 from livepass.web.console.page import Shown, Visit, plain
 from livepass.web.issuer_answers_events import EventRow
 from livepass.web.issuer_requests import WatchQuery
@@ -25,6 +26,7 @@ async def overview(visit: Visit) -> Shown:
         "webhooks": await _webhooks(visit),
         "changes": await _changes(visit),
         "looked_at": LOOKED_AT,
+        **await canaries.shown(visit),
     }
     if counted is None:
         return Shown({"counted": None, **data}, command="livepass why --all --group")
