@@ -96,8 +96,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "looking": frozenset({"looking", "config", "runtime", "service", "core", "store"}),
     "wiring": _PARTS
     - {"web", "preview", "cli", "embed", "testing", "client", "emulators", "doctor", "pytest_plugin", "__main__"},
-    # The service inside an application of somebody's, who pays for no command line and no stand-ins.
-    "embed": frozenset({"embed", "web", "wiring", "service", "core", "pkpass", "config", "_version"}),
+    # The service inside an application of somebody's, who pays for no command line and no stand-ins. Its console counts
+    # over a connection that only looks, and hands files that are dropped there to the doctor.
+    "embed": frozenset(
+        {"embed", "web", "wiring", "looking", "doctor", "service", "core", "pkpass", "config", "_version"}
+    ),
     # Shares with the service what answers are made of.
     "client": frozenset({"client", "web", "service", "_version"}),
     "testing": _ANY - {"store", "outside", "apns"},

@@ -6,15 +6,21 @@ LIVEPASS_OUTBOX_URL=sqlite:///club.db uvicorn --factory club:from_env
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import FastAPI, Form, HTTPException, Request, Response
 from sqlalchemy import create_engine, text
 
 from livepass import Happening, Livepass
 
 PASS_TYPE = os.environ.get("CLUB_PASS_TYPE", "pass.test.livepass")
+STAFF = {"owner": "admin", "desk": "operator"}
+PASSWORD = os.environ.get("CLUB_PASSWORD") or secrets.token_urlsafe()
+"""Of all staff; without one, nobody guesses it. Your own sign-in is better."""
+COOKIE = "club_session"
 PKPASS = "application/vnd.apple.pkpass"
 MEMBERS = """
 CREATE TABLE IF NOT EXISTS member (
@@ -41,6 +47,21 @@ def make_app(lp: Livepass, database: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
     app.mount("/wallet", lp.device_app())  # LIVEPASS_PUBLIC_URL is this application's address
+
+    sessions: dict[str, str] = {}
+
+    async def staff(request: Request) -> tuple[str, str] | None:
+        name = sessions.get(request.cookies.get(COOKIE, ""))
+        return (name, STAFF[name]) if name else None
+
+    app.mount("/console", lp.console_app(staff))  # for whom the club's own session knows
+
+    @app.post("/staff/session", status_code=204)
+    def sign_in(name: Annotated[str, Form()], password: Annotated[str, Form()], response: Response) -> None:
+        if name not in STAFF or not secrets.compare_digest(password.encode(), PASSWORD.encode()):
+            raise HTTPException(401)
+        sessions[session := secrets.token_urlsafe()] = name
+        response.set_cookie(COOKIE, session, secure=True, httponly=True, samesite="strict")
 
     @lp.on("registration.created")
     def count(happening: Happening) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from club import make_app
+from club import PASS_TYPE, PASSWORD, make_app
 
 
 @pytest.fixture
@@ -37,3 +37,15 @@ def test_points_reach_the_phone(livepass_app, phone):
     assert phone.deliver_pushes() == 0
     assert phone["7"].field("points") == 30
     assert phone.complaints == []
+
+
+def test_the_console_is_for_the_clubs_own_staff(livepass_app):
+    club = livepass_app.client()
+    club.post("/members/8", params={"name": "Grace"}).raise_for_status()
+    club.get("/members/8/pass").raise_for_status()
+    page = f"/console/passes/{PASS_TYPE}/8"
+    assert club.get(page).status_code == 403
+    assert club.post("/staff/session", data={"name": "desk", "password": "guessed"}).status_code == 401
+    club.post("/staff/session", data={"name": "desk", "password": PASSWORD}).raise_for_status()
+    assert "desk (operator)" in club.get(page).text
+    assert club.get("/console/audit").status_code == 403  # for admins

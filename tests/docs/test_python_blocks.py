@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 import sqlalchemy
 from fastapi import FastAPI
+from starlette.authentication import SimpleUser, UnauthenticatedUser
 
 import engines
 from client.test_client import KEY, Running
@@ -26,8 +27,7 @@ from embed.hosts import apns_of, client, embedded, furnish, register, settings
 from embed.projects import pytest_in
 from embed.test_outbox import placed
 from journeys.world import MEMBERSHIP, PASS_TYPE, template, until
-from livepass import Livepass, config, wiring
-from livepass.cli import console_serving
+from livepass import Livepass
 from livepass.client import Client
 from livepass.emulators.authority import Authority
 from livepass.web.issuer_answers import BatchResult
@@ -37,9 +37,8 @@ IN_TRANSACTIONS = "docs/how-to/change-a-pass-in-your-transaction.md"
 IN_PYTEST = "docs/how-to/test-updates-in-pytest.md"
 CARRIED_OUT: Mapping[str, int] = MappingProxyType({
     IN_TRANSACTIONS: 1,
-    IN_YOURS: 4,
+    IN_YOURS: 6,
     IN_PYTEST: 2,
-    "docs/reference/console.md": 1,
     "docs/reference/preview.md": 1,
     "docs/reference/python.md": 1,
 })  # fmt: skip
@@ -115,27 +114,6 @@ def environment(directory: Path, monkeypatch: pytest.MonkeyPatch, **more: str) -
         monkeypatch.setenv(f"LIVEPASS_{name.upper()}", value)
 
 
-def test_a_console_inside(tmp_path: Path, authority: Authority, sqlite: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = FastAPI()
-
-    async def who(headers: object) -> tuple[str, str]:
-        return "ada", "viewer"
-
-    async def steps() -> None:
-        [block] = blocks("docs/reference/console.md")
-        look = textwrap.indent("\nawait look()\n", "    ")
-        names = {"wiring": wiring, "config": config, "console_serving": console_serving, "app": app, "who": who}
-        environment(tmp_path, monkeypatch)
-        await Block(block.page, block.line, block.text + look).run({**names, "look": seen})
-
-    async def seen() -> None:
-        async with client(app) as http:
-            answer = await http.get("/console/")
-        assert answer.status_code == 200 and "ada" in answer.text
-
-    _away(steps())
-
-
 # ── inside an application
 
 
@@ -157,6 +135,25 @@ def test_in_fastapi(tmp_path: Path, authority: Authority, sqlite: None, monkeypa
                     return "token_dead" in {event.kind.value for event in await lp.timeline(PASS_TYPE, "1")}
 
                 await until(told, "it was pushed")
+
+    _away(steps())
+
+
+def test_a_console_in_fastapi(tmp_path: Path, authority: Authority, sqlite: None) -> None:
+    async def steps() -> None:
+        async with embedded(tmp_path, authority) as lp:
+            app = FastAPI()
+            await blocks(IN_YOURS)[1].run({"app": app, "lp": lp})
+
+            async def signed_in(scope: Any, receive: Any, send: Any) -> None:
+                authorized = dict(scope["headers"]).get(b"authorization") == b"Bearer of the tests"
+                user = SimpleUser("ada") if authorized else UnauthenticatedUser()
+                await app({**scope, "user": user}, receive, send)
+
+            async with client(signed_in) as http:
+                assert (await http.get("/console/")).status_code == 403
+                shown = await http.get("/console/", headers={"authorization": "Bearer of the tests"})
+                assert "ada (operator)" in shown.text
 
     _away(steps())
 
@@ -188,6 +185,18 @@ from django.core.asgi import get_asgi_application
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "club.settings"
 """
+SIGNING_IN = """
+INSTALLED_APPS += ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
+"""
+CONSOLE = """
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+"""
 IN_DJANGO = """
 from test_club import *
 
@@ -204,6 +213,20 @@ def test_the_page(livepass_app, phone):
     phone.deliver_pushes()
     assert phone["7"].field("points") == 30
     until(lambda: Member.objects.get(number="7").has_pass)
+
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    User.objects.create_user("ida", password="x", is_staff=True)
+    User.objects.create_user("max", password="x")
+    for name, password, status in (("", "", 403), ("max", "x", 403), ("ida", "wrong", 403), ("ida", "x", 200)):
+        browser = Client()
+        browser.login(username=name, password=password)
+        cookie = browser.cookies.get("sessionid")
+        headers = {"cookie": f"sessionid={cookie.value}"} if cookie else {}
+        shown = club.get("/console/", headers=headers)
+        assert shown.status_code == status, (name, shown.text)
+    assert "ida (viewer)" in shown.text
 """
 MADE_APP = """
 import sqlite3
@@ -242,7 +265,7 @@ def _copy(name: str, folder: Path) -> Path:
 def test_in_django(tmp_path: Path) -> None:
     """The example's members and migrations, with all that the two pages say in the place of what it does itself."""
     folder = _copy("django", tmp_path)
-    _, asgi, download, handler = (block.text for block in blocks(IN_YOURS))
+    _, _, asgi, console, download, handler = (block.text for block in blocks(IN_YOURS))
     [transactions] = blocks(IN_TRANSACTIONS)
     earn = transactions.statements()[1]
     assert "transaction.atomic()" in earn
@@ -250,7 +273,9 @@ def test_in_django(tmp_path: Path) -> None:
     kept = views.read_text().partition("def download")[0]
     download = download.replace('data={"points": 0}', 'data={"name": "Ada", "points": 0}')
     views.write_text(kept + VIEWS.format(download=_indented(download), earn=_indented(earn)))
-    (folder / "club" / "asgi.py").write_text(ASGI + asgi)
+    site = folder / "club" / "settings.py"
+    site.write_text(site.read_text() + SIGNING_IN)
+    (folder / "club" / "asgi.py").write_text(ASGI + asgi + CONSOLE + console)
     (folder / "club" / "passes.py").write_text(PASSES + handler)
     (folder / "test_page.py").write_text(IN_DJANGO)
     _in_pytest(folder, "test_page.py")

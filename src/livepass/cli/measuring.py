@@ -1,7 +1,8 @@
 """``/metrics`` of a process: what it counted itself, and what the database says.
 
 What a scrape reads is a few rows from indexes, once in some seconds at most: it asks for no key. How all registrations
-stand is counted beside it (``cli.aged``), only by processes that push: one that only answers phones has no time for it.
+stand is counted beside it (``embed.aged``), only by processes that push: one that only answers phones has no time for
+it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from livepass._version import __version__
 from livepass.cli import scrape
-from livepass.cli.aged import Aged
 from livepass.config import Config
+from livepass.embed.aged import Aged
 from livepass.looking import looking
 from livepass.service.canary_standings import standing
 from livepass.service.figuring import Figures, figures

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from livepass import config as settings
-from livepass.config import Config
+from livepass.config import Config, ConfigError
 from livepass.embed import handlers, outbox
 from livepass.embed.connections import Engine
 from livepass.embed.handlers import Handler, Handlers
-from livepass.embed.mounting import Around, Mounted, unmounted
+from livepass.embed.mounting import Around, Mounted, unmounted, whole
 from livepass.web.app import API
 from livepass.web.share import PREFIX as SHARED
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from livepass.service.issuing import Issued, Preview, Push
     from livepass.service.publishing import Published
     from livepass.web.app import Asgi
+    from livepass.web.console.people import Who
     from livepass.wiring import Services
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Livepass:
         environment. Raises ``ConfigError``.
         """
         self.config = config or settings.given(given)
+        self._sources: Mapping[str, str] | None = None
         self._handlers = Handlers()
         self._services: Services | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -73,14 +75,16 @@ class Livepass:
         self._runners = 0
         self._reminded = float("-inf")
         self._sync: SyncLivepass | None = None
-        self._apps: dict[str, tuple[Services, Asgi]] = {}
+        self._apps: dict[object, tuple[Services, Asgi]] = {}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Self:
         """With the settings of ``LIVEPASS_…`` and ``livepass.toml``, as the command line has them. Raises
         ``ConfigError``.
         """
-        return cls(config=settings.load(environ, directory))
+        made = cls(config=settings.load(environ, directory))
+        made._sources = settings.sources(environ, directory)
+        return made
 
     # ── opening and closing
 
@@ -171,6 +175,29 @@ class Livepass:
 
         return self._below(SHARED.rstrip("/"), "share", apps.share)
 
+    def console_app(self, who: Who) -> Asgi:
+        """The console, for whom ``who`` lets in, mounted at any prefix.
+
+        ``who`` is asked of every request before anything is answered: a function, plain or async, from a Starlette
+        ``Request`` (without its body) to ``(name, role)``, or ``(name, role, tenant)``, or ``None`` for nobody. Roles
+        are ``viewer``, ``operator`` and ``admin``. Nobody signs in here; an exception or any other answer lets nobody
+        in, and is said in the log. Raises ``ConfigError`` without the extra ``console``.
+        """
+        if not callable(who):
+            raise TypeError("console_app(who) takes a function from a request to (name, role), or None for nobody")
+        try:
+            from livepass.embed import console
+        except ImportError as error:
+            raise ConfigError(f"the console needs {error.name}", "install livepass[console]") from error
+        this = object()  # two of them on one Livepass let in whom each of them lets in
+
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                app = await self._app(this, lambda opened: console.of_host(opened, who, self._sources))
+                await app(whole(scope), receive, send)
+
+        return answer
+
     def around(self, app: Asgi) -> Asgi:
         """``app`` with phones' requests taken out, and ``running()`` for as long as the server's lifespan: for what
         cannot mount an ASGI application, such as Django.
@@ -184,11 +211,11 @@ class Livepass:
 
         return below
 
-    async def _app(self, name: str, make: Callable[[Services], Asgi]) -> Asgi:
+    async def _app(self, which: object, make: Callable[[Services], Asgi]) -> Asgi:
         opened = await self.services()
-        known = self._apps.get(name)
+        known = self._apps.get(which)
         if known is None or known[0] is not opened:
-            known = self._apps[name] = (opened, make(opened))
+            known = self._apps[which] = (opened, make(opened))
         return known[1]
 
     # ── passes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from livepass.web.app import WALLET, Asgi
 from livepass.web.phone import Receive, Scope, Send
@@ -75,6 +75,15 @@ def unmounted(scope: Scope, prefix: str) -> Scope:
         "raw_path": raw.removeprefix(above.encode()),
         "root_path": "",
     }
+
+
+def whole(scope: Scope) -> Scope:
+    """The request with all of its path, also from what takes away the prefix under which it mounts."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    if not root or path == root or path.startswith(f"{root}/"):
+        return scope
+    raw = scope.get("raw_path")
+    return {**scope, "path": root + path, "raw_path": None if raw is None else quote(root).encode() + bytes(raw)}
 
 
 class Around:

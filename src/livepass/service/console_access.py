@@ -172,15 +172,16 @@ class ConsoleAccess(ConsoleUsers):
         await self._store.write(lambda tx: tx.end_console_session(_hashed(session)))
 
     async def proxied(self, name: str, role: Role) -> Visitor:
-        """Somebody whom a trusted proxy names: no session here, and no password. Raises ``Forbidden`` for a user who
-        was disabled here, and for a name that is none.
+        """Somebody whom a trusted proxy, or the application around the console, names: no session here, and no
+        password. Raises ``Forbidden`` for a user who was disabled here, and for a name that is none.
         """
         require_role(role)
-        if not 1 <= len(name) <= 200 or not name.isprintable() or whose(name)[1].startswith(LINKED):
-            raise Forbidden("the proxy names nobody", hint="look which header it sets, and for whom")
         tenant, own = whose(name)
+        ours = own.startswith(LINKED) or own == COMMAND_LINE.name  # the audit log would take them for somebody else
+        if not 1 <= len(name) <= 200 or not name.isprintable() or ours:
+            raise Forbidden("that is no name that somebody may have here", hint="look what the proxy calls people")
         if tenant != DEFAULT_TENANT and await self._store.tenant(tenant) is None:
-            raise Forbidden("the proxy names somebody of a tenant that is not here", hint="livepass tenant list")
+            raise Forbidden("that is somebody of a tenant that is not here", hint="livepass tenant list")
         user = await self._store.console_user(tenant, own)
         if user is not None and user.disabled_at is not None:
             raise Forbidden(f"{name} is disabled", hint="an admin of the console decides")

@@ -25,13 +25,15 @@ _ALWAYS = (
     (b"referrer-policy", b"no-referrer"),
     (b"vary", b"accept"),
 )
-_KEPT = (b"cache-control", b"public, max-age=3600")
 
 
 class Docs:
-    """One object per process. Pages are read once, when they are first asked for."""
+    """One object per process. Pages are read once, when they are first asked for. ``shared``: whether what lies between
+    here and the reader may keep them for others.
+    """
 
-    def __init__(self, manual: Manual | None = None) -> None:
+    def __init__(self, manual: Manual | None = None, *, shared: bool = True) -> None:
+        self._kept = (b"cache-control", b"%s, max-age=3600" % (b"public" if shared else b"private"))
         entries = (manual or Manual()).entries
         self._entries = {entry.address: entry for entry in entries}
         self._page = lru_cache(maxsize=2 * len(entries) + 2)(self._rendered)
@@ -49,9 +51,9 @@ class Docs:
         body, tag = self._page(path, scope.get("root_path", ""), as_html)
         kind = (_HTML if as_html else _MARKDOWN,)
         if headers.get(b"if-none-match") == tag:
-            await _answer(send, 304, b"", (), (b"etag", tag), _KEPT)
+            await _answer(send, 304, b"", (), (b"etag", tag), self._kept)
             return
-        await _answer(send, 200, body, kind, (b"etag", tag), _KEPT, head=scope["method"] == "HEAD")
+        await _answer(send, 200, body, kind, (b"etag", tag), self._kept, head=scope["method"] == "HEAD")
 
     def _rendered(self, path: str, root: str, as_html: bool) -> tuple[bytes, bytes]:
         """(body, entity tag). ``root``: the path below which the whole application is mounted."""

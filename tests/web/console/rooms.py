@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from livepass.cli.console_edge import edge
-from livepass.cli.console_serving import counted
+from starlette.requests import Request
+
+from livepass.embed.console import counted
+from livepass.embed.console_edge import edge
 from livepass.emulators.authority import Issued
 from livepass.service.access import SCOPES, Caller
 from livepass.service.explaining import Explaining
@@ -41,7 +43,7 @@ class Somebody:
 class ThreeDoors:
     """One for each role; the session is the role's name."""
 
-    open = False
+    open = hosted = False
     users = None
 
     def __init__(self) -> None:
@@ -50,7 +52,7 @@ class ThreeDoors:
     async def note(self, person: Person, action: str, subject: str) -> None:
         self.noted.append((person.name, action, subject))
 
-    async def visitor(self, session: str | None, headers: Mapping[str, str]) -> Somebody | None:
+    async def visitor(self, session: str | None, request: Request) -> Somebody | None:
         return Somebody(session) if session in _MAY else None  # type: ignore[arg-type]
 
     async def login(self, name: str, password: str, code: str | None, *, source: str) -> str:

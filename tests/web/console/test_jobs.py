@@ -53,7 +53,7 @@ async def test_what_is_sealed_with_an_older_key_and_with_one_that_is_not_here(co
     rows = {row["secret"] for row in (await console.data("jobs"))["sealed"]["rows"]}
     assert rows == {first}
     # The same database with another key in front, and then without the one that sealed it.
-    from livepass.cli.console_serving import counted
+    from livepass.embed.console import counted
     from livepass.looking import looking
 
     async with looking(services.config) as explaining:

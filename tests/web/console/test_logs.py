@@ -45,8 +45,8 @@ async def test_lines_by_meaning_with_phones_trend_and_where_to_read(console: Con
     assert (second["code"], second["known"], second["finding"]) == ("?", False, None)
     page = await console.html("logs")
     assert "The service refused the pass's token (401)." in page.text and "unknown sentence" in page.text
-    assert "/docs/device-log/T0" in page.links()
-    assert f"/docs/findings/{first['finding']}" in page.links()
+    assert "/console/docs/device-log/T0" in page.links()
+    assert f"/console/docs/findings/{first['finding']}" in page.links()
     labels = {attributes.get("aria-label") for tag, attributes in page.elements if tag == "svg"}
     assert "On each of the last 7 days, the newest last: 0, 0, 0, 0, 0, 0, 3" in labels
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livepass import config
-from livepass.cli.console_edge import settings
+from livepass.embed.console_edge import settings
 from livepass.service.keeping import DAY_MS, KEPT_MS
 from web.asgi import ADMIN, PASS_TYPE
 from web.console.rooms import Room, with_room

@@ -10,13 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from livepass.cli.console_serving import application
 from livepass.emulators.authority import Issued
 from livepass.web.console.app import SESSION, ConsoleApp
-from livepass.web.console.page import Counted, Role
+from livepass.web.console.page import Counted
 from livepass.web.console.people import SessionDoors
 from web.asgi import PASS_TYPE, Api, Reply, opened, send
 from web.console.rooms import HOST
@@ -224,29 +221,6 @@ def test_a_proxy_says_who_it_is(tmp_path: Path, certificates: Sequence[Issued]) 
         assert (await browser.get("/console/passes", x_forwarded_user="ada")).status == 403
 
     visit(tmp_path, certificates, journey, "x-forwarded-user")
-
-
-def test_an_application_around_it_says_who_it_is(tmp_path: Path, certificates: Sequence[Issued]) -> None:
-    """Mounted in Starlette, as ``/console``."""
-
-    async def who(headers: Mapping[str, str]) -> tuple[str, Role] | None:
-        return ("cleo", "operator") if "cookie" in headers and "host-session" in headers["cookie"] else None
-
-    async def work() -> None:
-        async with opened(tmp_path, certificates) as api:
-            await api.issue("1001")
-            mounted = Starlette(routes=[Mount("/console", application(api.services, who))])
-            browser = Browser(mounted)  # type: ignore[arg-type]
-            assert (await browser.get("/console/passes")).status == 303
-            browser.cookie = "host-session=1"
-            here = f"/console/passes/{PASS_TYPE}/1001"
-            assert b"cleo (operator)" in (await browser.get(here)).body
-            assert (await browser.post(here, act="push")).status == 303
-            assert ("cleo", "Pass: push", f"{PASS_TYPE}/1001") in await actions(api)
-            assert (await browser.get("/console/people")).status == 403
-            assert (await browser.post("/console/login", name="cleo", password=PASSWORD)).status == 422
-
-    asyncio.run(work())
 
 
 def test_without_that_setting_the_header_says_nothing(tmp_path: Path, certificates: Sequence[Issued]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from livepass.service.console_access import ConsoleAccess
 from livepass.service.console_roles import Visitor, full_name
@@ -24,6 +25,31 @@ def _at(ms: int | None) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
 
 
+async def audit(visit: Visit) -> Shown:
+    """What people did: who comes is an application's to say, and that has its own lists of them."""
+    return Shown(await _audit(visit), command="livepass console audit")
+
+
+async def _audit(visit: Visit) -> dict[str, Any]:
+    (access, _), before = _access(visit), visit.query.get("before", "")
+    found = await access.audited(
+        before=int(before) if before.isdigit() else None, limit=A_PAGE, tenant=visit.caller.tenant
+    )
+    rows = [
+        {
+            "id": row.id,
+            "at": _at(row.at),
+            "who": row.who,
+            "role": row.role,
+            "action": row.action,
+            "subject": row.subject,
+            "detail": dict(row.detail),
+        }
+        for row in found
+    ]
+    return {"audit": rows, "older": found[-1].id if len(found) == A_PAGE else None}
+
+
 async def people(visit: Visit) -> Shown:
     """Users, and the audit log."""
     return await _people(visit)
@@ -31,8 +57,6 @@ async def people(visit: Visit) -> Shown:
 
 async def _people(visit: Visit, *, link: str = "", problem: Refusal | None = None) -> Shown:
     (access, _), tenant = _access(visit), visit.caller.tenant
-    before = visit.query.get("before", "")
-    audit = await access.audited(before=int(before) if before.isdigit() else None, limit=A_PAGE, tenant=tenant)
     data = {
         "users": [
             {
@@ -45,19 +69,7 @@ async def _people(visit: Visit, *, link: str = "", problem: Refusal | None = Non
             }
             for user in await access.users(tenant)
         ],
-        "audit": [
-            {
-                "id": row.id,
-                "at": _at(row.at),
-                "who": row.who,
-                "role": row.role,
-                "action": row.action,
-                "subject": row.subject,
-                "detail": dict(row.detail),
-            }
-            for row in audit
-        ],
-        "older": audit[-1].id if len(audit) == A_PAGE else None,
+        **await _audit(visit),
         "link": link,
         "problem": None if problem is None else asking.problem(problem),
     }

@@ -1,4 +1,4 @@
-"""The console as an ASGI application under ``/console``: who it is, which page, and an answer that keeps to itself.
+"""The console as an ASGI application: who it is, which page, and an answer that keeps to itself.
 
 Nothing from elsewhere is loaded, nothing inline runs, no other site may frame it or send its forms, and nobody between
 here and the browser may keep a page.
@@ -10,6 +10,7 @@ import hmac
 import mimetypes
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import msgspec
@@ -17,7 +18,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from livepass.core.model import Tenant
-from livepass.manual import ADDRESS as DOCS
 from livepass.service.access import Caller
 from livepass.service.refusals import Forbidden, NotFound, Refusal
 from livepass.web import problems
@@ -25,9 +25,10 @@ from livepass.web.bodies import segments_of
 from livepass.web.console import drawing, forms
 from livepass.web.console.edge import Edge
 from livepass.web.console.live import Live
-from livepass.web.console.page import BASE, ROLES, Counts, Desk, File, Gone, Page, Pages, Person, Role, Shown, Visit
-from livepass.web.console.pages import DEMO, PAGES, PEOPLE
-from livepass.web.console.people import Doors
+from livepass.web.console.page import ROLES, Counts, Desk, File, Gone, Page, Pages, Person, Role, Shown, Visit
+from livepass.web.console.pages import DEMO, HOSTED, PAGES, PEOPLE
+from livepass.web.console.people import Doors, Nobody
+from livepass.web.console.where import AT, BASE, DOORS, Manual, below, inside, manual, require_plain, where
 from livepass.web.docs import Docs
 from livepass.web.operations import Services
 from livepass.web.phone import Receive, Scope, Send
@@ -37,7 +38,6 @@ SESSION = "livepass_console"
 SECURE_SESSION = "__Host-livepass_console"
 """A cookie that no other host can set; browsers keep it on TLS only."""
 THEME, SAID, TENANT = "livepass_theme", "livepass_said", "livepass_tenant"
-DOORS = (f"{BASE}/login", f"{BASE}/enter", f"{BASE}/logout")
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """A picture draws itself with styles of its own, and can do nothing else."""
 LOOK = "look"
@@ -72,11 +72,11 @@ class ConsoleApp:
         self._counts = counts
         self._desk = desk
         self._edge = edge or Edge()
-        pages = (*PAGES, *(DEMO if desk is not None else ()), *(PEOPLE if doors.users is not None else ()))
-        self._pages = Pages(pages)
+        people = HOSTED if doors.hosted else PEOPLE if doors.users is not None else ()
+        self._pages = Pages((*PAGES, *(DEMO if desk is not None else ()), *people))
         self._drawn = drawing.environment()
-        self._live = Live(services.store)
-        self._docs = Docs()
+        self._live = Live(services.store, brief=doors.hosted)
+        self._docs = Docs(shared=not doors.hosted)
         self._static = {path.name: path.read_bytes() for path in drawing.STATIC.iterdir() if path.is_file()}
         stamp = sha256(b"".join(self._static[name] for name in sorted(self._static))).hexdigest()[:12]
         self._drawn.globals.update(stamp=stamp)
@@ -84,21 +84,23 @@ class ConsoleApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if scope["path"] == DOCS or scope["path"].startswith(f"{DOCS}/"):
-            await self._docs(scope, receive, send)
-            return
-        request = Request(scope, receive)
+        known = AT.set(where(scope))
         try:
-            response = await self._answered(request)
+            response = await self._answered(Request(scope, receive))
         except ClientDisconnect:
+            return
+        finally:
+            AT.reset(known)
+        if isinstance(response, Manual):
+            await self._docs({**scope, "path": response.path, "root_path": response.root}, receive, send)
             return
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if scope.get("scheme") == "https":
+        if scope.get("scheme") == "https" and not self._doors.hosted:  # else of the whole host, which is not ours
             response.headers["strict-transport-security"] = "max-age=31536000"
         await response(scope, receive, send)
 
-    async def _answered(self, request: Request) -> Response:
+    async def _answered(self, request: Request) -> Response | Manual:
         try:
             return await self._answer(request)
         except ClientDisconnect:
@@ -107,20 +109,24 @@ class ConsoleApp:
             refusal = problems.of_error(error, request.scope["path"])
             return self._refused(request, refusal)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response | Manual:
         self._require_here(request)
+        # Inside an application nothing at all is for others than those it lets in, also what is no secret.
+        person = await self._doors.visitor(None, request) if self._doors.hosted else None
+        require_plain(request.scope)
+        if (read := manual(request.scope["path"])) is not None:
+            return read
         segments = segments_of(request.scope)
         if segments == ("",):
-            return RedirectResponse(f"{BASE}/", 303)
-        if segments[:1] != (BASE.strip("/"),):
-            raise NoRoute("there is no such page", hint=f"the console is at {BASE}")
-        segments = tuple(segments[1:-1] if segments[-1] == "" else segments[1:])
+            return RedirectResponse(f"{AT.get()}/", 303)
+        segments = below(segments)
         if segments[:1] == ("static",) and len(segments) == 2:
             return self._file(segments[1])
-        session = request.cookies.get(SECURE_SESSION) or request.cookies.get(SESSION)
-        if segments in (("login",), ("enter",), ("logout",)):
-            return await self._door(request, segments[0], session)
-        person = await self._doors.visitor(session, request.headers)
+        if person is None:
+            session = request.cookies.get(SECURE_SESSION) or request.cookies.get(SESSION)
+            if len(segments) == 1 and segments[0] in DOORS:
+                return await self._door(request, segments[0], session)
+            person = await self._doors.visitor(session, request)
         if person is None:
             return self._asked_in(request)
         if segments == ("live",):
@@ -146,22 +152,22 @@ class ConsoleApp:
     def _asked_in(self, request: Request) -> Response:
         """Whoever is not known is led to the door, and from there back to where they wanted to go."""
         if request.method not in ("GET", "HEAD") or request.scope["path"].endswith(".json"):
-            raise Forbidden("nobody is signed in here", hint=f"sign in at {BASE}/login")
+            raise Forbidden("nobody is signed in here", hint=f"sign in at {AT.get()}/login")
         back = quote(request.scope["path"], safe="/")
-        return RedirectResponse(f"{BASE}/login?back={back}", 303)
+        return RedirectResponse(f"{AT.get()}/login?back={back}", 303)
 
     async def _door(self, request: Request, which: str, session: str | None) -> Response:
-        back = _inside(request.query_params.get("back", ""))
+        back = inside(request.query_params.get("back", ""))
         if request.method in ("GET", "HEAD") and which != "logout":
             return self._door_page(request, which, back)
         if request.method != "POST":
             raise MethodNotAllowed(request.method, ["POST"] if which == "logout" else ["GET", "HEAD", "POST"])
         form, _ = await forms.read(request)
         if which == "logout":
-            person = await self._doors.visitor(session, request.headers)
+            person = await self._doors.visitor(session, request)
             _require_ours(request, form, person.csrf if person else "")
             await self._doors.logout(session or "")
-            return _without_session(RedirectResponse(f"{BASE}/login", 303))
+            return _without_session(RedirectResponse(f"{AT.get()}/login", 303))
         _require_ours(request, form, None)
         try:
             if which == "enter":
@@ -172,13 +178,11 @@ class ConsoleApp:
                 entered = await self._doors.login(form.get("name", ""), form.get("password", ""), code, source=source)
         except Refusal as refusal:
             return self._door_page(request, which, back, refusal)
-        return _with_session(request, RedirectResponse(_inside(form.get("back", back)), 303), entered)
+        return _with_session(request, RedirectResponse(inside(form.get("back", back)), 303), entered)
 
     def _door_page(self, request: Request, which: str, back: str, refusal: Refusal | None = None) -> Response:
         key = request.query_params.get("k", "")
-        text = self._drawn.get_template(f"{which}.html").render(
-            title="Sign in", refusal=refusal, theme=_theme(request), back=back, key=key
-        )
+        text = self._draw(request, f"{which}.html", title="Sign in", refusal=refusal, back=back, key=key)
         return Response(text, refusal.status if refusal else 200, media_type="text/html")
 
     # ── as one of which tenant
@@ -203,8 +207,8 @@ class ConsoleApp:
         """Go on as another tenant: its pages, its figures. Changes nothing but what is shown."""
         wanted = request.query_params.get("to", "")
         caller = await self._services.access.acting(person.caller(), wanted)
-        response = RedirectResponse(f"{BASE}/", 303)
-        response.set_cookie(TENANT, caller.tenant, path=BASE, httponly=True, samesite="strict")
+        response = RedirectResponse(f"{AT.get()}/", 303)
+        response.set_cookie(TENANT, caller.tenant, path=AT.get(), httponly=True, samesite="strict")
         return response
 
     # ── pages
@@ -253,7 +257,9 @@ class ConsoleApp:
 
     def _html(self, request: Request, page: Page, shown: Shown, visit: Visit, tenants: Sequence[Tenant]) -> Response:
         said = request.cookies.get(SAID, "")
-        text = self._drawn.get_template(page.template).render(
+        text = self._draw(
+            request,
+            page.template,
             page=page,
             menu=[one for one in self._pages.all if one.menu and _may(visit.person, one.role)],
             posted=request.method == "POST",
@@ -266,36 +272,38 @@ class ConsoleApp:
             tenants=tenants,
             operates=visit.operates,
             open=self._doors.open,
+            hosted=self._doors.hosted,
             query=visit.query,
             path=visit.path,
             now=visit.now,
-            theme=_theme(request),
             here=request.scope["path"],
             said=unquote(said)[:300],
         )
         response = Response(text, media_type="text/html")
         if said:
-            response.delete_cookie(SAID, path=BASE)
+            response.delete_cookie(SAID, path=AT.get())
         return response
+
+    def _draw(self, request: Request, template: str, **more: Any) -> str:
+        return self._drawn.get_template(template).render(base=AT.get(), theme=_theme(request), **more)
 
     def _refused(self, request: Request, refusal: Refusal) -> Response:
         headers = problems.headers_of(refusal)
         if request.scope["path"].endswith(".json"):
             body = msgspec.json.encode(problems.problem(refusal, "console"))
             return Response(body, refusal.status, headers, problems.MEDIA_TYPE)
-        text = self._drawn.get_template("refused.html").render(
-            title=problems.TITLES.get(refusal.code, "This cannot be shown"),
-            refusal=refusal,
-            theme=_theme(request),
-        )
+        title = problems.TITLES.get(refusal.code, "This cannot be shown")
+        template = "nobody.html" if isinstance(refusal, Nobody) else "refused.html"
+        text = self._draw(request, template, title=title, refusal=refusal)
         return Response(text, refusal.status, headers, "text/html")
 
     def _file(self, name: str) -> Response:
         if name not in self._static:
-            raise NoRoute("there is no such file", hint=BASE)
+            raise NoRoute("there is no such file", hint=AT.get())
         media = mimetypes.guess_type(name)[0] or "application/octet-stream"
         # Its address names its content, so it may be kept.
-        return Response(self._static[name], headers={"cache-control": "public, max-age=31536000"}, media_type=media)
+        kept = f"{'private' if self._doors.hosted else 'public'}, max-age=31536000"
+        return Response(self._static[name], headers={"cache-control": kept}, media_type=media)
 
 
 def _require_ours(request: Request, form: Mapping[str, str], csrf: str | None) -> None:
@@ -326,12 +334,6 @@ def _without_session(response: Response) -> Response:
     return response
 
 
-def _inside(back: str) -> str:
-    """An address of the console, whatever was asked for."""
-    outside = not back.startswith(f"{BASE}/") or "//" in back or "\\" in back
-    return f"{BASE}/" if outside or back.startswith(DOORS) else back
-
-
 def _may(person: Person, role: Role) -> bool:
     return ROLES.index(person.role) >= ROLES.index(role)
 
@@ -353,7 +355,7 @@ def _pairs(raw: bytes) -> dict[str, str]:
 def _gone(gone: Gone) -> Response:
     response = RedirectResponse(gone.to, 303)
     if gone.said:
-        response.set_cookie(SAID, quote(gone.said[:300]), max_age=60, path=BASE, httponly=True, samesite="strict")
+        response.set_cookie(SAID, quote(gone.said[:300]), max_age=60, path=AT.get(), httponly=True, samesite="strict")
     return response
 
 
@@ -365,9 +367,9 @@ def _theme(request: Request) -> str:
 def _themed(request: Request) -> Response:
     """Keep how pages look, and go back. Changes nothing but that."""
     wanted = request.query_params.get("to", "")
-    response = RedirectResponse(_inside(request.query_params.get("back", "")), 303)
+    response = RedirectResponse(inside(request.query_params.get("back", "")), 303)
     if wanted in ("light", "dark"):
-        response.set_cookie(THEME, wanted, max_age=31_536_000, path=BASE, httponly=True, samesite="strict")
+        response.set_cookie(THEME, wanted, max_age=31_536_000, path=AT.get(), httponly=True, samesite="strict")
     else:
-        response.delete_cookie(THEME, path=BASE)
+        response.delete_cookie(THEME, path=AT.get())
     return response

@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from livepass.core.authorization import fingerprint
-from livepass.web.console.page import BASE
+from livepass.manual import ADDRESS as DOCS
+from livepass.web.console.where import AT
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC = HERE / "templates", HERE / "static"
@@ -30,7 +31,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(time=time, span=span, took=took, count=count, short=short, json_text=json_text, pretty=pretty)
-    made.globals.update(url=url, base=BASE)
+    made.globals.update(url=url, manual=manual)
     return made
 
 
@@ -39,9 +40,14 @@ def url(*segments: object, **query: object) -> str:
     texts = [str(segment) for segment in segments]
     if texts and texts[-1].endswith(_OURS):
         texts[-1] += ".html"  # or the page would be taken for the data of another one
-    path = "/".join([BASE, *(quote(text, safe="") for text in texts)])
+    path = "/".join([AT.get(), *(quote(text, safe="") for text in texts)])
     asked = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urlencode(asked)}" if asked else path
+
+
+def manual(address: str = DOCS) -> str:
+    """Where a page of the manual is: below the console, because ``/docs`` of an application may be its own."""
+    return AT.get() + address
 
 
 def span(seconds: float) -> str:

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from livepass.service.access import Caller
 from livepass.service.console_access import ConsoleAccess
 from livepass.web.console.edge import Edge
+from livepass.web.console.where import AT
 from livepass.web.operations import Answer, Call, Services
 from livepass.web.problems import Malformed, NoRoute
 
-BASE = "/console"
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 """Each may what those before it may."""
@@ -210,7 +210,7 @@ class Pages:
             named = _match(pattern, segments)
             if named is not None:
                 return page, named, as_json
-        raise NoRoute("there is no such page", hint=f"{BASE} leads to all of them")
+        raise NoRoute("there is no such page", hint=f"{AT.get()} leads to all of them")
 
 
 def _match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:

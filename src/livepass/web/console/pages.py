@@ -95,6 +95,8 @@ PEOPLE = (
     Page("account", "Account", "account.html", accounts.account, post=accounts.change_account, post_role="viewer"),
 )
 """Where people sign in."""
+HOSTED = (Page("audit", "Audit", "audit.html", accounts.audit, menu="Audit", role="admin"),)
+"""Inside an application, which lets people in."""
 DEMO = (
     Page("demo", "Demo", "demo.html", demo.demo, menu="Demo", post=demo.act),
     Page("demo/{serial}", "Demo", "demo.html", demo.demo, post=demo.act),

@@ -38,8 +38,25 @@
   };
 
   const events = new EventSource(base + "live");
-  events.addEventListener("open", () => { live.textContent = "Follows changes"; });
+  // A stream may end and be asked for again at once: nobody is told of that.
+  let connected = false;
+  let lost = 0;
+  const disconnected = () => {
+    lost = 0;
+    if (live.textContent && !connected) return;
+    connected = false;
+    live.textContent = "Not connected: this page does not follow changes";
+  };
+  events.addEventListener("open", () => {
+    clearTimeout(lost);
+    lost = 0;
+    if (!connected) live.textContent = "Follows changes";
+    connected = true;
+  });
   events.addEventListener("moved", refresh);
-  events.addEventListener("error", () => { live.textContent = "Not connected: this page does not follow changes"; });
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) disconnected();
+    else lost ||= setTimeout(disconnected, 3000);
+  });
   setInterval(() => { if (again || main.querySelector("[data-age]")) refresh(); }, 5000);
 })();
