@@ -63,9 +63,9 @@ class Authority:
     """Roots, WWDR-like intermediates, and the certificates below them.
 
     ``now``, kept as ``anchor``, is what every validity period is counted from; pass it to issue certificates that are
-    old or not valid yet. ``clock`` is the time by which certificates count as revoked, and by which the server dates its
-    answers. ``address`` (``http://host:port``, set by ``AuthorityServer``) is where certificates issued from then on say
-    that intermediates, OCSP and CRLs are; without it they name no address.
+    old or not valid yet. ``clock`` is the time by which certificates count as revoked, and by which the server dates
+    its answers. ``address`` (``http://host:port``, set by ``AuthorityServer``) is where certificates issued from then
+    on say that intermediates, OCSP and CRLs are; without it they name no address.
     """
 
     def __init__(self, now: dt.datetime | None = None, name: str = "Livepass Demo") -> None:
