@@ -38,6 +38,7 @@ from livepass.service.console_access import ConsoleAccess
 from livepass.service.draining import Draining
 from livepass.service.epochs import begin_epochs, say_loudly
 from livepass.service.explaining import Explaining
+from livepass.service.importer import Importer
 from livepass.service.issuing import Issuing
 from livepass.service.keeping import Keeper
 from livepass.service.lookout import Lookout
@@ -239,6 +240,7 @@ class Services:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
         self.recovering.replays = True
         sender = _sender(self.config, self.clock)
+        slowest = Fetching(self.store, self.clock, self.answering.load).slowest
         self.dispatcher = Dispatcher(
             self.store,
             sender,
@@ -247,7 +249,7 @@ class Services:
             self.chance,
             self.scheduler,
             self.due,
-            Fetching(self.store, self.clock, self.answering.load).slowest,
+            slowest,
             refused=self.rotating.refused,
             meters=self.answering.meters,
             tracing=self.tracing,
@@ -256,10 +258,12 @@ class Services:
         poster = _poster(self.config)
         teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing)
         explaining = Explaining(self.store, self.clock, self.config.web_service_url, self.config.other_urls)
+        importer = Importer(self.store, self.issuing, self.clock, self.chance, self.scheduler, slowest)
         stale = StaleWatch(self.store, explaining, self.clock, self.scheduler)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
         self.scheduler.spawn(teller.run(), "webhooks")
         self.scheduler.spawn(stale.run(), "stale-passes")
+        self.scheduler.spawn(importer.run(), "imports")
         self.scheduler.spawn(self.keeper.run(), "keeper")
         self.scheduler.spawn(self.watching.run(), "watching")
         self.draining = tuple(Draining(each, self.issuing, self.scheduler) for each in _outboxes(self.config))
@@ -270,7 +274,7 @@ class Services:
         finally:
             # Side by side: all have the same twenty seconds, and nothing is claimed meanwhile.
             stopping = (self.dispatcher.stop(), self.keeper.stop(), self.watching.stop(), teller.stop())
-            await asyncio.gather(*stopping, stale.stop(), *(each.stop() for each in self.draining))
+            await asyncio.gather(*stopping, stale.stop(), importer.stop(), *(each.stop() for each in self.draining))
             await sender.close()
 
     @asynccontextmanager

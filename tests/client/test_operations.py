@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import secrets
 import threading
 import time
@@ -166,6 +167,24 @@ def until(found: Callable[[], Any]) -> Any:
             return value
         time.sleep(0.05)
     raise AssertionError("it never came")
+
+
+def test_imports_are_worked_off_and_told_of(any_client: Any) -> None:
+    serial = named("imported")
+    file = f"Nummer,points,colour\n{serial},2,red\nbad serial,2,red\nshort\n".encode()
+    given = {"pass_type": PASS_TYPE, "template": "membership", "columns": {"serial": "Nummer"}}
+    job = any_client.import_passes(file, once=serial, **given)
+    assert any_client.import_passes(file, once=serial, **given).id == job.id
+    until(lambda: any_client.import_job(job.id).state == "finished")
+    done = any_client.import_job(job.id)
+    assert (done.rows, done.made, done.refused, done.unused_columns) == (3, 1, 2, ["colour"])
+    assert [(each.row, each.column) for each in any_client.import_errors(job.id)] == [(3, "Nummer"), (4, "")]
+    assert any_client.get_pass(PASS_TYPE, serial).serial == serial
+    lines = json.dumps({"pass_type": PASS_TYPE, "serial": serial, "data": {}}).encode()
+    later = any_client.import_passes(lines, kind="ndjson", dry_run=True)
+    assert later.dry_run
+    any_client.cancel_import(later.id)
+    until(lambda: any_client.import_job(later.id).state in ("cancelled", "finished"))
 
 
 def test_webhooks_are_sent_and_told_of(any_client: Any) -> None:

@@ -17,8 +17,9 @@ from livepass.cli.foreign import PAGE, foreign
 from livepass.cli.import_django import PASSES, PHONES
 from livepass.cli.import_state import State
 from livepass.cli.import_tokens import shared
-from livepass.cli.importing import Import, Row, Wrong
+from livepass.cli.importing import Import
 from livepass.cli.session import Session
+from livepass.service.import_rows import Row, Wrong
 
 TABLES = (
     "CREATE TABLE django_walletpass_pass (id INTEGER PRIMARY KEY, pass_type_identifier TEXT, serial_number TEXT,"

@@ -12,6 +12,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import ServerError
 
+from servers.livepass_process import PASS_TYPE, SERIALS, TEMPLATE
 from web.asgi import NDJSON, folder_zip
 
 _ZIPS = st.sampled_from(
@@ -24,6 +25,15 @@ _ZIPS = st.sampled_from(
 ) | st.binary(max_size=200)
 schemathesis.openapi.media_type("application/zip", _ZIPS, aliases=["application/x-zip-compressed"])
 schemathesis.openapi.media_type("application/octet-stream", _ZIPS)
+
+_TABLES = st.sampled_from(
+    [
+        f"serial,pass_type,template,points\n{SERIALS[0]},{PASS_TYPE},{TEMPLATE},7\nno serial,{PASS_TYPE},,x\n".encode(),
+        b"serial,points\n1,2\n",
+        b"serial\n\xff\n",
+    ]
+) | st.binary(max_size=200)
+schemathesis.openapi.media_type("text/csv", _TABLES, aliases=["application/csv"])
 
 
 @schemathesis.serializer(NDJSON)

@@ -18,6 +18,7 @@ from livepass.store import (
     console,
     figures,
     idempotency,
+    imports,
     locking,
     owing,
     postgres_asks,
@@ -49,7 +50,19 @@ def parameters(statement: str) -> dict[str, None]:
 def named_in_code() -> set[str]:
     """The first argument of every call that runs a statement by name, and what a table names."""
     found = set(writing._PRUNE.values())
-    for module in (console, figures, idempotency, reading, locking, owing, postgres_asks, twins, webhooks, writing):
+    for module in (
+        console,
+        figures,
+        idempotency,
+        imports,
+        reading,
+        locking,
+        owing,
+        postgres_asks,
+        twins,
+        webhooks,
+        writing,
+    ):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 first = node.args[0]

@@ -100,6 +100,15 @@ ROWS: Mapping[str, Row] = {
     "getFunnel": Row(("", "pass_type={type}", "pass_type={type}&days=90")),
     "push": Row(bodies=({"pass_type": "{type}", "serial": "{serial}"}, {"pass_type": "{type}"}), creates=True),
     "putPasses": Row(bodies=({"pass_type": "{type}", "serial": "{serial}", **PUT},), media=NDJSON, creates=True),
+    "importPasses": Row(
+        ("", "pass_type={type}", "pass_type={type}&template=membership", "map=points=points&dry_run=1&push=none"),
+        ({"pass_type": "{type}", "serial": "{serial}", **PUT},),
+        media=NDJSON,
+        creates=True,
+    ),
+    "getImport": Row(id="import"),
+    "listImportErrors": Row(("", "cursor={imported}"), id="import"),
+    "cancelImport": Row(id="import"),
     "bundlePasses": Row(
         bodies=(
             {"passes": [{"pass_type": "{type}", "serial": "{serial}"}]},
@@ -285,6 +294,10 @@ class Place:
         await self.api.services.apns_keys.use(self.tenant, OTHER, THEIR_APNS_KEY, probe=False)
         await self.api.services.admitting.requests.make(OTHER, tenant=self.tenant)
         await self.api.services.webhooks.add(self.tenant, "https://theirs.example/", None, None)
+        rows = "".join(f"{serial},\n" for serial in ("theirs-01", "theirs-02")) + "one too many,,\n"
+        asked = f"/imports?pass_type={OTHER}&template=membership"
+        taken = await self.api.call("POST", asked, body=f"serial,points\n{rows}".encode(), media="text/csv")
+        assert taken.status == 202, taken.body
         await self._names()
         self.api.tenant = ""
         return self
@@ -312,6 +325,7 @@ class Place:
         [key] = [key for key in await store.api_keys() if key.pass_types == (OTHER,)]
         [request] = [each for each in await store.signing_requests(self.tenant) if each.pass_type == OTHER]
         [webhook] = await store.webhook_endpoints(self.tenant)
+        [imported] = await store.import_jobs(self.tenant, limit=2)
         certificate_id, key_id = unlike(certificate.id), unlike(key.id)
         nobody = self.authority.pass_certificate(NOBODY, "TEAM123456")
         events = await store.timeline(OTHER, "theirs-01", after=0, limit=1)
@@ -331,6 +345,8 @@ class Place:
                 cer=base64.b64encode(issued.cer).decode(),
                 request=request_name,
                 webhook=(webhook.id, unlike(webhook.id))[at],
+                imported=_cursor("import-errors", (1, 0)),
+                **{"import": (imported.id, unlike(imported.id))[at]},
                 messages=_cursor("webhook-messages", (1, "msg_1")),
                 webhooks=_cursor("webhook-endpoints", (webhook.id, unlike(webhook.id))[at]),
                 timeline=_EVENTS.write(events[0].id),

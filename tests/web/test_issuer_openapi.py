@@ -68,7 +68,8 @@ async def test_what_was_made_leads_on(api: Api) -> None:
     linked: dict[str, set[str]] = {}
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            for name, link in operation["responses"].get("201", {}).get("links", {}).items():
+            made = {**operation["responses"].get("202", {}), **operation["responses"].get("201", {})}
+            for name, link in made.get("links", {}).items():
                 assert link["operationId"] == name
                 given = {parameter.removeprefix("path.") for parameter in link["parameters"]}
                 assert given == set(re.findall(r"\{(\w+)\}", places[name].path)), (path, name)
@@ -87,6 +88,7 @@ async def test_what_was_made_leads_on(api: Api) -> None:
         "createSigningRequest": {"removeSigningRequest"},
         "publishTemplate": {"getTemplate", "previewTemplate"},
         "createKey": {"getKey", "revokeKey"},
+        "importPasses": {"getImport", "listImportErrors", "cancelImport"},
         "addWebhookEndpoint": {
             *("getWebhookEndpoint", "changeWebhookEndpoint", "removeWebhookEndpoint", "rotateWebhookSecret"),
             *("testWebhookEndpoint", "listWebhookMessages", "listWebhookAttempts", "resendWebhook", "recoverWebhooks"),

@@ -21,11 +21,11 @@ from livepass.cli.faults import Exit, Fault, unchecked, usage
 from livepass.cli.import_django import django_walletpass
 from livepass.cli.import_folder import folder
 from livepass.cli.import_registrations import registrations
-from livepass.cli.import_rows import Columns, Source, kind_of
 from livepass.cli.import_tokens import REMEDY, SHARED, shared
-from livepass.cli.importing import Import, Put, Result, Row, Wrong
+from livepass.cli.importing import Import, Put, Result
 from livepass.cli.root import noun
 from livepass.cli.session import Session, run
+from livepass.service.import_rows import BadHeader, Columns, Row, Source, Wrong, kind_of
 
 if TYPE_CHECKING:
     from livepass.cli.client import Client
@@ -80,7 +80,7 @@ def passes(
         wrong = Path(errors or ("import" if file == "-" else file) + ".errors.csv")
         one = Import(session, found, wrong, path.stat().st_size)
         with importing.resumable(one.tally):
-            unused = run(_passes(session, one, path, kind_of(path, file), columns, push, dry_run))
+            unused = run(_passes(session, one, path, kind_of(file, _head(path)), columns, push, dry_run))
     document = one.document(dry_run=dry_run, unused_columns=sorted(unused))
     if unused:
         session.out.note(f"these columns fill nothing: {', '.join(sorted(unused)[:20])}")
@@ -99,9 +99,12 @@ async def _passes(
         name = columns.given.get("template")
         if name is not None and name not in types:
             raise usage(f"there is no template {name}", f"livepass template import {name}")
-        source = Source(path, replace(columns, types=types), kind)
-        with _without_shared_tokens(source) as rows:
-            await one.run(rows, _put(client, push, dry_run))
+        source = Source(lambda: path.open("rb"), replace(columns, types=types), kind)
+        try:
+            with _without_shared_tokens(source) as rows:
+                await one.run(rows, _put(client, push, dry_run))
+        except BadHeader as error:
+            raise usage(error.title, error.hint) from error
         return source.unused
 
 
@@ -154,6 +157,11 @@ def _without_shared_tokens(source: Source) -> Iterator[Iterator[Row]]:
                     yield row
 
         yield rows()
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4096)
 
 
 def _columns(maps: Sequence[str], pass_type: str | None, template: str | None) -> Columns:

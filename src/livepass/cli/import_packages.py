@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from livepass.cli.faults import usage
 from livepass.cli.import_tokens import REMEDY, SHARED, Shared
-from livepass.cli.importing import Put, Result, Row, Wrong
+from livepass.cli.importing import Put, Result
 from livepass.core.authorization import weakness
 from livepass.pkpass import PkpassError, TemplateDataError
 from livepass.pkpass.resemblance import Moulds, document_of
 from livepass.pkpass.source import open_source
+from livepass.service.import_rows import Row, Wrong
 
 if TYPE_CHECKING:
     from livepass.pkpass import Template

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
@@ -15,34 +15,13 @@ from livepass.cli.import_state import State, Tally
 from livepass.cli.progress import Line
 from livepass.cli.render import Page, bad, dim, good
 from livepass.cli.session import Session, interruptible
+from livepass.service.import_rows import Row, Wrong
 
 TOGETHER = 1000
 """Passes of one number and one transaction."""
 TOGETHER_BYTES = 800 * 1024
 SHOWN = 20
 ERROR_COLUMNS = ("row", "pass_type", "serial", "column", "problem", "what_to_do")
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """Why a row is not taken, and what to do. ``column``: where; empty: the row as a whole."""
-
-    column: str
-    problem: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One pass to be taken in, as a line of ``passes:batch``. ``at``: how far its source is read (bytes)."""
-
-    number: int
-    body: Mapping[str, Any] = field(repr=False)
-    wrong: Wrong | None = None
-    size: int = 0
-    at: int = 0
-    columns: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """JSON pointer → the column that its value came from."""
 
 
 Result = Mapping[str, Any]

@@ -48,6 +48,12 @@ from livepass.client.calls_certificates import (
     signing_requests,
     watch_certificates,
 )
+from livepass.client.calls_imports import (
+    cancel_import,
+    import_errors,
+    import_job,
+    import_passes,
+)
 from livepass.client.calls_looking import (
     draft_pass,
     pass_files,
@@ -166,6 +172,10 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "listWebhookAttempts": ("webhook_attempts",),
     "resendWebhook": ("resend_webhook",),
     "recoverWebhooks": ("recover_webhooks",),
+    "importPasses": ("import_passes",),
+    "getImport": ("import_job",),
+    "listImportErrors": ("import_errors",),
+    "cancelImport": ("cancel_import",),
 }
 LEFT_OUT: Mapping[str, str] = {
     "getOpenapi": "what this client is made from",
@@ -180,6 +190,7 @@ __all__ = [
     "apns_keys",
     "bundle",
     "canary_certificate",
+    "cancel_import",
     "certificate",
     "certificate_plan",
     "certificates",
@@ -201,7 +212,10 @@ __all__ = [
     "get_pass",
     "import_apns_key",
     "import_certificate",
+    "import_errors",
+    "import_job",
     "import_p12",
+    "import_passes",
     "key",
     "keys",
     "look_at_certificates",

@@ -303,6 +303,7 @@ class Prunable(StrEnum):
     ANSWERS = "answers kept to be repeated"
     WEBHOOKS = "webhook messages"
     WEBHOOK_ATTEMPTS = "attempts to send webhooks"
+    IMPORTS = "imports that are over"
 
 
 @frozen

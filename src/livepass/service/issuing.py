@@ -31,6 +31,8 @@ from livepass.service.seams import Chance, Clock, KeyRing, Signal, Store, Tracin
 BATCH_LIMIT = 1000
 """Passes that share one number, so one transaction: more would hold the others up."""
 ATTEMPTS = 8
+BUSY = "busy"
+"""The code of a refusal: others were faster to the last, and the same may be tried again."""
 AT_A_STRETCH = 10
 """Passes rendered before phones get their turn: a millisecond or two."""
 READ_AT_ONCE = 10 * AT_A_STRETCH
@@ -60,6 +62,8 @@ class Issued:
 Then = Callable[[Tx, Issued], Awaitable[None]]
 """Goes with a change, in its transaction. It may be run again, as the transaction is."""
 _NONE: Mapping[int, Then] = MappingProxyType({})
+Together = Callable[[Tx, Mapping[int, Issued]], Awaitable[None]]
+"""The same for several, by their indexes. Raises to undo all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,12 @@ class Issuing:
             )
         return await self._put_all(wishes, push)
 
+    async def put_lot(self, wishes: Sequence[Wish], push: Push, together: Together) -> list[Issued | Refusal]:
+        """As ``put_many``, of different passes of one pass type. ``together`` goes with those that are stored, in their
+        transaction.
+        """
+        return await self._put_type(wishes, push, together=together)
+
     async def rehearse_many(self, wishes: Sequence[Wish]) -> list[Issued | Refusal]:
         """As ``put_many``, and nothing changes: ``number`` and ``tag`` are those of now, and no push is due."""
         return await self._put_all(wishes, None)
@@ -263,7 +273,11 @@ class Issuing:
         return [results[index] for index in range(len(wishes))]
 
     async def _put_type(
-        self, wishes: Sequence[Wish], push: Push, thens: Mapping[int, Then] = _NONE
+        self,
+        wishes: Sequence[Wish],
+        push: Push,
+        thens: Mapping[int, Then] = _NONE,
+        together: Together | None = None,
     ) -> list[Issued | Refusal]:
         """Wishes of one pass type, stored together. Drafts that went stale are drawn anew, the others kept; those that
         are stale once more at the last attempt are refused, and do not hold up the others.
@@ -275,7 +289,7 @@ class Issuing:
             good = {index: draft for index, draft in drafts.items() if isinstance(draft, Draft)}
             if not good:
                 break
-            stored, stale = await self._store_drafts(good, push, thens, in_part=attempt == ATTEMPTS)
+            stored, stale = await self._store_drafts(good, push, thens, together, in_part=attempt == ATTEMPTS)
             if not stale or attempt == ATTEMPTS:
                 self._tell(stored, began)
                 return [_result(drafts[index], stored.get(index)) for index in range(len(wishes))]
@@ -320,7 +334,13 @@ class Issuing:
     # ── storing: inside the transaction
 
     async def _store_drafts(
-        self, drafts: Mapping[int, Draft], push: Push, thens: Mapping[int, Then], *, in_part: bool
+        self,
+        drafts: Mapping[int, Draft],
+        push: Push,
+        thens: Mapping[int, Then],
+        together: Together | None = None,
+        *,
+        in_part: bool,
     ) -> tuple[dict[int, Issued], list[int]]:
         """Store all drafts of one pass type, or none and say which went stale; ``in_part``: all that did not."""
         now = self._clock.now()
@@ -362,6 +382,8 @@ class Issuing:
             for index in versions:
                 if index in thens:
                     await thens[index](tx, self._issued(stored, index, drafts[index], push))
+            if together is not None:
+                await together(tx, {index: self._issued(stored, index, drafts[index], push) for index in versions})
             return stored, stale
 
         stored, stale = await self._store.write(work)
@@ -530,7 +552,7 @@ def _result(draft: Draft | Refusal, stored: Issued | None) -> Issued | Refusal:
     return stored or Conflict(
         "this pass is being changed by others faster than it can be rendered",
         hint="send the change again",
-        code="busy",
+        code=BUSY,
     )
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 
 from livepass.core.idempotency import KEPT_MS as ANSWERS_KEPT_MS
+from livepass.core.importing import KEPT_MS as IMPORTS_KEPT_MS
 from livepass.core.model import Prunable
 from livepass.core.trip2_push import DEAD_KEPT_MS
 from livepass.core.webhooks import KEPT_MS as WEBHOOKS_KEPT_MS
@@ -41,6 +42,7 @@ KEPT_MS: Mapping[Prunable, int] = {
     Prunable.ANSWERS: ANSWERS_KEPT_MS,
     Prunable.WEBHOOKS: WEBHOOKS_KEPT_MS,
     Prunable.WEBHOOK_ATTEMPTS: WEBHOOKS_KEPT_MS,
+    Prunable.IMPORTS: IMPORTS_KEPT_MS,
 }
 
 

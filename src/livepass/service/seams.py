@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from livepass.core.model import DEFAULT_TENANT
 from livepass.service.console_seams import ConsoleReader, ConsoleTx
 from livepass.service.idempotency_seams import IdempotencyTx
+from livepass.service.import_seams import ImportReader, ImportTx
 from livepass.service.webhook_seams import WebhookReader, WebhookTx
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Tracing(Protocol):
         """Around a request that is answered: what is told meanwhile belongs to it."""
 
 
-class Reader(ConsoleReader, WebhookReader, Protocol):
+class Reader(ConsoleReader, ImportReader, WebhookReader, Protocol):
     """Reads. Each is one statement, so one snapshot.
 
     ``within`` keeps a list to these pass types (``None``: all): what a caller may not see is never read.
@@ -439,7 +440,7 @@ class Reader(ConsoleReader, WebhookReader, Protocol):
         """Those that have not said goodbye, also if they have not been heard for long."""
 
 
-class Tx(ConsoleTx, IdempotencyTx, WebhookTx, Reader, Protocol):
+class Tx(ConsoleTx, IdempotencyTx, ImportTx, WebhookTx, Reader, Protocol):
     """A write transaction: reads see what it wrote; everything becomes visible at once, or not at all."""
 
     async def apply(self, writes: Sequence[Write], events: Sequence[Event]) -> Mapping[str, int]:

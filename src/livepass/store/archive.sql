@@ -11,6 +11,9 @@ SELECT uuid, created_at FROM installation;
 -- Whoever held them is not there, or pushes for another history.
 UPDATE push_target SET lease = NULL, lease_until = NULL, sending = 0 WHERE lease IS NOT NULL;
 
+-- name: end_import_leases
+UPDATE import_job SET lease = NULL, lease_until = 0 WHERE lease IS NOT NULL;
+
 -- name: is_here
 -- The archive says where it was made; the database is stored here.
 UPDATE installation SET physical = :physical;

@@ -29,6 +29,7 @@ _NUMBERS = (
     *("most", "most_phones", "siblings_since", "retold", "tomorrow"),
     *("since", "kept_since", "status", "step_1", "step_2", "step_3", "step_4"),
     *("before_at", "took_ms", "failing_since", "failing_before", "answered_at", "noted_before", "ok"),
+    *("total", "made", "changed", "unchanged", "refused", "part", "dry_run", "ended_at"),
 )
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),
@@ -41,6 +42,7 @@ TYPES: Mapping[str, str] = {
     "score": "double precision",
     "event_at": "bigint[]",
     "event_seq": "bigint[]",
+    "numbers": "bigint[]",
 }
 """What each parameter is; ``text`` where nothing is said. Named, because PostgreSQL cannot tell from ``:x IS NULL``."""
 

@@ -340,3 +340,13 @@ DELETE FROM push_target g USING old WHERE g.pass_type = old.pass_type AND g.push
 -- and each table knows its bytes, indexes included.
 SELECT c.relname::text COLLATE "C", greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)::bigint
   FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace ORDER BY 1;
+
+-- name: claim_import
+-- A locked row is somebody else's claim, as in claim_targets.
+WITH due AS MATERIALIZED (
+  SELECT j.id FROM import_job j WHERE j.state = 'working' AND j.lease_until <= :now
+   ORDER BY j.turn_at, j.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE import_job SET lease = :lease, lease_until = :lease_until, turn_at = :now
+  FROM due WHERE import_job.id = due.id
+RETURNING tenant, import_job.id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made,
+          changed, unchanged, refused, turn_at, ended_at, 0;

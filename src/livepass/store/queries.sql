@@ -54,6 +54,8 @@ UNION ALL SELECT 'signing requests', count(*) FROM signing_request WHERE tenant 
 UNION ALL SELECT 'API keys that still work', count(*) FROM api_key
  WHERE tenant = :tenant AND revoked_at IS NULL HAVING count(*) > 0
 UNION ALL SELECT 'webhook endpoints', count(*) FROM webhook_endpoint WHERE tenant = :tenant HAVING count(*) > 0
+UNION ALL SELECT 'imports that are not over', count(*) FROM import_job
+ WHERE tenant = :tenant AND state IN ('receiving', 'working') HAVING count(*) > 0
 UNION ALL SELECT 'console users who may come in', count(*) FROM console_user
  WHERE tenant = :tenant AND disabled_at IS NULL HAVING count(*) > 0;
 
@@ -1183,6 +1185,9 @@ UNION ALL SELECT 'enrolment' AS name, (SELECT count(*) FROM enrolment) AS counte
 UNION ALL SELECT 'event' AS name, (SELECT count(*) FROM event) AS counted
 UNION ALL SELECT 'fan_out' AS name, (SELECT count(*) FROM fan_out) AS counted
 UNION ALL SELECT 'idempotency' AS name, (SELECT count(*) FROM idempotency) AS counted
+UNION ALL SELECT 'import_error' AS name, (SELECT count(*) FROM import_error) AS counted
+UNION ALL SELECT 'import_job' AS name, (SELECT count(*) FROM import_job) AS counted
+UNION ALL SELECT 'import_row' AS name, (SELECT count(*) FROM import_row) AS counted
 UNION ALL SELECT 'installation' AS name, (SELECT count(*) FROM installation) AS counted
 UNION ALL SELECT 'outbox_receipt' AS name, (SELECT count(*) FROM outbox_receipt) AS counted
 UNION ALL SELECT 'pass' AS name, (SELECT count(*) FROM pass) AS counted
@@ -1758,3 +1763,117 @@ DELETE FROM webhook_message WHERE (endpoint, id) IN (
 -- name: prune_webhook_attempts
 DELETE FROM webhook_attempt WHERE (endpoint, message, number) IN (
   SELECT endpoint, message, number FROM webhook_attempt WHERE at < :before ORDER BY at LIMIT :limit);
+
+-- ─────────────────────────────────────────────── imports
+
+-- name: import_job
+SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
+       refused, turn_at, ended_at,
+       (SELECT count(*) FROM import_row w WHERE w.job = import_job.id)
+  FROM import_job WHERE tenant = :tenant AND id = :id AND state <> 'receiving';
+
+-- name: import_jobs
+SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
+       refused, turn_at, ended_at,
+       (SELECT count(*) FROM import_row w WHERE w.job = import_job.id)
+  FROM import_job WHERE tenant = :tenant AND state <> 'receiving' ORDER BY created_at DESC, id DESC LIMIT :limit;
+
+-- name: import_rows
+SELECT number, pass_type, serial, body FROM import_row WHERE job = :job ORDER BY number LIMIT :limit;
+
+-- name: import_errors
+SELECT number, part, pass_type, serial, place, problem, remedy FROM import_error
+ WHERE job = :job AND (number, part) > (:number, :part) ORDER BY number, part LIMIT :limit;
+
+-- name: import_is_due
+SELECT 1 FROM import_job WHERE state = 'working' AND lease_until <= :now LIMIT 1;
+
+-- name: imports_under_way
+SELECT count(*) FROM import_job WHERE tenant = :tenant AND state IN ('receiving', 'working');
+
+-- name: begin_import
+INSERT INTO import_job (tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made,
+                        changed, unchanged, refused, turn_at, ended_at, lease, lease_until)
+VALUES (:tenant, :id, :caller, :created_at, :push, :dry_run, :columns, '[]', '[]', 'receiving', 0, 0,
+        0, 0, 0, :created_at, NULL, NULL, 0);
+
+-- name: add_import_row
+INSERT INTO import_row (job, number, pass_type, serial, body) VALUES (:job, :number, :pass_type, :serial, :text);
+
+-- name: add_import_error
+INSERT INTO import_error (job, number, part, pass_type, serial, place, problem, remedy)
+VALUES (:job, :number, :part, :pass_type, :serial, :column, :problem, :remedy);
+
+-- name: open_import
+UPDATE import_job SET state = :state, pass_types = :pass_types, unused = :unused, total = :total, refused = :refused,
+       ended_at = :ended_at
+ WHERE id = :id AND state = 'receiving';
+
+-- name: drop_import
+DELETE FROM import_job WHERE id = :id AND state = 'receiving';
+
+-- name: drop_import_rows
+DELETE FROM import_row WHERE job = :job;
+
+-- name: drop_import_errors
+DELETE FROM import_error WHERE job = :job;
+
+-- name: claim_import
+-- Whoever waited longest has the next turn, so that a small import of one tenant does not wait for a large one of another.
+UPDATE import_job SET lease = :lease, lease_until = :lease_until, turn_at = :now
+ WHERE id = (SELECT j.id FROM import_job j WHERE j.state = 'working' AND j.lease_until <= :now
+              ORDER BY j.turn_at, j.id LIMIT 1)
+RETURNING tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
+       refused, turn_at, ended_at, 0;
+
+-- name: advance_import
+-- Fenced by the lease: a process that lost it changes nothing.
+UPDATE import_job SET made = made + :made, changed = changed + :changed, unchanged = unchanged + :unchanged,
+       refused = refused + :refused
+ WHERE id = :id AND lease = :lease AND state = 'working';
+
+-- name: remove_import_rows
+DELETE FROM import_row WHERE job = :job AND number IN (SELECT value FROM json_each(:numbers));
+
+-- name: leave_import
+UPDATE import_job SET lease = NULL, lease_until = 0,
+       state = CASE WHEN EXISTS (SELECT 1 FROM import_row w WHERE w.job = :id) THEN state ELSE 'finished' END,
+       ended_at = CASE WHEN EXISTS (SELECT 1 FROM import_row w WHERE w.job = :id) THEN ended_at ELSE :now END
+ WHERE id = :id AND lease = :lease AND state = 'working';
+
+-- name: cancel_import
+UPDATE import_job SET state = 'cancelled', ended_at = :now, lease = NULL
+ WHERE tenant = :tenant AND id = :id AND state = 'working';
+
+-- name: erase_import_rows
+DELETE FROM import_row WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: erase_import_errors
+DELETE FROM import_error WHERE pass_type = :pass_type AND serial = :serial;
+
+-- name: remove_import_rows_of
+DELETE FROM import_row WHERE job IN (SELECT id FROM import_job WHERE tenant = :tenant);
+
+-- name: remove_import_errors_of
+DELETE FROM import_error WHERE job IN (SELECT id FROM import_job WHERE tenant = :tenant);
+
+-- name: remove_imports_of
+DELETE FROM import_job WHERE tenant = :tenant;
+
+-- name: prune_import_rows
+-- Only what was never acknowledged still has any.
+DELETE FROM import_row WHERE (job, number) IN (
+  SELECT w.job, w.number FROM import_job j JOIN import_row w ON w.job = j.id
+   WHERE j.state = 'receiving' AND j.created_at < :created_before LIMIT :limit);
+
+-- name: prune_import_errors
+DELETE FROM import_error WHERE (job, number, part) IN (
+  SELECT e.job, e.number, e.part FROM import_job j JOIN import_error e ON e.job = j.id
+   WHERE j.ended_at < :before OR (j.state = 'receiving' AND j.created_at < :created_before) LIMIT :limit);
+
+-- name: prune_import_jobs
+DELETE FROM import_job WHERE id IN (
+  SELECT j.id FROM import_job j
+   WHERE (j.ended_at < :before OR (j.state = 'receiving' AND j.created_at < :created_before))
+     AND NOT EXISTS (SELECT 1 FROM import_row w WHERE w.job = j.id)
+     AND NOT EXISTS (SELECT 1 FROM import_error e WHERE e.job = j.id) LIMIT :limit);

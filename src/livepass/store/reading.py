@@ -44,6 +44,7 @@ from livepass.core.watching import Watched
 from livepass.store import rows
 from livepass.store.console import ConsoleReading
 from livepass.store.figures import Figures
+from livepass.store.imports import ImportReading
 from livepass.store.webhooks import WebhookReading
 
 Parameters = Mapping[str, Any]
@@ -72,7 +73,7 @@ class Connection(Protocol):
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None: ...
 
 
-class Reading(Figures, ConsoleReading, WebhookReading):
+class Reading(Figures, ConsoleReading, ImportReading, WebhookReading):
     """``service.seams.Reader`` over a connection."""
 
     def __init__(self, connection: Connection) -> None:

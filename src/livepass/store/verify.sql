@@ -23,6 +23,7 @@ SELECT o.tenant, o.what, o.id
         UNION ALL SELECT tenant, 'APNs key', id FROM apns_key
         UNION ALL SELECT tenant, 'signing request', id FROM signing_request
         UNION ALL SELECT tenant, 'webhook endpoint', id FROM webhook_endpoint
+        UNION ALL SELECT tenant, 'import', id FROM import_job
         UNION ALL SELECT tenant, 'API key', id FROM api_key WHERE revoked_at IS NULL
         UNION ALL SELECT tenant, 'console user', name FROM console_user WHERE disabled_at IS NULL) o
  WHERE o.tenant <> 'default' AND NOT EXISTS (SELECT 1 FROM tenant t WHERE t.name = o.tenant);

@@ -22,6 +22,7 @@ ARCHIVED = (
     *("pass_type", "certificate", "signing_request", "template", "template_revision", "circuit"),
     *("counter", "pass", "enrolment", "outbox_receipt", "device", "registration", "push_target", "fan_out", "event"),
     *("webhook_endpoint", "webhook_message", "webhook_attempt", "device_log_kind", "stale_pass"),
+    *("import_job", "import_row", "import_error"),
 )
 """The tables of an archive. Tests hold that there are no others but these:"""
 NOT_ARCHIVED: Mapping[str, str] = {

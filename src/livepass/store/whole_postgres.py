@@ -213,6 +213,7 @@ async def _fill(asking: _Asking, archive: Filling) -> int:
     for _, make in indexes:
         await asking.db.execute(make)
     await asking.rows("end_leases")
+    await asking.rows("end_import_leases")
     await asking.rows("is_here", physical=await postgres_link.physical(asking.db))
     await asking.run_each("analyzing", tables=list(ARCHIVED))
     return replaced.count

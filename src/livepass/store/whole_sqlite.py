@@ -152,6 +152,7 @@ def _fill(db: sqlite3.Connection, archive: Filling) -> None:
                 db.execute(known["begin_ids"], {"table": name, "id": last_id})
                 db.execute(known["raise_last_id"], {"table": name, "id": last_id})
     db.execute(known["end_leases"])
+    db.execute(known["end_import_leases"])
     db.execute(known["is_here"], {"physical": ""})
 
 

@@ -36,6 +36,7 @@ from livepass.core.webhooks import FORGOTTEN, ended
 from livepass.store import rows
 from livepass.store.console import ConsoleWriting
 from livepass.store.idempotency import IdempotencyWriting
+from livepass.store.imports import ImportWriting
 from livepass.store.locking import Conflict, Numbers, by_device, by_registration, by_token
 from livepass.store.twins import Twins
 from livepass.store.webhooks import WebhookWriting
@@ -45,7 +46,7 @@ ERASED = "(erased)"
 _NONE: Numbers = MappingProxyType({})
 
 
-class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
+class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookWriting):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names.
 
     ``heard``, where somebody listens, gathers the events that are written.
@@ -289,7 +290,9 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
                 target = fingerprint(push_token)
                 await self._db.run("erase_target_events", {"pass_type": pass_type, "target": target})
         await self._db.run("erase_audited", {"subject": f"{pass_type}/{serial}", "erased": ERASED})
-        return erased > 0
+        # Last, as whoever makes it of a row locks that row last.
+        imported = await self.erase_imported(pass_type, serial)
+        return erased + imported > 0
 
     async def add_tenant(self, tenant: Tenant) -> bool:
         names = ("name", "title", "created_at")
@@ -304,6 +307,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
     async def remove_tenant(self, name: str) -> None:
         await self._db.run("remove_tenant", {"name": name})
         await self._db.run("forget_log_kinds", {"tenant": name})
+        await self.remove_imports(name)
 
     async def left_in_tenant(self, name: str) -> Sequence[tuple[str, int]]:
         return [(row[0], row[1]) for row in await self._db.rows("left_in_tenant", {"tenant": name})]
@@ -439,6 +443,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
         )
 
     async def prune(self, what: Prunable, before: int, limit: int) -> int:
+        if what is Prunable.IMPORTS:
+            return await self.prune_imports(before, limit)
         page = {"before": before, "limit": limit}
         if what is not Prunable.DEAD:
             return await self._db.run(_PRUNE[what], page)

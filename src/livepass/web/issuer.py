@@ -22,6 +22,7 @@ from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.holders import Holders
 from livepass.service.idempotency import Idempotency
+from livepass.service.imports import Imports
 from livepass.service.issuing import Issuing
 from livepass.service.past import Past
 from livepass.service.preconditions import Precondition, precondition
@@ -44,6 +45,7 @@ from livepass.web import (
     issuer_certificates,
     issuer_enrolments,
     issuer_holders,
+    issuer_imports,
     issuer_lists,
     issuer_passes,
     issuer_previews,
@@ -91,6 +93,7 @@ OPERATIONS = (
     *issuer_sharing.OPERATIONS,
     *issuer_batch.OPERATIONS,
     *issuer_bundle.OPERATIONS,
+    *issuer_imports.OPERATIONS,
     *issuer_lists.OPERATIONS,
     *issuer_enrolments.OPERATIONS,
     *issuer_holders.OPERATIONS,
@@ -135,7 +138,8 @@ class IssuerApp:
         explaining = Explaining(store, clock, issuing.web_service_url, issuing.other_urls)
         parts = (store, access, issuing, publishing, admitting, rotating, clock, self._load, explaining)
         more = (Showing(store, issuing.builder), Past(store, issuing.builder), Tenants(store, clock), holders, webhooks)
-        self.services = Services(*parts, apns_keys, watching, sharing, *more, Joined(issuing))
+        imports = Imports(store, issuing.builder, clock, issuing.chance)
+        self.services = Services(*parts, apns_keys, watching, sharing, *more, imports, Joined(issuing))
         self._routes = Routes(OPERATIONS)
         self._idempotency = Idempotency(store, clock, issuing.chance)
 

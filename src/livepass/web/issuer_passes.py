@@ -29,7 +29,7 @@ from livepass.web.issuer_requests import (
     PutQuery,
     TimelineQuery,
 )
-from livepass.web.once import with_change, with_erasure
+from livepass.web.once import with_change, with_effect
 from livepass.web.operations import BASE, PKPASS, ZIP, Answer, Call, Operation, json_body
 from livepass.web.paging import Cursor, page
 
@@ -72,7 +72,7 @@ async def delete(call: Call) -> Answer:
             faults=[Fault("?dry_run", "does not go with erase")],
         )
     gone = Answer(204)
-    await call.services.issuing.erase(pass_type, serial, call.only_if, with_erasure(call, gone))
+    await call.services.issuing.erase(pass_type, serial, call.only_if, with_effect(call, gone))
     return gone
 
 

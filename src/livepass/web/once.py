@@ -64,8 +64,8 @@ def with_change(call: Call, answer_of: Callable[[Issued], Answer]) -> Then | Non
     return then
 
 
-def with_erasure(call: Call, answer: Answer) -> Callable[[Tx], Awaitable[None]] | None:
-    """The same for an erasure. Nothing that is kept of it names the pass."""
+def with_effect(call: Call, answer: Answer) -> Callable[[Tx], Awaitable[None]] | None:
+    """The same for an answer that is known before, and names no pass: of an erasure, or of an import."""
     if call.once is None:
         return None
     once = call.once

@@ -65,7 +65,7 @@ def document(operations: Sequence[Operation]) -> bytes:
     for operation in operations:
         described = _operation(operation, schemas)
         if links := _links(operation, operations):
-            described["responses"]["201"]["links"] = links
+            described["responses"][str(_made(operation))]["links"] = links
         paths.setdefault(BASE + operation.path, {})[operation.method.lower()] = described
     return msgspec.json.encode(
         {
@@ -230,9 +230,14 @@ def _content(answer: Carried) -> Json | None:
     return {JSON: {"schema": _any_of(answer)}}
 
 
+def _made(operation: Operation) -> int:
+    """The status of an answer that something is there now that was not before: 202 where it is to be worked off."""
+    return 202 if 202 in operation.answers and operation.path.count("/") == 1 else 201
+
+
 def _links(operation: Operation, operations: Iterable[Operation]) -> Json:
     """What was made here leads to the operations on it: those of its collection that the answer's fields address."""
-    made = _structs(operation.answers.get(201))
+    made = _structs(operation.answers.get(_made(operation)))
     if not made:
         return {}
     collection, fields = operation.path.split("/")[1], made[0].__struct_fields__

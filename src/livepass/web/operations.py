@@ -16,6 +16,7 @@ from livepass.service.apns_keys import ApnsKeys
 from livepass.service.explaining import Explaining
 from livepass.service.holders import Holders
 from livepass.service.idempotency import Once
+from livepass.service.imports import Imports
 from livepass.service.issuing import Issuing
 from livepass.service.past import Past
 from livepass.service.preconditions import WHATEVER, Precondition
@@ -67,6 +68,7 @@ class Services:
     tenants: Tenants
     holders: Holders
     webhooks: Webhooks
+    imports: Imports
     joined: Joined
     bundles: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BUNDLES_AT_ONCE))
 

@@ -8,6 +8,7 @@ import engines
 from livepass.web.console import jobs
 from web.asgi import PASS_TYPE
 from web.console.console_app import Console, with_console
+from web.import_child import importer_of
 
 
 @with_console
@@ -43,6 +44,22 @@ async def test_progress_of_everything_that_goes_on(console: Console) -> None:
     assert data["sealed"] is None
     page = await console.html("jobs")
     assert "50 %" in page.text and "and round once more" in page.text and "Counting." in page.text
+
+
+@with_console
+async def test_imports_show_what_became_of_their_rows(console: Console) -> None:
+    table = b"serial,points\na,1\nb,2\nbad serial,3\n"
+    target = f"/imports?pass_type={PASS_TYPE}&template=membership&dry_run="
+    for dry_run in ("0", "1"):
+        assert (await console.api.call("POST", target + dry_run, body=table, media="text/csv")).status == 202
+    page = (await console.html("jobs")).text
+    assert "under way" in page and "nothing is changed" in page
+    while await importer_of(console.api.services).once():
+        pass
+    newest, first = (await console.data("jobs"))["imports"]
+    assert (newest["dry_run"], first["dry_run"]) == (True, False)
+    assert (first["state"], first["made"], first["refused"], first["percent"]) == ("finished", 2, 1, 100)
+    assert "3 of 3" in (await console.html("jobs")).text
 
 
 @with_console

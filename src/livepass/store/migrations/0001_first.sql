@@ -385,6 +385,57 @@ CREATE TABLE device_log_kind (
   PRIMARY KEY (tenant, kind)
 ) WITHOUT ROWID;
 
+-- Imports that are worked off in steps. state: receiving (not acknowledged yet), working, finished, cancelled. Whoever
+-- works on one holds it until lease_until. pass_types, unused (columns that fill nothing) are JSON lists.
+CREATE TABLE import_job (
+  tenant      TEXT    NOT NULL,
+  id          TEXT    NOT NULL PRIMARY KEY,
+  caller      TEXT    NOT NULL,                -- the API key's id
+  created_at  BIGINT  NOT NULL,
+  push        TEXT    NOT NULL,
+  dry_run     INTEGER NOT NULL,
+  columns     TEXT    NOT NULL,                -- a JSON object: what is called otherwise in it, by its name here
+  pass_types  TEXT    NOT NULL,
+  unused      TEXT    NOT NULL,
+  state       TEXT    NOT NULL,
+  total       BIGINT  NOT NULL,                -- rows that were read
+  made        BIGINT  NOT NULL,
+  changed     BIGINT  NOT NULL,
+  unchanged   BIGINT  NOT NULL,
+  refused     BIGINT  NOT NULL,
+  turn_at     BIGINT  NOT NULL,                -- when somebody took it up last
+  ended_at    BIGINT,
+  lease       TEXT,
+  lease_until BIGINT  NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX import_job_by_tenant ON import_job (tenant, created_at, id);
+CREATE INDEX import_job_due ON import_job (turn_at, id) WHERE state = 'working';
+
+-- Rows that wait for their turn. One goes in the transaction that makes its pass, or with that pass when it is erased.
+CREATE TABLE import_row (
+  job       TEXT   NOT NULL,
+  number    BIGINT NOT NULL,                   -- as a spreadsheet counts
+  pass_type TEXT   NOT NULL,
+  serial    TEXT   NOT NULL,
+  body      TEXT   NOT NULL,                   -- JSON: what the pass shall be
+  PRIMARY KEY (job, number)
+);
+CREATE INDEX import_row_of_pass ON import_row (pass_type, serial);
+
+-- What was wrong with rows.
+CREATE TABLE import_error (
+  job       TEXT    NOT NULL,
+  number    BIGINT  NOT NULL,
+  part      INTEGER NOT NULL,
+  pass_type TEXT    NOT NULL,                  -- '' where the row names none
+  serial    TEXT    NOT NULL,
+  place     TEXT    NOT NULL,                  -- the column
+  problem   TEXT    NOT NULL,
+  remedy    TEXT    NOT NULL,
+  PRIMARY KEY (job, number, part)
+) WITHOUT ROWID;
+CREATE INDEX import_error_of_pass ON import_error (pass_type, serial);
+
 -- Who may use the web console. password: Argon2id (PHC), null: none. totp_step: the last step (30 s) whose code was taken,
 -- null while the first code was not given. Nobody is deleted: what they did stands in audit.
 CREATE TABLE console_user (

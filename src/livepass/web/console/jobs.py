@@ -1,11 +1,15 @@
-"""What goes on by itself: roll-outs of templates, fan-outs, telling again, forgetting, sealing. Nothing to press."""
+"""What goes on by itself: imports, roll-outs of templates, fan-outs, telling again, forgetting, sealing. Nothing to
+press.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from livepass.core.house import FanOut
+from livepass.core.importing import ImportJob
 from livepass.core.model import Prunable
+from livepass.service.imports import may_see
 from livepass.service.keeping import KEPT_MS
 from livepass.web.console.page import Shown, Visit
 from livepass.web.issuer_answers_events import at, maybe_at
@@ -13,6 +17,7 @@ from livepass.web.issuer_answers_events import at, maybe_at
 MOST = 10_000
 """How far is counted: there may be millions, and the page is asked for every few seconds."""
 FAN_OUTS = 50
+IMPORTS = 20
 
 
 async def jobs(visit: Visit) -> Shown:
@@ -24,9 +29,11 @@ async def jobs(visit: Visit) -> Shown:
             left, refused = await store.behind_template(tenant, name, revision, most=MOST)
             behind.append({"template": name, "revision": revision[:12], "left": left, "refused": refused})
     under_way = [one for one in await store.fan_outs_under_way(limit=FAN_OUTS) if caller.sees(one.pass_type)]
+    imports = [one for one in await store.import_jobs(caller.tenant, limit=IMPORTS) if may_see(caller, one)]
     data: dict[str, Any] = {
         "most": MOST,
         "whole": caller.of_all,
+        "imports": [_import(one) for one in imports],
         "roll_outs": behind,
         "fan_outs": [_fan_out(one) for one in under_way],
     }
@@ -61,6 +68,24 @@ async def _of_the_house(visit: Visit) -> dict[str, Any]:
 
 def _days(what: Prunable) -> int:
     return KEPT_MS[what] // 86_400_000
+
+
+def _import(job: ImportJob) -> dict[str, Any]:
+    done = job.rows - job.waiting
+    return {
+        "id": job.id,
+        "state": job.state.value,
+        "dry_run": job.dry_run,
+        "rows": job.rows,
+        "done": done,
+        "percent": 100 * done // job.rows,
+        "made": job.made,
+        "changed": job.changed,
+        "unchanged": job.unchanged,
+        "refused": job.refused,
+        "created_at": at(job.created_at),
+        "ended_at": maybe_at(job.ended_at),
+    }
 
 
 def _fan_out(one: FanOut) -> dict[str, Any]:

@@ -1,26 +1,54 @@
 """Reads what passes are imported from: CSV with a header, or NDJSON, bit by bit.
 
-Which column fills which variable: by name, or as ``--map VARIABLE=COLUMN`` says. A value of a CSV file is text, and
-becomes what the template's variable wants; an empty cell says nothing.
+Which column fills which variable: by name, or as the caller maps it. A value of a CSV file is text, and becomes what
+the template's variable wants; an empty cell says nothing.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath
 from typing import IO, Any
-
-from livepass.cli.faults import usage
-from livepass.cli.importing import Row, Wrong
 
 OWN = ("pass_type", "serial", "template", "revision", "authentication_token", "web_service_url")
 """Columns that say more of a pass than a variable's value."""
 OBJECTS = ("data", "content")
 LONGEST = 1 << 20
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Why a row is not taken, and what to do. ``column``: where; empty: the row as a whole."""
+
+    column: str
+    problem: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One pass to be taken in, as a line of ``passes:batch``. ``at``: how far its source is read (bytes)."""
+
+    number: int
+    body: Mapping[str, Any] = field(repr=False)
+    wrong: Wrong | None = None
+    size: int = 0
+    at: int = 0
+    columns: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """JSON pointer → the column that its value came from."""
+
+
+class BadHeader(ValueError):
+    """No row can be read: the header is not what the caller says of it. ``hint``: what to do."""
+
+    def __init__(self, title: str, hint: str) -> None:
+        super().__init__(title)
+        self.title = title
+        self.hint = hint
 
 
 class CannotConvert(ValueError):
@@ -30,12 +58,14 @@ class CannotConvert(ValueError):
 @dataclass(frozen=True, slots=True)
 class Columns:
     """How columns become passes. ``given``: values for what has no column; ``columns``: name → its column; ``types``:
-    the variables of each template.
+    the variables of each template. ``to_map``, ``to_give``: how the caller says so, for a column and for all rows.
     """
 
     given: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     types: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    to_map: str = "--map {}=COLUMN"
+    to_give: str = "--type TYPE"
 
     def column(self, name: str) -> str:
         return self.columns.get(name, name)
@@ -43,28 +73,27 @@ class Columns:
 
 @dataclass
 class Source:
-    """A file of passes. ``unused``: columns that fill nothing, known once it was read."""
+    """A file of passes. ``open``: from its beginning; ``unused``: columns that fill nothing, known once it was read."""
 
-    path: Path
+    open: Callable[[], IO[bytes]]
     how: Columns
     kind: str
     unused: set[str] = field(default_factory=set)
 
     def rows(self) -> Iterator[Row]:
-        """From the beginning, each time."""
-        with self.path.open("rb") as file:
+        """From the beginning, each time. Raises ``BadHeader`` before the first."""
+        with self.open() as file:
             yield from _csv(file, self) if self.kind == "csv" else _ndjson(file, self)
 
 
-def kind_of(path: Path, name: str) -> str:
+def kind_of(name: str, head: bytes) -> str:
     """``csv`` or ``ndjson``: by the name, or else by the first character."""
-    suffix = Path(name).suffix.lower()
+    suffix = PurePath(name).suffix.lower()
     if suffix in (".csv", ".tsv", ".txt"):
         return "csv"
     if suffix in (".ndjson", ".jsonl"):
         return "ndjson"
-    with path.open("rb") as file:
-        return "ndjson" if file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+    return "ndjson" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
 
 
 # ── CSV
@@ -75,6 +104,8 @@ def _csv(file: IO[bytes], source: Source) -> Iterator[Row]:
     header_text = next(lines, "").removeprefix("\ufeff")
     delimiter = max(",;\t", key=header_text.count)
     header = next(csv.reader([header_text], delimiter=delimiter), [])
+    if not any(map(str.strip, header)):
+        raise BadHeader("the file is empty, or its first line is", "the first line names the columns")
     _check_header(header, source)
     reader = csv.reader(lines, delimiter=delimiter)
     number = 1  # as spreadsheets count: the header is the first
@@ -98,17 +129,19 @@ def _lines(file: IO[bytes]) -> Iterator[str]:
 
 
 def _check_header(header: list[str], source: Source) -> None:
+    if not _is_text("".join(header)):
+        raise BadHeader("the header is not UTF-8", "save the file as UTF-8")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise usage(f"the header names {', '.join(twice)} twice", "give each column a name of its own")
+        raise BadHeader(f"the header names {', '.join(twice)} twice", "give each column a name of its own")
     how = source.how
     missing = [f"{name}={column}" for name, column in how.columns.items() if column not in header]
     if missing:
-        raise usage(f"there is no such column: {', '.join(missing)}", f"the header names {', '.join(header)}")
+        raise BadHeader(f"there is no such column: {', '.join(missing)}", f"the header names {', '.join(header)}")
     for name in ("serial", "pass_type", "template"):
         if how.column(name) not in header and name not in how.given and name != "template":
-            option = "--type TYPE" if name == "pass_type" else "--map serial=COLUMN"
-            raise usage(f"there is no column {name}", f"name it: {option}; the header names {', '.join(header)}")
+            option = how.to_give if name == "pass_type" else how.to_map.format("serial")
+            raise BadHeader(f"there is no column {name}", f"name it: {option}; the header names {', '.join(header)}")
 
 
 def _csv_row(number: int, cells: list[str], header: list[str], source: Source, at: int, size: int) -> Row:
@@ -213,6 +246,10 @@ def _ndjson_row(number: int, line: bytes, source: Source, at: int) -> Row:
     missing = next((name for name in ("pass_type", "serial") if not isinstance(body.get(name), str)), None)
     if missing:
         return Row(
-            number, body, Wrong(how.column(missing), "is missing", f"--map {missing}=KEY names it"), len(line), at
+            number,
+            body,
+            Wrong(how.column(missing), "is missing", f"{how.to_map.format(missing)} names it"),
+            len(line),
+            at,
         )
     return Row(number, {**body, **kept, "data": data}, None, len(line) + 100, at, columns)
