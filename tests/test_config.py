@@ -80,6 +80,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         LOG_FORMAT="json",
         OUTBOX_URL="sqlite:////var/lib/club.db",
         WEBHOOK_LOOPBACK="on",
+        WEBHOOK_CA_FILE=str(ca),
         CANARY="pass.com.example.a, pass.com.example.b,pass.com.example.a",
         CANARY_WITHIN="30",
         OTHER_URLS="https://old.example/wallet, https://old.example/api/passes/",
@@ -106,12 +107,13 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         log_format="json",
         outbox_url="sqlite:////var/lib/club.db",
         webhook_loopback=True,
+        webhook_ca_file=ca,
         canary=("pass.com.example.a", "pass.com.example.b"),
         canary_within=30,
         other_urls=("https://old.example/wallet", "https://old.example/api/passes"),
     )
     assert config.other_paths == ("/api/passes",)
-    assert len(SETTINGS) == 24, "a new setting is to be added above"
+    assert len(SETTINGS) == 25, "a new setting is to be added above"
 
 
 @pytest.mark.parametrize(("name", "value"), [("CANARY", "gym"), ("CANARY", "pass.a b"), ("CANARY_WITHIN", "0")])
@@ -252,6 +254,7 @@ def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypat
         ("APNS_URL", "http://localhost", "LIVEPASS_APNS_URL is 'http://localhost'", PRODUCTION_APNS),
         ("APNS_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_APNS_CA_FILE names /nowhere/ca.pem", "PEM"),
         ("PUBLIC_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_PUBLIC_CA_FILE names /nowhere/ca.pem", "PEM"),
+        ("WEBHOOK_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_WEBHOOK_CA_FILE names /nowhere/ca.pem", "PEM"),
         ("DATABASE_URL", "mysql://x", "LIVEPASS_DATABASE_URL is 'mysql://x'", "sqlite:///livepass.db"),
         ("DATABASE_URL", "sqlite:///", "LIVEPASS_DATABASE_URL", "sqlite:///livepass.db"),
         ("PORT", "http", "LIVEPASS_PORT is 'http'", "65535"),

@@ -60,6 +60,7 @@ SETTINGS = (
     Setting("LOG_FORMAT", "text or json (default: text on a terminal, otherwise json)"),
     Setting("OUTBOX_URL", "database of the application that livepass is embedded in (default: none)", secret=True),
     Setting("WEBHOOK_LOOPBACK", "on: webhooks may go to this machine, also without TLS (default off)"),
+    Setting("WEBHOOK_CA_FILE", "PEM file of authorities trusted for webhooks' receivers, beside the system's"),
     Setting("CANARY", "pass types, separated by commas, that a canary of livepass's own watches (default: none)"),
     Setting("CANARY_WITHIN", "seconds within which a canary has to see a change (default 60)"),
     Setting("CONNECTION_HEADER", "header in which your proxy names its client's connection, such as X-Connection-Id"),
@@ -104,6 +105,7 @@ class Config:
     log_format: str = ""
     outbox_url: str = field(default="", repr=False)
     webhook_loopback: bool = False
+    webhook_ca_file: Path | None = None
     canary: tuple[str, ...] = ()
     canary_within: int = 60
     other_urls: tuple[str, ...] = ()
@@ -192,6 +194,7 @@ def _checked(values: Mapping[str, str], directory: Path | None) -> Config:
         log_format=_log_format(values.get("LOG_FORMAT", "")),
         outbox_url=_database(values["OUTBOX_URL"], directory, "OUTBOX_URL") if values.get("OUTBOX_URL") else "",
         webhook_loopback=_on("WEBHOOK_LOOPBACK", values.get("WEBHOOK_LOOPBACK", "off")),
+        webhook_ca_file=_file("WEBHOOK_CA_FILE", values.get("WEBHOOK_CA_FILE")),
         canary=_pass_types(values.get("CANARY", "")),
         canary_within=_within(values.get("CANARY_WITHIN", "60")),
         other_urls=_others(values.get("OTHER_URLS", "")),
@@ -263,7 +266,7 @@ def _beside(path: Path, name: str, value: str) -> str:
     """What names a file in a settings file is meant beside it, wherever livepass was started."""
     if name in ("DATABASE_URL", "OUTBOX_URL") and value.startswith("sqlite:///"):
         return f"sqlite:///{path.parent.absolute() / value.removeprefix('sqlite:///')}"
-    names_one = name in ("APNS_CA_FILE", "PUBLIC_CA_FILE", "REGISTRATION_JOURNAL", "BADGE_DIR") or (
+    names_one = name in ("APNS_CA_FILE", "PUBLIC_CA_FILE", "WEBHOOK_CA_FILE", "REGISTRATION_JOURNAL", "BADGE_DIR") or (
         name == "WITNESS_FILE" and value != "off"
     )
     return str(path.parent / value) if names_one and value else value

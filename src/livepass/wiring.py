@@ -256,6 +256,7 @@ class Services:
         )
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         poster = _poster(self.config)
+        poster.prepare()
         teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing)
         explaining = Explaining(self.store, self.clock, self.config.web_service_url, self.config.other_urls)
         importer = Importer(self.store, self.issuing, self.clock, self.chance, self.scheduler, slowest)
@@ -399,7 +400,8 @@ def _tracing(config: Config, keys: SealedKeyRing) -> OtelTracing | None:
 
 
 def _poster(config: Config) -> WebhookPoster:
-    return WebhookPoster(loopback=config.webhook_loopback)
+    ca_pem = config.webhook_ca_file.read_bytes() if config.webhook_ca_file else None
+    return WebhookPoster(loopback=config.webhook_loopback, ca_pem=ca_pem)
 
 
 def _sender(config: Config, clock: Clock, deadline: float = SEND_SECONDS) -> Sender:

@@ -42,6 +42,11 @@ class Process:
         assert json.loads(line)["ready"] is True
         return self
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self) -> None:
         """kill -9: no drain, no goodbye."""
         assert self._process is not None
@@ -91,6 +96,8 @@ def environment(world: World) -> Mapping[str, str]:
         "PUBLIC_CA_FILE": config.public_ca_file or "",
         "CONNECTION_HEADER": config.connection_header,
         "OTHER_URLS": ",".join(config.other_urls),
+        "WEBHOOK_LOOPBACK": "on" if config.webhook_loopback else "off",
+        "WEBHOOK_CA_FILE": config.webhook_ca_file or "",
         "CANARY": ",".join(config.canary),
         "CANARY_WITHIN": config.canary_within,
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 import engines
+from journeys import hooks
 from journeys.service_process import serve, worker
 from journeys.world import PASS_TYPE, World, journey, points, shows, until
 from livepass.emulators.iphone import PhoneRunner, PhoneSettings, Quirks, Wallet
@@ -126,14 +127,18 @@ def check(world: World, done: Acknowledged) -> None:
 
 @journey(elsewhere=True, limit=180)
 async def test_kills_at_any_instant_lose_nothing_that_was_acknowledged(world: World) -> None:
-    """Fails when an answer is given before its work is durable, or a crash leaves work that nobody takes up."""
+    """Fails when an answer is given before its work is durable, or a crash leaves work that nobody takes up: a push, or
+    the news of a change.
+    """
     await world.issue("1", 1)
     phone = await patient_phone(world)
     done = Acknowledged()
     rng = random.Random(10)
+    to = await world.stack.enter_async_context(hooks.listening(world))
     for round_ in range(ROUNDS):
         async with serve(world) as service, issuer(world) as client:
             if round_ == 0:
+                await hooks.add(client, to.url(), "pass.changed")
                 await phone.install(await world.pkpass("1"))
                 await until(lambda: phone.wallet["1"].registered)
             changing = asyncio.create_task(until_it_dies(world, client, done))
@@ -145,8 +150,11 @@ async def test_kills_at_any_instant_lose_nothing_that_was_acknowledged(world: Wo
         check(world, done)
     async with serve(world), issuer(world) as client:
         leases_run_out(world)
-        await change(client, "1", 5000, "now")
+        hooks.leases_run_out(world)
+        done.numbers.append(await change(client, "1", 5000, "now"))
         await shows(phone, "1", 5000)
+        await until(lambda: not hooks.waiting(world), "all is told")
+    hooks.check(world, to, set(done.numbers), deaths=ROUNDS)
     check(world, Acknowledged(done.numbers, 5000, done.devices))
     assert len(done.numbers) >= ROUNDS
 

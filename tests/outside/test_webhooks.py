@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
-from typing import Any
+import threading
 
 import pytest
 
+from livepass.outside.names import Names
 from livepass.outside.webhooks import WebhookPoster, judge, printable
+from outside.resolving import resolving
 from service.receiver import answer, receiver
 
 
@@ -68,14 +69,9 @@ def test_a_name_that_leads_inside_is_not_connected_to(monkeypatch: pytest.Monkey
 
     async def main() -> None:
         async with receiver() as to:
-            asked: list[Any] = []
-
-            async def resolve(self: Any, host: Any, port: Any, **_: Any) -> Any:
-                asked.append(host)
-                found = ["1.1.1.1", "127.0.0.1"] if host == "mixed.example" else ["127.0.0.1"]
-                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in found]
-
-            monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+            asked = resolving(
+                monkeypatch, {"mixed.example": [["1.1.1.1", "127.0.0.1"]], "inside.example": [["127.0.0.1"]]}
+            )
             for name in ("mixed.example", "inside.example"):
                 status, said = await WebhookPoster(loopback=False).post(f"https://{name}:{to.port}/", {}, b"{}")
                 assert status == 0 and "this machine" in said
@@ -108,3 +104,38 @@ def test_tls_is_required_where_the_address_says_so() -> None:
 
 def test_garbage_in_an_answer_is_made_printable() -> None:
     assert printable(b"\xff\x1b[31mred\r\n") == "\ufffd [31mred"
+
+
+def test_names_that_nobody_answers_hold_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails when they are looked up in the threads that a loop has for everything: the way to APNs among it."""
+
+    async def main() -> None:
+        answered = threading.Event()
+        resolving(monkeypatch, {"dead.example": [["1.1.1.1"]]}, until=answered)
+        poster = WebhookPoster(loopback=False, seconds=0.3)
+        posts = [asyncio.create_task(poster.post("https://dead.example/", {}, b"")) for _ in range(40)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            assert await asyncio.to_thread(lambda: 1) == 1
+            assert {await each for each in posts} == {(0, "no answer within 0.3 s")}
+        answered.set()
+
+    asyncio.run(main())
+
+
+def test_so_many_names_are_looked_up_at_once_and_the_next_when_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        answered, names = threading.Event(), Names(at_once=2)
+        asked = resolving(monkeypatch, {"slow.example": [["1.1.1.1"]]}, until=answered)
+        gave_up, *others = [asyncio.create_task(names.addresses("slow.example", 443)) for _ in range(4)]
+        while len(asked) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        gave_up.cancel()
+        await asyncio.sleep(0.1)
+        assert len(asked) == 2, "a thread that nobody waits for any more is busy still"
+        answered.set()
+        async with asyncio.timeout(20):
+            assert {str(one) for each in others for one in await each} == {"1.1.1.1"}
+        assert len(asked) == 4
+
+    asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,10 +18,22 @@ class Received:
     body: bytes
 
 
+async def read_request(reader: asyncio.StreamReader) -> Received:
+    first = (await reader.readline()).decode()
+    headers = {}
+    while line := (await reader.readline()).decode().strip():
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    if not first:
+        raise asyncio.IncompleteReadError(b"", None)
+    return Received(first.split(" ")[1], headers, body)
+
+
 @dataclass
 class Receiver:
     """``answers``: what is answered to a path, ``(status line, extra headers, body)``; 204 to others. ``hold``: paths
-    that are not answered before ``release``.
+    that are not answered before ``release``. ``taken``: paths whose answer was read, and the connection then closed.
     """
 
     port: int = 0
@@ -28,6 +41,7 @@ class Receiver:
     answers: dict[str, bytes] = field(default_factory=dict)
     hold: set[str] = field(default_factory=set)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    taken: list[str] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
 
@@ -41,18 +55,15 @@ class Receiver:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            first = (await reader.readline()).decode()
-            headers = {}
-            while line := (await reader.readline()).decode().strip():
-                name, _, value = line.partition(":")
-                headers[name.lower()] = value.strip()
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            path = first.split(" ")[1]
-            self.received.append(Received(path, headers, body))
+            request = await read_request(reader)
+            path = request.path
+            self.received.append(request)
             if path in self.hold:
                 await self.release.wait()
             writer.write(self.answers.get(path, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"))
             await writer.drain()
+            await reader.read()
+            self.taken.append(path)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -66,9 +77,11 @@ def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
+async def receiver(
+    tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Receiver]:
     made = Receiver()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.serve, host, port, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

@@ -251,7 +251,8 @@ async def _work(services: Services) -> AsyncIterator[None]:
         async with services.working():
             yield
     except OSError as error:
-        raise unchecked(f"the push worker cannot start: {error}", "check LIVEPASS_APNS_CA_FILE") from error
+        hint = "check LIVEPASS_APNS_CA_FILE and LIVEPASS_WEBHOOK_CA_FILE"
+        raise unchecked(f"the push worker cannot start: {error}", hint) from error
 
 
 @contextlib.contextmanager

@@ -9,20 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from livepass.core.webhooks import SAID
+from livepass.outside.names import Address, Names
 
 SECONDS: Final = 15.0
 """For an attempt as a whole, from the name to the answer."""
 MOST_BYTES: Final = 16 * 1024
 """Of an answer are read; the beginning is kept."""
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NO_TLS: Final = "it speaks no TLS at that port"
+OLD_TLS: Final = "it speaks no TLS 1.2 or newer"
+_TLS_WHY: Final[Mapping[str, str]] = {
+    # OpenSSL's reason → ours
+    "TLSV1_ALERT_PROTOCOL_VERSION": OLD_TLS,
+    "UNSUPPORTED_PROTOCOL": OLD_TLS,
+    "WRONG_VERSION_NUMBER": NO_TLS,
+    "RECORD_LAYER_FAILURE": NO_TLS,
+    "HTTP_REQUEST": NO_TLS,
+    "UNEXPECTED_EOF_WHILE_READING": "it hung up during the TLS handshake",
+}
 _TRANSLATED: Final = tuple(ipaddress.ip_network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"))
 """IPv6 networks that stand for IPv4 addresses, which a gateway may lead inside."""
 
@@ -51,6 +63,12 @@ class WebhookPoster:
         self._loopback = loopback
         self._ca_pem = ca_pem
         self._seconds = seconds
+        self._names = Names()
+
+    def prepare(self) -> None:
+        """Raises ``ssl.SSLError`` for a ``ca_pem`` that holds no certificate: at the start, not with each message."""
+        if self._ca_pem is not None:
+            _ = self._tls
 
     def check(self, url: str) -> str:
         try:
@@ -70,7 +88,7 @@ class WebhookPoster:
         except Refused as error:
             return 0, str(error)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            return 0, (str(error) or type(error).__name__)[:SAID]
+            return 0, why(error)
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
         import httpx2
@@ -91,13 +109,15 @@ class WebhookPoster:
                 found += piece
                 if len(found) >= MOST_BYTES:
                     break
+            if reply.has_redirect_location:
+                return reply.status_code, printable(f"not followed to {reply.headers['location']}".encode())
             return reply.status_code, printable(bytes(found[: 4 * SAID]))
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
         if self._ca_pem is not None:
-            context.load_verify_locations(cadata=self._ca_pem.decode("ascii"))
+            context.load_verify_locations(cadata=self._ca_pem.decode("ascii", "ignore"))
         return context
 
     def _parts(self, url: str) -> SplitResult:
@@ -121,16 +141,37 @@ class WebhookPoster:
 
     async def _resolved(self, parts: SplitResult) -> Address:
         """The address to connect to. All that the name has are judged: which one answers is not ours to say."""
+        assert parts.hostname is not None
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-        addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+        try:
+            addresses = await self._names.addresses(parts.hostname, port)
+        except socket.gaierror as error:
+            raise Refused(f"{parts.hostname}: {error.strerror}") from None
         for address in addresses:
             if why := judge(address, loopback=self._loopback):
                 raise Refused(f"{parts.hostname}: {why}")
         if not addresses:
             raise Refused(f"{parts.hostname} has no address")
         return addresses[0]
+
+
+def why(error: BaseException) -> str:
+    """What kept a request from being answered. Libraries wrap it; what lies innermost is what happened."""
+    for each in _below(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return f"its certificate is refused: {each.verify_message}"[:SAID]
+        if isinstance(each, ssl.SSLError) and each.reason:
+            return _TLS_WHY.get(each.reason, f"TLS failed: {each.reason}")[:SAID]
+        if isinstance(each, OSError) and each.errno:
+            return os.strerror(each.errno)  # asyncio puts another text in its place
+    return (str(error) or type(error).__name__)[:SAID]
+
+
+def _below(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it was raised from, the innermost first."""
+    if error is not None:
+        yield from _below(error.__cause__ or error.__context__)
+        yield error
 
 
 def printable(answer: bytes) -> str:
