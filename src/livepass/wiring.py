@@ -147,6 +147,8 @@ class Services:
     dispatcher: Dispatcher | None = None
     keeper: Keeper | None = None
     draining: tuple[Draining, ...] = ()
+    hears_of_stale: Callable[[], bool] = lambda: False
+    """Whether somebody in this process wants to hear of passes that go stale."""
 
     @classmethod
     async def open(cls, config: Config) -> Self:
@@ -260,7 +262,7 @@ class Services:
         teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing)
         explaining = Explaining(self.store, self.clock, self.config.web_service_url, self.config.other_urls)
         importer = Importer(self.store, self.issuing, self.clock, self.chance, self.scheduler, slowest)
-        stale = StaleWatch(self.store, explaining, self.clock, self.scheduler)
+        stale = StaleWatch(self.store, explaining, self.clock, self.scheduler, lambda: self.hears_of_stale())
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
         self.scheduler.spawn(teller.run(), "webhooks")
         self.scheduler.spawn(stale.run(), "stale-passes")

@@ -207,12 +207,15 @@ def told_of(event: Event) -> Told | None:
 
 @frozen
 class News:
-    """Something to be told to each endpoint that wants it. ``body`` is made only where there is one."""
+    """Something to be told to each endpoint that wants it. ``body`` is made only where there is one. ``device_id``: of
+    the phone that it is about, which no message holds.
+    """
 
     name: str
     pass_type: str
     at: int
     body: Callable[[], bytes]
+    device_id: str | None = None
 
 
 def news(events: Sequence[Event], numbers: Mapping[str, int]) -> Sequence[News]:
@@ -235,12 +238,13 @@ def body(told: Told, event: Event, numbers: Mapping[str, int]) -> bytes:
 def ended(at: int, pass_type: str, serial: str, device_id: str, reason: str) -> News:
     """A registration ended without a word of the phone."""
     about = (pass_type, 0, serial, device_id, {"reason": reason})
-    return News(ENDED, pass_type, at, partial(_about, ENDED, at, *about))
+    return News(ENDED, pass_type, at, partial(_about, ENDED, at, *about), device_id)
 
 
 def new_log_kind(event: Event) -> News:
     """A phone's line is of a kind that was not seen before."""
-    return News(NEW_LOG_KIND, event.pass_type, event.at, partial(body, _OF_NAME[NEW_LOG_KIND], event, {}))
+    written = partial(body, _OF_NAME[NEW_LOG_KIND], event, {})
+    return News(NEW_LOG_KIND, event.pass_type, event.at, written, event.device_id)
 
 
 def stale(pass_: Pass, verdict: Verdict, at: int) -> News:
@@ -255,7 +259,7 @@ def stale(pass_: Pass, verdict: Verdict, at: int) -> News:
         "remedy": verdict.remedy.replace(phone, print_) if phone else verdict.remedy,
     }
     about = (pass_.pass_type, pass_.seq, pass_.serial, verdict.device_id, more)
-    return News(STALE, pass_.pass_type, at, partial(_about, STALE, at, *about))
+    return News(STALE, pass_.pass_type, at, partial(_about, STALE, at, *about), verdict.device_id)
 
 
 def log_kind(event: Event) -> str:

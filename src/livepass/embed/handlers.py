@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from livepass.core import webhooks
 from livepass.core.timeline import Event, Kind
+from livepass.core.webhooks import News
 
 if TYPE_CHECKING:
     from livepass.service.seams import Store
@@ -27,8 +29,7 @@ log = logging.getLogger(__name__)
 
 LINE = "device_log.line"
 """A phone said something in its log: the one name that webhooks do not have, because there are too many."""
-NAMES = tuple(sorted({*(told.name for told in webhooks.EVENTS if told.kinds), LINE}))
-"""Those of webhooks that stand in the timeline."""
+NAMES = tuple(sorted({*webhooks.NAMES, LINE}))
 
 AFTER_SECONDS = 0.02
 """By then the answer is on its way to whoever's call it was."""
@@ -42,7 +43,8 @@ FAREWELL_SECONDS = 5.0
 class Happening:
     """Something that happened to a pass, a phone or a certificate.
 
-    ``kind`` is the timeline's word for it and ``detail`` what that noted; ``device_id`` is set where a phone is known.
+    ``kind`` is the timeline's word for it and ``detail`` what that noted. What stands in no timeline has no ``kind``,
+    and for ``detail`` what its webhook says. ``device_id`` is set where a phone is known.
     """
 
     name: str
@@ -80,20 +82,24 @@ class Handlers:
     def add(self, name: str, handler: AnyHandler) -> None:
         self._by_name.setdefault(name, []).append(handler)
 
+    def hears(self, name: str) -> bool:
+        """Whether somebody wants to hear of it."""
+        return bool(self._by_name.get(name))
+
     def begin(self, store: Store) -> None:
         """Hear what is written to this store from now on."""
         self._lanes = {}
         store.on_events(self.heard)
 
-    def heard(self, events: Sequence[Event]) -> None:
-        """Events that are committed. Called in the loop; only puts them into the queues."""
+    def heard(self, events: Sequence[Event | News]) -> None:
+        """What is committed. Called in the loop; only puts it into the queues."""
         for event in events:
-            name = _called(event)
+            name = event.name if isinstance(event, News) else _called(event)
             for handler in self._by_name.get(name, ()) if name else ():
                 lane = self._lanes.get(handler)
                 if lane is None:
                     lane = self._lanes[handler] = Lane(handler)
-                lane.put(_happening(name, event))
+                lane.put(_told(event) if isinstance(event, News) else _happening(name, event))
 
     async def end(self) -> None:
         """Let what waits be handled, some seconds at most."""
@@ -153,6 +159,13 @@ class Lane:
 def _happening(name: str, event: Event) -> Happening:
     at = datetime.fromtimestamp(event.at / 1000, UTC)
     return Happening(name, event.kind.value, at, event.pass_type, event.serial, event.device_id, dict(event.detail))
+
+
+def _told(news: News) -> Happening:
+    data = json.loads(news.body())["data"]
+    detail = {key: value for key, value in data.items() if key not in ("pass_type", "number", "serial", "device")}
+    at = datetime.fromtimestamp(news.at / 1000, UTC)
+    return Happening(news.name, "", at, news.pass_type, data.get("serial"), news.device_id, detail)
 
 
 def _name(handler: AnyHandler) -> str:

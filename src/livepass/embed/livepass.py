@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from livepass import config as settings
 from livepass.config import Config, ConfigError
+from livepass.core.webhooks import STALE
 from livepass.embed import handlers, outbox
 from livepass.embed.connections import Engine
 from livepass.embed.handlers import Handler, Handlers
@@ -110,6 +111,7 @@ class Livepass:
 
         opened = await wiring.Services.open(self.config)
         self._handlers.begin(opened.store)
+        opened.hears_of_stale = lambda: self._handlers.hears(STALE)
         return opened
 
     async def close(self) -> None:

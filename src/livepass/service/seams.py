@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from livepass.core.trip2_push import Credential, Outcome, PushAnswer, PushCredential, PushMessage
     from livepass.core.verdict import Circuit, Cohort
     from livepass.core.watching import Seen, Watched
+    from livepass.core.webhooks import News
     from livepass.pkpass import CertificateFacts
 
 T = TypeVar("T")
@@ -613,9 +614,9 @@ class Store(Reader, Protocol):
     def on_commit(self, notice: Callable[[], None]) -> None:
         """Call ``notice`` soon after anybody commits, also another process. A hint: some commits may share one."""
 
-    def on_events(self, heard: Callable[[Sequence[Event]], None]) -> None:
-        """Call ``heard``, in the loop, with the events of each unit of this process once it is committed. Where a unit
-        takes a number, its events say ``TAKEN``.
+    def on_events(self, heard: Callable[[Sequence[Event | News]], None]) -> None:
+        """Call ``heard``, in the loop, with the events of each unit of this process once it is committed, and with what
+        it told that is none of the timeline's. Where a unit takes a number, its events say ``TAKEN``.
         """
 
     async def close(self) -> None: ...

@@ -18,6 +18,7 @@ import asyncpg
 
 from livepass.core.timeline import Event
 from livepass.core.unavailable import Unavailable
+from livepass.core.webhooks import News
 from livepass.store.locking import Conflict
 from livepass.store.postgres_asks import AskHeads
 from livepass.store.postgres_link import (
@@ -111,7 +112,7 @@ class PostgresStore(Reading):
         self._room = asyncio.Semaphore(WRITERS)
         self._units: set[asyncio.Task[Any]] = set()
         self._notices: list[Callable[[], None]] = []
-        self._listeners: list[Callable[[Sequence[Event]], None]] = []
+        self._listeners: list[Callable[[Sequence[Event | News]], None]] = []
         self._listening: asyncio.Task[None] | None = None
         self._hints: set[asyncio.Task[None]] = set()
         self._hint_to_come = False
@@ -272,7 +273,7 @@ class PostgresStore(Reading):
         if self._listening is None:
             self._listening = asyncio.get_running_loop().create_task(self._listen(), name="postgres-listen")
 
-    def on_events(self, heard: Callable[[Sequence[Event]], None]) -> None:
+    def on_events(self, heard: Callable[[Sequence[Event | News]], None]) -> None:
         self._listeners.append(heard)
 
     def _hint(self) -> None:

@@ -30,6 +30,7 @@ from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunn
 
 if TYPE_CHECKING:
     from livepass.core.timeline import Event
+    from livepass.core.webhooks import News
     from livepass.store.writing import Writing
 
 T = TypeVar("T")
@@ -227,7 +228,7 @@ class _Unit:
     loop: asyncio.AbstractEventLoop
     result: Any = None
     error: BaseException | None = None
-    heard: Sequence[Event] = ()
+    heard: Sequence[Event | News] = ()
 
     def answer(self) -> None:
         """On the caller's loop. The caller may have gone away meanwhile; the work is done all the same."""
@@ -266,7 +267,7 @@ class SqliteStore(Reading):
         self._place = Place(path)
         self._writing = Writing(SqliteConnection(self._writer_db, statements))
         self._watchers: list[Callable[[], None]] = []
-        self._listeners: list[Callable[[Sequence[Event]], None]] = []
+        self._listeners: list[Callable[[Sequence[Event | News]], None]] = []
         self._watching: asyncio.Task[None] | None = None
         self._closed = False
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
@@ -287,7 +288,7 @@ class SqliteStore(Reading):
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch(), name="sqlite-watch")
 
-    def on_events(self, heard: Callable[[Sequence[Event]], None]) -> None:
+    def on_events(self, heard: Callable[[Sequence[Event | News]], None]) -> None:
         self._listeners.append(heard)
 
     async def _watch(self) -> None:

@@ -83,11 +83,23 @@ class WebhookWriting(WebhookReading):
     """``service.webhook_seams.WebhookTx`` inside a write transaction. Endpoints are locked before messages."""
 
     made_due: bool
+    heard: list[Event | News] | None = None
+    """Where somebody listens in this process: what is written, and what is told that is none of the timeline's."""
 
     async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int]) -> None:
         """Tell of each event that has a name."""
-        found = [*news(events, numbers), *await self._new_log_kinds(events)]
+        kinds = await self._new_log_kinds(events)
+        self._hear(kinds)
+        await self.tell([*news(events, numbers), *kinds])
+
+    async def tell_found(self, found: Sequence[News]) -> None:
+        """Tell of what is no event of the timeline, here too."""
+        self._hear(found)
         await self.tell(found)
+
+    def _hear(self, found: Sequence[News]) -> None:
+        if self.heard is not None:
+            self.heard.extend(found)
 
     async def tell(self, found: Sequence[News]) -> None:
         """Write a message of each for each endpoint that wants it. Without endpoints: one look at an empty table, and
@@ -116,13 +128,13 @@ class WebhookWriting(WebhookReading):
                 ended(event.at, event.pass_type, serial, device_id, reason)
                 for device_id, serial in await self._db.rows("registrations_of_token", key)
             ]
-        await self.tell(found)
+        await self.tell_found(found)
 
     async def tell_stale(self, serial: str, found: News) -> bool:
         noted = {"pass_type": found.pass_type, "serial": serial, "at": found.at}
         if not await self._db.run("note_stale", noted):
             return False
-        await self.tell([found])
+        await self.tell_found([found])
         return True
 
     async def forget_stale(self, pass_type: str, serials: Sequence[str]) -> None:

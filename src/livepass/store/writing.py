@@ -47,12 +47,7 @@ _NONE: Numbers = MappingProxyType({})
 
 
 class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookWriting):
-    """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names.
-
-    ``heard``, where somebody listens, gathers the events that are written.
-    """
-
-    heard: list[Event] | None = None
+    """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
     async def apply(self, writes: Sequence[d.Write], events: Sequence[Event]) -> Numbers:
         """Apply decisions of any number of phones. Answers the numbers taken, by pass type."""
@@ -450,7 +445,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
             return await self._db.run(_PRUNE[what], page)
         gone = await self._db.rows("prune_dead", page)
         followed = [(pass_type, serial, phone) for pass_type, serial, phone, left, other in gone if not (left or other)]
-        await self.tell([ended(before + DEAD_KEPT_MS, *each, reason=FORGOTTEN) for each in followed])
+        await self.tell_found([ended(before + DEAD_KEPT_MS, *each, reason=FORGOTTEN) for each in followed])
         return len(gone)
 
     async def take_receipt(self, pass_type: str, receipt: str, now: int) -> bool:
