@@ -239,6 +239,7 @@ class Services:
         """Run the push worker and the chores meanwhile. Leaving drains what is under way, 20 seconds at most."""
         self.recovering.replays = True
         sender = _sender(self.config, self.clock)
+        slowest = Fetching(self.store, self.clock, self.answering.load).slowest
         self.dispatcher = Dispatcher(
             self.store,
             sender,
@@ -247,7 +248,7 @@ class Services:
             self.chance,
             self.scheduler,
             self.due,
-            Fetching(self.store, self.clock, self.answering.load).slowest,
+            slowest,
             refused=self.rotating.refused,
             meters=self.answering.meters,
             tracing=self.tracing,
@@ -255,7 +256,7 @@ class Services:
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         poster = _poster(self.config)
         poster.prepare()
-        teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing)
+        teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing, slowest)
         explaining = Explaining(self.store, self.clock, self.config.web_service_url, self.config.other_urls)
         stale = StaleWatch(self.store, explaining, self.clock, self.scheduler)
         self.scheduler.spawn(self.dispatcher.run(), "push-worker")
