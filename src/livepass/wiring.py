@@ -259,7 +259,7 @@ class Services:
         self.keeper = Keeper(self.store, self.issuing, self.clock, self.scheduler, self.due)
         poster = _poster(self.config)
         poster.prepare()
-        teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing)
+        teller = Teller(self.store, self.keys, poster, self.clock, self.chance, self.scheduler, self.tracing, slowest)
         explaining = Explaining(self.store, self.clock, self.config.web_service_url, self.config.other_urls)
         importer = Importer(self.store, self.issuing, self.clock, self.chance, self.scheduler, slowest)
         stale = StaleWatch(self.store, explaining, self.clock, self.scheduler, lambda: self.hears_of_stale())

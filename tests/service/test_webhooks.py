@@ -22,9 +22,10 @@ from livepass.outside.webhooks import WebhookPoster
 from livepass.runtime import AsyncScheduler, WallClock
 from livepass.service.explaining import Explaining
 from livepass.service.keeping import KEPT_MS as KEPT
+from livepass.service.presence import Slowest
 from livepass.service.refusals import Conflict, NotFound, Refusal
 from livepass.service.stale import StaleWatch
-from livepass.service.telling import FAILING_PLACES, LEASE_MS, PLACES, Teller
+from livepass.service.telling import BREATH_SECONDS, FEW_PLACES, LEASE_MS, LONG_BREATH_SECONDS, PLACES, Teller
 from livepass.service.webhooks import MOST, Webhooks
 from outside.collector import Collector
 from service.receiver import Receiver, answer, receiver
@@ -43,10 +44,10 @@ class World:
     hooks: Webhooks
     poster: WebhookPoster
 
-    def teller(self) -> Teller:
+    def teller(self, slowest: Slowest | None = None) -> Teller:
         return Teller(
             *(self.rig.store, self.rig.keys, self.poster, self.rig.clock, self.rig.chance, self.rig.scheduler),
-            self.rig.tracing,
+            *(self.rig.tracing, slowest),
         )
 
     async def add(self, path: str = "/hooks", events: list[str] | None = None) -> tuple[str, str]:
@@ -57,10 +58,10 @@ class World:
         """Everything that is due now, to its end."""
         teller = teller or self.teller()
         while True:
-            await teller._start_due()
+            await teller._one_round()
             if not teller._under_way.total():
                 return
-            await until(lambda: not teller._under_way.total())
+            await until(lambda: len(teller._sent) == teller._under_way.total())
 
     async def messages(self, id_: str) -> list[Any]:
         return list(await self.hooks.messages(TENANT, id_, before=None, limit=1000))
@@ -238,7 +239,7 @@ def test_a_slow_and_a_dead_endpoint_hold_up_no_other(run: Callable[[Steps], None
         for n in range(3 * PLACES):
             await world.rig.issue(str(n))
         for _ in range(40):
-            await teller._start_due()
+            await teller._one_round()
             await asyncio.sleep(0.02)
             if len(world.to.at("/good")) == 3 * PLACES:
                 break
@@ -246,13 +247,116 @@ def test_a_slow_and_a_dead_endpoint_hold_up_no_other(run: Callable[[Steps], None
         assert len(world.to.at("/slow")) == PLACES, "no more than its places"
         assert all(not each.ok for each in await world.messages(dead.id))
         failing = await world.hooks.get(TENANT, dead.id)
-        assert failing.failing_since is not None and teller._room(failing) <= FAILING_PLACES
+        assert failing.failing_since is not None and all(room <= FEW_PLACES for _, room in teller._rooms([failing]))
         world.to.release.set()
         await world.round(teller)
         assert len({each.headers["webhook-id"] for each in world.to.at("/slow")}) == 3 * PLACES
         assert all(each.ok for each in await world.messages(slow)) and all(
             each.ok for each in await world.messages(good)
         )
+
+    run(steps)
+
+
+def test_while_phones_are_served_slowly_few_webhooks_go_out(run: Callable[[Steps], None]) -> None:
+    async def steps(world: World) -> None:
+        fetches = [0.6]
+
+        async def slowest() -> float | None:
+            return fetches[0]
+
+        for path in ("/a", "/b", "/c"):
+            world.to.hold.add(path)
+            await world.add(path)
+        for n in range(PLACES):
+            await world.rig.issue(str(n))
+        teller = world.teller(slowest)
+        for _ in range(2):
+            await teller._one_round()
+            assert (teller._under_way.total(), teller._breath) == (3 * FEW_PLACES, LONG_BREATH_SECONDS)
+        fetches[0] = 0.1
+        world.rig.clock.pass_(round(1000 * LONG_BREATH_SECONDS))
+        await teller._one_round()
+        assert (teller._under_way.total(), teller._breath) == (3 * PLACES, BREATH_SECONDS)
+        world.to.release.set()
+        await world.round(teller)
+
+    run(steps)
+
+
+def test_no_more_than_so_many_are_under_way_to_all_and_each_endpoint_comes_to_it(
+    run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def steps(world: World) -> None:
+        monkeypatch.setattr("livepass.service.telling.OVERALL", 2 * PLACES + 1)
+        for path in ("/a", "/b", "/c", "/d"):
+            world.to.hold.add(path)
+            await world.add(path)
+        for n in range(PLACES):
+            await world.rig.issue(str(n))
+        teller = world.teller()
+        for _ in range(2):
+            await teller._one_round()
+            assert teller._under_way.total() == 2 * PLACES + 1
+        world.to.release.set()
+        await world.round(teller)
+        assert {path: len(world.to.at(path)) for path in world.to.hold} == dict.fromkeys(world.to.hold, PLACES)
+
+    run(steps)
+
+
+def test_what_came_and_what_is_due_share_a_transaction(
+    run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Phones wait for each commit."""
+
+    async def steps(world: World) -> None:
+        for n in range(2 * PLACES):
+            await world.rig.issue(str(n))
+        await world.add()
+        for n in range(2 * PLACES):
+            await world.rig.change(str(n), 2)
+        writes, write = [0], world.rig.store.write
+
+        async def counted(work: Any) -> Any:
+            writes[0] += 1
+            return await write(work)
+
+        monkeypatch.setattr(world.rig.store, "write", counted)
+        await world.round()
+        assert len(world.to.received) == 2 * PLACES
+        assert writes == [3], "a claim; what came and a claim; what came"
+
+    run(steps)
+
+
+def test_what_came_while_the_database_was_away_is_written_down_afterwards(
+    run: Callable[[Steps], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails when it is sent again instead. After its lease it is: whatever cannot be written down must not stay."""
+
+    async def steps(world: World) -> None:
+        async def away(_: Any) -> Any:
+            raise OSError
+
+        id_, _ = await world.add()
+        teller = world.teller()
+        for lost in (False, True):
+            message = await world.hooks.test(TENANT, id_)
+            await teller._one_round()
+            await until(lambda: teller._sent)
+            with monkeypatch.context() as patched:
+                patched.setattr(world.rig.store, "write", away)
+                await teller._one_round()
+                assert teller._under_way.total() == len(teller._sent) == 1
+                if lost:
+                    world.rig.clock.pass_(LEASE_MS)
+                    await teller._one_round()
+                    assert teller._under_way.total() == len(teller._sent) == 0
+            await world.round(teller)
+            sent = [each for each in world.to.received if each.headers["webhook-id"] == message.id]
+            [attempt] = await world.hooks.attempts(TENANT, id_, message.id)
+            assert (len(sent), attempt.number, attempt.status) == (1 + lost, 1, 204)
 
     run(steps)
 

@@ -7,10 +7,10 @@ needs one of these threads, such as the way to APNs, comes along.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import ipaddress
 import socket
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -21,7 +21,7 @@ AT_ONCE: Final = 64
 
 
 class Names:
-    """For one event loop. Its threads are daemons: a lookup that nobody waits for any more keeps no process alive."""
+    """For one event loop."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._free = asyncio.Semaphore(at_once)
@@ -50,5 +50,6 @@ class Names:
             with suppress(RuntimeError):  # the loop ended meanwhile
                 loop.call_soon_threadsafe(done, outcome)
 
-        threading.Thread(target=work, name="livepass-names", daemon=True).start()
+        # Not threading's: those hold the loop until they have begun, and the process until they have ended.
+        _thread.start_new_thread(work, ())
         return [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in await found]

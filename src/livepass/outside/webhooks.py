@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -142,6 +143,8 @@ class WebhookPoster:
     async def _resolved(self, parts: SplitResult) -> Address:
         """The address to connect to. All that the name has are judged: which one answers is not ours to say."""
         assert parts.hostname is not None
+        with suppress(ValueError):
+            return ipaddress.ip_address(parts.hostname)  # judged by _parts
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             addresses = await self._names.addresses(parts.hostname, port)

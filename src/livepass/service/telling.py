@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from livepass.core import webhook_signature
 from livepass.core.sealed import Sealable, Sealed
 from livepass.core.webhooks import FAILING_MS, Attempt, Endpoint, Message, Secrets, about, next_at
+from livepass.service.presence import STRAINED, Slowest
 from livepass.service.rounds import Rounds
 from livepass.service.seams import Chance, Clock, KeyRing, Scheduler, Store, Tracing, Tx
 from livepass.service.webhook_seams import Poster
@@ -21,13 +23,15 @@ log = logging.getLogger(__name__)
 
 LEASE_MS = 60_000
 """Longer than an attempt may take; what a process that died was sending is taken over after it."""
-PLACES, FAILING_PLACES = 8, 2
-"""Requests under way at once to one endpoint, and to one whose last attempt failed."""
+PLACES, FEW_PLACES = 8, 2
+"""Requests under way at once to one endpoint; few where its last attempt failed, or phones are served slowly."""
 OVERALL = 200
 """And to all: so many that endpoints which let us wait do not fill them."""
 SWEEP_SECONDS = 15.0
 BREATH_SECONDS = 0.05
-"""Between two looks: messages come in crowds, and phones first."""
+"""Between two looks: messages come in crowds, and each look is a commit."""
+LONG_BREATH_SECONDS = 1.0
+"""While phones are served slowly."""
 STUMBLE_SECONDS = 1.0
 
 
@@ -52,8 +56,12 @@ class Teller:
         chance: Chance,
         scheduler: Scheduler,
         tracing: Tracing | None = None,
+        slowest: Slowest | None = None,
     ) -> None:
         self._tracing = tracing
+        self._slowest = slowest
+        self._looked_at = -LONG_BREATH_SECONDS
+        self._breath = BREATH_SECONDS
         self._store = store
         self._keys = keys
         self._poster = poster
@@ -62,8 +70,8 @@ class Teller:
         self._scheduler = scheduler
         self._rounds = Rounds(scheduler)
         self._under_way: Counter[str] = Counter()
+        """By endpoint, from the claim until it is written down what came."""
         self._sent: list[_Sent] = []
-        self._recording = False
 
     async def run(self) -> None:
         """Work until ``stop``, then see what is under way through."""
@@ -71,30 +79,43 @@ class Teller:
         with self._rounds.going():
             while not self._rounds.stopping or self._under_way.total():
                 await self._rounds.wait(await self._one_round())
-                await self._scheduler.sleep(BREATH_SECONDS)
+                await self._scheduler.sleep(self._breath)
 
     async def stop(self, seconds: float = 20.0) -> None:
         """Claim nothing more, let what is under way finish, and return."""
         await self._rounds.stop(seconds)
 
     async def _one_round(self) -> float:
-        """Start what is due; answers for how many seconds there is nothing to do, unless a signal comes first."""
-        if self._rounds.stopping:
-            return SWEEP_SECONDS
+        """Answers for how many seconds there is nothing to do, unless a signal comes first."""
+        sent, self._sent = self._sent, []
+        for each in sent:
+            self._under_way[each.attempt.endpoint] -= 1
+        self._under_way += Counter()  # forgets those at zero
         try:
-            return await self._start_due()
+            return await self._write_down_and_claim(sent)
         except Exception:
             log.exception("the webhook worker stumbled; it goes on")
+            self._keep(sent)
             return STUMBLE_SECONDS
 
-    async def _start_due(self) -> float:
+    def _keep(self, sent: Sequence[_Sent]) -> None:
+        """For the next round, as long as it is ours: without it, all would be sent again after a database was away."""
+        ours_since = self._clock.now() - LEASE_MS
+        for each in sent:
+            if each.attempt.at > ours_since:
+                self._sent.append(each)
+                self._under_way[each.attempt.endpoint] += 1
+
+    async def _write_down_and_claim(self, sent: Sequence[_Sent]) -> float:
+        """In one transaction: phones wait for each commit of ours, and webhooks come in crowds."""
+        await self._mind_phones()
         now = self._clock.now()
-        waiting = await self._store.webhooks_due()
-        rooms = [(endpoint, self._room(endpoint)) for endpoint, due_at in waiting if due_at <= now]
-        rooms = [(endpoint, room) for endpoint, room in rooms if room > 0]
+        waiting = () if self._rounds.stopping else await self._store.webhooks_due()
+        rooms = self._rooms([endpoint for endpoint, due_at in waiting if due_at <= now])
         lease = self._chance.token_bytes(8).hex()
 
         async def work(tx: Tx) -> list[tuple[Endpoint, Message]]:
+            await self._write_down(tx, sent)
             until = now + LEASE_MS
             return [
                 (endpoint, message)
@@ -102,27 +123,43 @@ class Teller:
                 for message in await tx.claim_webhooks(endpoint.id, lease=lease, now=now, lease_until=until, limit=room)
             ]
 
-        for endpoint, message in await self._store.write(work) if rooms else ():
+        for endpoint, message in await self._store.write(work) if sent or rooms else ():
             self._under_way[endpoint.id] += 1
             self._scheduler.spawn(self._run(endpoint, message, lease), "webhook")
+        if self._rounds.stopping:
+            return BREATH_SECONDS
         later = [due_at for _, due_at in waiting if due_at > now]
         return min(SWEEP_SECONDS, max(BREATH_SECONDS, (min(later) - now) / 1000)) if later else SWEEP_SECONDS
 
-    def _room(self, endpoint: Endpoint) -> int:
-        places = PLACES if endpoint.failing_since is None else FAILING_PLACES
-        return min(places - self._under_way[endpoint.id], OVERALL - self._under_way.total())
+    def _rooms(self, endpoints: Sequence[Endpoint]) -> Sequence[tuple[Endpoint, int]]:
+        """How many more requests may go to each; first to where the fewest are under way, so that all come to it."""
+        left, found = OVERALL - self._under_way.total(), []
+        for endpoint in sorted(endpoints, key=lambda each: self._under_way[each.id]):
+            few = endpoint.failing_since is not None or self._breath == LONG_BREATH_SECONDS
+            room = min((FEW_PLACES if few else PLACES) - self._under_way[endpoint.id], left)
+            if room > 0:
+                found.append((endpoint, room))
+                left -= room
+        return found
+
+    async def _mind_phones(self) -> None:
+        """Phones first: they wait for the processor and the commits that webhooks take."""
+        now = self._clock.stopwatch()
+        if self._slowest is None or now - self._looked_at < LONG_BREATH_SECONDS:
+            return
+        self._looked_at = now
+        slowest = await self._slowest()
+        self._breath = LONG_BREATH_SECONDS if slowest is not None and slowest >= STRAINED else BREATH_SECONDS
 
     async def _run(self, endpoint: Endpoint, message: Message, lease: str) -> None:
         try:
             attempt = await self._attempt(endpoint, message)
             retry = None if attempt.ok else next_at(attempt.number, self._clock.now(), self._chance.fraction())
             self._sent.append(_Sent(lease, attempt, retry))
-            await self._record()
         except Exception:
-            log.exception("a webhook was not recorded; its lease runs out and it is sent again")
-        finally:
+            log.exception("a webhook was not sent; its lease runs out and it is tried again")
             self._under_way[endpoint.id] -= 1
-            self._under_way += Counter()  # forgets those at zero
+        finally:
             self._rounds.wake()
 
     async def _attempt(self, endpoint: Endpoint, message: Message) -> Attempt:
@@ -142,19 +179,7 @@ class Teller:
             _tell(self._tracing, message, attempt, took)
         return attempt
 
-    async def _record(self) -> None:
-        """In one transaction what has come in since the last one: many webhooks, few commits."""
-        if self._recording:
-            return
-        self._recording = True
-        try:
-            while self._sent:
-                sent, self._sent = self._sent, []
-                await self._store.write(lambda tx, sent=sent: self._write(tx, sent))  # type: ignore[misc]
-        finally:
-            self._recording = False
-
-    async def _write(self, tx: Tx, sent: list[_Sent]) -> None:
+    async def _write_down(self, tx: Tx, sent: Sequence[_Sent]) -> None:
         now = self._clock.now()
         answered: dict[str, bool] = {}
         for each in sorted(sent, key=lambda one: (one.attempt.endpoint, one.attempt.message)):
