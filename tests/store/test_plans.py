@@ -56,6 +56,7 @@ def test_nothing_on_a_frequent_path_walks_a_whole_pass_type(database: Path, name
     [
         pytest.param("last_left", "event_left (pass_type=? AND serial=? AND device_id=?)", id="no other phones"),
         pytest.param("passes_beginning", "(pass_type=? AND serial>? AND serial<?)", id="serials that begin so"),
+        pytest.param("standing_page", "registration_by_pass (pass_type=? AND serial=?)", id="in the order of phones"),
         pytest.param("ask_snapshot", "COVERING INDEX pass_seq (pass_type=? AND serial=?)", id="no document"),
     ],
 )
