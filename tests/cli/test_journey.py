@@ -422,7 +422,7 @@ def test_status(issued):
 def test_status_shows_the_processes_and_says_when_phones_are_sent_away(issued):
     def row(id_: str, role: str, ago: float, level: int = 0) -> None:
         now = time.time_ns() // 1_000_000
-        values = (id_, f"host-{id_}", 7, role, 1, now - 9_000_000, now - int(ago * 1000), 40 + level, level)
+        values = (id_, f"host-{id_}", 7, role, 1, now - 9_000_000, now - int(ago * 1000), 40 + level, level, None)
         with closing(sqlite3.connect("livepass.db")) as db:
             db.execute(f"INSERT OR REPLACE INTO process VALUES ({', '.join('?' * len(values))})", values)
             db.commit()

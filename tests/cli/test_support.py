@@ -62,7 +62,7 @@ def seeded(project: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> sqlit
     )
     db.execute("INSERT INTO circuit VALUES (?, 9e12, ?, 1, NULL)", (TYPE, MARKERS["reason"]))
     db.execute("INSERT INTO fan_out VALUES (?, 'changed', ?, 1, 1, 0, 1, ?, ?, '')", (TYPE, SERIAL, DEVICE, DEVICE))
-    db.execute("INSERT INTO process VALUES ('p', ?, 42, 'serve', 1, 1, 1, NULL, 0)", (MARKERS["host"],))
+    db.execute("INSERT INTO process VALUES ('p', ?, 42, 'serve', 1, 1, 1, NULL, 0, NULL)", (MARKERS["host"],))
     refused = {"status": 400, "reason": MARKERS["reason"], "said": TOKEN}
     said = {"code": "?", "shape": MARKERS["line of a log"], "line": MARKERS["line of a log"], "about": SERIAL}
     for kind, pass_type, detail in (

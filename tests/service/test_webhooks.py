@@ -742,6 +742,28 @@ def test_stale_passes_are_found_some_at_a_time(run: Callable[[Steps], None], mon
     run(steps)
 
 
+def test_of_a_pass_that_many_follow_so_many_phones_are_looked_at(run: Callable[[Steps], None]) -> None:
+    """Fails when a round walks all that follow a pass, or takes them in another order than ``livepass why``."""
+
+    async def steps(world: World) -> None:
+        service = world.rig
+        await service.issue("1")
+        for n in range(4):
+            await service.register("1", f"phone-{n}", f"{n:02x}")
+        await service.change("1", 2)
+        service.elsewhere("UPDATE registration SET served = 99 WHERE device_id <> 'phone-2'")
+        service.elsewhere("UPDATE registration SET left_at = 1, served = 0 WHERE device_id = 'phone-0'")
+
+        async def behind(phones: int) -> bool:
+            [(serial, found, _)] = await service.store.standing_page(TYPE, after="", limit=9, phones=phones)
+            assert serial == "1"
+            return found
+
+        assert [await behind(phones) for phones in (1, 2, 3, 4)] == [False, False, True, True]
+
+    run(steps)
+
+
 def test_an_endpoint_that_is_polled_gets_messages_and_is_sent_nothing(run: Callable[[Steps], None]) -> None:
     async def steps(world: World) -> None:
         made, _ = await world.hooks.add(TENANT, POLLED, None, None)

@@ -64,6 +64,7 @@ def test_nothing_on_a_frequent_path_walks_a_whole_pass_type(database: Path, name
             "drop_removed_webhooks", "sqlite_autoindex_webhook_message_1 (endpoint>?)", id="from one to the next"
         ),
         pytest.param("drop_removed_attempts", "PRIMARY KEY (endpoint>?)", id="from one to the next attempt"),
+        pytest.param("standing_page", "registration_by_pass (pass_type=? AND serial=?)", id="in the order of phones"),
         pytest.param("ask_snapshot", "COVERING INDEX pass_seq (pass_type=? AND serial=?)", id="no document"),
     ],
 )

@@ -79,7 +79,7 @@ EVENTS: Final[Sequence[Told]] = (
         (),
         "a pass is not up to date on a phone, and somebody must act: `code` and the rest are what `livepass why` says. "
         "Told once, until all its phones were served the newest version; also of passes that were stale before there "
-        "was an endpoint to tell",
+        "was an endpoint to tell. Of a pass that more than 50 phones follow, 50 are looked at",
         ("code", "finding", "sentence", "who", "remedy"),
     ),
     Told(

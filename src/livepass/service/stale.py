@@ -1,7 +1,8 @@
 """Finds passes that went stale on a phone, by the rules of ``livepass why``, and tells it.
 
 Only where somebody wants to hear of it, by webhook or in this process. Passes are gone through by serial, some at a
-time, and all over again: a look costs some reads for each pass that a phone is behind on, and phones come first.
+time, and all over again: a look costs some reads for each pass that a phone is behind on, and phones come first. Of a
+pass that very many phones follow, those are looked at that ``livepass why`` looks at: of others it would say nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from livepass.core import canary
 from livepass.core.webhooks import STALE, stale
-from livepass.service.explaining import Explaining
+from livepass.service.explaining import MOST_PHONES, Explaining
 from livepass.service.refusals import NotFound
 from livepass.service.rounds import Rounds
 from livepass.service.seams import Clock, Scheduler, Store, Tx
@@ -78,7 +79,8 @@ class StaleWatch:
         ]
 
     async def _look(self, pass_type: str) -> int:
-        page = await self._store.standing_page(pass_type, after=self._after.get(pass_type, ""), limit=PAGE)
+        after = self._after.get(pass_type, "")
+        page = await self._store.standing_page(pass_type, after=after, limit=PAGE, phones=MOST_PHONES)
         healed = [serial for serial, behind, noted in page if noted and not behind]
         behind = [serial for serial, behind, noted in page if behind and not noted and serial != canary.SERIAL]
         if healed:

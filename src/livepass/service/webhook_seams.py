@@ -34,8 +34,12 @@ class WebhookReader(Protocol):
     async def webhooks_due(self) -> Sequence[tuple[Endpoint, int]]:
         """Enabled endpoints with something to send, and when the first of it is due."""
 
-    async def standing_page(self, pass_type: str, *, after: str, limit: int) -> Sequence[tuple[str, bool, bool]]:
-        """Passes by serial: (serial, whether a phone of it was not served what is current, whether that is told)."""
+    async def standing_page(
+        self, pass_type: str, *, after: str, limit: int, phones: int
+    ) -> Sequence[tuple[str, bool, bool]]:
+        """Passes by serial: (serial, whether a phone of it was not served what is current, whether that is told). Of
+        each, so many ``phones`` are looked at, the first by device id.
+        """
 
     async def webhook_messages(
         self, endpoint_id: str, *, before: tuple[int, str] | None, limit: int

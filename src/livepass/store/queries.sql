@@ -1681,11 +1681,15 @@ ON CONFLICT (tenant, kind) DO NOTHING;
 DELETE FROM device_log_kind WHERE tenant = :tenant;
 
 -- name: standing_page
--- Some passes by serial: whether a phone was not served what is current, and whether that is told already.
+-- Some passes by serial: whether a phone was not served what is current, and whether that is told already. So many
+-- phones of each: those that held_and_owed reads first.
 SELECT one.serial,
-       CASE WHEN EXISTS (SELECT 1 FROM registration r
-                          WHERE r.pass_type = :pass_type AND r.serial = one.serial AND r.left_at IS NULL
-                            AND r.superseded_at IS NULL AND r.served < greatest(one.seq, c.began)) THEN 1 ELSE 0 END,
+       CASE WHEN EXISTS (SELECT 1
+                           FROM (SELECT o.left_at, o.superseded_at, o.served FROM registration o
+                                  WHERE o.pass_type = :pass_type AND o.serial = one.serial
+                                  ORDER BY o.device_id LIMIT :most_phones) seen
+                          WHERE seen.left_at IS NULL AND seen.superseded_at IS NULL
+                            AND seen.served < greatest(one.seq, c.began)) THEN 1 ELSE 0 END,
        CASE WHEN EXISTS (SELECT 1 FROM stale_pass s
                           WHERE s.pass_type = :pass_type AND s.serial = one.serial) THEN 1 ELSE 0 END
   FROM (SELECT serial, seq FROM pass WHERE pass_type = :pass_type AND serial > :after_serial ORDER BY serial LIMIT :limit) one,

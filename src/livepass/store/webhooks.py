@@ -62,8 +62,10 @@ class WebhookReading:
         found = await self._db.rows("webhooks_due", {})
         return [(_endpoint(row[:11]), row[11]) for row in found if row[11] is not None]
 
-    async def standing_page(self, pass_type: str, *, after: str, limit: int) -> Sequence[tuple[str, bool, bool]]:
-        page = {"pass_type": pass_type, "after_serial": after, "limit": limit}
+    async def standing_page(
+        self, pass_type: str, *, after: str, limit: int, phones: int
+    ) -> Sequence[tuple[str, bool, bool]]:
+        page = {"pass_type": pass_type, "after_serial": after, "limit": limit, "most_phones": phones}
         found = await self._db.rows("standing_page", page)
         return [(serial, bool(behind), bool(noted)) for serial, behind, noted in found]
 
