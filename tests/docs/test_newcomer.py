@@ -1,4 +1,4 @@
-"""``scripts/newcomer`` types what README says: here, that README still says it. What comes of it, the script sees itself."""
+"""``scripts/newcomer`` types what README says: here, that README still says it. What comes of it, the script sees."""
 
 from __future__ import annotations
 
