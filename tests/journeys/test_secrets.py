@@ -10,7 +10,7 @@ import os
 import secrets
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -90,13 +90,13 @@ class Life:
         return code, out
 
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(540)
 """Several times what it takes by itself: it runs nearly every command there is, maybe beside other tests."""
 
 # ── the life
 
 
-@journey(elsewhere=True, books=False, content=False, limit=220)
+@journey(elsewhere=True, books=False, content=False, limit=500)
 async def test_no_secret_leaves(world: World) -> None:
     """Fails when any marker stands in a log, an answer, a list, a diary, a command's output, a backup or a file."""
     async with typist(world.directory) as typing:
@@ -221,6 +221,15 @@ async def _live(life: Life, client: httpx2.AsyncClient) -> None:
     await shows(phone, "1", 4)
 
 
+async def _patiently(call: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+    """Where phones come first on a busy machine, and whoever else calls is to come back in a moment."""
+    for _ in range(300):
+        if (answer := await call()).status_code != 503:
+            break
+        await asyncio.sleep(0.2)
+    return answer
+
+
 async def _sign_up(life: Life, client: httpx2.AsyncClient) -> None:
     """Somebody gives a name, which is on the card from then on; the issuer changes the card, and reads the name."""
     admin, path = life.world.config.admin_key, f"/passes/{PASS_TYPE}/r"
@@ -239,7 +248,8 @@ async def _sign_up(life: Life, client: httpx2.AsyncClient) -> None:
     await life.device(client, "POST", f"/v1{path}/personalize", headers=mine, content=json.dumps(body).encode()[:-9])
     # The answer that may hold it.
     headers = {"Authorization": f"Bearer {admin}"}
-    told = await client.get(f"{life.world.issuer_url}/api/v1{path}/enrolments", headers=headers)
+    address = f"{life.world.issuer_url}/api/v1{path}/enrolments"
+    told = await _patiently(lambda: client.get(address, headers=headers))
     assert [row["info"] for row in told.json()["data"]] == [GIVEN, GIVEN]
     for data in ({"points": 2}, {"points": 2, "fullName": "Member"}, {"points": 3}):
         assert (await life.api(client, "PUT", path, admin, json=wanted | {"data": data})).status_code == 200
@@ -259,7 +269,7 @@ async def _share(life: Life, client: httpx2.AsyncClient) -> None:
     token = url.rpartition("/")[2]
     life.evidence.secret("share link", token)
     for file, status in (("", 200), ("/picture.svg", None), ("/other", 404), ("A", 404), ("/pass.pkpass", 200)):
-        answer = await client.get(url + file)
+        answer = await _patiently(lambda file=file: client.get(url + file))
         assert status in (None, answer.status_code), answer.text
         if not file.endswith(".pkpass"):
             shown = answer.content.replace(token.encode(), b"") if file == "" else answer.content

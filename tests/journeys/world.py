@@ -13,6 +13,7 @@ import inspect
 import json
 import os
 import random
+import re
 import secrets
 import socket
 import ssl
@@ -52,6 +53,8 @@ OTHER_TYPE = "pass.test.other"
 TEAM = "TEAM123456"
 PROXY = os.environ.get("LIVEPASS_TEST_PROXY", "")
 """``nginx`` or ``caddy``: every world stands behind that, with the files that ship."""
+SHED = re.compile("Get serial #s task .*Unexpected response code 503$")
+"""How phones complain where a busy machine serves phones that fetch, and asks are to come again."""
 DIED = "Unexpected response code 502"
 """How phones complain where a proxy says for a process that it died under a request, or that there is none."""
 CONNECTION_HEADER = "X-Connection-Id"
@@ -128,6 +131,8 @@ class World:
         self.port: int = self.socket.getsockname()[1]
         self.front: int | None = None
         self.proxied = False
+        self.elsewhere = False
+        """Processes serve and push: what they answer is not seen from here."""
         self.ended = False
         """A process that served was killed or stopped on purpose."""
         self.config: Config
@@ -138,6 +143,7 @@ class World:
 
     async def start(self, *, elsewhere: bool = False) -> None:
         """``elsewhere``: nothing is served or pushed from here, because processes do it on the same database."""
+        self.elsewhere = elsewhere
         await self.apns.start()
         self.stack.push_async_callback(self.apns.stop)
         self.config = Config(
@@ -332,7 +338,7 @@ class World:
         """No phone complained, and no call was answered with a fault of ours."""
         for phone in self.phones:
             said = [one for one in phone.wallet.complaints if not (self.ended and one.endswith(DIED))]
-            assert said == [], said
+            assert [one for one in said if not (self.elsewhere and SHED.search(one))] == [], said
         assert [answer for answer in self.answers if answer[2] >= 500] == []
 
     async def check_books(self) -> None:
