@@ -18,6 +18,8 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.routing import Mount
 
@@ -29,6 +31,7 @@ from livepass.service.tenants import Tenants
 from livepass.web.app import Asgi
 from livepass.web.console import live
 from livepass.web.console.app import SECURE_SESSION, SESSION
+from livepass.web.console.drawing import TEMPLATES
 from livepass.web.console.page import ROLES
 from livepass.web.console.pages import DEMO, HOSTED, PAGES, PEOPLE
 from livepass.web.console.people import Who
@@ -108,6 +111,15 @@ def addresses() -> list[str]:
 async def changes(lp: Livepass) -> int:
     """How often the pass came to be another one."""
     return sum(event.kind.value in ("issued", "changed", "voided") for event in await lp.timeline(PASS_TYPE, "1"))
+
+
+def test_no_template_leads_anywhere_by_itself() -> None:
+    """What is mounted elsewhere leads there: by ``url``, ``base`` and ``manual``."""
+    for template in TEMPLATES.iterdir():
+        text = template.read_text()
+        assert re.findall(r'(?:href|src|action)="/', text) == [], template.name
+        made = re.findall(r'(?:href|src|action)="\{\{ *(\w+)', text)
+        assert {*made} <= {"url", "base", "manual", "here"}, template.name
 
 
 async def token(http: httpx2.AsyncClient, page: str = PASS) -> str:
@@ -422,6 +434,39 @@ def _leads(reply: httpx2.Response) -> list[str]:
     there = Html(reply.text)
     found = [attributes.get(name) for _, attributes in there.elements for name in ("href", "src", "action")]
     return [one for one in found if one and not one.startswith(("#", "data:"))]
+
+
+def test_behind_a_proxy_that_takes_the_front_away(
+    tmp_path: Path, authority: Authority, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And told the application so (``root_path``); middleware lies in between. Phones and issuers come through as well."""
+
+    async def steps(lp: Livepass) -> None:
+        app = Starlette()
+        app.add_middleware(GZipMiddleware, minimum_size=1)
+        app.add_middleware(BaseHTTPMiddleware, dispatch=lambda request, call_next: call_next(request))
+        app.mount("/console", lp.console_app(named))
+        app.mount("/wallet", lp.device_app())
+        app.mount("/api/v1", lp.api_app())
+
+        async def told(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "root_path": "/shop"}, receive, send)
+
+        async with of(told, "ada") as http:
+            page = await http.get("/console/passes")
+            assert page.status_code == 200 and 'href="/shop/console/pushes"' in page.text
+            assert (await http.get("/console/docs/running")).status_code == 200
+            assert (await http.post(PASS, data={"csrf": await token(http), "act": "push"})).headers["location"] == (
+                f"/shop{PASS}"
+            )
+            assert "retry: 250" in (await http.get("/console/live")).text
+            assert await register(http, lp) == 201
+            assert (await http.get("/api/v1/passes")).status_code == 401
+
+    monkeypatch.setattr(live, "BRIEF_SECONDS", 0.2)
+    with caplog.at_level(logging.WARNING):
+        inside(tmp_path, authority, steps, public_url=f"{HOST}/shop")
+    assert "phones are told" not in caplog.text
 
 
 def test_given_whole_requests_it_is_at_console(tmp_path: Path, authority: Authority) -> None:

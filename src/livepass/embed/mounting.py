@@ -34,22 +34,20 @@ class Mounted:
         if scope["type"] != "http":
             return
         app = await self._open()
-        inner = dict(scope)
-        inner["root_path"] = self._prefix(scope)
+        inner = dict(whole(scope))
+        inner["root_path"] = self._prefix(inner)
         await app(inner, receive, send)
 
     def _prefix(self, scope: Scope) -> str:
         """What comes before ``/v1/`` in the path, as the application is to take it."""
         path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-        # Starlette leaves the path whole; others (and older ones) take the prefix away.
-        whole = path if root and path.startswith(f"{root}/") else root + path
-        rest = whole.removeprefix(root)
+        rest = path.removeprefix(root)
         inside = rest.startswith(f"{WALLET}/")
         seen = root + WALLET if inside else root
         if (rest.removeprefix(WALLET) if inside else rest).startswith(FIRST):
             self._compare(seen)
         raw = bytes(scope.get("raw_path") or path.encode())
-        return seen if raw.startswith(f"{seen}/".encode()) else seen.removeprefix(root)
+        return seen if raw.startswith(f"{seen}/".encode()) else quote(seen)
 
     def _compare(self, seen: str) -> None:
         """A proxy may have taken something away in front, so the end must agree."""
@@ -65,25 +63,32 @@ class Mounted:
 
 def unmounted(scope: Scope, prefix: str) -> Scope:
     """The request as an application sees it whose paths begin with ``prefix``, wherever that is mounted."""
-    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-    whole = path if root and path.startswith(f"{root}/") else root + path
-    above = root.removesuffix(prefix)
-    raw = bytes(scope.get("raw_path") or whole.encode())
+    there = whole(scope)
+    above = str(scope.get("root_path", "")).rstrip("/").removesuffix(prefix)
+    path, raw = str(there["path"]), there.get("raw_path")
     return {
         **scope,
-        "path": whole.removeprefix(above),
-        "raw_path": raw.removeprefix(above.encode()),
+        "path": path.removeprefix(above),
+        "raw_path": bytes(raw or path.encode()).removeprefix(above.encode()),
         "root_path": "",
     }
 
 
 def whole(scope: Scope) -> Scope:
-    """The request with all of its path, also from what takes away the prefix under which it mounts."""
+    """The request with all of its path, as Starlette leaves it. Others take away where they mounted; and a proxy may
+    have taken away what an application was told that it is below (``FastAPI(root_path=…)``).
+    """
     path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-    if not root or path == root or path.startswith(f"{root}/"):
+    if not root or _below(path, root):
         return scope
+    told = str(scope.get("app_root_path", "")).rstrip("/")
+    gone = told if told and _below(root, told) and _below(path, root.removeprefix(told)) else root
     raw = scope.get("raw_path")
-    return {**scope, "path": root + path, "raw_path": None if raw is None else quote(root).encode() + bytes(raw)}
+    return {**scope, "path": gone + path, "raw_path": None if raw is None else quote(gone).encode() + bytes(raw)}
+
+
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root}/")
 
 
 class Around:
