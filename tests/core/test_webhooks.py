@@ -17,6 +17,7 @@ from livepass.core.webhooks import (
     Secrets,
     about,
     body,
+    erased,
     log_kind,
     news,
     next_at,
@@ -51,6 +52,13 @@ def test_a_phone_that_left_says_why_and_a_rejected_push_what_apns_said() -> None
     data = told(Kind.PUSH_REJECTED, detail={"status": 400, "reason": "BadTopic", "apns_id": "x"})
     assert (data["status"], data["reason"]) == (400, "BadTopic") and "apns_id" not in data
     assert "reason" not in told(Kind.TOKEN_DEAD)
+
+
+def test_what_is_erased_is_told_without_its_phones() -> None:
+    found = erased(1_700_000_000_123, TYPE, "1")
+    message = json.loads(found.body())
+    assert (found.name, found.pass_type, message["type"]) == ("registration.ended", TYPE, "registration.ended")
+    assert message["data"] == {"pass_type": TYPE, "number": 0, "serial": "1", "reason": "erased"}
 
 
 def test_a_pass_type_s_event_names_no_pass() -> None:

@@ -439,7 +439,7 @@ def _leads(reply: httpx2.Response) -> list[str]:
 def test_behind_a_proxy_that_takes_the_front_away(
     tmp_path: Path, authority: Authority, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And told the application so (``root_path``); middleware lies in between. Phones and issuers come through as well."""
+    """And told the application so (``root_path``); middleware lies in between. Phones and issuers come through too."""
 
     async def steps(lp: Livepass) -> None:
         app = Starlette()

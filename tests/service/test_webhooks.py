@@ -20,7 +20,9 @@ from livepass.keys.ring import SealedKeyRing
 from livepass.outside.tracing import OtelTracing
 from livepass.outside.webhooks import WebhookPoster
 from livepass.runtime import AsyncScheduler, WallClock
+from livepass.service.access import Caller
 from livepass.service.explaining import Explaining
+from livepass.service.holders import Holders
 from livepass.service.keeping import KEPT_MS as KEPT
 from livepass.service.presence import Slowest
 from livepass.service.refusals import Conflict, NotFound, Refusal
@@ -33,6 +35,9 @@ from service.rig import TYPE, Rig, rig, until
 
 pytestmark = pytest.mark.usefixtures("engine")
 TENANT = "default"
+
+
+CALLER = Caller("somebody", TENANT, frozenset({"holders:admin"}))
 
 
 @dataclass
@@ -682,6 +687,33 @@ def test_a_registration_whose_token_is_dead_has_ended_and_is_forgotten_in_the_en
         then = [each["data"] for each in told_at(world)[2:]]
         assert sorted((each["serial"], each["reason"]) for each in then) == [("1", "forgotten"), ("2", "forgotten")]
         assert len({each["device"] for each in first + then}) == 1, "the other phone follows its pass still"
+
+    run(steps)
+
+
+def test_a_pass_that_is_erased_is_told_once_and_names_no_phone(run: Callable[[Steps], None]) -> None:
+    """By its serial and by its holder; nothing of one that nobody follows any more, nor of a canary's."""
+
+    async def steps(world: World) -> None:
+        service = world.rig
+        await world.add("/hooks", ["registration.ended"])
+        for serial in ("1", "2", "3", "4"):
+            await service.issue(serial)
+            await service.register(serial, f"phone-of-{serial}", serial * 2)
+        await service.register("1", "another", "ab")
+        service.elsewhere("UPDATE registration SET left_at = 1 WHERE serial = '3'")
+        service.elsewhere("UPDATE pass SET holder = 'ada' WHERE serial = '2'")
+        service.elsewhere("UPDATE pass SET serial = 'livepass-canary' WHERE serial = '4'")
+        service.elsewhere("UPDATE registration SET serial = 'livepass-canary' WHERE serial = '4'")
+        await service.issuing.erase(TYPE, "1")
+        await Holders(service.store, service.issuing.enrolments, service.clock).forget(CALLER, "ada")
+        await service.issuing.erase(TYPE, "3")
+        await service.issuing.erase(TYPE, "livepass-canary")
+        await world.round()
+        about = {"pass_type": TYPE, "number": 0, "reason": "erased"}
+        told = [each["data"] for each in told_at(world)]
+        assert sorted(told, key=str) == [about | {"serial": serial} for serial in ("1", "2")]
+        assert told[0] == about | {"serial": told[0]["serial"]}, "and nothing more"
 
     run(steps)
 

@@ -101,6 +101,7 @@ def test_what_is_erased_is_gone_from_the_whole_database(tmp_path: Path, certific
             ]
             assert (receipt["registrations"], receipt["enrolments"]) == (3, 2)
             assert any("backups" in one for one in receipt["remains"])
+            assert any("webhooks" in one for one in receipt["remains"])
             await api.services.recorder.settle()
             after = await asyncio.to_thread(whole, url)
             assert [word for word in WORDS["ada"] if word.encode() in after] == []

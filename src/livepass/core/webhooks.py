@@ -44,6 +44,8 @@ NEW_LOG_KIND: Final = "device_log.new_kind"
 ENDED: Final = "registration.ended"
 FORGOTTEN: Final = "forgotten"
 """Why a registration ended: its push token was dead for 90 days. Other reasons stand in ``_ENDED_BY``."""
+ERASED: Final = "erased"
+"""Why the registrations of a pass ended: it was erased, and they with it."""
 MOST_LOG_KINDS: Final = 1000
 """Of one tenant: phones' lines are anybody's text, and may be of a new kind each time. Of more, none is told."""
 
@@ -71,7 +73,8 @@ EVENTS: Final[Sequence[Told]] = (
         (Kind.UNREGISTERED, Kind.REGISTRATION_SUPERSEDED),
         "a phone is pushed for a pass no more. `reason`: `unregistered` (the pass was removed, or its updates turned "
         "off; a phone says the same of both), `superseded` (the same phone registered under another id), `apns_410` or "
-        "`apns_400` (APNs says that its push token is dead; it may register again), `forgotten` (90 days after that)",
+        "`apns_400` (APNs says that its push token is dead; it may register again), `forgotten` (90 days after that), "
+        "`erased` (the issuer erased the pass: one message for all its phones, which names none)",
     ),
     Told("update.confirmed", (Kind.FETCHED,), "a registered phone fetched a version of a pass"),
     Told(
@@ -239,6 +242,12 @@ def ended(at: int, pass_type: str, serial: str, device_id: str, reason: str) -> 
     """A registration ended without a word of the phone."""
     about = (pass_type, 0, serial, device_id, {"reason": reason})
     return News(ENDED, pass_type, at, partial(_about, ENDED, at, *about), device_id)
+
+
+def erased(at: int, pass_type: str, serial: str) -> News:
+    """The registrations of a pass ended with it. Which phones they were of is erased too, and is not told."""
+    about = (pass_type, 0, serial, None, {"reason": ERASED})
+    return News(ENDED, pass_type, at, partial(_about, ENDED, at, *about))
 
 
 def new_log_kind(event: Event) -> News:

@@ -22,6 +22,7 @@ REMAINS = (
     "backups, archives and database dumps that were made before: until you delete them",
     "data that a restore set aside: until you drop it",
     "the registration journal, where one is kept: serial, device id and push token, until you delete its days",
+    "messages of webhooks: serial and a fingerprint of the phone, 30 days, and as long as their receivers keep them",
     "lines of phones' logs that name neither a pass nor a phone, which cannot be told apart: 90 days",
     "the console's audit log: what was done and by whom, without the pass",
     "free pages of the database: until they are written over, or the database is vacuumed",
@@ -79,6 +80,8 @@ class Holders:
         return len(await self._store.held(*name)), len(await self._store.enrolments_of(*name))
 
     async def _erase(self, row: Pass, holder: str) -> tuple[int, int]:
+        now = self._clock.now()
+
         async def work(tx: Tx) -> tuple[int, int]:
             name = row.pass_type, row.serial
             await tx.pass_identities(row.pass_type, [row.serial])  # held from here on
@@ -86,7 +89,7 @@ class Holders:
             if present is None or present.holder != holder:
                 return 0, 0  # erased or given to another person meanwhile
             counts = len(await tx.held(*name)), len(await tx.enrolments_of(*name))
-            await tx.erase_pass(*name)
+            await tx.erase_pass(*name, told_at=now)
             return counts
 
         return await self._store.write(work)

@@ -160,12 +160,14 @@ class Issuing:
         goes with it, in its transaction.
         """
 
+        now = self._clock.now()
+
         async def work(tx: Tx) -> None:
             if only_if:
                 await tx.pass_identities(pass_type, [serial])  # held from here on
                 if (row := await tx.pass_(pass_type, serial)) is not None:
                     only_if.require(row)
-            if not await tx.erase_pass(pass_type, serial):
+            if not await tx.erase_pass(pass_type, serial, told_at=now):
                 raise no_pass(pass_type, serial)
             if then is not None:
                 await then(tx)

@@ -481,7 +481,10 @@ class Tx(ConsoleTx, IdempotencyTx, ImportTx, WebhookTx, Reader, Protocol):
     async def put_enrolment(self, enrolment: Enrolment) -> int:
         """Keep one more; answers its number, which it takes where that is ``timeline.TAKEN``."""
 
-    async def erase_pass(self, pass_type: str, serial: str) -> bool: ...
+    async def erase_pass(self, pass_type: str, serial: str, *, told_at: int | None = None) -> bool:
+        """Forget a pass and all that is kept of it; answers whether it was there. ``told_at``: now, and webhooks tell
+        that its registrations ended; ``None``: none does.
+        """
 
     async def add_tenant(self, tenant: Tenant) -> bool:
         """Whether there was none of that name."""

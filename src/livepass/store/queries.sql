@@ -295,7 +295,7 @@ SELECT e.pass_type, e.id, e.serial, e.number, e.at, e.on_pass, e.sealed, c.epoch
 DELETE FROM pass WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: phones_of_pass
-SELECT device_id FROM registration WHERE pass_type = :pass_type AND serial = :serial;
+SELECT device_id, left_at, superseded_at FROM registration WHERE pass_type = :pass_type AND serial = :serial;
 
 -- name: erase_rest
 DELETE FROM fan_out WHERE pass_type = :pass_type AND serial = :serial;

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from livepass.core import canary, webhooks
 from livepass.core import decision as d
 from livepass.core.authorization import fingerprint
 from livepass.core.model import (
@@ -258,13 +259,14 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
         await self._db.run("put_enrolment", {**rows.enrolment_parameters(enrolment), "number": number})
         return number
 
-    async def erase_pass(self, pass_type: str, serial: str) -> bool:
+    async def erase_pass(self, pass_type: str, serial: str, *, told_at: int | None = None) -> bool:
         key = {"pass_type": pass_type, "serial": serial}
         if not self._db.one_writer:
             await self._db.rows("lock_pass_for_good", key)
         await self._db.run("erase_rest", key)
         await self._db.run("erase_stale", key)
-        phones = [row[0] for row in await self._db.rows("phones_of_pass", key)]
+        registered = await self._db.rows("phones_of_pass", key)
+        phones = [row[0] for row in registered]
         await self._lock_devices(pass_type, phones)
         await self._lock_registrations(pass_type, [(device_id, serial) for device_id in phones])
         await self._db.run("erase_mentions", key)
@@ -285,6 +287,9 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
                 target = fingerprint(push_token)
                 await self._db.run("erase_target_events", {"pass_type": pass_type, "target": target})
         await self._db.run("erase_audited", {"subject": f"{pass_type}/{serial}", "erased": ERASED})
+        followed = any(left_at is None and superseded_at is None for _, left_at, superseded_at in registered)
+        if told_at is not None and followed and serial != canary.SERIAL:
+            await self.tell([webhooks.erased(told_at, pass_type, serial)])
         # Last, as whoever makes it of a row locks that row last.
         imported = await self.erase_imported(pass_type, serial)
         return erased + imported > 0
