@@ -129,11 +129,12 @@ def test_by_the_sign_in_of_the_application(club: Club, browser: Browser) -> None
 
 @pytest.mark.nightly
 def test_who_loses_their_rights_is_told_nothing_more(club: Club, browser: Browser) -> None:
-    with looked(browser, club.url) as seen:
-        page = seen.open("/as/vera")
-        page.get_by_role("link", name="Passes", exact=True).click()
+    with looked(browser, club.url, viewport={"width": 360, "height": 740}) as seen:
+        page = seen.open("/as/ada")
+        page.get_by_role("link", name="Audit").click()
         expect(page.get_by_text("Follows changes")).to_be_visible()
         assert seen.violations() == []
+        assert seen.overflow() <= 0
         club.sessions.clear()
         expect(page.locator("#live")).to_have_text("Not connected: this page does not follow changes", timeout=20_000)
         club.change(4711)
