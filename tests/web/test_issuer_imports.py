@@ -209,6 +209,21 @@ async def test_what_nobody_thought_of_stops_neither_the_others_nor_the_import(
     assert (error["row"], error["problem"]) == (3, "could not be carried out")
 
 
+@with_api
+async def test_what_goes_wrong_with_every_row_is_no_fault_of_theirs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stumbles(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    job = await taken(api, numbered(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Issuing, "put_lot", stumbles)
+        assert await importer_of(api.services)._one_round() == importer.STUMBLE_SECONDS
+    assert await tally(api, job) == ("working", 0, 0, 0, 0, 3)
+    await run(api, "UPDATE import_job SET lease_until = 0")
+    await through(api)
+    assert await tally(api, job) == ("finished", 3, 0, 0, 0, 0)
+
+
 # ── what is refused as a whole
 
 
