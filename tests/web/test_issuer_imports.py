@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from livepass.emulators.authority import Issued
 from livepass.service import importer, imports
 from livepass.service.drafting import Wish
 from livepass.service.issuing import Issuing
+from servers.livepass_process import running
 from web import asgi
 from web.asgi import NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip, opened, with_api
 from web.import_child import LOT, importer_of
@@ -206,6 +209,21 @@ async def test_what_nobody_thought_of_stops_neither_the_others_nor_the_import(
     assert (error["row"], error["problem"]) == (3, "could not be carried out")
 
 
+@with_api
+async def test_what_goes_wrong_with_every_row_is_no_fault_of_theirs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stumbles(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    job = await taken(api, numbered(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Issuing, "put_lot", stumbles)
+        assert await importer_of(api.services)._one_round() == importer.STUMBLE_SECONDS
+    assert await tally(api, job) == ("working", 0, 0, 0, 0, 3)
+    await run(api, "UPDATE import_job SET lease_until = 0")
+    await through(api)
+    assert await tally(api, job) == ("finished", 3, 0, 0, 0, 0)
+
+
 # ── what is refused as a whole
 
 
@@ -269,8 +287,14 @@ async def test_too_much_is_refused_and_leaves_nothing(api: Api, monkeypatch: pyt
     monkeypatch.setattr(imports, "STORED", 3)
     reply = await send(api, numbered(8))
     assert reply.status == 413 and "more than 7 rows" in reply.json()["detail"]
-    assert await look(api, "SELECT 1 FROM import_job") == []
     assert await rows_left(api) == 0
+    [job] = await look(api, "SELECT id, state FROM import_job")
+    assert job["state"] == "abandoned" and (await api.call("GET", f"/imports/{job['id']}")).status == 404
+    await api.services.store.write(lambda tx: tx.prune(Prunable.IMPORTS, 0, 10))
+    assert await look(api, "SELECT 1 FROM import_job") == []
+    monkeypatch.setattr(imports, "MOST_IN_VAIN", 3)
+    reply = await send(api, table("short", "short", "short", "short", "good,1"))
+    assert reply.status == 422 and "none of the first 3 rows" in reply.json()["detail"]
     monkeypatch.setattr(imports, "MOST_UNDER_WAY", 2)
     for _ in range(2):
         await taken(api, numbered(7))
@@ -578,3 +602,39 @@ async def test_phones_that_are_served_slowly_come_first(api: Api) -> None:
     worker._slowest = slow
     assert await worker._one_round() == importer.LONGEST_REST_SECONDS
     assert await worker._one_round() is None
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("engine")
+def test_workers_that_are_killed_at_any_moment_do_each_row_once(tmp_path: Path, pass_certificate: Issued) -> None:
+    """``livepass worker`` as an operator runs it, two at a time, killed and started until the import is over."""
+    chance = random.Random(20261129)
+    count = 2000
+    with running(tmp_path, pass_certificate, "--no-worker") as service:
+        command = [sys.executable, "-m", "livepass", "worker"]
+        reply = service.api("POST", ALL, numbered(count), CSV)
+        assert reply.status == 202, reply.body
+        url, job = service.environment["LIVEPASS_DATABASE_URL"], f"/imports/{reply.json()['id']}"
+        kills, made = 0, 0
+        while service.api("GET", job).json()["state"] != "finished":
+            with (tmp_path / "worker.log").open("ab") as log:
+                workers = [subprocess.Popen(command, env=dict(service.environment), stderr=log) for _ in range(2)]
+            try:
+                before = time.monotonic()
+                rest = chance.uniform(0.05, 2.0)
+                while time.monotonic() < before + 60 and service.api("GET", job).json()["made"] == made:
+                    time.sleep(0.05)  # until they have begun; then for a while
+                time.sleep(rest)
+            finally:
+                for worker in workers:
+                    worker.kill()
+                    worker.wait()
+            kills += len(workers)
+            made = service.api("GET", job).json()["made"]
+            engines.run(url, "UPDATE import_job SET lease_until = 0")
+        told = service.api("GET", job).json()
+        assert (told["made"], told["changed"], told["unchanged"], told["refused"]) == (count, 0, 0, 0)
+        written = engines.look(url, "SELECT edit FROM pass WHERE serial LIKE 'n%'")
+        assert [row["edit"] for row in written] == [1] * count
+        assert kills >= 4

@@ -44,9 +44,9 @@ def import_job(import_id: str) -> Call[answers.Import]:
     return Call("GET", path("imports", import_id), reads(answers.Import))
 
 
-def import_errors(import_id: str) -> List[answers.ImportError]:
+def import_errors(import_id: str) -> List[answers.ImportProblem]:
     """What was wrong with rows that were refused, by row; complete once the import is over."""
-    return List(f"{path('imports', import_id)}/errors", reads(answers.ImportErrorPage))
+    return List(f"{path('imports', import_id)}/errors", reads(answers.ImportProblemPage))
 
 
 def cancel_import(import_id: str) -> Call[None]:

@@ -20,6 +20,8 @@ class ImportState(StrEnum):
     WORKING = "working"
     FINISHED = "finished"
     CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+    """Not taken in: what there is of it goes."""
 
 
 @frozen

@@ -40,11 +40,14 @@ class ImportTx(ImportReader, Protocol):
 
     async def add_import_rows(self, job_id: str, rows: Sequence[ImportRow], errors: Sequence[RowError]) -> None: ...
 
-    async def open_import(self, job: ImportJob) -> None:
-        """It is taken in: with what is known of it now, it may be worked on."""
+    async def open_import(self, job: ImportJob) -> bool:
+        """It is taken in: with what is known of it now, it may be worked on. False: it was given up meanwhile."""
 
-    async def drop_import(self, job_id: str) -> None:
+    async def abandon_import(self, job_id: str) -> None:
         """It is not taken in, unless it was already."""
+
+    async def drop_import_rows(self, job_id: str, limit: int) -> int:
+        """Rows of one that was cancelled or abandoned, so many at most; answers how many went."""
 
     async def claim_import(self, lease: str, now: int, lease_until: int) -> ImportJob | None:
         """The one that waited longest for its turn, which nobody else gets until ``lease_until``."""
@@ -56,4 +59,4 @@ class ImportTx(ImportReader, Protocol):
         """Its turn is over; without rows, so is the import."""
 
     async def cancel_import(self, tenant: str, job_id: str, now: int) -> bool:
-        """Its rows are not done any more. False: it is over, or there is none."""
+        """Its rows are not done any more, and may be dropped. False: it is over, or there is none."""

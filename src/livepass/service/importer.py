@@ -32,6 +32,7 @@ SWEEP_SECONDS = 5.0
 BREATH_SECONDS = 0.1
 LONGEST_REST_SECONDS = 5.0
 STUMBLE_SECONDS = 1.0
+UNFORESEEN = "unforeseen"
 
 
 class _Changed(Exception):
@@ -120,9 +121,12 @@ class Importer:
             raise
         except Exception:
             log.exception("%d rows of import %s could not be carried out", len(rows), turn.job.id)
-            if len(rows) > 1:
-                return [found for row in rows for found in await self._carry_out(turn, [row])]
-            return [(rows[0], _unforeseen())]
+            if len(rows) == 1:
+                return [(rows[0], _unforeseen())]
+            refused = [found for row in rows for found in await self._carry_out(turn, [row])]
+            if all(refusal.code == UNFORESEEN for _, refusal in refused) and len(refused) == len(rows):
+                raise  # it is not the rows: they wait for another turn
+            return refused
         # What others change faster than it can be rendered waits for another turn.
         found = ((row, each) for row, each in zip(rows, results, strict=True) if isinstance(each, Refusal))
         return [(row, each) for row, each in found if each.code != BUSY]
@@ -185,4 +189,5 @@ def _errors(job: ImportJob, row: ImportRow, refusal: Refusal) -> list[RowError]:
 
 
 def _unforeseen() -> Refusal:
-    return Refusal("could not be carried out", hint="the log of the worker says why; then send the row again")
+    hint = "the log of the worker says why; then send the row again"
+    return Refusal("could not be carried out", hint=hint, code=UNFORESEEN)

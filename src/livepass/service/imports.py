@@ -27,6 +27,8 @@ AT_A_STRETCH = 25
 """Rows read before phones get their turn."""
 MOST_PARTS = 10
 SHOWN = 20
+MOST_IN_VAIN = 10_000
+"""Rows at the beginning that are all refused: what follows is not looked at."""
 LONGEST_NAME, LONGEST_SAID = 400, 1000
 
 Taken = tuple[str, ImportRow | Sequence[RowError]]
@@ -84,10 +86,9 @@ class Imports:
         job = ImportJob(caller.tenant, job_id, caller.key_id or ADMIN, now, push, dry_run, columns)
         read = _Read()
         await self._gather(rows, read)
-        while read.refused == read.rows and await self._gather(rows, read):
-            pass  # nothing to be done in it so far
-        if read.refused == read.rows:
-            raise _nothing_fits(read)
+        while read.refused == read.rows:  # nothing to be done in it so far
+            if read.rows >= MOST_IN_VAIN or not await self._gather(rows, read):
+                raise _nothing_fits(read)
         await self._store.write(lambda tx: self._begin(tx, job))
         try:
             while read.fit or read.errors:
@@ -98,7 +99,8 @@ class Imports:
                 await self._gather(rows, read)
             return await self._open(_known(job, read, unused), keep)
         except BaseException:
-            await self._store.write(lambda tx: tx.drop_import(job.id))
+            await self._store.write(lambda tx: tx.abandon_import(job.id))
+            await self._drop_rows(job.id)
             raise
 
     async def _gather(self, rows: Iterator[Taken], read: _Read) -> bool:
@@ -128,7 +130,8 @@ class Imports:
         then = keep(job)
 
         async def work(tx: Tx) -> None:
-            await tx.open_import(job)
+            if not await tx.open_import(job):
+                raise Conflict("the import took so long that it was given up", hint="send it again", code="given_up")
             if then is not None:
                 await then(tx)
 
@@ -147,6 +150,12 @@ class Imports:
         job = await self.job(caller, job_id)
         now = self._clock.now()
         await self._store.write(lambda tx: tx.cancel_import(job.tenant, job.id, now))
+        await self._drop_rows(job.id)
+
+    async def _drop_rows(self, job_id: str) -> None:
+        """Some at a time, because phones wait for each transaction; what a crash leaves is pruned."""
+        while await self._store.write(lambda tx: tx.drop_import_rows(job_id, STORED)):
+            await self._builder.breathe()
 
 
 def may_see(caller: Caller, job: ImportJob) -> bool:
@@ -195,7 +204,8 @@ def _nothing_fits(read: _Read) -> Refusal:
         return Refusal("there is no row in it", hint="send CSV with a header and rows, or a JSON object a line")
     faults = [Fault(f"row {each.number} {each.column}".strip(), each.problem, each.remedy) for each in read.errors]
     hint = "nothing was taken in; the first of them are in errors"
-    return Refusal(f"none of {read.rows:,} rows can be taken in", hint=hint, faults=faults[:SHOWN], code="rows")
+    first = "the first " if read.rows >= MOST_IN_VAIN else ""
+    return Refusal(f"none of {first}{read.rows:,} rows can be taken in", hint=hint, faults=faults[:SHOWN], code="rows")
 
 
 def _plain(value: object, longest: int) -> str:

@@ -58,16 +58,17 @@ class ImportWriting(ImportReading):
         await self._db.run_many("add_import_row", [{"job": job_id, **asdict(row), "text": row.body} for row in rows])
         await self._db.run_many("add_import_error", [{"job": job_id, **asdict(error)} for error in errors])
 
-    async def open_import(self, job: ImportJob) -> None:
+    async def open_import(self, job: ImportJob) -> bool:
         lists = {"pass_types": json.dumps(job.pass_types), "unused": json.dumps(job.unused)}
         known = {"id": job.id, "state": job.state.value, "total": job.rows, "refused": job.refused}
-        await self._db.run("open_import", {**known, **lists, "ended_at": job.ended_at})
         self.made_due = True  # wakes whoever works imports off
+        return await self._db.run("open_import", {**known, **lists}) > 0
 
-    async def drop_import(self, job_id: str) -> None:
-        if await self._db.run("drop_import", {"id": job_id}):
-            await self._db.run("drop_import_rows", {"job": job_id})
-            await self._db.run("drop_import_errors", {"job": job_id})
+    async def abandon_import(self, job_id: str) -> None:
+        await self._db.run("abandon_import", {"id": job_id})
+
+    async def drop_import_rows(self, job_id: str, limit: int) -> int:
+        return await self._db.run("drop_import_rows", {"job": job_id, "limit": limit})
 
     async def claim_import(self, lease: str, now: int, lease_until: int) -> ImportJob | None:
         found = await self._db.rows("claim_import", {"lease": lease, "now": now, "lease_until": lease_until})
@@ -83,10 +84,7 @@ class ImportWriting(ImportReading):
         await self._db.run("leave_import", {"id": job_id, "lease": lease, "now": now})
 
     async def cancel_import(self, tenant: str, job_id: str, now: int) -> bool:
-        if not await self._db.run("cancel_import", {"tenant": tenant, "id": job_id, "now": now}):
-            return False
-        await self._db.run("drop_import_rows", {"job": job_id})
-        return True
+        return await self._db.run("cancel_import", {"tenant": tenant, "id": job_id, "now": now}) > 0
 
     async def erase_imported(self, pass_type: str, serial: str) -> int:
         """What is kept of a pass here; answers how many rows waited to make it."""
@@ -101,7 +99,7 @@ class ImportWriting(ImportReading):
         await self._db.run("remove_imports_of", {"tenant": tenant})
 
     async def prune_imports(self, before: int, limit: int) -> int:
-        """Of imports that ended before then; and what nobody acknowledged, much sooner."""
+        """Of imports that ended before then; rows that nobody waits for, and what was not acknowledged, much sooner."""
         page = {"before": before, "created_before": before + KEPT_MS - ABANDONED_MS, "limit": limit}
         gone = await self._db.run("prune_import_rows", page) or await self._db.run("prune_import_errors", page)
         return gone or await self._db.run("prune_import_jobs", page)

@@ -1774,13 +1774,13 @@ DELETE FROM webhook_attempt WHERE (endpoint, message, number) IN (
 SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
        refused, turn_at, ended_at,
        (SELECT count(*) FROM import_row w WHERE w.job = import_job.id)
-  FROM import_job WHERE tenant = :tenant AND id = :id AND state <> 'receiving';
+  FROM import_job WHERE tenant = :tenant AND id = :id AND state NOT IN ('receiving', 'abandoned');
 
 -- name: import_jobs
 SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
        refused, turn_at, ended_at,
        (SELECT count(*) FROM import_row w WHERE w.job = import_job.id)
-  FROM import_job WHERE tenant = :tenant AND state <> 'receiving' ORDER BY created_at DESC, id DESC LIMIT :limit;
+  FROM import_job WHERE tenant = :tenant AND state NOT IN ('receiving', 'abandoned') ORDER BY created_at DESC, id DESC LIMIT :limit;
 
 -- name: import_rows
 SELECT number, pass_type, serial, body FROM import_row WHERE job = :job ORDER BY number LIMIT :limit;
@@ -1809,18 +1809,16 @@ INSERT INTO import_error (job, number, part, pass_type, serial, place, problem, 
 VALUES (:job, :number, :part, :pass_type, :serial, :column, :problem, :remedy);
 
 -- name: open_import
-UPDATE import_job SET state = :state, pass_types = :pass_types, unused = :unused, total = :total, refused = :refused,
-       ended_at = :ended_at
+UPDATE import_job SET state = :state, pass_types = :pass_types, unused = :unused, total = :total, refused = :refused
  WHERE id = :id AND state = 'receiving';
 
--- name: drop_import
-DELETE FROM import_job WHERE id = :id AND state = 'receiving';
+-- name: abandon_import
+UPDATE import_job SET state = 'abandoned' WHERE id = :id AND state = 'receiving';
 
 -- name: drop_import_rows
-DELETE FROM import_row WHERE job = :job;
-
--- name: drop_import_errors
-DELETE FROM import_error WHERE job = :job;
+DELETE FROM import_row WHERE job = :job AND number IN (
+  SELECT w.number FROM import_row w WHERE w.job = :job ORDER BY w.number LIMIT :limit)
+   AND EXISTS (SELECT 1 FROM import_job j WHERE j.id = :job AND j.state IN ('cancelled', 'abandoned'));
 
 -- name: claim_import
 -- Whoever waited longest has the next turn, so that a small import of one tenant does not wait for a large one of another.
@@ -1865,19 +1863,20 @@ DELETE FROM import_error WHERE job IN (SELECT id FROM import_job WHERE tenant = 
 DELETE FROM import_job WHERE tenant = :tenant;
 
 -- name: prune_import_rows
--- Only what was never acknowledged still has any.
 DELETE FROM import_row WHERE (job, number) IN (
   SELECT w.job, w.number FROM import_job j JOIN import_row w ON w.job = j.id
-   WHERE j.state = 'receiving' AND j.created_at < :created_before LIMIT :limit);
+   WHERE j.state IN ('cancelled', 'abandoned') OR (j.state = 'receiving' AND j.created_at < :created_before)
+   LIMIT :limit);
 
 -- name: prune_import_errors
 DELETE FROM import_error WHERE (job, number, part) IN (
   SELECT e.job, e.number, e.part FROM import_job j JOIN import_error e ON e.job = j.id
-   WHERE j.ended_at < :before OR (j.state = 'receiving' AND j.created_at < :created_before) LIMIT :limit);
+   WHERE j.ended_at < :before OR j.state = 'abandoned' OR (j.state = 'receiving' AND j.created_at < :created_before)
+   LIMIT :limit);
 
 -- name: prune_import_jobs
 DELETE FROM import_job WHERE id IN (
   SELECT j.id FROM import_job j
-   WHERE (j.ended_at < :before OR (j.state = 'receiving' AND j.created_at < :created_before))
+   WHERE (j.ended_at < :before OR j.state = 'abandoned' OR (j.state = 'receiving' AND j.created_at < :created_before))
      AND NOT EXISTS (SELECT 1 FROM import_row w WHERE w.job = j.id)
      AND NOT EXISTS (SELECT 1 FROM import_error e WHERE e.job = j.id) LIMIT :limit);

@@ -104,7 +104,7 @@ class Import(Struct, frozen=True):
         )
 
 
-class ImportError(Struct, frozen=True):
+class ImportProblem(Struct, frozen=True):
     """What was wrong with a row. `row` as a spreadsheet counts; `column` empty: the row as a whole."""
 
     row: int
@@ -115,14 +115,14 @@ class ImportError(Struct, frozen=True):
     what_to_do: str
 
     @classmethod
-    def of(cls, error: RowError) -> ImportError:
+    def of(cls, error: RowError) -> ImportProblem:
         return cls(error.number, error.pass_type, error.serial, error.column, error.problem, error.remedy)
 
 
-class ImportErrorPage(Struct, frozen=True):
+class ImportProblemPage(Struct, frozen=True):
     """A page of what was wrong, by row. Complete once the import is over."""
 
-    data: list[ImportError]
+    data: list[ImportProblem]
     next_cursor: str | None
 
 
@@ -181,7 +181,7 @@ async def errors(call: Call) -> Answer:
     after = _ERRORS.read(query.cursor, (0, 0) if query.cursor else (-1, -1))
     found = await call.services.store.import_errors(job.id, after=after, limit=query.limit + 1)
     shown, cursor = page(found, query.limit, _ERRORS, lambda error: (error.number, error.part))
-    return linked(call, ImportErrorPage([ImportError.of(error) for error in shown], cursor), cursor)
+    return linked(call, ImportProblemPage([ImportProblem.of(error) for error in shown], cursor), cursor)
 
 
 async def cancel(call: Call) -> Answer:
@@ -259,8 +259,8 @@ OPERATIONS = (
     ),
     _operation("GET", _ONE, "getImport", "How far an import is", get, {200: (Import,)}),
     _operation(
-        *("GET", f"{_ONE}/errors", "listImportErrors", "Rows of an import that were refused, and why", errors),
-        {200: (ImportErrorPage,)},
+        *("GET", f"{_ONE}/errors", "listImportProblems", "Rows of an import that were refused, and why", errors),
+        {200: (ImportProblemPage,)},
         query=PageQuery,
     ),
     _operation("DELETE", _ONE, "cancelImport", "End an import before its last row", cancel, {204: None}),

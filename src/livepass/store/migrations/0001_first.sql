@@ -385,8 +385,8 @@ CREATE TABLE device_log_kind (
   PRIMARY KEY (tenant, kind)
 ) WITHOUT ROWID;
 
--- Imports that are worked off in steps. state: receiving (not acknowledged yet), working, finished, cancelled. Whoever
--- works on one holds it until lease_until. pass_types, unused (columns that fill nothing) are JSON lists.
+-- Imports that are worked off in steps. state: receiving (not acknowledged yet), working, finished, cancelled,
+-- abandoned (never acknowledged). Whoever works on one holds it until lease_until. pass_types, unused (columns that fill nothing) are JSON lists.
 CREATE TABLE import_job (
   tenant      TEXT    NOT NULL,
   id          TEXT    NOT NULL PRIMARY KEY,
