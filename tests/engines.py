@@ -74,6 +74,18 @@ def tables(url: str) -> list[str]:
     return [row["tablename"] for row in look(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
 
 
+def content(url: str) -> dict[str, list[str]]:
+    """Every row of every table, each as the text of what ``look`` answers, read over one connection."""
+    names = tables(url)
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)) as db:
+            db.row_factory = sqlite3.Row
+            return {name: sorted(str(dict(row)) for row in db.execute(f'SELECT * FROM "{name}"')) for name in names}
+    statements = [f'SELECT row_to_json(one)::text FROM "{name}" one' for name in names]
+    found = _server(url).rows_of_all(url.rpartition("/")[2], statements)
+    return {name: sorted(str(json.loads(row[0])) for row in rows) for name, rows in zip(names, found, strict=True)}
+
+
 def run(url: str, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
     """Run one statement, with ``?`` for each argument, behind everybody's back; its rows."""
     if url.startswith("sqlite:///"):

@@ -179,6 +179,14 @@ class Databases:
         found = self._with_connection(database, lambda connection: connection.fetch(sql, *arguments))
         return [tuple(row) for row in found]
 
+    def rows_of_all(self, database: str, statements: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        """The rows of each of many statements, over one connection."""
+
+        async def use(connection: asyncpg.Connection[Any]) -> list[list[tuple[Any, ...]]]:
+            return [[tuple(row) for row in await connection.fetch(sql)] for sql in statements]
+
+        return self._with_connection(database, use)
+
     def run_all(self, database: str, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
         """Run many statements, one after the other, over one connection."""
 
