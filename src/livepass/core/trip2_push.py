@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from livepass.core.authorization import fingerprint
 from livepass.core.budget import score_after
+from livepass.core.frozen import frozen
 from livepass.core.model import Target
 from livepass.core.provider_token import PushKey
 from livepass.core.timeline import Event, Kind
@@ -22,7 +23,7 @@ EXPIRATION_DAYS = 14
 """How long APNs keeps a push for a phone that is offline. Never 0: that phone would miss the update."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushMessage:
     """One wake-up for one phone: it names the pass type and nothing else (Apple: the payload is an empty object)."""
 
@@ -35,7 +36,7 @@ class PushMessage:
     payload: bytes = b"{}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushAnswer:
     """What became of one message.
 
@@ -177,7 +178,7 @@ def action_for(status: int, reason: str) -> Next:
     return STATUS_CLASSES.get(status, Next.MUCH_LATER)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What becomes of a target after an answer. The shell stores it under the target's lease.
 
