@@ -98,6 +98,9 @@ class Next(StrEnum):
     OUR_BUG = "our_bug"
 
 
+_ACCEPTED, _TAKEN = Next.ACCEPTED, Kind.PUSH_ACCEPTED
+"""What nearly every answer comes to. Before Python 3.12 each look at a member of an enumeration is a call."""
+
 ANSWERS: Mapping[tuple[int, str], Next] = {
     # Apple, "Handling notification responses from APNs". First the token's own fate: never retried (Apple's list).
     (410, "Unregistered"): Next.TOKEN_DEAD,
@@ -171,7 +174,7 @@ RACE_RETRY_MS = 6 * HOUR
 def action_for(status: int, reason: str) -> Next:
     """The row of the table, or its status class; what nobody foresaw is treated as load."""
     if status == 200:
-        return Next.ACCEPTED
+        return _ACCEPTED
     known = ANSWERS.get((status, reason))
     if known is not None:
         return known
@@ -204,9 +207,9 @@ def read_answer(target: Target, answer: PushAnswer, now: int, jitter: float, *, 
     """
     action = action_for(answer.status, answer.reason)
     attempts = target.attempts + 1
-    if action is Next.ACCEPTED:
+    if action is _ACCEPTED:
         wait = _step(UNASKED_LADDER, target.attempts, jitter)
-        return _outcome(target, answer, now, Kind.PUSH_ACCEPTED, attempts, now + wait, pushed=target.sending)
+        return _outcome(target, answer, now, _TAKEN, attempts, now + wait, pushed=target.sending)
     if action is Next.TOKEN_DEAD:
         return _dead_or_raced(target, answer, now, attempts, jitter)
     if action is Next.QUARANTINE:
@@ -268,7 +271,7 @@ def _outcome(
         detail=detail,
     )
     score, last_push_at = target.score, target.last_push_at
-    if kind is Kind.PUSH_ACCEPTED:
+    if kind is _TAKEN:
         score, last_push_at = score_after(score, last_push_at, target.passes, now), now
     return Outcome(target, pushed, attempts, next_at, dead_reason, stop_until, score, last_push_at, event)
 
@@ -290,7 +293,7 @@ class TokenErrors:
 
     def seen(self, status: int, reason: str) -> None:
         """Take one answer into account."""
-        bad = action_for(status, reason) is Next.QUARANTINE
+        bad = status != 200 and action_for(status, reason) is Next.QUARANTINE
         self._recent.append(bad)
         self._bad += bad
         if len(self._recent) > self.window:

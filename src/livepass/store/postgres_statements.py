@@ -18,7 +18,7 @@ _NUMBERS = (
     *("after", "before", "limit", "some", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
     *("seq", "number", "on_pass", "edit", "asked", "told", "pushed", "attempts"),
     *("last_modified", "newest_modified", "modified_floor", "ahead"),
-    *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),
+    *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "rested", "tombstones_after"),
     *("created_at", "changed_at", "url_seq", "url_at", "last_push_at", "token_registered_at"),
     *("proven_at", "promoted_at", "retired_at", "revoked_at"),
     *("not_before", "not_after", "intermediate_not_after", "canary_percent"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from livepass.core import decision as d
 from livepass.core.authorization import fingerprint
+from livepass.core.budget import SHARED_INTERVAL_MS
 from livepass.core.model import (
     ApiKey,
     Certificate,
@@ -337,10 +338,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
     async def claim_targets(
         self, pass_type: str, *, lease: str, now: int, lease_until: int, limit: int
     ) -> Sequence[Target]:
-        found = await self._db.rows(
-            "claim_targets",
-            {"pass_type": pass_type, "lease": lease, "now": now, "lease_until": lease_until, "limit": limit},
-        )
+        claim = {"pass_type": pass_type, "lease": lease, "now": now, "lease_until": lease_until, "limit": limit}
+        found = await self._db.rows("claim_targets", {**claim, "rested": now - SHARED_INTERVAL_MS})
         return [rows.target(row) for row in found]
 
     async def record_outcomes(self, lease: str, outcomes: Sequence[Outcome], now: int) -> None:
@@ -350,7 +349,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
         claim = {"pass_type": outcomes[0].target.pass_type, "lease": lease, "now": now}
         await self._db.run_rows("record_outcome", rows.OUTCOME, written, claim)
         await self._add_events([outcome.event for outcome in outcomes])
-        dead = [(one.target.push_token, one.event) for one in outcomes if one.event.kind is Kind.TOKEN_DEAD]
+        dead = [(one.target.push_token, one.event) for one in outcomes if one.dead_reason is not None]
         await self.tell_dead(dead)
 
     async def hold_targets(self, lease: str, held: Sequence[tuple[Target, int]]) -> None:
