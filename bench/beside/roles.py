@@ -190,6 +190,7 @@ def dispatch(url: str, secret: str, apns: str, folder: str, due: int) -> None:
 
     async def main() -> dict[str, float]:
         from livepass.apns import ApnsSender
+        from livepass.cli.serving import settle_memory
         from livepass.core import budget
         from livepass.service.metering import Meters
         from livepass.service.pushing import Dispatcher
@@ -212,6 +213,8 @@ def dispatch(url: str, secret: str, apns: str, folder: str, due: int) -> None:
                 pace=budget.Pace(rate=200_000, moved_at=float("inf")),
                 meters=Counting(),
             )
+
+            settle_memory()
 
             async def all_due() -> int:
                 working = asyncio.create_task(dispatcher.run())

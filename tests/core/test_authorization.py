@@ -140,6 +140,12 @@ def test_a_fingerprint_does_not_give_the_token_away() -> None:
     assert fingerprint(token) != fingerprint("ac" * 32)
 
 
+def test_fingerprints_come_in_the_order_of_tokens() -> None:
+    """What is pushed together, in that order, is written side by side."""
+    tokens = [f"{number * 577:04x}" + "7f" * 30 for number in range(100)]
+    assert sorted(tokens) == sorted(tokens, key=fingerprint)
+
+
 def test_blanks_around_a_header_say_nothing() -> None:
     assert presented_token(f"  ApplePass {TOKEN}") == TOKEN
 

@@ -220,9 +220,9 @@ PLANTS: tuple[Plant, ...] = (
         "late record x claim",
         (
             (
-                QUERIES,
-                "lease = NULL, lease_until = NULL, sending = 0\n WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;\n\n-- name: hold_target",
-                "lease = NULL, lease_until = NULL, sending = 0\n WHERE pass_type = :pass_type AND push_token = :push_token AND :lease <> '';\n\n-- name: hold_target",
+                POSTGRES,
+                "push_token = ANY (:outcome_push_token) AND lease = :lease\n",
+                "push_token = ANY (:outcome_push_token) AND :lease <> ''\n",
             ),
         ),
     ),
@@ -232,14 +232,14 @@ PLANTS: tuple[Plant, ...] = (
         "record 410 x register",
         (
             (
-                QUERIES,
-                "       dead_at = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at\n",
-                "       dead_at = CASE WHEN :dead_reason IS NOT NULL AND :token_registered_at > 0\n",
+                POSTGRES,
+                "       dead_at = CASE WHEN o.dead_reason IS NOT NULL AND g.token_registered_at <= o.token_registered_at\n",
+                "       dead_at = CASE WHEN o.dead_reason IS NOT NULL AND o.token_registered_at > 0\n",
             ),
             (
-                QUERIES,
-                "       dead_reason = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at\n",
-                "       dead_reason = CASE WHEN :dead_reason IS NOT NULL AND :token_registered_at > 0\n",
+                POSTGRES,
+                "       dead_reason = CASE WHEN o.dead_reason IS NOT NULL AND g.token_registered_at <= o.token_registered_at\n",
+                "       dead_reason = CASE WHEN o.dead_reason IS NOT NULL AND o.token_registered_at > 0\n",
             ),
         ),
     ),
@@ -261,9 +261,9 @@ PLANTS: tuple[Plant, ...] = (
         "record 200 x change",
         (
             (
-                QUERIES,
-                "next_at = CASE WHEN wanted > sending THEN greatest(next_at, :hold_until) ELSE :next_at END",
-                "next_at = CASE WHEN wanted > sending AND false THEN :hold_until ELSE :next_at END",
+                POSTGRES,
+                "next_at = CASE WHEN g.wanted > g.sending THEN greatest(g.next_at, o.hold_until) ELSE o.next_at END",
+                "next_at = CASE WHEN g.wanted > g.sending AND false THEN o.hold_until ELSE o.next_at END",
             ),
         ),
     ),

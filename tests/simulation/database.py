@@ -210,6 +210,9 @@ class Connection(SqliteConnection):
             self._db.execute(self._statements[name], one)
             self._after(name, one, ())
 
+    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> None:
+        await self.run_many(name, [{**same, **dict(zip(columns, row, strict=True))} for row in rows])
+
     def _inside(self, name: str, parameters: Parameters) -> None:
         self.point()
         self._server.watcher.before(name, parameters, self._server.look)

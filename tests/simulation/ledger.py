@@ -182,8 +182,8 @@ class Ledger:
     # ── the database
 
     def before(self, statement: str, parameters: Any, look: Look) -> None:
-        if statement in ("record_outcome", "hold_target"):
-            key = (parameters["pass_type"], parameters["push_token"])
+        if statement in _GIVING_BACK:
+            key = _given_back(parameters)
             self._rows[key] = _target(look, key)
 
     def after(self, statement: str, parameters: Any, look: Look, found: Sequence[Row]) -> None:
@@ -194,8 +194,8 @@ class Ledger:
             # A look at the head comes first where it may be enough; where it is not, the list is what counts.
             if task is not None and (task.seen is None or statement == "ask_snapshot"):
                 task.seen = self.index
-        elif statement in ("record_outcome", "hold_target"):
-            key = (parameters["pass_type"], parameters["push_token"])
+        elif statement in _GIVING_BACK:
+            key = _given_back(parameters)
             was, now = self._rows.pop(key, None), _target(look, key)
             invariants.fenced(self, key, parameters["lease"], was, now)
             if was is not None and now is not None and was[0] is None and now[0] is not None:
@@ -224,10 +224,10 @@ class Ledger:
                 del self.following[phone][serial]
         for one in parameters_of(done, "save_device"):
             self._saved(one["pass_type"], one["device_id"], one["push_token"], look)
-        for one in parameters_of(done, "record_outcome", "hold_target"):
-            lease = self.leases.get((one["pass_type"], one["push_token"]))
+        for one in parameters_of(done, *_GIVING_BACK):
+            lease = self.leases.get(_given_back(one))
             if lease is not None and lease.id == one["lease"]:
-                del self.leases[one["pass_type"], one["push_token"]]
+                del self.leases[_given_back(one)]
         for one in parameters_of(done, "raise_asked"):
             invariants.somebody_heard(self, one, one["device_id"], one["told"])
         for one in parameters_of(done, "raise_served"):
@@ -477,13 +477,19 @@ SELECT g.push_token, g.dead_at FROM device d
  WHERE d.pass_type = ? AND d.device_id = ?"""
 _NAMED = "SELECT 1 FROM device WHERE pass_type = ? AND push_token = ? LIMIT 1"
 _ANSWERED_FROM = frozenset({"ask_snapshot", "ask_head", "fetch_snapshot", "pass"})
-_SILENT = frozenset({"add_events", "counter", "push_token"})
+_SILENT = frozenset({"add_event", "counter", "push_token"})
 _COUNTING = frozenset({"next_number", "begin_epoch"})
 _MOVING = frozenset({"add_pass", "put_pass", "erase_pass", "begin_epoch"})
+_GIVING_BACK = ("record_outcome", "hold_target")
 
 
 def _is(version: Version, row: Row) -> bool:
     return (version.last_modified, version.manifest, version.salt) == (row[1], row[2], row[3])
+
+
+def _given_back(parameters: Any) -> Key:
+    """The target whose lease a statement ends."""
+    return parameters["pass_type"], parameters.get("outcome_push_token") or parameters["push_token"]
 
 
 def _target(look: Look, key: Key) -> Row | None:

@@ -190,8 +190,8 @@ PLANTED: tuple[Plant, ...] = (
         "acknowledged-by-apns",
         "a 200 of APNs is taken for the phone having heard",
         "store/queries.sql",
-        "   SET pushed = greatest(pushed, :pushed), attempts = :attempts, hold_until = :hold_until,",
-        "   SET pushed = greatest(pushed, :pushed), acked = greatest(acked, :pushed), attempts = :attempts, hold_until = :hold_until,",
+        "   SET pushed = greatest(pushed, :outcome_pushed), ",
+        "   SET pushed = greatest(pushed, :outcome_pushed), acked = greatest(acked, :outcome_pushed), ",
     ),
     Plant(
         "sent-before-sending",
@@ -211,8 +211,8 @@ PLANTED: tuple[Plant, ...] = (
         "410-not-compared-when-written",
         "a 410 buries a token that was registered while it was under way",
         "store/queries.sql",
-        "       dead_at = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at\n",
-        "       dead_at = CASE WHEN :dead_reason IS NOT NULL\n",
+        "       dead_at = CASE WHEN :outcome_dead_reason IS NOT NULL AND token_registered_at <= :outcome_token_registered_at\n",
+        "       dead_at = CASE WHEN :outcome_dead_reason IS NOT NULL\n",
     ),
     Plant(
         "ask-does-not-revive",
@@ -232,10 +232,8 @@ PLANTED: tuple[Plant, ...] = (
         "lease-not-checked",
         "a worker that lost its lease records all the same",
         "store/queries.sql",
-        "       score = :score, last_push_at = :last_push_at, lease = NULL, lease_until = NULL, sending = 0\n"
-        " WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;",
-        "       score = :score, last_push_at = :last_push_at, lease = NULL, lease_until = NULL, sending = 0\n"
-        " WHERE pass_type = :pass_type AND push_token = :push_token AND :lease IS NOT NULL;",
+        " WHERE pass_type = :pass_type AND push_token = :outcome_push_token AND lease = :lease;",
+        " WHERE pass_type = :pass_type AND push_token = :outcome_push_token AND :lease IS NOT NULL;",
     ),
     Plant(
         "lease-not-respected",

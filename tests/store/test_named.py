@@ -66,7 +66,7 @@ def named_in_code() -> set[str]:
         for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 first = node.args[0]
-                if node.func.attr in {"rows", "run", "run_many", "_one", "_more", "_query"} and isinstance(
+                if node.func.attr in {"rows", "run", "run_many", "run_rows", "_one", "_more", "_query"} and isinstance(
                     first, ast.Constant
                 ):
                     found.add(first.value)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import engines
+from livepass.core.budget import SHARED_INTERVAL_MS, go_at, score_after
 from livepass.core.change import AHEAD_SECONDS
 from livepass.core.decision import Leave, NewEpoch, RaiseAsked, RaiseServed, Resurrect, Retarget, Revive, SaveDevice
 from livepass.core.model import Certificate, Counter, Prunable, StoredTemplate, Tag
@@ -22,6 +23,7 @@ from store.hand import OTHER, T0, TYPE, Hand, opened, outcome, version
 pytestmark = pytest.mark.usefixtures("engine")
 
 MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
 
 
 def asked(
@@ -355,7 +357,19 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_old_holder_changes_nothing(t
     asyncio.run(main())
 
 
-def test_what_is_claimed_tells_how_many_passes_the_phone_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("score", "last_push_at", "passes"),
+    [
+        pytest.param(0.0, T0 + DAY - MINUTE, 2, id="pushed lately"),
+        pytest.param(0.0, T0 + DAY - SHARED_INTERVAL_MS + 1, 2, id="within the longest interval"),
+        pytest.param(0.1, T0 + MINUTE, 2, id="still has a score"),
+        pytest.param(0.0, T0 + DAY - SHARED_INTERVAL_MS, 0, id="left alone long enough"),
+        pytest.param(0.0, None, 0, id="never pushed"),
+    ],
+)
+def test_what_is_claimed_tells_how_many_passes_the_phone_holds_where_that_matters(
+    tmp_path: Path, score: float, last_push_at: int | None, passes: int
+) -> None:
     async def main() -> None:
         async with opened(tmp_path / "a.db") as hand:
             await hand.put("a", "b", "c")
@@ -363,7 +377,13 @@ def test_what_is_claimed_tells_how_many_passes_the_phone_holds(tmp_path: Path) -
                 await hand.join("phone", serial)
             await hand.apply(Leave(TYPE, "phone", "c", T0))
             [target] = await hand.claim(now=T0 + MINUTE)
-            assert (target.passes, target.wanted, target.sending) == (2, 4, 4)
+            await hand.record("l1", outcome(target, score=score, last_push_at=last_push_at, next_at=T0 + DAY))
+            now = T0 + DAY
+            [target] = await hand.claim("l2", now=now)
+            assert (target.passes, target.wanted, target.sending) == (passes, 4, 4)
+            for after in (score_after, go_at):
+                known = after(score, last_push_at, 2, now)
+                assert after(score, last_push_at, target.passes, now) == known, "as if they had been counted"
 
     asyncio.run(main())
 

@@ -64,7 +64,7 @@ async def serve(
     ``ready`` is called with the address once it is listened to (``port`` 0: any free one). ``sheds`` is for whoever has
     the loop for the service alone. Cancelling drains too.
     """
-    _settle_memory()
+    settle_memory()
     role: Role = "serve+worker" if worker else "serve"
     async with (
         answered(_application(services), host, port, tls_cert, tls_key, ready) as run,
@@ -127,6 +127,7 @@ async def work(
     ``metrics_port``: ``/metrics`` and ``/livez`` are answered there, to this machine alone; ``ready`` is called with
     that address, or with ``""``.
     """
+    settle_memory()
     ending = stop or asyncio.Event()
     async with services.present("worker", canaries=services.canary.pass_types), _work(services):
         _follow_canaries(services)
@@ -145,8 +146,10 @@ def _follow_canaries(services: Services) -> None:
     services.scheduler.spawn(services.canary.run(canary_phone.phones(services.config)), "canary")
 
 
-def _settle_memory() -> None:
-    """What is loaded by now stays: the garbage collector need not look at it again with every few hundred answers."""
+def settle_memory() -> None:
+    """What is loaded by now stays: the garbage collector need not look at it again with every few hundred answers, or
+    pushes.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

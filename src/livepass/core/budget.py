@@ -16,6 +16,7 @@ SPACING_MS = 5_000
 """Changes that come closer together than this share a push."""
 ZERO_INTERVAL_MS = 1_800_000
 SHARED_INTERVAL_MS = 7_200_000
+"""The longest of all: a phone without a score that was left alone for so long has none after the next push either."""
 
 
 def zero_interval(passes: int) -> int:

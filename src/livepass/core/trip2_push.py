@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from livepass.core.authorization import fingerprint
 from livepass.core.budget import score_after
+from livepass.core.frozen import frozen
 from livepass.core.model import Target
 from livepass.core.provider_token import PushKey
 from livepass.core.timeline import Event, Kind
@@ -22,7 +23,7 @@ EXPIRATION_DAYS = 14
 """How long APNs keeps a push for a phone that is offline. Never 0: that phone would miss the update."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushMessage:
     """One wake-up for one phone: it names the pass type and nothing else (Apple: the payload is an empty object)."""
 
@@ -35,7 +36,7 @@ class PushMessage:
     payload: bytes = b"{}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushAnswer:
     """What became of one message.
 
@@ -96,6 +97,9 @@ class Next(StrEnum):
     STOP_CREDENTIAL = "stop_credential"
     OUR_BUG = "our_bug"
 
+
+_ACCEPTED, _TAKEN = Next.ACCEPTED, Kind.PUSH_ACCEPTED
+"""What nearly every answer comes to. Before Python 3.12 each look at a member of an enumeration is a call."""
 
 ANSWERS: Mapping[tuple[int, str], Next] = {
     # Apple, "Handling notification responses from APNs". First the token's own fate: never retried (Apple's list).
@@ -170,14 +174,14 @@ RACE_RETRY_MS = 6 * HOUR
 def action_for(status: int, reason: str) -> Next:
     """The row of the table, or its status class; what nobody foresaw is treated as load."""
     if status == 200:
-        return Next.ACCEPTED
+        return _ACCEPTED
     known = ANSWERS.get((status, reason))
     if known is not None:
         return known
     return STATUS_CLASSES.get(status, Next.MUCH_LATER)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What becomes of a target after an answer. The shell stores it under the target's lease.
 
@@ -203,9 +207,9 @@ def read_answer(target: Target, answer: PushAnswer, now: int, jitter: float, *, 
     """
     action = action_for(answer.status, answer.reason)
     attempts = target.attempts + 1
-    if action is Next.ACCEPTED:
+    if action is _ACCEPTED:
         wait = _step(UNASKED_LADDER, target.attempts, jitter)
-        return _outcome(target, answer, now, Kind.PUSH_ACCEPTED, attempts, now + wait, pushed=target.sending)
+        return _outcome(target, answer, now, _TAKEN, attempts, now + wait, pushed=target.sending)
     if action is Next.TOKEN_DEAD:
         return _dead_or_raced(target, answer, now, attempts, jitter)
     if action is Next.QUARANTINE:
@@ -267,7 +271,7 @@ def _outcome(
         detail=detail,
     )
     score, last_push_at = target.score, target.last_push_at
-    if kind is Kind.PUSH_ACCEPTED:
+    if kind is _TAKEN:
         score, last_push_at = score_after(score, last_push_at, target.passes, now), now
     return Outcome(target, pushed, attempts, next_at, dead_reason, stop_until, score, last_push_at, event)
 
@@ -289,7 +293,7 @@ class TokenErrors:
 
     def seen(self, status: int, reason: str) -> None:
         """Take one answer into account."""
-        bad = action_for(status, reason) is Next.QUARANTINE
+        bad = status != 200 and action_for(status, reason) is Next.QUARANTINE
         self._recent.append(bad)
         self._bad += bad
         if len(self._recent) > self.window:

@@ -216,16 +216,18 @@ class Dispatcher:
         now = self._clock.now()
         errors = self._token_errors.setdefault((credential.id, pass_type), TokenErrors())
         by_token = {target.push_token: target for target in targets}
+        drawn = self._chance.token_bytes(16 * len(targets))
         messages = [
-            trip2_push.message(target, trip2_push.random_uuid(self._chance.token_bytes(16)), now) for target in targets
+            trip2_push.message(target, trip2_push.random_uuid(drawn[16 * number : 16 * number + 16]), now)
+            for number, target in enumerate(targets)
         ]
-
         began = self._clock.stopwatch()
+        # One for all of them: they are near each other in the index of what is due, and stay there.
+        jitter = 0.8 + 0.4 * self._chance.fraction()
 
         def answered(answer: PushAnswer) -> None:
             errors.seen(answer.status, answer.reason)
             self._meters.pushed(answer.status, answer.reason)
-            jitter = 0.8 + 0.4 * self._chance.fraction()
             target = by_token[answer.message.push_token]
             if self._tracing is not None:
                 _tell(self._tracing, target, answer, self._clock.stopwatch() - began)

@@ -569,7 +569,9 @@ class Tx(ConsoleTx, IdempotencyTx, ImportTx, WebhookTx, Reader, Protocol):
     async def claim_targets(
         self, pass_type: str, *, lease: str, now: int, lease_until: int, limit: int
     ) -> Sequence[Target]:
-        """Lease due targets of a pass type. Takes over leases that ran out."""
+        """Lease due targets of a pass type. Takes over leases that ran out. ``passes`` is 0 where it makes no difference
+        to the phone's patience (``core.budget``).
+        """
 
     async def record_outcomes(self, lease: str, outcomes: Sequence[Outcome], now: int) -> None:
         """Store outcomes and their events; a target whose lease is not ours any more keeps its row."""

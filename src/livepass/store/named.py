@@ -16,6 +16,7 @@ Engine = Literal["sqlite", "postgres"]
 
 _FOLDER = Path(__file__).parent
 
+PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _OLDEST = re.compile(r"^-- oldest: (\d+)$", re.MULTILINE)

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from livepass.store.named import load
+from livepass.store.named import PARAMETER, load
 from livepass.store.reading import Parameters
 from livepass.store.rows import Row
 
-_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _BYTES = (
     *("document", "data", "content", "token_salt", "token_sealed", "files", "chain_pem", "key_sealed"),
     *("sealed", "was", "secret", "totp_sealed", "body"),
@@ -19,7 +18,7 @@ _NUMBERS = (
     *("after", "before", "limit", "some", "due_only", "urgent", "wanted", "confirmed", "pinned", "voided", "nfc"),
     *("seq", "number", "on_pass", "edit", "asked", "told", "pushed", "attempts"),
     *("last_modified", "newest_modified", "modified_floor", "ahead"),
-    *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "tombstones_after"),
+    *("now", "at", "until", "push_at", "next_at", "retell_at", "hold_until", "lease_until", "rested", "tombstones_after"),
     *("created_at", "changed_at", "url_seq", "url_at", "last_push_at", "token_registered_at"),
     *("proven_at", "promoted_at", "retired_at", "revoked_at"),
     *("not_before", "not_after", "intermediate_not_after", "canary_percent"),
@@ -34,15 +33,18 @@ _NUMBERS = (
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),
     *("event_kind", "event_pass_type", "event_serial", "event_device_id", "event_target", "event_detail"),
+    *("outcome_push_token", "outcome_dead_reason"),
+)
+_NUMBER_LISTS = (
+    *("numbers", "event_at", "event_seq", "outcome_token_registered_at", "outcome_pushed", "outcome_attempts"),
+    *("outcome_next_at", "outcome_hold_until", "outcome_last_push_at"),
 )
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(_BYTES, "bytea"),
     **dict.fromkeys(_NUMBERS, "bigint"),
     **dict.fromkeys(_LISTS, "text[]"),
-    "score": "double precision",
-    "event_at": "bigint[]",
-    "event_seq": "bigint[]",
-    "numbers": "bigint[]",
+    **dict.fromkeys(_NUMBER_LISTS, "bigint[]"),
+    "outcome_score": "double precision[]",
 }
 """What each parameter is; ``text`` where nothing is said. Named, because PostgreSQL cannot tell from ``:x IS NULL``."""
 
@@ -61,7 +63,7 @@ class Statement:
                 self.names.append(name)
             return f"${self.names.index(name) + 1}::{TYPES.get(name, 'text')}"
 
-        self.sql = _PARAMETER.sub(numbered, text)
+        self.sql = PARAMETER.sub(numbered, text)
 
     def values(self, parameters: Parameters) -> list[Any]:
         return [parameters[name] for name in self.names]
@@ -84,19 +86,6 @@ class PostgresConnection:
     def array(self, values: Sequence[Any]) -> Any:
         return list(values)
 
-    def events(self, columns: Sequence[Sequence[Any]]) -> Parameters:
-        at, kind, pass_type, serial, device_id, target, seq, detail = zip(*columns, strict=True)
-        return {
-            "event_at": at,
-            "event_kind": kind,
-            "event_pass_type": pass_type,
-            "event_serial": serial,
-            "event_device_id": device_id,
-            "event_target": target,
-            "event_seq": seq,
-            "event_detail": detail,
-        }
-
     async def rows(self, name: str, parameters: Parameters) -> Sequence[Row]:
         statement = self._known[name]
         found: Sequence[Row] = await self._db.fetch(statement.sql, *statement.values(parameters))
@@ -113,3 +102,7 @@ class PostgresConnection:
             await self._db.execute(statement.sql, *statement.values(parameters[0]))
         elif parameters:
             await self._db.executemany(statement.sql, [statement.values(one) for one in parameters])
+
+    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> None:
+        arrays = dict(zip(columns, zip(*rows, strict=True), strict=True))
+        await self.run(name, {**same, **arrays})

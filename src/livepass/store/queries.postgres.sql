@@ -162,10 +162,32 @@ UPDATE push_target g SET lease = :lease, lease_until = :lease_until, sending = g
   FROM due WHERE g.pass_type = :pass_type AND g.push_token = due.push_token
 RETURNING g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending,
           g.attempts, g.next_at, g.lease, g.score, g.last_push_at,
-          (SELECT count(DISTINCT r.serial) FROM device d
-             JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
-            WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token),
+          CASE WHEN g.last_push_at IS NULL OR (g.score = 0 AND g.last_push_at <= :rested) THEN 0 ELSE (
+               SELECT count(DISTINCT r.serial) FROM device d
+                 JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
+                WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token) END,
           g.dead_at, g.dead_reason;
+
+-- name: record_outcome
+-- Of as many outcomes as each array has. Those that are still ours are locked first, in their order: a join may come by them in any.
+WITH mine AS MATERIALIZED (
+  SELECT push_token FROM push_target
+   WHERE pass_type = :pass_type AND push_token = ANY (:outcome_push_token) AND lease = :lease
+   ORDER BY push_token FOR NO KEY UPDATE)
+UPDATE push_target g
+   SET pushed = greatest(g.pushed, o.pushed), attempts = o.attempts, hold_until = o.hold_until,
+       next_at = CASE WHEN g.wanted > g.sending THEN greatest(g.next_at, o.hold_until) ELSE o.next_at END,
+       dead_at = CASE WHEN o.dead_reason IS NOT NULL AND g.token_registered_at <= o.token_registered_at
+                      THEN :now ELSE g.dead_at END,
+       dead_reason = CASE WHEN o.dead_reason IS NOT NULL AND g.token_registered_at <= o.token_registered_at
+                          THEN o.dead_reason ELSE g.dead_reason END,
+       score = o.score, last_push_at = o.last_push_at, lease = NULL, lease_until = NULL, sending = 0
+  FROM mine
+  JOIN unnest(:outcome_push_token, :outcome_token_registered_at, :outcome_pushed, :outcome_attempts, :outcome_next_at,
+              :outcome_hold_until, :outcome_dead_reason, :outcome_score, :outcome_last_push_at)
+       AS o (push_token, token_registered_at, pushed, attempts, next_at, hold_until, dead_reason, score, last_push_at)
+    ON o.push_token = mine.push_token
+ WHERE g.pass_type = :pass_type AND g.push_token = mine.push_token;
 
 -- name: want_now
 WITH waiting AS MATERIALIZED (
@@ -221,8 +243,8 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
 
 -- ─────────────────────────────────────────────── timeline
 
--- name: add_events
--- One array for each column.
+-- name: add_event
+-- Of as many events as each array has.
 INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
 SELECT * FROM unnest(:event_at, :event_kind, :event_pass_type, :event_serial, :event_device_id, :event_target,
                      :event_seq, :event_detail);

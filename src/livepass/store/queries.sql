@@ -767,7 +767,8 @@ SELECT t.pass_type,
 
 -- name: claim_targets
 -- Leases due pushes of a pass type. A lease that ran out belongs to a worker that died: taken over here, so there is
--- no rescuer. A leased target moves out of the way until its lease ends.
+-- no rescuer. A leased target moves out of the way until its lease ends. Its phone's passes are counted where its
+-- patience depends on them, which is not where it was left alone since :rested.
 UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wanted, next_at = :lease_until
  WHERE pass_type = :pass_type AND push_token IN (
        SELECT g.push_token FROM push_target g
@@ -776,23 +777,24 @@ UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wan
         ORDER BY g.next_at LIMIT :limit)
 RETURNING pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts, next_at, lease,
           score, last_push_at,
-          (SELECT count(DISTINCT r.serial) FROM device d
-             JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
-            WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token),
+          CASE WHEN last_push_at IS NULL OR (score = 0 AND last_push_at <= :rested) THEN 0 ELSE (
+               SELECT count(DISTINCT r.serial) FROM device d
+                 JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
+                WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token) END,
           dead_at, dead_reason;
 
 -- name: record_outcome
 -- Fenced by the lease: a worker that lost it changes nothing. A change that came while the push was under way keeps
 -- its own time; a registration that came meanwhile keeps the token alive.
 UPDATE push_target
-   SET pushed = greatest(pushed, :pushed), attempts = :attempts, hold_until = :hold_until,
-       next_at = CASE WHEN wanted > sending THEN greatest(next_at, :hold_until) ELSE :next_at END,
-       dead_at = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
+   SET pushed = greatest(pushed, :outcome_pushed), attempts = :outcome_attempts, hold_until = :outcome_hold_until,
+       next_at = CASE WHEN wanted > sending THEN greatest(next_at, :outcome_hold_until) ELSE :outcome_next_at END,
+       dead_at = CASE WHEN :outcome_dead_reason IS NOT NULL AND token_registered_at <= :outcome_token_registered_at
                       THEN :now ELSE dead_at END,
-       dead_reason = CASE WHEN :dead_reason IS NOT NULL AND token_registered_at <= :token_registered_at
-                          THEN :dead_reason ELSE dead_reason END,
-       score = :score, last_push_at = :last_push_at, lease = NULL, lease_until = NULL, sending = 0
- WHERE pass_type = :pass_type AND push_token = :push_token AND lease = :lease;
+       dead_reason = CASE WHEN :outcome_dead_reason IS NOT NULL AND token_registered_at <= :outcome_token_registered_at
+                          THEN :outcome_dead_reason ELSE dead_reason END,
+       score = :outcome_score, last_push_at = :outcome_last_push_at, lease = NULL, lease_until = NULL, sending = 0
+ WHERE pass_type = :pass_type AND push_token = :outcome_push_token AND lease = :lease;
 
 -- name: hold_target
 -- What was brought forward while it was leased keeps its new time: it is wanted now, budget or not.
@@ -1028,13 +1030,10 @@ UPDATE registration SET retold = 0, retell_at = NULL
 
 -- ─────────────────────────────────────────────── timeline
 
--- name: add_events
--- All events of a transaction in one statement: a JSON array of arrays, in the order of the columns.
+-- name: add_event
 INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-       json_extract(value, '$[6]'), json_extract(value, '$[7]')
-  FROM json_each(:events) ORDER BY key;
+VALUES (:event_at, :event_kind, :event_pass_type, :event_serial, :event_device_id, :event_target, :event_seq,
+        :event_detail);
 
 -- name: timeline
 -- A pass's events, and those of its phones and their pushes that name no pass.

@@ -62,15 +62,19 @@ class Connection(Protocol):
     def array(self, values: Sequence[Any]) -> Any:
         """A list as the engine takes it for one parameter."""
 
-    def events(self, columns: Sequence[Sequence[Any]]) -> Parameters:
-        """Rows of events (``rows.event_columns``) as the engine's ``add_events`` takes them."""
-
     async def rows(self, name: str, parameters: Parameters) -> Sequence[rows.Row]: ...
 
     async def run(self, name: str, parameters: Parameters) -> int:
         """Answers how many rows were touched."""
 
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None: ...
+
+    async def run_rows(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], same: Parameters
+    ) -> None:
+        """As ``run_many`` for many rows: values in the order of ``columns``, beside parameters that are the same for
+        all. Where each statement is a trip to a server it is one, of an array for each column.
+        """
 
 
 class Reading(Figures, ConsoleReading, ImportReading, WebhookReading):

@@ -24,6 +24,7 @@ from livepass.core.model import (
 from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.timeline import Event, Kind
+from livepass.core.trip2_push import Outcome
 from livepass.core.watching import Problem, Watched, What
 
 Row = Sequence[Any]
@@ -143,8 +144,30 @@ def event(row: Row) -> Event:
     )
 
 
+OUTCOME = (
+    *("outcome_push_token", "outcome_token_registered_at", "outcome_pushed", "outcome_attempts", "outcome_next_at"),
+    *("outcome_hold_until", "outcome_dead_reason", "outcome_score", "outcome_last_push_at"),
+)
+
+
+def outcome_columns(row: Outcome) -> tuple[Any, ...]:
+    """In the order of ``OUTCOME``."""
+    target = row.target
+    hold_until = 0 if row.pushed or row.stop_until else row.next_at
+    return (
+        *(target.push_token, target.token_registered_at, row.pushed, row.attempts, row.next_at, hold_until),
+        *(row.dead_reason, row.score, row.last_push_at),
+    )
+
+
+EVENT = (
+    *("event_at", "event_kind", "event_pass_type", "event_serial", "event_device_id", "event_target", "event_seq"),
+    "event_detail",
+)
+
+
 def event_columns(row: Event, numbers: Mapping[str, int]) -> list[Any]:
-    """In the order of the table. ``numbers`` (by pass type) replace the stand-in for the transaction's own."""
+    """In the order of ``EVENT``. ``numbers`` (by pass type) replace the stand-in for the transaction's own."""
     seq = numbers.get(row.pass_type, 0) if row.seq < 0 else row.seq
     detail = orjson.dumps(row.detail).decode()
     return [row.at, row.kind.value, row.pass_type, row.serial, row.device_id, row.target, seq, detail]

@@ -17,13 +17,15 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from livepass.core.unavailable import Unavailable
-from livepass.store.named import Migration, load, migrations
+from livepass.store.named import PARAMETER, Migration, load, migrations
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
 from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
@@ -166,9 +168,6 @@ class SqliteConnection:
     def array(self, values: Sequence[Any]) -> Any:
         return orjson.dumps(list(values)).decode()
 
-    def events(self, columns: Sequence[Sequence[Any]]) -> Parameters:
-        return {"events": orjson.dumps(columns).decode()}
-
     async def rows(self, name: str, parameters: Parameters) -> Sequence[Row]:
         if self.replaced:
             raise Unavailable(self.replaced)
@@ -179,6 +178,20 @@ class SqliteConnection:
 
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
         self._db.executemany(self._statements[name], parameters)
+
+    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> None:
+        text, values = _by_position(self._statements[name], (*same, *columns))
+        shared = tuple(same.values())
+        self._db.executemany(text, (values((*shared, *row)) for row in rows))
+
+
+@cache
+def _by_position(statement: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
+    """A statement with values by position, which the driver takes in half the time; and which of those that are named
+    so they are.
+    """
+    places = [names.index(name) for name in PARAMETER.findall(statement)]
+    return PARAMETER.sub("?", statement), itemgetter(*places)
 
 
 class Place:

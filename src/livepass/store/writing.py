@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
 from livepass.core import canary, webhooks
 from livepass.core import decision as d
 from livepass.core.authorization import fingerprint
+from livepass.core.budget import SHARED_INTERVAL_MS
 from livepass.core.model import (
     ApiKey,
     Certificate,
@@ -65,8 +67,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
 
     async def _add_events(self, events: Sequence[Event], numbers: Mapping[str, int] = _NONE) -> None:
         if events:
-            columns = [rows.event_columns(event, numbers) for event in events]
-            await self._db.run("add_events", self._db.events(columns))
+            written = [rows.event_columns(event, numbers) for event in events]
+            await self._db.run_rows("add_event", rows.EVENT, written, {})
             await self.tell_webhooks(events, numbers)
             if self.heard is not None:
                 self.heard.extend(events)
@@ -340,35 +342,18 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
     async def claim_targets(
         self, pass_type: str, *, lease: str, now: int, lease_until: int, limit: int
     ) -> Sequence[Target]:
-        found = await self._db.rows(
-            "claim_targets",
-            {"pass_type": pass_type, "lease": lease, "now": now, "lease_until": lease_until, "limit": limit},
-        )
+        claim = {"pass_type": pass_type, "lease": lease, "now": now, "lease_until": lease_until, "limit": limit}
+        found = await self._db.rows("claim_targets", {**claim, "rested": now - SHARED_INTERVAL_MS})
         return [rows.target(row) for row in found]
 
     async def record_outcomes(self, lease: str, outcomes: Sequence[Outcome], now: int) -> None:
-        await self._db.run_many(
-            "record_outcome",
-            [
-                {
-                    "pass_type": outcome.target.pass_type,
-                    "push_token": outcome.target.push_token,
-                    "token_registered_at": outcome.target.token_registered_at,
-                    "lease": lease,
-                    "pushed": outcome.pushed,
-                    "attempts": outcome.attempts,
-                    "next_at": outcome.next_at,
-                    "hold_until": 0 if outcome.pushed or outcome.stop_until else outcome.next_at,
-                    "dead_reason": outcome.dead_reason,
-                    "score": outcome.score,
-                    "last_push_at": outcome.last_push_at,
-                    "now": now,
-                }
-                for outcome in sorted(outcomes, key=lambda outcome: outcome.target.push_token)
-            ],
-        )
+        if not outcomes:
+            return
+        written = sorted((rows.outcome_columns(outcome) for outcome in outcomes), key=itemgetter(0))
+        claim = {"pass_type": outcomes[0].target.pass_type, "lease": lease, "now": now}
+        await self._db.run_rows("record_outcome", rows.OUTCOME, written, claim)
         await self._add_events([outcome.event for outcome in outcomes])
-        dead = [(one.target.push_token, one.event) for one in outcomes if one.event.kind is Kind.TOKEN_DEAD]
+        dead = [(one.target.push_token, one.event) for one in outcomes if one.dead_reason is not None]
         await self.tell_dead(dead)
 
     async def hold_targets(self, lease: str, held: Sequence[tuple[Target, int]]) -> None:
