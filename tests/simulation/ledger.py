@@ -477,7 +477,7 @@ SELECT g.push_token, g.dead_at FROM device d
  WHERE d.pass_type = ? AND d.device_id = ?"""
 _NAMED = "SELECT 1 FROM device WHERE pass_type = ? AND push_token = ? LIMIT 1"
 _ANSWERED_FROM = frozenset({"ask_snapshot", "ask_head", "fetch_snapshot", "pass"})
-_SILENT = frozenset({"add_events", "counter", "push_token"})
+_SILENT = frozenset({"add_event", "add_events", "counter", "push_token"})
 _COUNTING = frozenset({"next_number", "begin_epoch"})
 _MOVING = frozenset({"add_pass", "put_pass", "erase_pass", "begin_epoch"})
 

@@ -143,8 +143,11 @@ def event(row: Row) -> Event:
     )
 
 
+EVENT_COLUMNS = ("at", "kind", "pass_type", "serial", "device_id", "target", "seq", "detail")
+
+
 def event_columns(row: Event, numbers: Mapping[str, int]) -> list[Any]:
-    """In the order of the table. ``numbers`` (by pass type) replace the stand-in for the transaction's own."""
+    """In the order of ``EVENT_COLUMNS``. ``numbers`` (by pass type) replace the stand-in for the transaction's own."""
     seq = numbers.get(row.pass_type, 0) if row.seq < 0 else row.seq
     detail = orjson.dumps(row.detail).decode()
     return [row.at, row.kind.value, row.pass_type, row.serial, row.device_id, row.target, seq, detail]
