@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from livepass.cli import serving
+from livepass.cli import patience, serving
 from livepass.emulators.authority import Issued
 from livepass.runtime import WallClock
 from livepass.service.pressure import Load
@@ -176,6 +176,29 @@ def test_a_fault_of_ours_is_503(tmp_path: Path, pass_certificate: Issued, caplog
 
     asyncio.run(main())
     assert "could not be answered" in caplog.text
+
+
+def test_who_asks_for_nothing_more_is_hung_up_on(
+    tmp_path: Path, pass_certificate: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After uvicorn's own time, though no timer of its own runs; and not while something comes."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service, asyncio.timeout(30):
+            counted = Counted(service)
+            async with served(service, counted) as port:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                for _ in range(3):
+                    writer.write(request(ASK))
+                    assert b"204" in await reader.readuntil(b"\r\n\r\n")
+                    await asyncio.sleep(0.6)
+                assert await reader.read() == b""
+                writer.close()
+            assert counted.found == ["204"] * 3
+
+    monkeypatch.setattr(serving, "KEEP_ALIVE_SECONDS", 1)
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.05)
+    asyncio.run(main())
 
 
 def test_a_call_of_ours_is_none_of_it(tmp_path: Path, pass_certificate: Issued) -> None:

@@ -40,9 +40,12 @@ class AtHandProtocol(PatientProtocol):
         self._may = False
         self._begun: Begun[Said] | None = None
         self._answered: Any = _Answered()
+        self._rests_since: float | None = None
+        self._date: tuple[Any, bytes] = (None, b"")
 
     def data_received(self, data: bytes) -> None:
         self._may = self._at_once is not None
+        self._rests_since = None
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
@@ -76,10 +79,26 @@ class AtHandProtocol(PatientProtocol):
         super()._start_asgi_task(cycle, app if begun is None else lambda _, __, send: finish(begun, send))
 
     def _say(self, said: Said) -> None:
-        """As uvicorn writes it, in one piece."""
+        """As uvicorn writes it, in one piece. It would set a timer then for when nothing more comes: ``look`` sees to
+        that, for a timer is set and taken back again with each request.
+        """
         reply = said.reply
-        date = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
         self.cycle = self._answered
-        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[reply.status], date, said.head, reply.body))
+        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[reply.status], self._default(), said.head, reply.body))
         said.wrote()
-        self.on_response_complete()
+        self.server_state.total_requests += 1
+        self._rests_since = self.loop.time()
+
+    def _default(self) -> bytes:
+        """The headers of every answer, which uvicorn makes anew each second."""
+        headers = self.server_state.default_headers
+        if self._date[0] is not headers:
+            self._date = headers, b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._date[1]
+
+    def look(self) -> None:
+        since = self._rests_since
+        if since is not None and self.loop.time() - since > self.timeout_keep_alive:
+            self.transport.close()
+        else:
+            super().look()

@@ -530,13 +530,15 @@ class Answering:
         """Whether whoever made this request may have gone. Said now and then: where a proxy's clock is wrong, every
         request is late, and no delivery is ever seen.
         """
+        if started_at is None:
+            return False
         now = self._clock.now()
         late = held_up(started_at, now)
         if late and now - self._late_said_at >= LATE_SAID_MS:
             self._late_said_at = now
             log.warning(
                 "a request came %d s after its X-Request-Start and proves nothing: is the proxy slow, its clock off?",
-                (now - (started_at or now)) // 1000,
+                (now - started_at) // 1000,
             )
         return late
 

@@ -47,6 +47,11 @@ BUSY_SECONDS = 10.0
 WATCH_SECONDS = 0.25
 """How often to look whether another process committed: microseconds of work each time."""
 
+CHECKPOINT_PAGES = 4000
+"""How much is written to the log before it is carried into the file: a page that changed often meanwhile is carried once.
+More would take a second table to find a page in the log by (of 4,062 each), for everybody who reads.
+"""
+
 GROUP = 256
 """The most units of work that share one commit: more would only make the first one wait."""
 
@@ -264,6 +269,7 @@ class SqliteStore(Reading):
         self._reading = SqliteConnection(self._reader, statements)
         super().__init__(self._reading)
         self._writer_db = connect(path)
+        self._writer_db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._place = Place(path)
         self._writing = Writing(SqliteConnection(self._writer_db, statements))
         self._watchers: list[Callable[[], None]] = []

@@ -95,6 +95,8 @@ class Said(NamedTuple):
     @property
     def head(self) -> bytes:
         """Its headers, each in a line."""
+        if not self.reply.headers and not self.reply.body and self.reply.status == 204:
+            return _ALWAYS_LINES
         lines = [b"%b: %b\r\n" % header for header in self.reply.headers]
         lines.append(_ALWAYS_LINES)
         lines += [b"%b: %b\r\n" % header for header in _length(self.reply)]
