@@ -10,7 +10,7 @@ import pytest
 
 from livepass.emulators.authority import Authority, Issued
 from livepass.pkpass import read, verify
-from livepass.service.building import CannotBuild, Recent
+from livepass.service.building import Builder, CannotBuild, Recent
 from promoting import promote
 from service.rig import TEAM, TYPE, Rig, points_of, rig, template
 
@@ -129,8 +129,9 @@ def test_a_chain_that_does_not_fit_its_key_is_no_traceback(
             await service.issue("1", 10)
             chain = authority.pass_certificate(TYPE, TEAM).certificate_pem + pass_certificate.intermediate_pem
             service.elsewhere("UPDATE certificate SET chain_pem = :chain", chain=chain)
+            another = Builder(service.store, service.keys, service.clock, service.scheduler)
             with pytest.raises(CannotBuild) as broken:
-                await service.builder.identity(TYPE)
+                await another.identity(TYPE)
             assert broken.value.hint
 
     asyncio.run(main())

@@ -123,7 +123,7 @@ def test_a_unit_that_fails_is_undone_alone_and_told_to_its_caller_alone(tmp_path
                     await asyncio.sleep(0.05)
                 await first
                 results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert len(seen) == 2, "they did share a transaction"
+            assert seen == ["COMMIT", "ROLLBACK", "COMMIT"], "together first, then each by itself"
             assert [type(result) for result in results] == [tuple, Boom, tuple, Boom, tuple]
             assert {row["serial"]: row["seq"] for row in hand.rows("pass")} == {"first": 1, "a": 2, "b": 3, "c": 4}
             assert hand.row("counter")["seq"] == 4, "a number that was given back is not a gap"

@@ -191,7 +191,7 @@ def _server(app: Asgi, tls_cert: Path | None, tls_key: Path | None, listening: C
 
     import uvicorn
 
-    from livepass.cli.patience import PatientProtocol
+    from livepass.cli.at_hand import AtHandProtocol
 
     class Server(uvicorn.Server):
         """Leaves signals to us: uvicorn would raise them again after the drain, and end the process by them."""
@@ -206,7 +206,7 @@ def _server(app: Asgi, tls_cert: Path | None, tls_key: Path | None, listening: C
 
     config = uvicorn.Config(
         app,
-        http=PatientProtocol,
+        http=AtHandProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from livepass.core.authorization import accepts, fingerprint, refusal
 from livepass.core.decision import (
@@ -139,6 +140,8 @@ def held_up(started_at: int | None, now: int) -> bool:
     return started_at is not None and now - started_at > LATE_MS
 
 
+# Looked at before it is known whether there is a registration, and again where it is decided.
+@lru_cache(maxsize=256)
 def push_token_of(body: bytes) -> str | None:
     """The push token of a registration body, lower-cased; ``None`` when the body is not one. Unknown keys pass."""
     try:

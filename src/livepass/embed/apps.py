@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 def phone(services: Services) -> Asgi:
     """The device endpoints below ``webServiceURL``."""
+    return traced(_phone(services), services.tracing, phones_route)
+
+
+def _phone(services: Services) -> PhoneApp:
     echo = Echo(services.keys, services.clock, services.chance)
-    app = PhoneApp(services.answering, services.config.connection_header, services.personalizing, echo)
-    return traced(app, services.tracing, phones_route)
+    return PhoneApp(services.answering, services.config.connection_header, services.personalizing, echo)
 
 
 def issuer(services: Services, admin_keys: Sequence[str]) -> IssuerApp:
@@ -62,8 +65,11 @@ def share(services: Services) -> Asgi:
 
 def everything(services: Services, metrics: Measured | None = None) -> App:
     """Everything a process answers, as one application. ``metrics``: what ``/metrics`` says; without it, nothing."""
+    app = _phone(services)
+    # What is traced goes round by the tracer, and PostgreSQL is waited for.
+    inline = services.tracing is None and not services.config.on_postgres
     return App(
-        phone(services),
+        traced(app, services.tracing, phones_route),
         api(services, [services.config.admin_key]),
         services.ready,
         services.answering.load,
@@ -72,4 +78,5 @@ def everything(services: Services, metrics: Measured | None = None) -> App:
         metrics=metrics,
         share=share(services),
         other_paths=services.config.other_paths,
+        phone_at_once=app.at_once if inline else None,
     )

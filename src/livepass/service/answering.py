@@ -375,14 +375,14 @@ class Answering:
 
     async def _built(self, pass_type: str, serial: str, tenant: str, head: PassHead, reply: Reply) -> tuple[Reply, int]:
         """Body and ``Last-Modified`` of one version: the one decided on, or a newer one that came meanwhile."""
-        certificate_id = await self._builder.signs(pass_type, serial)
-        built = self._builder.remembered(pass_type, serial, head.seq, head.last_modified, certificate_id or "")
+        link = await self._builder.signs(pass_type, serial)
+        built = self._builder.remembered(pass_type, serial, head.seq, head.last_modified, link.id if link else "")
         if built is not None:
             return Reply(reply.status, reply.headers, built), head.seq
         row = await self._store.pass_(pass_type, serial)
         if row is None:
             raise CannotBuild("the pass was erased while it was being fetched", "nothing to do")
-        built = await self._builder.pkpass(row, tenant)
+        built = await self._builder.signed_by(link, row, tenant)
         last_modified = (b"last-modified", http_date(row.last_modified).encode())
         headers = (*(header for header in reply.headers if header[0] != b"last-modified"), last_modified)
         return Reply(reply.status, headers, built), row.seq
@@ -530,13 +530,15 @@ class Answering:
         """Whether whoever made this request may have gone. Said now and then: where a proxy's clock is wrong, every
         request is late, and no delivery is ever seen.
         """
+        if started_at is None:
+            return False
         now = self._clock.now()
         late = held_up(started_at, now)
         if late and now - self._late_said_at >= LATE_SAID_MS:
             self._late_said_at = now
             log.warning(
                 "a request came %d s after its X-Request-Start and proves nothing: is the proxy slow, its clock off?",
-                (now - (started_at or now)) // 1000,
+                (now - started_at) // 1000,
             )
         return late
 

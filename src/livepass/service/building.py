@@ -13,7 +13,7 @@ import orjson
 from livepass.core.model import Pass, PassType
 from livepass.core.personalize import fill_in, read_asked, values
 from livepass.core.provider_token import IMPORT, to_certificate
-from livepass.core.rotation import signing, signing_for
+from livepass.core.rotation import Link, signing, signing_for
 from livepass.core.trip2_push import Credential
 from livepass.pkpass import PkpassError, StaticFiles, Template, build, canonical, manifest
 from livepass.pkpass.lint import is_looked_at, look_at
@@ -71,8 +71,9 @@ class Builder:
         self._scheduler = scheduler
         self._templates: Recent[tuple[str, str, str], Template] = Recent(TEMPLATES)
         self._built: Recent[tuple[str, str, int, int, str], bytes] = Recent(BUILT_BYTES)
+        self._identities: dict[tuple[str, int], Identity] = {}
 
-    async def signs(self, pass_type: str, serial: str) -> str | None:
+    async def signs(self, pass_type: str, serial: str) -> Link | None:
         """The certificate that signs a pass now, asked for anew each time: another process may have promoted one.
 
         Raises ``CannotBuild`` for one that is revoked, which is the one only where no other is live.
@@ -80,15 +81,21 @@ class Builder:
         link = signing_for(await self._store.lineage(pass_type), serial, self._clock.now())
         if link is not None and link.revoked_at is not None:
             raise CannotBuild(f"certificate {link.id} of {pass_type} is revoked", "livepass help LP505")
-        return None if link is None else link.id
+        return link
 
     async def identity(self, pass_type: str) -> Identity:
         """The certificate that signs and pushes for a pass type now, whatever a canary signs."""
-        link = signing(await self._store.lineage(pass_type), self._clock.now())
-        return await self._opened(pass_type, None if link is None else link.id)
+        return await self._opened(pass_type, signing(await self._store.lineage(pass_type), self._clock.now()))
 
-    async def _opened(self, pass_type: str, certificate_id: str | None) -> Identity:
-        certificate = None if certificate_id is None else await self._store.certificate(certificate_id)
+    async def _opened(self, pass_type: str, link: Link | None) -> Identity:
+        """Read and opened once: what may change of a certificate is its intermediate, for one that ends later."""
+        key = (link.id, link.intermediate_not_after) if link is not None else ("", 0)
+        if key not in self._identities:
+            self._identities[key] = await self._open(pass_type, link)
+        return self._identities[key]
+
+    async def _open(self, pass_type: str, link: Link | None) -> Identity:
+        certificate = None if link is None else await self._store.certificate(link.id)
         if certificate is None:
             raise CannotBuild(
                 f"no certificate is live for {pass_type}",
@@ -170,13 +177,17 @@ class Builder:
         return self._built.get((pass_type, serial, seq, last_modified, certificate_id))
 
     async def pkpass(self, row: Pass, tenant: str) -> bytes:
-        """The signed pass. Building runs off the loop: one signature is longer than many answers."""
-        certificate_id = await self.signs(row.pass_type, row.serial)
-        if certificate_id is not None:
-            known = self.remembered(row.pass_type, row.serial, row.seq, row.last_modified, certificate_id)
-            if known is not None:
-                return known
-        identity = await self._opened(row.pass_type, certificate_id)
+        """The signed pass."""
+        return await self.signed_by(await self.signs(row.pass_type, row.serial), row, tenant)
+
+    async def signed_by(self, link: Link | None, row: Pass, tenant: str) -> bytes:
+        """The pass, signed by what ``signs`` said. Building runs off the loop: one signature is longer than many
+        answers.
+        """
+        identity = await self._opened(row.pass_type, link)
+        known = self.remembered(row.pass_type, row.serial, row.seq, row.last_modified, identity.id)
+        if known is not None:
+            return known
         template = await self._template_of(row, tenant)
         await keep_up(self._store, self._keys, row.token)
         given, static = await self.enrolled(row.pass_type, row.enrolled), files_of(template, row.enrolled)

@@ -525,7 +525,7 @@ ON CONFLICT (pass_type, device_id, serial) DO UPDATE SET
 
 -- name: want_join
 -- Joining is owed a push too, but later: the phone is about to ask by itself. A token that had been dropped and comes
--- back was pushed to all the same.
+-- back was pushed to all the same. What touch_target and revive say of a token is said of this one too.
 INSERT INTO push_target (pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts,
                          next_at, hold_until, lease, lease_until, score, last_push_at, dead_at, dead_reason)
 SELECT d.pass_type, d.push_token, d.token_registered_at, :seq, 0,
@@ -538,7 +538,9 @@ SELECT d.pass_type, d.push_token, d.token_registered_at, :seq, 0,
 ON CONFLICT (pass_type, push_token) DO UPDATE SET
   next_at = CASE WHEN push_target.wanted > push_target.acked THEN least(push_target.next_at, excluded.next_at)
                  ELSE excluded.next_at END,
-  wanted = greatest(push_target.wanted, excluded.wanted);
+  wanted = greatest(push_target.wanted, excluded.wanted),
+  attempts = CASE WHEN push_target.dead_at IS NULL THEN push_target.attempts ELSE 0 END, dead_at = NULL, dead_reason = NULL,
+  token_registered_at = greatest(push_target.token_registered_at, excluded.token_registered_at);
 
 -- name: retarget
 -- What the phone is still owed moves to its new token. Sharing a token with another record, it is owed to both.

@@ -87,6 +87,12 @@ class WebhookWriting(WebhookReading):
     made_due: bool
     heard: list[Event | News] | None = None
     """Where somebody listens in this process: what is written, and what is told that is none of the timeline's."""
+    _unheard: frozenset[str] = frozenset()
+    """Pass types that no endpoint listens to, as far as this transaction looked."""
+
+    def forget_looks(self) -> None:
+        """Another transaction begins: what was seen in the one before may have changed."""
+        self._unheard = frozenset()
 
     async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int]) -> None:
         """Tell of each event that has a name."""
@@ -104,14 +110,15 @@ class WebhookWriting(WebhookReading):
             self.heard.extend(found)
 
     async def tell(self, found: Sequence[News]) -> None:
-        """Write a message of each for each endpoint that wants it. Without endpoints: one look at an empty table, and
-        only where there is something to tell.
+        """Write a message of each for each endpoint that wants it. Without endpoints: one look at an empty table for
+        all of a transaction, and only where there is something to tell.
         """
-        if not found:
+        pass_types = {one.pass_type for one in found} - self._unheard
+        if not pass_types:
             return
-        pass_types = self._db.array(sorted({one.pass_type for one in found}))
-        rows = await self._db.rows("webhook_listening", {"within": pass_types})
+        rows = await self._db.rows("webhook_listening", {"within": self._db.array(sorted(pass_types))})
         listening = [(_endpoint(row[:11]), row[11]) for row in rows]
+        self._unheard |= pass_types - {pass_type for _, pass_type in listening}
         messages = [
             Message(endpoint.id, new_id(), one.name, one.at, one.body(), next_at=one.at)
             for one in found
@@ -165,6 +172,7 @@ class WebhookWriting(WebhookReading):
         return await self.webhook_endpoint(tenant, endpoint_id)
 
     async def put_webhook_endpoint(self, endpoint: Endpoint) -> None:
+        self.forget_looks()
         lists = {
             name: None if value is None else json.dumps(list(value))
             for name, value in (("pass_types", endpoint.pass_types), ("events", endpoint.events))

@@ -6,7 +6,8 @@ A decision's writes are applied by the table at the end: one row, one method, fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
@@ -49,6 +50,30 @@ ERASED = "(erased)"
 _NONE: Numbers = MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class _Touch:
+    """A registration is news of its push token."""
+
+    pass_type: str
+    push_token: str
+    at: int
+
+
+def _spelled_out(writes: Sequence[d.Write]) -> Iterator[d.Write | _Touch]:
+    """The writes, and what follows for push tokens. A join says all that of its own by itself."""
+    joining = {(write.pass_type, write.device_id) for write in writes if type(write) is d.Join}
+    joined = set()
+    for write in writes:
+        if type(write) is d.SaveDevice:
+            if (write.pass_type, write.device_id) in joining:
+                joined.add((write.pass_type, write.push_token))
+            else:
+                yield _Touch(write.pass_type, write.push_token, write.at)
+    for write in writes:
+        if type(write) is not d.Revive or (write.pass_type, write.push_token) not in joined:
+            yield write
+
+
 class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookWriting):
     """``service.seams.Tx``: a session inside a write transaction. It locks in the order that ``Locking`` names."""
 
@@ -56,10 +81,12 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
         """Apply decisions of any number of phones. Answers the numbers taken, by pass type."""
         numbers = await self.take_numbers(writes)
         await self.lock_rows(writes)
+        of_kind: dict[type, list[Any]] = {}
+        for write in _spelled_out(writes):
+            of_kind.setdefault(type(write), []).append(write)
         for kind, handler in _APPLY:
-            mine = [write for write in writes if type(write) is kind]
-            if mine:
-                await handler(self, mine, numbers)
+            if kind in of_kind:
+                await handler(self, of_kind[kind], numbers)
         begun = {write.pass_type for write in writes if isinstance(write, d.NewEpoch)} & set(numbers)
         kept = [event for event in events if event.kind is not Kind.NEW_EPOCH or event.pass_type in begun]
         await self._add_events(kept, numbers)
@@ -107,7 +134,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
             if not await self._lock_registrations(w.pass_type, [(w.device_id, w.serial)]):
                 raise Conflict(f"a registration of {w.pass_type}/{w.serial} was removed meanwhile")
 
-    async def _touch_targets(self, writes: Sequence[d.SaveDevice], _: Numbers) -> None:
+    async def _touch_targets(self, writes: Sequence[_Touch], _: Numbers) -> None:
         await self._db.run_many(
             "touch_target",
             [{"pass_type": w.pass_type, "push_token": w.push_token, "at": w.at} for w in sorted(writes, key=by_token)],
@@ -592,7 +619,7 @@ _APPLY: Sequence[tuple[type, Any]] = (
     (d.Join, Writing._join),
     # Revived before it is touched, which takes no note of what was known to be dead.
     (d.Revive, Writing._revive),
-    (d.SaveDevice, Writing._touch_targets),
+    (_Touch, Writing._touch_targets),
     (d.Retarget, Writing._retarget),
     (d.Leave, Writing._leave),
     (d.Forget, Writing.forget),

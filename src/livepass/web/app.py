@@ -14,11 +14,13 @@ from typing import Protocol
 from livepass.core.shedding import given_up
 from livepass.manual import ADDRESS as DOCS
 from livepass.service.pressure import Load
+from livepass.web.begun import Begun
 from livepass.web.docs import Docs
-from livepass.web.phone import Receive, Scope, Send
+from livepass.web.phone import Client, Headers, Receive, Said, Scope, Send
 from livepass.web.share import PREFIX as SHARED
 
 WALLET = "/wallet"
+_WALLET_TARGET = WALLET.encode() + b"/"
 API = "/api/v1"
 METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -47,6 +49,14 @@ class Measured(Protocol):
     async def __call__(self) -> str: ...
 
 
+class AtOnce(Protocol):
+    """``PhoneApp.at_once``: its path begins below ``WALLET``."""
+
+    def __call__(
+        self, raw_path: bytes, query: bytes, headers: Headers, client: Client
+    ) -> Said | Begun[Said] | None: ...
+
+
 class App:
     """Sends each request to the part that answers it. The phone's path comes first: it is the hot one."""
 
@@ -62,8 +72,10 @@ class App:
         metrics: Measured | None = None,
         share: Asgi | None = None,
         other_paths: Sequence[str] = (),
+        phone_at_once: AtOnce | None = None,
     ) -> None:
         self._phone = phone
+        self._phone_at_once = phone_at_once
         self._issuer = issuer
         self._ready = ready
         self._load = load
@@ -105,6 +117,15 @@ class App:
             await self._phone(scope, receive, send)
         else:
             await _text(send, 404, "not found: phones use /wallet, issuers /api/v1, readers /docs\n")
+
+    def at_once(self, target: bytes, headers: Headers, client: Client) -> Said | Begun[Said] | None:
+        """The answer to a ``GET`` of a phone, where it can be had at once, or what is left to await of it; ``None``:
+        nothing happened, and the request is to be put as any other. ``target``: as in the request's first line.
+        """
+        if self._phone_at_once is None or not target.startswith(_WALLET_TARGET):
+            return None
+        raw_path, _, query = target[len(WALLET) :].partition(b"?")
+        return self._phone_at_once(raw_path, query, headers, client)
 
     def _other(self, path: str) -> str | None:
         """Below which other path a phone calls: of a pass that came from another service, or from before."""

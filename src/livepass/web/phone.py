@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from livepass.core.decision import Reply
+from livepass.core.echo import TYPE
 from livepass.core.metrics import HUNG_UP
 from livepass.core.shedding import RETRY_AFTER_SECONDS, Level
 from livepass.core.trip1_register import DEVICE_ID
 from livepass.service.answering import Answering, Fetched
 from livepass.service.personalizing import Personalizing
 from livepass.web import request_ids
+from livepass.web.begun import Begun
 
 if TYPE_CHECKING:
     from livepass.web.echo import Echo
@@ -31,6 +33,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+Client = tuple[str, int] | None
 
 MAX_BODY = 4 * 1024
 MAX_LOG_BODY = 64 * 1024
@@ -45,6 +49,7 @@ _ALWAYS = (
     (b"cache-control", b"private, no-store"),
     (b"vary", b"Authorization"),
 )
+_ALWAYS_LINES = b"".join(b"%b: %b\r\n" % header for header in _ALWAYS)
 _EMPTY = ((b"content-length", b"0"),)
 # Plain integers: this is compared on every request.
 _LOG, _ASK, _REGISTER = int(Level.LOG), int(Level.ASK), int(Level.REGISTER)
@@ -52,6 +57,12 @@ _NOT_RECORDED = Reply(200)
 _COME_AGAIN = Reply(503, ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),))
 
 
+# What phones ask for as a rule, in letters that need no decoding. Anything else is read at length.
+_PLAIN = re.compile(
+    rb"/v1/(?:devices/[0-9A-Za-z-]{1,128}/registrations/[A-Za-z0-9.-]{1,155}"
+    rb"|passes/[A-Za-z0-9.-]{1,155}/[A-Za-z0-9._-]{1,100})"
+)
+_PLAIN_QUERY = re.compile(rb"passesUpdatedSince=v1\.[0-9A-Za-z_.~-]{1,100}")
 _TRIP_1 = {"POST": "register", "DELETE": "unregister"}
 # What proxies add: the connection that such a request comes over is the proxy's, which many phones share.
 _PROXIED = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
@@ -73,6 +84,23 @@ class Request(NamedTuple):
     connection: str | None
     started_at: int | None = None
     user_agent: str | None = None
+
+
+class Said(NamedTuple):
+    """An answer, and what to call once its last byte is handed over."""
+
+    reply: Reply
+    wrote: Callable[[], None]
+
+    @property
+    def head(self) -> bytes:
+        """Its headers, each in a line."""
+        if not self.reply.headers and not self.reply.body and self.reply.status == 204:
+            return _ALWAYS_LINES
+        lines = [b"%b: %b\r\n" % header for header in self.reply.headers]
+        lines.append(_ALWAYS_LINES)
+        lines += [b"%b: %b\r\n" % header for header in _length(self.reply)]
+        return b"".join(lines)
 
 
 class PhoneApp:
@@ -137,6 +165,47 @@ class PhoneApp:
             self._meters.answered(route, status, monotonic() - began)
             request_ids.end(logged)
 
+    def at_once(self, raw_path: bytes, query: bytes, headers: Headers, client: Client) -> Said | Begun[Said] | None:
+        """The answer to a phone's ``GET`` as most of them come, without a task and without ASGI; or what is to be
+        awaited, where it has to wait. ``None``: nothing has happened, and it is to be answered as any other.
+
+        For a server that calls us where the bytes of a request arrived, and for a store that reads inline.
+        """
+        if not _PLAIN.fullmatch(raw_path) or (query and not _PLAIN_QUERY.fullmatch(query)):
+            return None
+        parts = tuple(raw_path[1:].decode().split("/"))
+        request = _request("GET", parts, query, headers, client, self._connection_header)
+        if request is None or TYPE in parts:
+            return None
+        logged = request_ids.begin()
+        work = self._said(request)
+        try:
+            return Begun(work, work.send(None))
+        except StopIteration as ended:
+            said: Said = ended.value
+            return said
+        finally:
+            request_ids.end(logged)
+
+    async def _said(self, request: Request) -> Said:
+        began, written = monotonic(), _nothing
+        route = "ask" if request.parts[1] == "devices" else "fetch"
+        try:
+            if route == "ask":
+                reply = await self._ask(request, request.parts[2], request.parts[4])
+            else:
+                fetched = await self._fetched(request)
+                reply, written = fetched.reply, fetched.written
+        except Exception:
+            log.exception("a device request could not be answered")
+            reply = Reply(503)
+
+        def wrote() -> None:
+            written()
+            self._meters.answered(route, reply.status, monotonic() - began)
+
+        return Said(reply, wrote)
+
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         parts, method = request.parts, request.method
         if parts[:2] == ("v1", "v1"):
@@ -197,6 +266,12 @@ class PhoneApp:
 
     async def _fetch(self, request: Request, send: Send) -> int:
         """Never given up: the phone has stored its tag already, and tries a fetch only so many times."""
+        fetched = await self._fetched(request)
+        await _send(send, fetched.reply, head=request.method == "HEAD")
+        fetched.written()
+        return fetched.reply.status
+
+    async def _fetched(self, request: Request) -> Fetched:
         _, _, pass_type, serial = request.parts
         number, counts = self._load.fetch_begins(), True
         try:
@@ -211,11 +286,9 @@ class PhoneApp:
                 user_agent=request.user_agent,
             )
             counts = fetched.reply.status != 401
+            return fetched
         finally:
             self._load.fetch_ends(number, counts=counts)
-        await _send(send, fetched.reply, head=request.method == "HEAD")
-        fetched.written()
-        return fetched.reply.status
 
     async def _log(self, receive: Receive, connection: str | None) -> Reply:
         """200 whatever it says: a phone repeats a log call that was not."""
@@ -249,9 +322,16 @@ def read_request(scope: Scope, connection_header: bytes = b"") -> Request | None
     parts = _parts(raw)
     if parts is None:
         return None
+    query = scope.get("query_string", b"")
+    return _request(scope["method"], parts, query, scope["headers"], scope.get("client"), connection_header)
+
+
+def _request(
+    method: str, parts: tuple[str, ...], query: bytes, given: Headers, client: Client, connection_header: bytes
+) -> Request | None:
     headers: dict[bytes, str] = {}
     size = 0
-    for name, value in scope["headers"]:
+    for name, value in given:
         size += len(name) + len(value)
         if name in _READ or name == connection_header:
             headers[name] = value.decode("latin-1")
@@ -261,11 +341,11 @@ def read_request(scope: Scope, connection_header: bytes = b"") -> Request | None
         named = headers.get(connection_header)
         connection = named if named is not None and _CONNECTION.fullmatch(named) else None
     else:
-        connection = _peer(scope) if _PROXIED.isdisjoint(headers) else None
+        connection = _peer(client) if _PROXIED.isdisjoint(headers) else None
     return Request(
-        scope["method"],
+        method,
         parts,
-        scope.get("query_string", b""),
+        query,
         headers.get(b"authorization"),
         headers.get(b"if-modified-since"),
         connection,
@@ -274,9 +354,8 @@ def read_request(scope: Scope, connection_header: bytes = b"") -> Request | None
     )
 
 
-def _peer(scope: Scope) -> str | None:
+def _peer(client: Client) -> str | None:
     """The connection of the client, by its address; none where a server has put another address in its place."""
-    client = scope.get("client")
     return f"{client[0]}:{client[1]}" if client and client[1] else None
 
 
@@ -344,6 +423,13 @@ def _tag(query: bytes) -> str | None:
     return found[0] if found else None
 
 
+async def finish(begun: Begun[Said], send: Send) -> None:
+    """Say what ``PhoneApp.at_once`` could not say at once."""
+    said = await begun
+    await _send(send, said.reply)
+    said.wrote()
+
+
 class _TooLarge(Exception):
     """The body is larger than any that Wallet sends."""
 
@@ -368,11 +454,17 @@ async def _body(receive: Receive, limit: int) -> bytes:
 
 
 async def _send(send: Send, reply: Reply, *, head: bool = False) -> None:
-    """Empty 204 and 304 carry no length; everything else says how long it is."""
-    length: tuple[tuple[bytes, bytes], ...] = ()
-    if reply.body:
-        length = ((b"content-length", str(len(reply.body)).encode()),)
-    elif not head and reply.status not in (204, 304):
-        length = _EMPTY
-    await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *_ALWAYS, *length]})
+    headers = [*reply.headers, *_ALWAYS, *_length(reply, head=head)]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else reply.body})
+
+
+def _length(reply: Reply, *, head: bool = False) -> tuple[tuple[bytes, bytes], ...]:
+    """Empty 204 and 304 carry no length; everything else says how long it is."""
+    if reply.body:
+        return ((b"content-length", str(len(reply.body)).encode()),)
+    return () if head or reply.status in (204, 304) else _EMPTY
+
+
+def _nothing() -> None:
+    """There is nothing to note."""
