@@ -1021,12 +1021,14 @@ UPDATE registration SET retold = 0, retell_at = NULL
 -- ─────────────────────────────────────────────── timeline
 
 -- name: add_events
--- All events of a transaction in one statement: a JSON array of arrays, in the order of the columns.
+-- All events of a transaction in one statement: a JSON array of arrays, in the order of the columns. It answers, for
+-- each, whether there is any endpoint of webhooks: without one, nobody need ask who wants to be told (ADR 38).
 INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
        json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
        json_extract(value, '$[6]'), json_extract(value, '$[7]')
-  FROM json_each(:events) ORDER BY key;
+  FROM json_each(:events) ORDER BY key
+RETURNING EXISTS (SELECT 1 FROM webhook_endpoint);
 
 -- name: timeline
 -- A pass's events, and those of its phones and their pushes that name no pass.

@@ -69,15 +69,14 @@ class WebhookWriting(WebhookReading):
 
     made_due: bool
 
-    async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int]) -> None:
-        """Tell of each event that has a name."""
-        found = [*news(events, numbers), *await self._new_log_kinds(events)]
-        await self.tell(found)
+    async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int], *, endpoints: bool) -> None:
+        """Tell of each event that has a name. ``endpoints``: whether there were any when the events were written."""
+        kinds = await self._new_log_kinds(events)
+        if endpoints:
+            await self.tell([*news(events, numbers), *kinds])
 
     async def tell(self, found: Sequence[News]) -> None:
-        """Write a message of each for each endpoint that wants it. Without endpoints: one look at an empty table, and
-        only where there is something to tell.
-        """
+        """Write a message of each for each endpoint that wants it."""
         if not found:
             return
         pass_types = self._db.array(sorted({one.pass_type for one in found}))

@@ -69,8 +69,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, WebhookWriting):
     async def _add_events(self, events: Sequence[Event], numbers: Mapping[str, int] = _NONE) -> None:
         if events:
             columns = [rows.event_columns(event, numbers) for event in events]
-            await self._db.run("add_events", self._db.events(columns))
-            await self.tell_webhooks(events, numbers)
+            [(endpoints,), *_] = await self._db.rows("add_events", self._db.events(columns))
+            await self.tell_webhooks(events, numbers, endpoints=bool(endpoints))
             if self.heard is not None:
                 self.heard.extend(events)
 
