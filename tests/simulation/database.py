@@ -210,8 +210,11 @@ class Connection(SqliteConnection):
             self._db.execute(self._statements[name], one)
             self._after(name, one, ())
 
-    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> None:
+    async def run_rows(
+        self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters
+    ) -> Sequence[Row]:
         await self.run_many(name, [{**same, **dict(zip(columns, row, strict=True))} for row in rows])
+        return ()
 
     def _inside(self, name: str, parameters: Parameters) -> None:
         self.point()

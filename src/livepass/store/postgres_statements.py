@@ -104,6 +104,8 @@ class PostgresConnection:
         elif parameters:
             await self._db.executemany(statement.sql, [statement.values(one) for one in parameters])
 
-    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> None:
+    async def run_rows(
+        self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters
+    ) -> Sequence[Row]:
         arrays = dict(zip(columns, zip(*rows, strict=True), strict=True))
-        await self.run(name, {**same, **arrays})
+        return await self.rows(name, {**same, **arrays})

@@ -244,10 +244,13 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
 -- ─────────────────────────────────────────────── timeline
 
 -- name: add_event
--- Of as many events as each array has.
-INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
-SELECT * FROM unnest(:event_at, :event_kind, :event_pass_type, :event_serial, :event_device_id, :event_target,
-                     :event_seq, :event_detail);
+-- Of as many events as each array has. It answers whether there is any endpoint of webhooks: without one, nobody need
+-- ask who wants to be told (ADR 38).
+WITH added AS (
+  INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
+  SELECT * FROM unnest(:event_at, :event_kind, :event_pass_type, :event_serial, :event_device_id, :event_target,
+                       :event_seq, :event_detail))
+SELECT EXISTS (SELECT 1 FROM webhook_endpoint);
 
 -- name: testimony
 SELECT id, at, kind, pass_type, serial, device_id, target, seq, detail FROM event

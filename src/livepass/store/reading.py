@@ -71,9 +71,9 @@ class Connection(Protocol):
 
     async def run_rows(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], same: Parameters
-    ) -> None:
+    ) -> Sequence[rows.Row]:
         """As ``run_many`` for many rows: values in the order of ``columns``, beside parameters that are the same for
-        all. Where each statement is a trip to a server it is one, of an array for each column.
+        all. Where each statement is a trip to a server it is one, of an array for each column, and answered.
         """
 
 

@@ -51,7 +51,7 @@ WATCH_SECONDS = 0.25
 """How often to look whether another process committed: microseconds of work each time."""
 
 CHECKPOINT_PAGES = 4000
-"""How much is written to the log before it is carried into the file: a page that changed often meanwhile is carried once.
+"""How much is written to the log before it is carried into the file: a page that changed often is carried once.
 More would take a second table to find a page in the log by (of 4,062 each), for everybody who reads.
 """
 
@@ -185,10 +185,13 @@ class SqliteConnection:
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
         self._db.executemany(self._statements[name], parameters)
 
-    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> None:
+    async def run_rows(
+        self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters
+    ) -> Sequence[Row]:
         text, values = _by_position(self._statements[name], (*same, *columns))
         shared = tuple(same.values())
         self._db.executemany(text, (values((*shared, *row)) for row in rows))
+        return ()
 
 
 @cache

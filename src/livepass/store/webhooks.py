@@ -88,17 +88,18 @@ class WebhookWriting(WebhookReading):
     heard: list[Event | News] | None = None
     """Where somebody listens in this process: what is written, and what is told that is none of the timeline's."""
     _unheard: frozenset[str] = frozenset()
-    """Pass types that no endpoint listens to, as far as this transaction looked."""
+    """Pass types that no endpoint listens to, as far as this transaction looked, where it is the only one."""
 
     def forget_looks(self) -> None:
         """Another transaction begins: what was seen in the one before may have changed."""
         self._unheard = frozenset()
 
-    async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int]) -> None:
-        """Tell of each event that has a name."""
+    async def tell_webhooks(self, events: Sequence[Event], numbers: Mapping[str, int], *, endpoints: bool) -> None:
+        """Tell of each event that has a name. ``endpoints``: whether there were any when the events were written."""
         kinds = await self._new_log_kinds(events)
         self._hear(kinds)
-        await self.tell([*news(events, numbers), *kinds])
+        if endpoints:
+            await self.tell([*news(events, numbers), *kinds])
 
     async def tell_found(self, found: Sequence[News]) -> None:
         """Tell of what is no event of the timeline, here too."""
@@ -110,15 +111,16 @@ class WebhookWriting(WebhookReading):
             self.heard.extend(found)
 
     async def tell(self, found: Sequence[News]) -> None:
-        """Write a message of each for each endpoint that wants it. Without endpoints: one look at an empty table for
-        all of a transaction, and only where there is something to tell.
+        """Write a message of each for each endpoint that wants it. Where nobody else writes meanwhile, that none does is
+        seen once for all of a transaction.
         """
         pass_types = {one.pass_type for one in found} - self._unheard
         if not pass_types:
             return
         rows = await self._db.rows("webhook_listening", {"within": self._db.array(sorted(pass_types))})
         listening = [(_endpoint(row[:11]), row[11]) for row in rows]
-        self._unheard |= pass_types - {pass_type for _, pass_type in listening}
+        if self._db.one_writer:
+            self._unheard |= pass_types - {pass_type for _, pass_type in listening}
         messages = [
             Message(endpoint.id, new_id(), one.name, one.at, one.body(), next_at=one.at)
             for one in found

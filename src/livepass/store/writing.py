@@ -95,8 +95,8 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
     async def _add_events(self, events: Sequence[Event], numbers: Mapping[str, int] = _NONE) -> None:
         if events:
             written = [rows.event_columns(event, numbers) for event in events]
-            await self._db.run_rows("add_event", rows.EVENT, written, {})
-            await self.tell_webhooks(events, numbers)
+            answered = await self._db.run_rows("add_event", rows.EVENT, written, {})
+            await self.tell_webhooks(events, numbers, endpoints=answered[0][0] if answered else True)
             if self.heard is not None:
                 self.heard.extend(events)
 
