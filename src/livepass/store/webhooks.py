@@ -111,8 +111,8 @@ class WebhookWriting(WebhookReading):
             self.heard.extend(found)
 
     async def tell(self, found: Sequence[News]) -> None:
-        """Write a message of each for each endpoint that wants it. Where nobody else writes meanwhile, that none does is
-        seen once for all of a transaction.
+        """Write a message of each for each endpoint that wants it. Where nobody else writes meanwhile, that none does
+        is seen once for all of a transaction.
         """
         pass_types = {one.pass_type for one in found} - self._unheard
         if not pass_types:
