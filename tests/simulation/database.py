@@ -210,9 +210,7 @@ class Connection(SqliteConnection):
             self._db.execute(self._statements[name], one)
             self._after(name, one, ())
 
-    async def run_rows(
-        self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters
-    ) -> Sequence[Row]:
+    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> Sequence[Row]:
         await self.run_many(name, [{**same, **dict(zip(columns, row, strict=True))} for row in rows])
         return ()
 

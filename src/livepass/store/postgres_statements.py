@@ -104,8 +104,6 @@ class PostgresConnection:
         elif parameters:
             await self._db.executemany(statement.sql, [statement.values(one) for one in parameters])
 
-    async def run_rows(
-        self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters
-    ) -> Sequence[Row]:
+    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> Sequence[Row]:
         arrays = dict(zip(columns, zip(*rows, strict=True), strict=True))
         return await self.rows(name, {**same, **arrays})

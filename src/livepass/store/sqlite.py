@@ -185,9 +185,7 @@ class SqliteConnection:
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
         self._db.executemany(self._statements[name], parameters)
 
-    async def run_rows(
-        self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters
-    ) -> Sequence[Row]:
+    async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> Sequence[Row]:
         text, values = _by_position(self._statements[name], (*same, *columns))
         shared = tuple(same.values())
         self._db.executemany(text, (values((*shared, *row)) for row in rows))
