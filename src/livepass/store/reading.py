@@ -71,7 +71,7 @@ class Connection(Protocol):
 
     async def run_rows(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], same: Parameters
-    ) -> Sequence[rows.Row]:
+    ) -> Sequence[Sequence[Any]]:
         """As ``run_many`` for many rows: values in the order of ``columns``, beside parameters that are the same for
         all. Where each statement is a trip to a server it is one, of an array for each column, and answered.
         """
