@@ -122,6 +122,7 @@ def test_the_texts_that_are_shown_keep_their_wording() -> None:
         "answers kept to be repeated",
         "webhook messages",
         "attempts to send webhooks",
+        "imports that are over",
     ]
 
 
