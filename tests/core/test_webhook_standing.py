@@ -51,7 +51,7 @@ def test_who_was_disabled_needs_somebody_and_the_commands_say_how_far_back() -> 
     assert found is not None and found.worse and found.standing is Standing.GIVEN_UP
     assert found.disabled_at == NOW - HOUR and "no event is noted" in found.sentence
     assert "livepass webhook enable we_0123456789, and" in found.remedy
-    assert "livepass webhook recover we_0123456789 --since 2033-05-13T01:33:20Z " in found.remedy
+    assert "livepass webhook recover we_0123456789 --since 2033-05-12T02:33:20Z " in found.remedy
     of_brand = trouble(replace(GIVEN_UP, tenant="brand"), NOW)
     assert of_brand is not None and of_brand.tenant == "brand"
     assert of_brand.remedy.count(" --tenant brand") == 2
@@ -61,10 +61,10 @@ def test_who_was_disabled_needs_somebody_and_the_commands_say_how_far_back() -> 
 
 @pytest.mark.parametrize("since", [NOW - HOUR - FAILING_MS, None])
 def test_what_failed_first_is_sent_again_too(since: int | None) -> None:
-    """Its event happened before it failed."""
+    """Its event happened before it failed, and may have waited for a worker."""
     found = trouble(replace(GIVEN_UP, failing_since=since), NOW)
     assert int(datetime(2033, 5, 18, 3, 33, 20, tzinfo=UTC).timestamp() * 1000) == NOW
-    assert found is not None and "--since 2033-05-13T01:33:20Z " in found.remedy
+    assert found is not None and "--since 2033-05-12T02:33:20Z " in found.remedy
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,36 @@ def test_an_escaped_part_is_not_shown_unescaped_either() -> None:
     url = "https://a.example/secret%20part/x?k=other%2Bsecret"
     assert said_without("secret part, secret%20part, other+secret, other%2Bsecret", url) == "…, …, …, …"
     assert said_without("/x", "https://a.example/x") == "/x"
+
+
+def test_the_longest_part_first_and_no_short_one() -> None:
+    url = "https://a.example/eightchr/eightchr-and-more?k=seven77"
+    assert said_without("eightchr-and-more", url) == "…"
+    assert said_without("eightchr, seven77", url) == "…, seven77"
+    assert said_without("\ufffd-not-utf-8", "https://a.example/%FF-not-utf-8") == "…"
+
+
+def test_what_is_shown_keeps_its_wording() -> None:
+    assert [each.value for each in Standing] == [
+        "disabled, it failed for five days",
+        "disabled by hand",
+        "read by livepass listen",
+        "failing",
+        "has answered nothing yet",
+        "answers",
+    ]
+    gone, failing = trouble(GIVEN_UP, NOW), trouble(replace(ENDPOINT, failing_since=NOW - 5 * HOUR - 1), NOW)
+    assert gone is not None and failing is not None
+    assert gone.sentence == (
+        "webhook endpoint we_0123456789 (https://hooks.example.com/…) answered 2xx to nothing for five days and was "
+        "disabled: no event is noted for it any more"
+    )
+    assert gone.remedy == (
+        "mend the receiver, then livepass webhook enable we_0123456789, and livepass webhook recover we_0123456789 "
+        "--since 2033-05-12T02:33:20Z for what failed"
+    )
+    assert failing.sentence == (
+        "webhook endpoint we_0123456789 (https://hooks.example.com/…) has answered 2xx to nothing for 5 h: after five "
+        "days it is disabled"
+    )
+    assert failing.remedy == "livepass webhook messages we_0123456789 lists what failed; with MESSAGE, what it answered"

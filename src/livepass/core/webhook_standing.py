@@ -16,8 +16,8 @@ FAILING: Final = "failing"
 """``Endpoint.disabled_why`` of one that was disabled because it answered nothing."""
 LONG_MS: Final = 3 * HOUR
 """Failing for so long needs somebody: a message was tried five times by then, and no release of a receiver takes it."""
-EARLIER_MS: Final = HOUR
-"""So much earlier events are sent again than the first attempt failed."""
+EARLIER_MS: Final = 24 * HOUR
+"""So much earlier events are sent again than the first attempt failed: they wait where no worker runs."""
 SHORTEST_SECRET: Final = 8
 """Parts of an address that are shorter are no keys, and stay in what a receiver answered."""
 
@@ -112,7 +112,7 @@ def said_without(text: str, url: str) -> str:
 def _parts(url: str) -> tuple[str, str]:
     """(scheme and host, what comes after): an endpoint's address was checked when it was made."""
     scheme, mark, after = url.partition("://")
-    host = re.split(r"[/?]", after, maxsplit=1)[0]
+    host = re.split(r"[/?]", after)[0]
     return f"{scheme}{mark}{host}", after[len(host) :]
 
 
