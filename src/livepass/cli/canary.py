@@ -129,7 +129,8 @@ def _standing(one: Standing, apart: Mapping[str, str]) -> dict[str, Any]:
 
 def _outcome(row: Mapping[str, Any]) -> Cell:
     if row["wrong"]:
-        return bad(f"{row['wrong']}, since {instant(row['since'])}: {row['remedy']}")
+        since = f", since {instant(row['since'])}" if row["since"] else ""
+        return bad(f"{row['wrong']}{since}: {row['remedy']}")
     if row["state"] == State.OFF:
         return dim("turned off: its pass is forgotten within minutes")
     return dim("-") if row["newest"] is None else good("seen in time")

@@ -137,7 +137,7 @@ class Canary:
     def _warn(self, found: Mapping[str, str]) -> None:
         """Once for as long as they disagree about a pass type, whichever processes those are."""
         for pass_type in sorted(found.keys() - self._apart.keys()):
-            log.warning("%s: it has a canary until the last of them ends", found[pass_type])
+            log.warning("%s: it has a canary for as long as a process has it; set it alike", found[pass_type])
         for pass_type in sorted(self._apart.keys() - found.keys()):
             log.info("all processes agree again about LIVEPASS_CANARY and %s", pass_type)
         self._apart = found
