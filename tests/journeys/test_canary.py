@@ -117,9 +117,13 @@ async def test_a_process_that_is_killed_on_the_way_leaves_nothing_wrong(world: W
     async with serve(world, "--no-worker"), worker(world):
 
         async def seen() -> bool:
-            return (await stood(world)).runs[0].coherent
+            newest = (await stood(world)).runs[0]
+            # On a busy machine its ask may be shed, and the next comes an hour later.
+            if not newest.coherent and newest.at > world.services.clock.now() - 1_800_000:
+                _long_ago(world)
+            return newest.coherent
 
-        await until(seen, "the next one heals it", 60)
+        await until(seen, "the next one heals it", 90)
         assert await world.registrations(canary.SERIAL) == 0
         code, found = await command(world, "canary", "run", PASS_TYPE)
         assert (code, found["runs"][0]["outcome"], found["runs"][0]["wrong"]) == (0, COHERENT, "")
