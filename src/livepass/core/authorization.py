@@ -90,7 +90,7 @@ def token_print(key: bytes, token: str) -> str:
 def fingerprint(push_token: str) -> str:
     """How a push token appears in timelines and lists: enough to match by, useless to push with.
 
-    It begins as the token does, 16 bits of 256, and then comes a hash. So a batch of pushes, which is taken in the order
-    of tokens, changes neighbours in the index of events and not a page for each.
+    It begins as the token does, 16 bits of 256, and then comes a hash. So a batch of pushes, which is taken in the
+    order of tokens, changes neighbours in the index of events and not a page for each.
     """
     return push_token[:4] + hashlib.sha256(push_token.encode()).hexdigest()[:8]

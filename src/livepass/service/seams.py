@@ -561,8 +561,8 @@ class Tx(ConsoleTx, IdempotencyTx, WebhookTx, Reader, Protocol):
     async def claim_targets(
         self, pass_type: str, *, lease: str, now: int, lease_until: int, limit: int
     ) -> Sequence[Target]:
-        """Lease due targets of a pass type. Takes over leases that ran out. ``passes`` is 0 where it makes no difference
-        to the phone's patience (``core.budget``).
+        """Lease due targets of a pass type. Takes over leases that ran out. ``passes`` is 0 where it makes no
+        difference to the phone's patience (``core.budget``).
         """
 
     async def record_outcomes(self, lease: str, outcomes: Sequence[Outcome], now: int) -> None:
