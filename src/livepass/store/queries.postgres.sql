@@ -162,7 +162,7 @@ UPDATE push_target g SET lease = :lease, lease_until = :lease_until, sending = g
   FROM due WHERE g.pass_type = :pass_type AND g.push_token = due.push_token
 RETURNING g.pass_type, g.push_token, g.token_registered_at, g.wanted, g.acked, g.pushed, g.urgent, g.sending,
           g.attempts, g.next_at, g.lease, g.score, g.last_push_at,
-          CASE WHEN g.last_push_at IS NULL OR (g.score = 0 AND g.last_push_at <= :rested) THEN 0 ELSE (
+          CASE WHEN g.score <= 0.0 AND coalesce(g.last_push_at, 0) <= :rested THEN 0 ELSE (
                SELECT count(DISTINCT r.serial) FROM device d
                  JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
                 WHERE d.pass_type = g.pass_type AND d.push_token = g.push_token) END,

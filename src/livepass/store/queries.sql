@@ -770,7 +770,8 @@ SELECT t.pass_type,
 -- name: claim_targets
 -- Leases due pushes of a pass type. A lease that ran out belongs to a worker that died: taken over here, so there is
 -- no rescuer. A leased target moves out of the way until its lease ends. Its phone's passes are counted where its
--- patience depends on them, which is not where it was left alone since :rested.
+-- patience depends on them, which is not where it was left alone since :rested. (In RETURNING, SQLite 3.40 finds no null
+-- and no integer in a column of the other kind.)
 UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wanted, next_at = :lease_until
  WHERE pass_type = :pass_type AND push_token IN (
        SELECT g.push_token FROM push_target g
@@ -779,7 +780,7 @@ UPDATE push_target SET lease = :lease, lease_until = :lease_until, sending = wan
         ORDER BY g.next_at LIMIT :limit)
 RETURNING pass_type, push_token, token_registered_at, wanted, acked, pushed, urgent, sending, attempts, next_at, lease,
           score, last_push_at,
-          CASE WHEN last_push_at IS NULL OR (score = 0 AND last_push_at <= :rested) THEN 0 ELSE (
+          CASE WHEN score <= 0.0 AND coalesce(last_push_at, 0) <= :rested THEN 0 ELSE (
                SELECT count(DISTINCT r.serial) FROM device d
                  JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id AND r.left_at IS NULL
                 WHERE d.pass_type = push_target.pass_type AND d.push_token = push_target.push_token) END,
