@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from livepass.cli import patience, serving
+from livepass.core.model import Tag
+from livepass.core.trip3_ask import write_tag
 from livepass.emulators.authority import Issued
 from livepass.runtime import WallClock
 from livepass.service.pressure import Load
@@ -158,6 +160,27 @@ def test_what_has_to_be_built_is_waited_for(tmp_path: Path, pass_certificate: Is
             assert [kind for kind in await service.kinds("1") if kind == "fetched"] == ["fetched"] * 2
             assert service.answering.meters.requests["fetch", 200] == 2
             assert service.answering.load.in_flight == 0
+
+    asyncio.run(main())
+
+
+def test_a_new_history_is_waited_for(tmp_path: Path, pass_certificate: Issued) -> None:
+    """A tag from beyond what the database knows: its answer leaves when the new epoch is durable."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service:
+            await service.issue("1", 10)
+            await service.register("1")
+            counter = await service.store.counter(TYPE)
+            assert counter is not None
+            ahead = write_tag(Tag(counter.epoch, counter.seq + 5), TYPE, service.keys.tag_key)
+            counted = Counted(service)
+            async with served(service, counted) as port:
+                answer = await said(port, request(f"{ASK}?passesUpdatedSince={ahead}") + END)
+            assert answer.startswith(b"HTTP/1.1 200 ") and counted.found == ["waits"]
+            after = await service.store.counter(TYPE)
+            assert after is not None and after.epoch != counter.epoch
+            assert f"v1.{after.epoch}.".encode() in answer
 
     asyncio.run(main())
 

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 
 class _Answered:
-    """Stands where uvicorn keeps the request that it answers or has answered."""
+    """Stands where uvicorn keeps the request that it answers, or answered last."""
 
     response_complete = True
     disconnected = False
+    message_event = asyncio.Event()  # set when the connection is lost; nobody waits for it
 
-    def __init__(self) -> None:
-        self.message_event = asyncio.Event()  # nobody waits for it
+
+_ANSWERED: Any = _Answered()
 
 
 class AtHandProtocol(PatientProtocol):
@@ -39,7 +40,6 @@ class AtHandProtocol(PatientProtocol):
         self._at_once: Any = getattr(self.config.app, "at_once", None)
         self._may = False
         self._begun: Begun[Said] | None = None
-        self._answered: Any = _Answered()
         self._rests_since: float | None = None
         self._date: tuple[Any, bytes] = (None, b"")
 
@@ -83,7 +83,7 @@ class AtHandProtocol(PatientProtocol):
         that, for a timer is set and taken back again with each request.
         """
         reply = said.reply
-        self.cycle = self._answered
+        self.cycle = _ANSWERED
         self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[reply.status], self._default(), said.head, reply.body))
         said.wrote()
         self.server_state.total_requests += 1

@@ -51,8 +51,8 @@ WATCH_SECONDS = 0.25
 """How often to look whether another process committed: microseconds of work each time."""
 
 CHECKPOINT_PAGES = 4000
-"""How much is written to the log before it is carried into the file: a page that changed often is carried once.
-More would take a second table to find a page in the log by (of 4,062 each), for everybody who reads.
+"""How much is written to the log before it is carried into the file: a page that changed often is carried over once.
+More than 4,062 would be two tables to find a page in the log by, for everybody who reads.
 """
 
 GROUP = 256
@@ -292,6 +292,7 @@ class SqliteStore(Reading):
         self._watching: asyncio.Task[None] | None = None
         self._closed = False
         self._gathered: deque[_Unit] = deque()
+        self._handing_over: asyncio.AbstractEventLoop | None = None
         self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_forever, name="livepass-writer", daemon=True)
         self._thread.start()
@@ -303,12 +304,14 @@ class SqliteStore(Reading):
         unit = _Unit(work, loop.create_future(), loop)
         # Whoever comes in one turn of the loop shares a commit, and the writer is woken once.
         self._gathered.append(unit)
-        if len(self._gathered) == 1:
+        if self._handing_over is not loop:
+            self._handing_over = loop
             loop.call_soon(self._hand_over)
         result: T = await unit.done
         return result
 
     def _hand_over(self) -> None:
+        self._handing_over = None
         with contextlib.suppress(IndexError):
             while True:
                 self._queue.put(self._gathered.popleft())
