@@ -35,7 +35,9 @@ def test_who_has_failed_for_long_needs_somebody_and_who_begins_to_does_not() -> 
     assert sum(SCHEDULE_MS[:5]) < LONG_MS < sum(SCHEDULE_MS[:6]), "five attempts of a message"
     assert trouble(replace(ENDPOINT, failing_since=NOW - LONG_MS + 1), NOW) is None
     assert trouble(replace(ENDPOINT, answered_at=NOW), NOW) is None
-    assert trouble(replace(ENDPOINT, disabled_at=1, disabled_why="by hand"), NOW) is None, "somebody knows"
+    assert trouble(replace(ENDPOINT, disabled_at=1, disabled_why="by hand", failing_since=1), NOW) is None, (
+        "somebody knows"
+    )
     found = trouble(replace(ENDPOINT, failing_since=NOW - LONG_MS), NOW)
     assert found is not None and not found.worse and "for 3 h" in found.sentence
     assert (found.endpoint, found.url, found.failing_since) == (
@@ -55,16 +57,23 @@ def test_who_was_disabled_needs_somebody_and_the_commands_say_how_far_back() -> 
     of_brand = trouble(replace(GIVEN_UP, tenant="brand"), NOW)
     assert of_brand is not None and of_brand.tenant == "brand"
     assert of_brand.remedy.count(" --tenant brand") == 2
-    failing = trouble(replace(ENDPOINT, tenant="brand", failing_since=0), NOW)
+    failing = trouble(replace(ENDPOINT, tenant="brand", failing_since=1), NOW)
     assert failing is not None and "we_0123456789 --tenant brand lists" in failing.remedy
 
 
-@pytest.mark.parametrize("since", [NOW - HOUR - FAILING_MS, None])
-def test_what_failed_first_is_sent_again_too(since: int | None) -> None:
+@pytest.mark.parametrize(
+    ("since", "told"),
+    [
+        (NOW - HOUR - FAILING_MS, "2033-05-12T02:33:20Z"),
+        (None, "2033-05-12T02:33:20Z"),
+        (NOW - 10 * 24 * HOUR, "2033-05-07T03:33:20Z"),
+    ],
+)
+def test_what_failed_first_is_sent_again_too(since: int | None, told: str) -> None:
     """Its event happened before it failed, and may have waited for a worker."""
     found = trouble(replace(GIVEN_UP, failing_since=since), NOW)
     assert int(datetime(2033, 5, 18, 3, 33, 20, tzinfo=UTC).timestamp() * 1000) == NOW
-    assert found is not None and "--since 2033-05-12T02:33:20Z " in found.remedy
+    assert found is not None and f"--since {told} " in found.remedy
 
 
 @pytest.mark.parametrize(
@@ -74,6 +83,7 @@ def test_what_failed_first_is_sent_again_too(since: int | None) -> None:
         ("https://a.example:8443/x", "https://a.example:8443/…"),
         ("https://a.example/?key=x", "https://a.example/…"),
         ("https://a.example?key=x", "https://a.example/…"),
+        ("https://a.example/X", "https://a.example/…"),
         ("https://a.example/", "https://a.example/"),
         ("https://a.example", "https://a.example"),
         (POLLED, POLLED),

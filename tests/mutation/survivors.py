@@ -127,4 +127,7 @@ ACCEPTED: Mapping[str, str] = {
     "timeline: fold: joined = 0 → joined = 1": (
         "Equivalent: they differ for an ask with the number 0, which raises nothing."
     ),
+    "webhook_standing: _since: began = failing if failing is not None else (endpoint.disabled_at or now) - FAILING_MS → began = failing if failing is not None else endpoint.disabled_at - FAILING_MS": (
+        "Equivalent: it only narrows a type; what is given up was disabled."
+    ),
 }

@@ -61,6 +61,7 @@ class Trouble:
 def trouble(endpoint: Endpoint, now: int) -> Trouble | None:
     """What is to be said of an endpoint that was disabled because it failed, or has been failing for long."""
     found, since, url = standing(endpoint), endpoint.failing_since, masked(endpoint.url)
+    failing = now - (since or now)
     where = "" if endpoint.tenant == DEFAULT_TENANT else f" --tenant {endpoint.tenant}"
     if found is Standing.GIVEN_UP:
         sentence = (
@@ -71,9 +72,9 @@ def trouble(endpoint: Endpoint, now: int) -> Trouble | None:
             f"mend the receiver, then livepass webhook enable {endpoint.id}{where}, and livepass webhook recover "
             f"{endpoint.id} --since {_since(endpoint, now)}{where} for what failed"
         )
-    elif found is Standing.FAILING and since is not None and now - since >= LONG_MS:
+    elif found is Standing.FAILING and failing >= LONG_MS:
         sentence = (
-            f"webhook endpoint {endpoint.id} ({url}) has answered 2xx to nothing for {(now - since) // HOUR} h: after "
+            f"webhook endpoint {endpoint.id} ({url}) has answered 2xx to nothing for {failing // HOUR} h: after "
             "five days it is disabled"
         )
         remedy = f"livepass webhook messages {endpoint.id}{where} lists what failed; with MESSAGE, what it answered"
