@@ -118,6 +118,7 @@ PLANTED: dict[str, tuple[str, ...]] = {
         "INSERT INTO template_revision (tenant, name, revision, files, variables, created_at)"
         " SELECT 'gone', 'x', 'r1', files, variables, created_at FROM template_revision",
     ),
+    "import_row_of_no_import": ("INSERT INTO import_row VALUES ('imp_1', 2, 'pass.x', 'c', '{}')",),
     "pass_without_template": ("UPDATE pass SET revision = 'r0' WHERE serial = 'b'",),
     "pass_without_token_key": ("UPDATE pass SET token_key = 'k0' WHERE serial = 'b'",),
     "template_without_revision": ("UPDATE template SET revision = 'r0'",),

@@ -49,6 +49,11 @@ INVARIANTS: Mapping[str, Invariant] = {
         "make the tenant again, under that name: livepass tenant add NAME",
         "tenant what id",
     ),
+    "import_row_of_no_import": Invariant(
+        "rows of an import wait, and nobody will make passes of them",
+        "send them again, and report it: no livepass writes this",
+        "import row",
+    ),
     "pass_without_template": Invariant(
         "the pass cannot be built: its template's revision is gone, or its pass type is another tenant's",
         "import the template again: livepass template import FOLDER; passes that follow it get its revision",

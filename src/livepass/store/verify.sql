@@ -28,6 +28,10 @@ SELECT o.tenant, o.what, o.id
         UNION ALL SELECT tenant, 'console user', name FROM console_user WHERE disabled_at IS NULL) o
  WHERE o.tenant <> 'default' AND NOT EXISTS (SELECT 1 FROM tenant t WHERE t.name = o.tenant);
 
+-- name: import_row_of_no_import
+SELECT w.job, w.number FROM import_row w
+ WHERE NOT EXISTS (SELECT 1 FROM import_job j WHERE j.id = w.job AND j.state <> 'finished');
+
 -- name: pass_without_template
 SELECT p.pass_type, p.serial FROM pass p JOIN pass_type t ON t.pass_type = p.pass_type
  WHERE NOT EXISTS (SELECT 1 FROM template_revision r
