@@ -41,7 +41,10 @@ GOOD, BAD = ran(MINUTE), ran(MINUTE, "no answer")
         (standing(ran(SILENT_MS)), State.COHERENT, ""),
         (standing(ran(SILENT_MS + 1)), State.SILENT, "nothing has run it for 30 min"),
         (standing(ran(SILENT_MS + 1, "x"), named_by=1, of=1), State.SILENT, "nothing has run it for 30 min"),
+        (standing(ran(120 * MINUTE - 1)), State.SILENT, "nothing has run it for 119 min"),
+        (standing(ran(120 * MINUTE)), State.SILENT, "nothing has run it for 2 h"),
         (standing(ran(WINDOW_MS + 1)), State.SILENT, "nothing has run it for 24 h"),
+        (standing(ran(60 * 60 * MINUTE - 1)), State.SILENT, "nothing has run it for 59 h"),
         (standing(GOOD, named_by=0, of=2), State.SILENT, "no running process has it"),
         (standing(named_by=0, of=2), State.SILENT, "no running process has it"),
         (standing(BAD, named_by=0, of=2, here=False), State.OFF, ""),
@@ -53,6 +56,12 @@ def test_a_state_and_what_is_wrong(found: Standing, state: State, sentence: str)
     """Fails when one is silent and looks healthy, or is turned off and looks silent."""
     assert (found.state, found.sentence) == (state, sentence)
     assert found.needs == (state in (State.FAILS, State.SILENT)) == bool(found.remedy) == bool(sentence)
+
+
+def test_without_a_word_of_processes_the_runs_alone_count() -> None:
+    assert Standing(TYPE, NOW, [], None) == standing(named_by=0, of=0, here=True)
+    assert [each.value for each in State] == ["coherent", "new", "fails", "silent", "off"], "they stand in JSON"
+    assert (SILENT_MS, HEARD_MS) == (30 * MINUTE, MINUTE), "as help and runbook say"
 
 
 def test_since_when() -> None:
@@ -76,14 +85,16 @@ def test_the_share_is_of_the_last_day() -> None:
     ("processes", "have", "disputed"),
     [
         ([], {}, []),
+        ([process(1, None)], {}, []),
         ([process(1, "")], {}, []),
         ([process(1, "a b"), process(2, "a b")], {"a": [1, 2], "b": [1, 2]}, []),
+        ([process(1, "c b a")], {"a": [1], "b": [1], "c": [1]}, []),
         ([process(1, "a b"), process(2, "b")], {"a": [1], "b": [1, 2]}, ["a"]),
         ([process(1, "b"), process(2, "")], {"b": [1]}, ["b"]),
     ],
 )
 def test_who_has_which(processes: Sequence[Process], have: dict[str, list[int]], disputed: list[str]) -> None:
-    assert {name: [one.pid for one in each] for name, each in having(processes).items()} == have
+    assert [(name, [one.pid for one in each]) for name, each in having(processes).items()] == list(have.items())
     assert list(apart(processes)) == disputed
 
 
@@ -93,6 +104,8 @@ def test_a_dispute_names_both_sides_and_not_everybody() -> None:
         "a": "LIVEPASS_CANARY names a for serve on host (pid 2), serve on host (pid 3), serve on host (pid 4) and 2 "
         "more, and not for serve on host (pid 1)"
     }
+    three = apart([process(pid, "a" if pid > 1 else "") for pid in range(1, 5)])["a"]
+    assert "(pid 4), and not for" in three and "more" not in three
 
 
 def test_who_is_silent_or_cannot_have_one_takes_no_part() -> None:

@@ -80,20 +80,25 @@ class Standing:
         return failed[-1].at if failed else self.newest.at
 
     @property
+    def _last(self) -> Run:
+        assert self.newest is not None
+        return self.newest
+
+    @property
     def sentence(self) -> str:
         """What is wrong; empty: nothing."""
-        if self.state is State.FAILS and self.newest is not None:
-            return self.newest.sentence
+        if self.state is State.FAILS:
+            return self._last.sentence
         if self.state is not State.SILENT:
             return ""
         if self.of and not self.named_by:
             return "no running process has it"
-        return f"nothing has run it for {_minutes(self.now - (self.newest.at if self.newest else self.now))}"
+        return f"nothing has run it for {_minutes(self.now - self._last.at)}"
 
     @property
     def remedy(self) -> str:
-        if self.state is State.FAILS and self.newest is not None:
-            return self.newest.remedy
+        if self.state is State.FAILS:
+            return self._last.remedy
         if self.state is not State.SILENT:
             return ""
         return "start livepass serve and livepass worker with LIVEPASS_CANARY; livepass status shows what runs"
