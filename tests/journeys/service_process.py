@@ -62,7 +62,11 @@ class Process:
         assert await asyncio.wait_for(self._process.wait(), 30) == 0
 
     async def __aenter__(self) -> Self:
-        return await self.start()
+        try:
+            return await self.start()
+        except BaseException:  # nobody leaves what was not entered
+            await self.__aexit__()
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         if self._process is not None:

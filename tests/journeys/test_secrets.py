@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 import engines
 from journeys.leaks import ARTEFACTS, Evidence, forms, kind_of
-from journeys.service_process import environment, serve
+from journeys.service_process import environment, gone, serve
 from journeys.test_crashes import patient_phone
 from journeys.typist import Typist, typist
 from journeys.world import OTHER_TYPE, PASS_TYPE, World, journey, pass_certificate, shows, until
@@ -678,7 +678,10 @@ async def _help(life: Life) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, *names, env=environment(life.world), stdout=asyncio.subprocess.PIPE
     )
-    out, _ = await process.communicate()
+    try:
+        out, _ = await process.communicate()
+    finally:
+        await gone(process)
     life.evidence.add("help", out)
     assert out.count(b"Usage:") == len(names)
     kept = {name for name in names if name not in LEFT_OUT and name.split()[0] not in LEFT_OUT}
