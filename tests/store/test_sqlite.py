@@ -195,6 +195,21 @@ def test_a_caller_whose_loop_is_gone_harms_nobody(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_units_of_several_loops_are_all_done(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+
+            async def some(name: str) -> None:
+                works = [lambda tx, n=n: put(tx, f"{name}{n}") for n in range(20)]
+                await asyncio.gather(*(hand.store.write(work) for work in works))
+
+            others = [asyncio.to_thread(asyncio.run, some(name)) for name in "abc"]
+            await asyncio.wait_for(asyncio.gather(some("d"), *others), 60)
+            assert len(hand.rows("pass")) == 80
+
+    asyncio.run(main())
+
+
 def test_closing_flushes_what_waits(tmp_path: Path) -> None:
     async def main() -> list[tuple[int, int]]:
         path = tmp_path / "a.db"

@@ -392,7 +392,7 @@ class SqliteStore(Reading):
             self._require_same_file()
             self._begin()
             if not all(self._run(unit) for unit in units):
-                self._writer_db.execute("ROLLBACK")
+                self._undo()
                 if len(units) == 1:
                     return
                 self._begin()
@@ -402,8 +402,7 @@ class SqliteStore(Reading):
             # Again: what is acknowledged was in the right file after it was written.
             self._require_same_file()
         except BaseException as error:
-            if self._writer_db.in_transaction:
-                self._writer_db.execute("ROLLBACK")
+            self._undo()
             for unit in units:
                 unit.error = unit.error or _explained(error)
 
@@ -420,6 +419,11 @@ class SqliteStore(Reading):
         """
         self._writer_db.execute("BEGIN IMMEDIATE")
         self._writing.forget_looks()
+
+    def _undo(self) -> None:
+        """Of some errors, as of a full disk, SQLite has undone the transaction itself."""
+        if self._writer_db.in_transaction:
+            self._writer_db.execute("ROLLBACK")
 
     def _run(self, unit: _Unit) -> bool:
         """Whether it came to its end."""
