@@ -47,7 +47,7 @@ PHONES = {"register": 10, "ask": 20, "fetch": 20}
 
 @dataclass(frozen=True)
 class Plan:
-    """``turns`` with endpoints, each of ``seconds``, and as many without: short, as other work of a machine comes in waves.
+    """``turns`` with endpoints, each of ``seconds``, and as many without. Short ones: other work comes and goes.
 
     ``rate``: changes a second; ``drain``: seconds for what is left, once all receivers are well.
     """
