@@ -98,8 +98,8 @@ class Next(StrEnum):
     OUR_BUG = "our_bug"
 
 
-_ACCEPTED, _TAKEN = Next.ACCEPTED, Kind.PUSH_ACCEPTED
-"""What nearly every answer comes to. Before Python 3.12 each look at a member of an enumeration is a call."""
+_ACCEPTED, _QUARANTINE, _TAKEN = Next.ACCEPTED, Next.QUARANTINE, Kind.PUSH_ACCEPTED
+"""What each answer is compared with. Before Python 3.12 each look at a member of an enumeration is a call."""
 
 ANSWERS: Mapping[tuple[int, str], Next] = {
     # Apple, "Handling notification responses from APNs". First the token's own fate: never retried (Apple's list).
@@ -293,7 +293,7 @@ class TokenErrors:
 
     def seen(self, status: int, reason: str) -> None:
         """Take one answer into account."""
-        bad = status != 200 and action_for(status, reason) is Next.QUARANTINE
+        bad = action_for(status, reason) is _QUARANTINE
         self._recent.append(bad)
         self._bad += bad
         if len(self._recent) > self.window:
