@@ -27,6 +27,7 @@ from livepass.core.trip1_register import followed
 _TAG = re.compile(r"v1\.([0-9A-Za-z_-]{1,16})\.(0|[1-9][0-9]{0,17})\.([0-9A-Za-z_-]{8})")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _JSON = ((b"content-type", b"application/json"),)
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 SIBLING_MS = 86_400_000
 """A phone asks for all its records in one go: one that was last heard a day before the others is none of them any more,
@@ -173,7 +174,7 @@ def _serial(row: Listed) -> str:
 def _list(serials: tuple[str, ...], tag: Tag, facts: AskFacts) -> Reply:
     # > Both values are strings to the phone; a numeric lastUpdated makes it ask and never fetch.
     body = {"lastUpdated": write_tag(tag, facts.pass_type, facts.key), "serialNumbers": serials}
-    return Reply(200, _JSON, json.dumps(body, separators=(",", ":")).encode())
+    return Reply(200, _JSON, _COMPACT.encode(body).encode())
 
 
 def _asked(facts: AskFacts, status: int, seen: int, told: int, serials: tuple[str, ...]) -> Event:
