@@ -93,7 +93,6 @@ async def test_what_is_too_late_is_late(world: World) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(260)
 @journey(elsewhere=True, books=False, limit=240)
 async def test_a_process_that_is_killed_on_the_way_leaves_nothing_wrong(world: World) -> None:
     """Fails when processes do not run canaries by themselves, when two do, when kill -9 leaves a phone behind, or when

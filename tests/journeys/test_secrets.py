@@ -90,12 +90,10 @@ class Life:
         return code, out
 
 
-pytestmark = pytest.mark.timeout(540)
-"""Several times what it takes by itself: it runs nearly every command there is, maybe beside other tests."""
-
 # ── the life
 
 
+# Several times what it takes by itself: it runs nearly every command there is, maybe beside other tests.
 @journey(elsewhere=True, books=False, content=False, limit=500)
 async def test_no_secret_leaves(world: World) -> None:
     """Fails when any marker stands in a log, an answer, a list, a diary, a command's output, a backup or a file."""

@@ -475,6 +475,8 @@ def without_proxy(reason: str) -> pytest.MarkDecorator:
 Steps = Callable[..., Awaitable[None]]
 
 LIMIT_SECONDS = 60.0
+TIDY_SECONDS = 60.0
+"""After the limit, for a world to end in."""
 
 
 def journey(
@@ -512,6 +514,7 @@ def journey(
         own = [parameter for parameter in inspect.signature(test).parameters.values() if parameter.name != "more"]
         test.__signature__ = inspect.Signature([*own, *others])  # type: ignore[attr-defined]
         test.__name__, test.__doc__, test.__module__ = steps.__name__, steps.__doc__, steps.__module__
-        return test
+        # Or pytest would stop a long one before its limit, whose end tidies up.
+        return pytest.mark.timeout(limit + TIDY_SECONDS)(test)
 
     return decorate(steps) if steps is not None else decorate
