@@ -873,7 +873,7 @@ def test_pruning_takes_what_is_old_and_nothing_else(tmp_path: Path) -> None:
 
             async def prune(limit: int = 5000, **before: int) -> int:
                 given = {"events_before": 0, "tombstones_before": 0, "dead_before": 0, "idle_before": T0 + 1} | before
-                bounds = (*given.values(), *[given["idle_before"]] * 6)
+                bounds = (*given.values(), *[given["idle_before"]] * (len(Prunable) - len(given)))
                 count = 0
                 for what, before in zip(Prunable, bounds, strict=True):
                     count += await hand.store.write(lambda tx, what=what, at=before: tx.prune(what, at, limit))
