@@ -61,6 +61,10 @@ SAMPLES = {
     "getFunnel": Sample("/funnel"),
     "push": Sample("/pushes", json={"pass_type": "{type}", "serial": "1"}),
     "putPasses": Sample("/passes:batch", body=json.dumps(LINE).encode(), media=NDJSON),
+    "importPasses": Sample("/imports?pass_type={type}", 202, body=json.dumps(LINE).encode(), media=NDJSON),
+    "getImport": Sample("/imports/{import}"),
+    "listImportErrors": Sample("/imports/{import}/errors"),
+    "cancelImport": Sample("/imports/{import}", 204),
     "bundlePasses": Sample("/passes:bundle", json={"passes": [{"pass_type": "{type}", "serial": "1"}]}),
     "listPasses": Sample("/passes"),
     "listRegistrations": Sample("/registrations"),
@@ -147,6 +151,7 @@ class Prepared:
         self.apns_key = {PASS_TYPE: "OURS000001", OTHER: "THEIRS0001"}
         self.request: dict[str, str] = {}
         self.webhook = self.webhook_message = ""
+        self.import_: dict[str, str] = {}
 
     async def start(self) -> Prepared:
         for pass_type in (PASS_TYPE, OTHER):
@@ -162,6 +167,9 @@ class Prepared:
             await self.api.key("passes:read", pass_types=[pass_type])
             made, _ = await self.api.services.admitting.requests.make(pass_type)
             self.request[pass_type] = made.id
+            asked = f"/imports?pass_type={pass_type}&template=membership"
+            taken = await self.api.call("POST", asked, body=b"serial,points\nnew,1\n", media="text/csv")
+            self.import_[pass_type] = taken.json()["id"]
         hooks = self.api.services.webhooks
         self.webhook = (await hooks.add("default", "https://a.example/", None, None))[0].id
         self.webhook_message = (await hooks.test("default", self.webhook)).id
@@ -186,6 +194,7 @@ class Prepared:
             "{apns_key}": self.apns_key.get(pass_type, ""),
             '"{p8}"': json.dumps(Minted().p8.decode()),
             "{request}": self.request.get(pass_type, ""),
+            "{import}": self.import_.get(pass_type, ""),
             "{webhook}": self.webhook,
             "{webhook_message}": self.webhook_message,
             "{holder}": quote(f"holder of {pass_type}"),

@@ -259,7 +259,7 @@ OPERATIONS = (
     ),
     _operation("GET", _ONE, "getImport", "How far an import is", get, {200: (Import,)}),
     _operation(
-        *("GET", f"{_ONE}/errors", "listImportProblems", "Rows of an import that were refused, and why", errors),
+        *("GET", f"{_ONE}/errors", "listImportErrors", "Rows of an import that were refused, and why", errors),
         {200: (ImportProblemPage,)},
         query=PageQuery,
     ),
