@@ -109,7 +109,7 @@ async def test_a_mass_change_slows_down_to_what_the_service_can_do(
     """
     phones = await crowd(world, 0, CROWD)
     builder, gate = world.services.builder, asyncio.Event()
-    real = builder.pkpass
+    real = builder.signed_by
 
     async def stands_still(*arguments: Any) -> bytes:
         await gate.wait()
@@ -119,7 +119,7 @@ async def test_a_mass_change_slows_down_to_what_the_service_can_do(
         async with serving(world), worker(world, Pace(rate=6.0, floor=3.0)) as other:
             dispatcher = other.dispatcher
             assert dispatcher is not None
-            builder.pkpass = stands_still  # type: ignore[method-assign]
+            builder.signed_by = stands_still  # type: ignore[method-assign]
             world.answers.clear()
             before = world.mark()
             await change(world, 0, phones, 7)
@@ -141,7 +141,7 @@ async def test_asks_are_refused_and_fetches_never_and_everybody_ends_current(wor
     first, later = await crowd(world, 0, ENOUGH + 5), await crowd(world, 100, 5)
     [held] = await world.held("s100")
     load, gate = world.services.answering.load, asyncio.Event()
-    builder, real = world.services.builder, world.services.builder.pkpass
+    builder, real = world.services.builder, world.services.builder.signed_by
     statements: list[str] = []
 
     async def stands_still(*arguments: Any) -> bytes:
@@ -151,7 +151,7 @@ async def test_asks_are_refused_and_fetches_never_and_everybody_ends_current(wor
     rungs = (Rung(Level.ASK, 10_000, 60.0, 0.5), Rung(Level.REGISTER, 100_000, 600.0, 600.0))
     watch = Watch(load, world.services.clock, world.services.scheduler, rungs=rungs)
     watching = asyncio.create_task(watch.run())
-    builder.pkpass = stands_still  # type: ignore[method-assign]
+    builder.signed_by = stands_still  # type: ignore[method-assign]
     world.answers.clear()
     await change(world, 0, first, 7)
     await until(lambda: load.level == Level.ASK, "that many fetches under way for so long are pressure")
