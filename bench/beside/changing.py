@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1_000
 TAKEN_DOWN = 50
-"""Changes one to a call whose statements are taken down; of batches, a fifth: of fewer, the same pages come over and over."""
+"""Changes one to a call whose statements are taken down; of batches, a fifth: of fewer, the pages would be the same."""
 
 Call = tuple[str, str, Any]
 """How a statement was run (rows, run, run_many, run_rows), its name, its parameters."""
