@@ -90,6 +90,12 @@ def cpu_seconds(pid: int) -> float:
     return sum(spent.get(one, 0) for one in family) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_seconds_of_ended(pid: int) -> float:
+    """Of a process's children that have ended: a connection's, of PostgreSQL."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
