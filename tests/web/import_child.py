@@ -5,16 +5,13 @@ after how many transactions it dies; 0: it is not, and ends when nothing is due.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from livepass import wiring
 from livepass.config import Config
 from livepass.service import importer
 from web.asgi import ADMIN
+from web.killed import dies_after
 
 LOT = 4
 
@@ -33,17 +30,7 @@ async def work(url: str, secret: str, after: int) -> None:
     importer.LOT = LOT
     config = Config(database_url=url, public_url="https://passes.example.com", secret_key=(secret,), admin_key=ADMIN)
     async with wiring.opened(config) as services:
-        write, done = services.store.write, 0
-
-        async def counted(work: Callable[[Any], Awaitable[Any]]) -> Any:
-            nonlocal done
-            result = await write(work)
-            done += 1
-            if done == after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        services.store.write = counted  # type: ignore[method-assign]
+        dies_after(services, after)
         worker = importer_of(services)
         while await worker.once():
             pass

@@ -5,15 +5,12 @@ database, a secret key, and after how many transactions it dies.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from livepass import wiring
 from livepass.config import Config
 from web.asgi import ADMIN, PASS_TYPE, Api, app_of
+from web.killed import dies_after
 
 KEYED = [(b"idempotency-key", b"the-key")]
 BODY = {"pass_type": PASS_TYPE, "template": "membership", "data": {"points": 1}}
@@ -22,17 +19,7 @@ BODY = {"pass_type": PASS_TYPE, "template": "membership", "data": {"points": 1}}
 async def die(url: str, secret: str, after: int) -> None:
     config = Config(database_url=url, public_url="https://passes.example.com", secret_key=(secret,), admin_key=ADMIN)
     async with wiring.opened(config) as services:
-        write, done = services.store.write, 0
-
-        async def counted(work: Callable[[Any], Awaitable[Any]]) -> Any:
-            nonlocal done
-            result = await write(work)
-            done += 1
-            if done == after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        services.store.write = counted  # type: ignore[method-assign]
+        dies_after(services, after)
         await Api(services, app_of(services, config)).call("POST", "/passes", BODY, headers=KEYED)
 
 
