@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.sockets import said, served
 from livepass.cli import patience, serving
 from livepass.core.model import Tag
 from livepass.core.trip3_ask import write_tag
 from livepass.emulators.authority import Issued
-from livepass.runtime import WallClock
-from livepass.service.pressure import Load
 from livepass.web.app import App
 from livepass.web.begun import Begun
 from livepass.web.echo import Echo
 from livepass.web.phone import PhoneApp
 from service.rig import TYPE, Rig, rig
 
-DATE = re.compile(rb"date: [^\r]+")
 ASK = f"/wallet/v1/devices/phone/registrations/{TYPE}"
 FETCH = f"/wallet/v1/passes/{TYPE}/1"
 END = b"GET /livez HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
@@ -37,33 +34,11 @@ def request(path: str, method: str = "GET", *lines: str, version: str = "1.1", b
 
 
 @contextlib.asynccontextmanager
-async def served(service: Rig, at_once: Any) -> AsyncIterator[int]:
+async def whole(service: Rig, at_once: Any) -> AsyncIterator[int]:
     """The whole application over sockets; its port."""
-    ending, listener, ready = asyncio.Event(), serving._listener("127.0.0.1", 0), asyncio.Event()
     phone = PhoneApp(service.answering, personalizing=service.personalizing)
-    app = App(phone, None, None, phone_at_once=at_once)  # type: ignore[arg-type]
-    server = serving._server(app, None, None, ready.set)
-    running = asyncio.create_task(serving._run(server, listener, ending, Load(WallClock())))
-    await ready.wait()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        ending.set()
-        await running
-
-
-async def said(port: int, *sent: bytes) -> bytes:
-    """All answers until the server hangs up, but for the date. Each piece is sent when the one before was answered."""
-    async with asyncio.timeout(30):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        read = b""
-        for number, piece in enumerate(sent):
-            writer.write(piece)
-            if number < len(sent) - 1:
-                read += await reader.readuntil(b"\r\n\r\n")
-        read += await reader.read()
-        writer.close()
-        return DATE.sub(b"date: D", read)
+    async with served(App(phone, None, None, phone_at_once=at_once)) as port:  # type: ignore[arg-type]
+        yield port
 
 
 class Counted:
@@ -118,7 +93,7 @@ def test_to_the_byte(tmp_path: Path, pass_certificate: Issued) -> None:
             since, allowed = dict(first.headers)[b"last-modified"].decode(), await service.allowed("1")
             _, tag = await service.ask()
             counted = Counted(service)
-            async with served(service, counted) as near, served(service, None) as far:
+            async with whole(service, counted) as near, whole(service, None) as far:
                 for what, sent, found in requests(allowed, since, tag):
                     assert await said(near, sent + END) == await said(far, sent + END), what
                     assert counted.found == found, what
@@ -136,7 +111,7 @@ def test_of_what_arrives_together_one_is_answered_at_once(tmp_path: Path, pass_c
             await service.issue("1", 10)
             await service.register("1")
             counted = Counted(service)
-            async with served(service, counted) as near, served(service, None) as far:
+            async with whole(service, counted) as near, whole(service, None) as far:
                 many = request(ASK) * 5 + request(FETCH) + request(ASK)
                 assert await said(near, many + END) == await said(far, many + END)
             assert counted.found == ["200"]
@@ -153,7 +128,7 @@ def test_what_has_to_be_built_is_waited_for(tmp_path: Path, pass_certificate: Is
             await service.issue("1", 10)
             await service.register("1")
             counted, token = Counted(service), f"Authorization: {await service.allowed('1')}"
-            async with served(service, counted) as near, served(service, None) as far:
+            async with whole(service, counted) as near, whole(service, None) as far:
                 sent = request(FETCH, "GET", token) + last + END
                 assert await said(near, sent) == await said(far, sent)
                 assert counted.found == ["waits"]
@@ -175,7 +150,7 @@ def test_a_new_history_is_waited_for(tmp_path: Path, pass_certificate: Issued) -
             assert counter is not None
             ahead = write_tag(Tag(counter.epoch, counter.seq + 5), TYPE, service.keys.tag_key)
             counted = Counted(service)
-            async with served(service, counted) as port:
+            async with whole(service, counted) as port:
                 answer = await said(port, request(f"{ASK}?passesUpdatedSince={ahead}") + END)
             assert answer.startswith(b"HTTP/1.1 200 ") and counted.found == ["waits"]
             after = await service.store.counter(TYPE)
@@ -190,7 +165,7 @@ def test_a_fault_of_ours_is_503(tmp_path: Path, pass_certificate: Issued, caplog
         async with rig(tmp_path, pass_certificate) as service:
             counted = Counted(service)
             service.answering._store = None  # type: ignore[assignment]
-            async with served(service, counted) as near, served(service, None) as far:
+            async with whole(service, counted) as near, whole(service, None) as far:
                 for path in (ASK, FETCH):
                     answer = await said(near, request(path) + END)
                     assert answer == await said(far, request(path) + END)
@@ -209,7 +184,7 @@ def test_who_asks_for_nothing_more_is_hung_up_on(
     async def main() -> None:
         async with rig(tmp_path, pass_certificate) as service, asyncio.timeout(30):
             counted = Counted(service)
-            async with served(service, counted) as port:
+            async with whole(service, counted) as port:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 for _ in range(3):
                     writer.write(request(ASK))

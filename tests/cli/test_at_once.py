@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import uvloop
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from livepass.cli import patience, serving
+from cli.sockets import said, served
+from livepass.cli import patience
 from livepass.cli.at_once import AtOnce
-from livepass.runtime import WallClock
-from livepass.service.pressure import Load
 
 GET = b"GET %b HTTP/1.1\r\nHost: here\r\n\r\n"
-DATE = re.compile(rb"date: [^\r]+")
 SIZED = [(b"content-length", b"5"), (b"cache-control", b"private, no-store")]
 ANSWERS: dict[str, tuple[int, list[tuple[bytes, bytes]], list[bytes]]] = {
     "/whole": (200, SIZED, [b"whole"]),
@@ -44,29 +38,12 @@ async def app(scope: Any, _: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": part, "more_body": number < len(parts)})
 
 
-@contextlib.asynccontextmanager
-async def served() -> AsyncIterator[int]:
-    ending, listener, ready = asyncio.Event(), serving._listener("127.0.0.1", 0), asyncio.Event()
-    server = serving._server(app, None, None, ready.set)  # type: ignore[arg-type]
-    running = asyncio.create_task(serving._run(server, listener, ending, Load(WallClock())))
-    await ready.wait()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        ending.set()
-        await running
-
-
 def answers(sent: bytes) -> bytes:
     """What comes back, but for the date. The last request hangs up."""
 
     async def main() -> bytes:
-        async with served() as port, asyncio.timeout(30):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(sent)
-            read = await reader.read()
-            writer.close()
-            return DATE.sub(b"date: D", read)
+        async with served(app) as port:
+            return await said(port, sent)
 
     return uvloop.run(main())
 
