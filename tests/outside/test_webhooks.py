@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from livepass.outside import names as names_module
 from livepass.outside.names import Names
 from livepass.outside.webhooks import WebhookPoster, judge, printable
 from outside.resolving import resolving
@@ -138,5 +139,21 @@ def test_so_many_names_are_looked_up_at_once_and_the_next_when_one_is_found(monk
         async with asyncio.timeout(20):
             assert {str(one) for each in others for one in await each} == {"1.1.1.1"}
         assert len(asked) == 4
+
+    asyncio.run(main())
+
+
+def test_where_no_thread_can_begin_the_next_name_is_looked_up_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        names = Names(at_once=1)
+        with monkeypatch.context() as full:
+            full.setattr(names_module._thread, "start_new_thread", none)
+            with pytest.raises(OSError, match="no thread to look localhost up in"):
+                await names.addresses("localhost", 443)
+        async with asyncio.timeout(20):
+            assert any(address.is_loopback for address in await names.addresses("localhost", 443))
 
     asyncio.run(main())

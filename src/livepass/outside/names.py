@@ -51,5 +51,9 @@ class Names:
                 loop.call_soon_threadsafe(done, outcome)
 
         # Not threading's: those hold the loop until they have begun, and the process until they have ended.
-        _thread.start_new_thread(work, ())
+        try:
+            _thread.start_new_thread(work, ())
+        except RuntimeError as error:
+            self._free.release()
+            raise OSError(f"no thread to look {host} up in: {error}") from error
         return [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in await found]
