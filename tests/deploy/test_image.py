@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from deploy.proxies import DEPLOY, free_port
+from servers.postgres import without
 
 TOP = DEPLOY.parent
 UID = 10001
@@ -87,7 +88,7 @@ def build(root: Path) -> Path:
 def test_what_the_recipe_makes_serves_as_nobody_on_files_that_cannot_be_written(tmp_path: Path) -> None:
     """With settings from the environment alone; and it ends on SIGTERM with nothing written outside ``/data``."""
     if os.geteuid() != 0:
-        pytest.skip("only root can make files read-only for a process")
+        without("only root can make files read-only for a process")
     made = build(tmp_path)
     assert not list(made.glob("bin/pip*")) and not list(made.glob("lib/*/site-packages/hatchling"))
     data, temporary = tmp_path / "data", tmp_path / "tmp"
