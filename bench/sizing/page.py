@@ -42,7 +42,6 @@ class Case:
 CASES = (
     Case(10_000, "sqlite", Layout(), "one `serve`, one core"),
     Case(1_000_000, "sqlite", Layout(), "one `serve`, one core"),
-    Case(1_000_000, "sqlite", Layout(web=3, worker=1), "three `serve --no-worker` and a `worker`, four cores"),
     Case(1_000_000, "postgres", Layout(web=4, worker=1, database=4), "four web, a worker, PostgreSQL with four cores"),
     Case(
         100_000_000,
