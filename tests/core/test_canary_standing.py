@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from livepass.core.canary import WINDOW_MS, Leg, Run, Step
-from livepass.core.canary_standing import HEARD_MS, SILENT_MS, Standing, State, apart, having, running
-from livepass.core.model import Process
+from livepass.core.canary_standing import SILENT_MS, Standing, State, apart, having, running
+from livepass.core.model import PRESENT_MS, Process
 
 NOW = 1_800_000_000_000
 TYPE = "pass.test.a"
@@ -61,7 +61,7 @@ def test_a_state_and_what_is_wrong(found: Standing, state: State, sentence: str)
 def test_without_a_word_of_processes_the_runs_alone_count() -> None:
     assert Standing(TYPE, NOW, [], None) == standing(named_by=0, of=0, here=True)
     assert [each.value for each in State] == ["coherent", "new", "fails", "silent", "off"], "they stand in JSON"
-    assert (SILENT_MS, HEARD_MS) == (30 * MINUTE, MINUTE), "as help and runbook say"
+    assert (SILENT_MS, PRESENT_MS) == (30 * MINUTE, MINUTE), "as help and runbook say"
 
 
 def test_since_when() -> None:
@@ -110,4 +110,4 @@ def test_a_dispute_names_both_sides_and_not_everybody() -> None:
 
 def test_who_is_silent_or_cannot_have_one_takes_no_part() -> None:
     here = process(1, "")
-    assert running([here, process(2, None), process(3, "a", NOW - HEARD_MS)], NOW) == [here]
+    assert running([here, process(2, None), process(3, "a", NOW - PRESENT_MS)], NOW) == [here]

@@ -14,11 +14,12 @@ from livepass.cli.faults import Exit, Fault
 from livepass.cli.render import Cell, Column, Page, bad, dim, good, text_of, warn
 from livepass.cli.root import Verb
 from livepass.cli.session import Session, run
+from livepass.core.model import PRESENT_MS
 
 if TYPE_CHECKING:
     from livepass.cli.client import Client
 
-SILENT_SECONDS = 60
+SILENT_SECONDS = PRESENT_MS // 1000
 ASKS = 3
 """The level from which phones are refused something."""
 STUCK_SECONDS = 120

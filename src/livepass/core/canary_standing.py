@@ -15,12 +15,10 @@ from typing import Final
 from livepass.core import canary
 from livepass.core.canary import Run
 from livepass.core.frozen import frozen
-from livepass.core.model import Process
+from livepass.core.model import PRESENT_MS, Process
 
 SILENT_MS: Final = 1_800_000
 """After so long without a run nothing watches. Six were due meanwhile."""
-HEARD_MS: Final = 60_000
-"""A process that gave no sign for so long counts for no running one."""
 SHOWN: Final = 3
 """Processes that a sentence names."""
 
@@ -114,7 +112,7 @@ def _minutes(ms: int) -> str:
 
 def running(processes: Sequence[Process], now: int) -> Sequence[Process]:
     """Those of which something was heard lately and that have canaries, or might: not one inside an application."""
-    return [one for one in processes if one.canaries is not None and now - one.heard_at < HEARD_MS]
+    return [one for one in processes if one.canaries is not None and now - one.heard_at < PRESENT_MS]
 
 
 def having(processes: Sequence[Process]) -> Mapping[str, Sequence[Process]]:

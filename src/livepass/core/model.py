@@ -270,6 +270,10 @@ class StoredTemplate:
     current: bool
 
 
+PRESENT_MS = 60_000
+"""A process of which something was heard within this time counts as running."""
+
+
 @frozen
 class Process:
     """A process that works on the database, and its last sign of life. ``role``: ``serve``, ``worker`` or

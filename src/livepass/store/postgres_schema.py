@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from livepass.core.model import PRESENT_MS
 from livepass.store.named import migrations
 from livepass.store.postgres_link import connect, physical
-from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
+from livepass.store.schema import MIGRATION_TABLE, Schema, StillRunning, due, require
 
 UPGRADE_LOCK = 0x6C697665
 

@@ -16,9 +16,6 @@ CREATE TABLE IF NOT EXISTS migration (
 )"""
 """Made before the first migration, so it is none of them."""
 
-PRESENT_MS = 60_000
-"""A process that was heard within this time counts as running."""
-
 
 @dataclass(frozen=True, slots=True)
 class Schema:

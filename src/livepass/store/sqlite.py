@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from livepass.core.model import PRESENT_MS
 from livepass.core.unavailable import Unavailable
 from livepass.store.named import PARAMETER, Migration, load, migrations
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
-from livepass.store.schema import MIGRATION_TABLE, PRESENT_MS, Schema, StillRunning, due, require
+from livepass.store.schema import MIGRATION_TABLE, Schema, StillRunning, due, require
 
 if TYPE_CHECKING:
     from livepass.core.timeline import Event

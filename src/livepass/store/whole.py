@@ -11,10 +11,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from livepass.core.model import PRESENT_MS
 from livepass.store.named import Engine
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
-from livepass.store.schema import PRESENT_MS
 from livepass.store.writing import Writing
 
 ARCHIVED = (

@@ -14,13 +14,13 @@ from typing import Any
 import asyncpg
 import orjson
 
+from livepass.core.model import PRESENT_MS
 from livepass.core.unavailable import Unavailable
 from livepass.store import postgres_link, postgres_schema
 from livepass.store.named import Engine, load
 from livepass.store.postgres_statements import PostgresConnection, Statement
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
-from livepass.store.schema import PRESENT_MS
 from livepass.store.whole import (
     ARCHIVED,
     EMPTIED,

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import orjson
 
+from livepass.core.model import PRESENT_MS
 from livepass.store import sqlite
 from livepass.store.named import Engine, load
 from livepass.store.reading import Parameters, Reading
 from livepass.store.rows import Row
-from livepass.store.schema import PRESENT_MS
 from livepass.store.whole import (
     ARCHIVED,
     EMPTIED,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from livepass.core.model import PRESENT_MS
 from livepass.pkpass import InvalidPackage, InvalidSignature, Package, Verified, lint, read, verify
 from livepass.service.refusals import Refusal
 from livepass.web import issuer_watch
@@ -16,7 +17,6 @@ from livepass.web.issuer_answers_phones import ProcessRow
 from livepass.web.issuer_requests import WatchQuery
 
 Judge = Callable[[bytes], Mapping[str, Any]]
-SILENT_SECONDS = 60
 
 
 async def doctor(visit: Visit) -> Shown:
@@ -42,7 +42,7 @@ async def _shown(visit: Visit, *, report: Any = None, problem: Refusal | None = 
 
 
 def _heard(process: Mapping[str, Any], role: str) -> bool:
-    return role in process["role"] and process["silent_seconds"] < SILENT_SECONDS
+    return role in process["role"] and process["silent_seconds"] < PRESENT_MS / 1000
 
 
 async def examine(visit: Visit) -> Shown:
