@@ -34,9 +34,9 @@ async def add(client: httpx2.AsyncClient, url: str, *events: str, pass_types: Se
     return str(answer.json()["id"])
 
 
-def leases_run_out(world: World) -> None:
+async def leases_run_out(world: World) -> None:
     """The minute is over for which a worker that died had claimed its messages."""
-    world.sql("UPDATE webhook_message SET next_at = 1 WHERE lease IS NOT NULL")
+    await world.alter("UPDATE webhook_message SET next_at = 1 WHERE lease IS NOT NULL")
 
 
 def waiting(world: World) -> int:

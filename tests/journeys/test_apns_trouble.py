@@ -199,7 +199,7 @@ async def test_a_refused_credential_blames_no_phone(world: World, reason: str) -
     assert [held.dead_at for held in await world.held("1")] == [None]
 
     world.apns.chaos.clear()
-    world.sql("UPDATE circuit SET open_until = 1")
+    await world.alter("UPDATE circuit SET open_until = 1")
     await world.services.issuing.push(PASS_TYPE, None)
     await shows(phone, "1", 3)
 

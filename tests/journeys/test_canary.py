@@ -44,7 +44,7 @@ async def there(world: World) -> bool:
 async def rested(world: World) -> None:
     """Nobody has changed the canary pass for a while."""
     past = world.services.clock.now() - canary.RESTS_MS
-    world.sql("UPDATE pass SET changed_at = ? WHERE serial = ?", past, canary.SERIAL)
+    await world.alter("UPDATE pass SET changed_at = ? WHERE serial = ?", past, canary.SERIAL)
 
 
 async def ran(world: World, within_ms: int = WITHIN_MS) -> Run:
@@ -104,7 +104,7 @@ async def test_a_process_that_is_killed_on_the_way_leaves_nothing_wrong(world: W
     code, found = await command(world, "status")
     silence = "502" if world.proxied else "no answer"
     assert code == 1 and any(silence in said for said in found["attention"]), found["attention"]
-    _long_ago(world)
+    await _long_ago(world)
     async with serve(world) as first:
 
         async def registered() -> bool:
@@ -112,14 +112,14 @@ async def test_a_process_that_is_killed_on_the_way_leaves_nothing_wrong(world: W
 
         await until(registered, "a process that was told to runs a canary", 60)
         await first.kill()
-    _long_ago(world)
+    await _long_ago(world)
     async with serve(world, "--no-worker"), worker(world):
 
         async def seen() -> bool:
             newest = (await stood(world)).runs[0]
             # On a busy machine its ask may be shed, and the next comes an hour later.
             if not newest.coherent and newest.at > world.services.clock.now() - 1_800_000:
-                _long_ago(world)
+                await _long_ago(world)
             return newest.coherent
 
         await until(seen, "the next one heals it", 90)
@@ -138,17 +138,17 @@ async def test_a_process_that_is_killed_on_the_way_leaves_nothing_wrong(world: W
     assert world.pushed() == []
 
 
-def _long_ago(world: World) -> None:
+async def _long_ago(world: World) -> None:
     """Whoever ran last did so an hour ago."""
     past = world.services.clock.now() - HOUR
-    world.sql("UPDATE pass SET changed_at = ? WHERE serial = ?", past, canary.SERIAL)
-    world.sql("UPDATE event SET at = ? WHERE kind = 'canary_ran'", past)
-    registered_ago(world, HOUR)
+    await world.alter("UPDATE pass SET changed_at = ? WHERE serial = ?", past, canary.SERIAL)
+    await world.alter("UPDATE event SET at = ? WHERE kind = 'canary_ran'", past)
+    await registered_ago(world, HOUR)
 
 
-def registered_ago(world: World, ago: int) -> None:
+async def registered_ago(world: World, ago: int) -> None:
     past = world.services.clock.now() - ago
-    world.sql("UPDATE registration SET registered_at = ? WHERE serial = ?", past, canary.SERIAL)
+    await world.alter("UPDATE registration SET registered_at = ? WHERE serial = ?", past, canary.SERIAL)
 
 
 async def died(world: World) -> None:
@@ -276,7 +276,7 @@ async def test_of_two_processes_one_runs_and_a_crash_is_healed(world: World) -> 
     await died(world)
     with pytest.raises(Busy):
         await ran(world)
-    registered_ago(world, canary.BOUND_MS)
+    await registered_ago(world, canary.BOUND_MS)
     assert (await ran(world)).outcome == COHERENT
     assert await world.registrations(canary.SERIAL) == 0
 

@@ -108,7 +108,7 @@ async def test_nothing_counts_what_was_turned_off(world: World) -> None:
     await died(world)
     await without.look()
     assert await there(world), "somebody may be at it"
-    registered_ago(world, canary.BOUND_MS)
+    await registered_ago(world, canary.BOUND_MS)
     await rested(world)
     await without.look()
     assert world.sql("SELECT serial FROM pass") == [("1",)]
@@ -133,10 +133,13 @@ async def test_no_webhook_says_that_a_canary_is_stale(world: World) -> None:
 
     watch._explain = explained
     await world.holding("1", 1)
-    world.sql("UPDATE registration SET served = 0")
+    await world.services.recorder.settle()  # what the phone was served is written down, and not after this
+    [(served,)] = world.sql("SELECT served FROM registration WHERE serial = '1'")
+    await world.alter("UPDATE registration SET served = 0")
     await watch.once()
     assert looked == ["1"]
-    registered_ago(world, canary.BOUND_MS)
+    await world.alter("UPDATE registration SET served = ? WHERE serial = '1'", served)
+    await registered_ago(world, canary.BOUND_MS)
     assert (await ran(world)).outcome == COHERENT
     told = b"".join(bytes(body) for (body,) in world.sql("SELECT body FROM webhook_message"))
     assert b'"1"' in told and canary.SERIAL.encode() not in told
@@ -221,7 +224,7 @@ async def test_a_certificate_that_is_removed_in_the_middle_is_what_broke(world: 
     """Fails when somebody is sent to the proxy for it, or when the phone is left behind."""
 
     async def removed() -> None:
-        world.sql("UPDATE certificate SET retired_at = ?", world.services.clock.now())
+        await world.alter("UPDATE certificate SET retired_at = ?", world.services.clock.now())
 
     run = await owner(world).once(PASS_TYPE, meeting(world, "fetch", removed))
     world.answers.clear()
@@ -230,7 +233,7 @@ async def test_a_certificate_that_is_removed_in_the_middle_is_what_broke(world: 
     assert await world.registrations(canary.SERIAL) == 0
     run = await ran(world)
     assert run.outcome == Leg.ISSUE and "livepass cert list" in run.remedy, run
-    world.sql("UPDATE certificate SET retired_at = NULL")
+    await world.alter("UPDATE certificate SET retired_at = NULL")
     assert (await ran(world)).outcome == COHERENT
 
 

@@ -50,9 +50,9 @@ async def patient_phone(world: World) -> PhoneRunner:
     return await world.phone(Wallet([world.authority.root], rng=world.rng(), settings=settings, quirks=quirks))
 
 
-def leases_run_out(world: World) -> None:
+async def leases_run_out(world: World) -> None:
     """The minute is over for which a worker that died had claimed its pushes."""
-    world.sql("UPDATE push_target SET next_at = 1, lease_until = 1 WHERE lease IS NOT NULL")
+    await world.alter("UPDATE push_target SET next_at = 1, lease_until = 1 WHERE lease IS NOT NULL")
 
 
 @journey(elsewhere=True)
@@ -149,8 +149,8 @@ async def test_kills_at_any_instant_lose_nothing_that_was_acknowledged(world: Wo
             await changing
         check(world, done)
     async with serve(world), issuer(world) as client:
-        leases_run_out(world)
-        hooks.leases_run_out(world)
+        await leases_run_out(world)
+        await hooks.leases_run_out(world)
         done.numbers.append(await change(client, "1", 5000, "now"))
         await shows(phone, "1", 5000)
         await until(lambda: not hooks.waiting(world), "all is told")
@@ -175,7 +175,7 @@ async def test_a_worker_that_died_with_a_claim_is_replaced(world: World) -> None
             await first.kill()
         assert world.sql("SELECT 1 FROM push_target WHERE lease IS NOT NULL") == [(1,)]
         assert points(phone, "1") == 1
-        leases_run_out(world)
+        await leases_run_out(world)
         async with worker(world) as second:
             await shows(phone, "1", 2)
             await second.stop()

@@ -28,7 +28,7 @@ async def time_passes(world: World) -> bool:
     assert world.services.keeper is not None
     await world.services.recorder.settle()
     before = world.sql("SELECT count(*) FROM event WHERE kind = 'retold'")
-    world.sql("UPDATE registration SET retell_at = 1 WHERE retell_at IS NOT NULL")
+    await world.alter("UPDATE registration SET retell_at = 1 WHERE retell_at IS NOT NULL")
     await world.services.keeper.retell()
     return world.sql("SELECT count(*) FROM event WHERE kind = 'retold'") != before
 
@@ -145,13 +145,13 @@ async def test_a_phone_that_gave_up_is_told_again_and_shows_it(world: World) -> 
     phone = await world.holding("1", 1)
     await world.change("1", 2, push="none")
     [certificate] = world.sql("SELECT promoted_at FROM certificate")
-    world.sql("UPDATE certificate SET promoted_at = NULL")
+    await world.alter("UPDATE certificate SET promoted_at = NULL")
     await phone.deliver_push(PASS_TYPE)
     await until(lambda: "Unexpected response code 503" in str(phone.wallet.complaints), "the fetch fails")
     await phone.settle()
     given_up = phone.wallet.queue.drop(lambda task: task.kind == "fetch")
     assert [task.serial for task in given_up] == ["1"]
-    world.sql("UPDATE certificate SET promoted_at = ?", *certificate)
+    await world.alter("UPDATE certificate SET promoted_at = ?", *certificate)
     assert [event.kind for event in await world.timeline("1")].count(Kind.FETCH_FAILED) == 1
 
     assert await time_passes(world)
@@ -163,20 +163,20 @@ async def test_a_phone_that_gave_up_is_told_again_and_shows_it(world: World) -> 
 # ── history goes back
 
 
-def snapshot(world: World, path: Path) -> None:
+async def snapshot(world: World, path: Path) -> None:
     if world.config.on_postgres:
-        world.sql("CREATE SCHEMA old")
-        world.sql(_EVERY_TABLE.format("CREATE TABLE old.%1$I AS TABLE public.%1$I"))
+        await world.alter("CREATE SCHEMA old")
+        await world.alter(_EVERY_TABLE.format("CREATE TABLE old.%1$I AS TABLE public.%1$I"))
         return
     with closing(sqlite3.connect(world.config.sqlite_path)) as db, closing(sqlite3.connect(path)) as copy:
         db.backup(copy)
 
 
-def restore(world: World, path: Path) -> None:
+async def restore(world: World, path: Path) -> None:
     """Put every table back to the snapshot, under the running service."""
     if world.config.on_postgres:
         put_back = "INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE TABLE old.%1$I"
-        world.sql(_EVERY_TABLE.format(f"DELETE FROM public.%1$I; {put_back}"))
+        await world.alter(_EVERY_TABLE.format(f"DELETE FROM public.%1$I; {put_back}"))
         return
     with closing(sqlite3.connect(world.config.sqlite_path, timeout=10, isolation_level=None)) as db:
         db.execute("ATTACH ? AS old", (str(path),))
@@ -203,7 +203,7 @@ async def restored(world: World, serial: str, lost: int) -> None:
     """Lose some changes of a pass as a restore would: at rest, and later than the newest of them says it is."""
     backup = world.directory / "backup.db"
     await world.nothing_due()
-    snapshot(world, backup)
+    await snapshot(world, backup)
     [phone] = world.phones
     for value in range(lost):
         await world.change(serial, 1000 + value, push="now")
@@ -211,7 +211,7 @@ async def restored(world: World, serial: str, lost: int) -> None:
     await world.nothing_due()
     newest = parsedate_to_datetime(str(phone.wallet[serial].last_modified)).timestamp()
     await until(lambda: world.services.clock.now() / 1000 >= newest + 1, "another second than the lost change's")
-    restore(world, backup)
+    await restore(world, backup)
 
 
 async def epochs(world: World) -> list[Event]:

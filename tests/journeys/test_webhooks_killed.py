@@ -97,7 +97,7 @@ async def test_whoever_dies_with_a_message_is_replaced_after_its_lease(world: Wo
                 unanswered = new(world, {unsent})
                 await until(lambda: world.sql("SELECT 1 FROM webhook_attempt"), "the first attempt is written down")
                 to.hold.add("/hooks")
-                world.sql("UPDATE webhook_message SET next_at = 1 WHERE id = ?", unanswered)
+                await world.alter("UPDATE webhook_message SET next_at = 1 WHERE id = ?", unanswered)
                 numbers.add(await change(client, "1", 4))
                 unrecorded = new(world, {unsent, unanswered})
                 await until(lambda: times(to, unanswered) == 2 and times(to, unrecorded) == 1, "both are sent")
@@ -115,7 +115,7 @@ async def test_whoever_dies_with_a_message_is_replaced_after_its_lease(world: Wo
                 await until(lambda: times(to, later), "the next is sent")
                 assert len(to.received) == 4, "the others are under a lease"
                 if lease == CUT_SHORT:
-                    hooks.leases_run_out(world)
+                    await hooks.leases_run_out(world)
                 numbers.add(await change(client, "1", 6))
                 await until(lambda: not hooks.waiting(world), "all is told", seconds=100)
                 await third.stop()

@@ -57,7 +57,7 @@ async def explain(world: World, serial: str = "1", later: int = 0) -> tuple[Verd
     await world.services.recorder.settle()
     services, clock = world.services, Later(world.services.clock, later)
     if later:  # whoever runs now runs then
-        world.sql("UPDATE process SET heard_at = ?", clock.now())
+        await world.alter("UPDATE process SET heard_at = ?", clock.now())
     explaining = Explaining(services.store, clock, services.issuing.web_service_url)
     return (await explaining.explain(PASS_TYPE, serial)).verdicts
 
@@ -184,7 +184,7 @@ async def test_only_a_used_up_device_id_is_left(world: World) -> None:
         assert await world.register(client, "old", "1", "ab" * 32) == 201
         assert await world.register(client, "new", "1", "ab" * 32) == 201
     await world.services.recorder.settle()
-    world.sql("DELETE FROM registration WHERE device_id = ?", "new")
+    await world.alter("DELETE FROM registration WHERE device_id = ?", "new")
     assert (await first(world, "LP105")).sure == "likely"
     now = world.services.clock.now() + 1
     await world.services.store.write(lambda tx: tx.prune(Prunable.EVENTS, now, 100))
@@ -206,8 +206,8 @@ async def test_lost_registrations(world: World) -> None:
     phone = await world.holding("1", 1)
     record = next(iter(phone.wallet.records.values()))
     for table in ("registration", "device", "push_target"):
-        world.sql(f"DELETE FROM {table}")
-    world.sql("DELETE FROM event WHERE kind = ?", Kind.REGISTERED.value)
+        await world.alter(f"DELETE FROM {table}")
+    await world.alter("DELETE FROM event WHERE kind = ?", Kind.REGISTERED.value)
     await world.services.recovering.recover(Reason.RESTORED)
     async with world.client() as client:
         query = {"passesUpdatedSince": record.tag}
@@ -294,7 +294,7 @@ async def test_a_refused_certificate(world: World) -> None:
 async def test_held_by_the_budget(world: World) -> None:
     await present(world)
     await world.holding("1", 1)
-    world.sql("UPDATE push_target SET score = 9, last_push_at = ?", world.services.clock.now())
+    await world.alter("UPDATE push_target SET score = 9, last_push_at = ?", world.services.clock.now())
     await world.change("1", 2)
     assert not (await first(world, "LP208")).problem
 
@@ -454,11 +454,11 @@ async def test_a_pass_that_cannot_be_built(world: World) -> None:
     await world.change("1", 2)
     await until(lambda: world.sql("SELECT 1 FROM push_target WHERE pushed >= wanted"), "APNs accepted it")
     kept = world.sql("SELECT promoted_at FROM certificate WHERE pass_type = ?", PASS_TYPE)
-    world.sql("UPDATE certificate SET promoted_at = NULL WHERE pass_type = ?", PASS_TYPE)
+    await world.alter("UPDATE certificate SET promoted_at = NULL WHERE pass_type = ?", PASS_TYPE)
     phone.set_airplane_mode(False)
     await until(lambda: world.sql("SELECT 1 FROM event WHERE kind = ?", Kind.FETCH_FAILED.value), "a fetch failed")
     assert {"LP501", "LP358"} <= {*await codes(world)}, "the root first, and what came of it"
-    world.sql("UPDATE certificate SET promoted_at = ? WHERE pass_type = ?", *kept[0], PASS_TYPE)
+    await world.alter("UPDATE certificate SET promoted_at = ? WHERE pass_type = ?", *kept[0], PASS_TYPE)
     assert "503" in (await first(world, "LP358")).sentence
 
 
@@ -513,7 +513,7 @@ async def test_a_certificate_that_expires_soon(world: World) -> None:
 @journey(content=False)
 async def test_no_certificate(world: World) -> None:
     await world.holding("1", 1)
-    world.sql("UPDATE certificate SET promoted_at = NULL")
+    await world.alter("UPDATE certificate SET promoted_at = NULL")
     await first(world, "LP501")
 
 
@@ -522,9 +522,9 @@ async def test_a_certificate_without_nfc_for_an_nfc_pass(world: World) -> None:
     """The one that is imported now lacks what the one before had: the pass is what it was."""
     await world.holding("1", 1)
     [(document,)] = world.sql("SELECT document FROM pass")
-    world.sql("UPDATE pass SET document = ?", json.dumps({**json.loads(bytes(document)), "nfc": {}}).encode())
+    await world.alter("UPDATE pass SET document = ?", json.dumps({**json.loads(bytes(document)), "nfc": {}}).encode())
     await first(world, "LP504")
-    world.sql("UPDATE pass SET document = ?", bytes(document))
+    await world.alter("UPDATE pass SET document = ?", bytes(document))
 
 
 @journey

@@ -307,8 +307,13 @@ class World:
     # ── the database, by hand
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Run one statement, with ``?`` for each parameter, behind the service's back."""
+        """Read by one statement, with ``?`` for each parameter, behind the service's back."""
+        assert statement.lstrip().startswith(("SELECT", "WITH", "PRAGMA", "EXPLAIN")), "await alter"
         return engines.run(self.config.database_url, statement, *parameters)
+
+    async def alter(self, statement: str, *parameters: object) -> None:
+        """As ``sql``, for what writes. Whoever holds a row may be a transaction of this loop, so it is not held up."""
+        await asyncio.to_thread(engines.run, self.config.database_url, statement, *parameters)
 
     # ── what was pushed
 

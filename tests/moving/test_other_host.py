@@ -119,7 +119,7 @@ async def test_passes_switch_lot_by_lot_and_go_on_where_they_were(world: World) 
         assert (rest, pauses) == ([2, 1], 1)
         assert await here.moving.elsewhere(PASS_TYPE) == {}
         # A slash at the end is no other address.
-        world.sql("UPDATE pass SET web_service_url = ?", f"{world.config.web_service_url}/")
+        await world.alter("UPDATE pass SET web_service_url = ?", f"{world.config.web_service_url}/")
         assert await here.moving.elsewhere(PASS_TYPE) == {}
 
 
