@@ -53,4 +53,9 @@ REGRESSIONS: Sequence[Regression] = (
         "swarm",
         "a DELETE that a proxy repeated after a failover looked newer than the registration that had been lost",
     ),
+    Regression(
+        816091265587,
+        "swarm",
+        "a registration that a failover lost was not replayed, as the phone had registered another pass since",
+    ),
 )

@@ -124,7 +124,8 @@ def _registered(at: int, device: Device | None, registration: Registration | Non
     if registration.left_at is not None:
         # In the same millisecond the journal's order decides (``LastWords``), and it let this entry through.
         return Standing.OVERTAKEN if registration.left_at > at else Standing.MISSING
-    return Standing.THERE if device.token_registered_at >= at else Standing.MISSING
+    # Both: the phone may have registered another pass since, or have left this one out when it took its next token.
+    return Standing.THERE if min(device.token_registered_at, registration.registered_at) >= at else Standing.MISSING
 
 
 def _unregistered(at: int, device: Device | None, registration: Registration | None) -> Standing:
