@@ -21,7 +21,7 @@ from livepass.store import (
     imports,
     locking,
     owing,
-    postgres_asks,
+    postgres_joined,
     postgres_statements,
     reading,
     twins,
@@ -49,7 +49,7 @@ def parameters(statement: str) -> dict[str, None]:
 
 def named_in_code() -> set[str]:
     """The first argument of every call that runs a statement by name, and what a table names."""
-    found = set(writing._PRUNE.values())
+    found = {*writing._PRUNE.values(), *(joint.statement for joint in postgres_joined.JOINTS)}
     for module in (
         console,
         figures,
@@ -58,7 +58,6 @@ def named_in_code() -> set[str]:
         reading,
         locking,
         owing,
-        postgres_asks,
         twins,
         webhooks,
         writing,
@@ -82,7 +81,7 @@ LOCKS = {name for name in load("postgres") if name.startswith("lock_")}
 """Where one writer at a time is the rule, there is nothing to lock."""
 
 
-SHARED = {"ask_heads"}
+SHARED = {"ask_heads", "ask_snapshots", "fetch_snapshots"}
 """Where a statement is no trip to a server, there is nothing to share."""
 
 

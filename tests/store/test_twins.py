@@ -9,7 +9,7 @@ import pytest
 
 from livepass.core.crowd import AT_ONCE
 from livepass.core.decision import Forget, Join, Leave, NewEpoch, RaiseServed, Reinstate, SaveDevice, Supersede
-from livepass.core.snapshots import Silent, Twin
+from livepass.core.snapshots import Handed, Silent, Twin
 from livepass.core.timeline import Event, Kind
 from livepass.service.seams import Tx
 from store.hand import T0, TYPE, Hand, opened
@@ -329,8 +329,10 @@ def test_all_phones_may_have_fetched_but_of_a_crowd_only_the_one_that_is_named(t
             await hand.apply(supersede("past"))
 
             async def candidates(device: str | None, limit: int) -> tuple[list[str], bool]:
-                found, crowded = await hand.store.candidates(TYPE, "a", device, limit=limit)
-                return sorted(phone.device_id for _, phone in found), crowded
+                handed = [Handed(TYPE, "c", None), Handed(TYPE, "a", device)]
+                [none, one] = await hand.store.candidates(handed, limit=limit)
+                assert (list(none.found), none.crowded) == ([], False), "each is told of its own"
+                return sorted(phone.device_id for _, phone in one.found), one.crowded
 
             assert await candidates(None, 4) == (["one", "past", "three", "two"], False)
             assert await candidates("one", 3) == (["one", "past"], True), "what it did under another id, it did"

@@ -41,6 +41,25 @@ class FetchSnapshot:
 
 
 @frozen
+class Handed:
+    """A version of a pass that was handed out. ``asked``: the phone that asked over the same connection before."""
+
+    pass_type: str
+    serial: str
+    asked: str | None
+
+
+@frozen
+class Candidates:
+    """Who may have got it: all phones of the pass, or where they are too many (``crowded``) only the one that asked,
+    under all its device ids.
+    """
+
+    found: Sequence[tuple[Registration, Device]]
+    crowded: bool
+
+
+@frozen
 class Twin:
     """Another device id under which the same push token registered the same pass: the same phone, at another time.
 

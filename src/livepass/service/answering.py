@@ -22,14 +22,14 @@ from livepass.core.misdirected import misdirected
 from livepass.core.model import PassHead, TokenSource
 from livepass.core.polling import NOTED_MS, family_of
 from livepass.core.replay import Act, entry_of
-from livepass.core.snapshots import AskSnapshot
+from livepass.core.snapshots import AskSnapshot, Candidates, Handed
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip1_register import LATE_MS, held_up
 from livepass.service.building import Builder, CannotBuild, Recent
 from livepass.service.epochs import Begun, begin_epochs, new_epoch, say_loudly
 from livepass.service.lookout import Lookout
 from livepass.service.metering import Meters
-from livepass.service.observing import Noted, Recorder
+from livepass.service.observing import Delivery, Noted, Recorder
 from livepass.service.pressure import Load
 from livepass.service.ration import Ration
 from livepass.service.safekeeping import keep_up
@@ -392,16 +392,16 @@ class Answering:
         now = self._clock.now()
         pass_type, serial = fetched.pass_type, fetched.serial
 
-        async def note(tx: Tx) -> Noted:
+        def handed() -> Handed:
             asked = self._asked_over.get((fetched.connection or "", pass_type))
-            found, crowded = await tx.candidates(
-                pass_type, serial, asked[0] if asked else None, limit=trip3_fetch.CANDIDATES
-            )
+            return Handed(pass_type, serial, asked[0] if asked else None)
+
+        async def note(tx: Tx, phones: Candidates) -> Noted:
             candidates = [
                 trip3_fetch.Candidate(
                     registration, device, self._same_connection(fetched.connection, pass_type, device.device_id, now)
                 )
-                for registration, device in found
+                for registration, device in phones.found
             ]
             if not candidates and not await _known(tx, Event(Kind.FETCHED, now, pass_type, serial)):
                 return (), ()  # erased meanwhile: nothing of it may be written down any more
@@ -415,12 +415,12 @@ class Answering:
                 candidates,
                 now,
                 fetched.epoch,
-                crowded,
+                phones.crowded,
             )
             self._measure(fetched, facts)
             return trip3_fetch.served(facts)
 
-        self._recorder.later(note)
+        self._recorder.later(Delivery(handed, note))
 
     def _polled(self, pass_type: str, serial: str, wallet: str, status: int, seq: int) -> None:
         """A wallet that polls was answered. Written down once an hour, with how often it was since."""

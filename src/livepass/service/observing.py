@@ -11,8 +11,11 @@ import logging
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from livepass.core import trip3_fetch
 from livepass.core.decision import Write
+from livepass.core.snapshots import Candidates, Handed
 from livepass.core.timeline import Event
 from livepass.core.unavailable import Unavailable
 from livepass.service.seams import Scheduler, Store, Tx
@@ -24,6 +27,19 @@ Noted = tuple[Sequence[Write], Sequence[Event]]
 
 Note = Callable[[Tx], Awaitable[Noted]]
 """Works out what follows from something seen, where that takes reading. Where it takes none, it is noted itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A version in somebody's hands. Who may have got it is read for all deliveries of a batch at once: ``handed`` is
+    asked then, and ``note`` is given what was found.
+    """
+
+    handed: Callable[[], Handed]
+    note: Callable[[Tx, Candidates], Awaitable[Noted]]
+
+
+Kept = Note | Noted | Delivery
 
 BATCH = 500
 GATHER_SECONDS = 0.1
@@ -41,7 +57,7 @@ class Recorder:
     def __init__(self, store: Store, scheduler: Scheduler) -> None:
         self._store = store
         self._scheduler = scheduler
-        self._notes: deque[Note | Noted] = deque()
+        self._notes: deque[Kept] = deque()
         self._idle = scheduler.signal()
         self._running = False
         self._away = False
@@ -52,11 +68,11 @@ class Recorder:
         if writes or events:
             self._keep((writes, events))
 
-    def later(self, note: Note) -> None:
+    def later(self, note: Note | Delivery) -> None:
         """Run ``note`` in a transaction soon: after what was noted before it is written."""
         self._keep(note)
 
-    def _keep(self, note: Note | Noted) -> None:
+    def _keep(self, note: Kept) -> None:
         if len(self._notes) >= BACKLOG:
             self._notes.popleft()
             self.dropped += 1
@@ -90,21 +106,21 @@ class Recorder:
             self._running = False
             self._idle.set()
 
-    def _put_back(self, notes: Sequence[Note | Noted]) -> None:
+    def _put_back(self, notes: Sequence[Kept]) -> None:
         """To where they were: first. Of what is too much, the oldest go, as ever."""
         room = max(0, BACKLOG - len(self._notes))
         self.dropped += max(0, len(notes) - room)
         self._notes.extendleft(reversed(notes[-room:] if room else ()))
 
-    async def _write(self, batch: Sequence[Note | Noted]) -> Sequence[Note | Noted]:
+    async def _write(self, batch: Sequence[Kept]) -> Sequence[Kept]:
         """What is known first, then what follows from reading: in two transactions, because each locks rows in order.
 
         A fetch is attributed by the ask before it, which must be there to be read. Answers what could not be written
         because the database is away.
         """
-        known = [note for note in batch if not callable(note)]
-        readers = [note for note in batch if callable(note)]
-        ordered: list[Note | Noted] = [*known, *readers]
+        known = [note for note in batch if isinstance(note, tuple)]
+        readers = [note for note in batch if not isinstance(note, tuple)]
+        ordered: list[Kept] = [*known, *readers]
         written = 0
         try:
             for part in (known, readers):
@@ -119,7 +135,7 @@ class Recorder:
         self._away = False
         return ()
 
-    async def _write_all(self, batch: Sequence[Note | Noted]) -> None:
+    async def _write_all(self, batch: Sequence[Kept]) -> None:
         """Raises ``Unavailable``, which is the fault of none. Other errors are of one note, and that is left out."""
         try:
             await self._store.write(_together(batch))
@@ -134,12 +150,17 @@ class Recorder:
                 await self._write_all([note])
 
 
-def _together(batch: Sequence[Note | Noted]) -> Callable[[Tx], Awaitable[None]]:
+def _together(batch: Sequence[Kept]) -> Callable[[Tx], Awaitable[None]]:
     async def work(tx: Tx) -> None:
         writes: list[Write] = []
         events: list[Event] = []
+        handed = [note.handed() for note in batch if isinstance(note, Delivery)]
+        found = iter(await tx.candidates(handed, limit=trip3_fetch.CANDIDATES) if handed else ())
         for note in batch:
-            noted = await note(tx) if callable(note) else note
+            if isinstance(note, Delivery):
+                noted = await note.note(tx, next(found))
+            else:
+                noted = await note(tx) if callable(note) else note
             writes.extend(noted[0])
             events.extend(noted[1])
         await tx.apply(writes, events)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         ApiKey,
         Certificate,
         Counter,
-        Device,
         Enrolment,
         Held,
         Pass,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
     from livepass.core.replay import Entry, Page
     from livepass.core.rotation import Link
     from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
-    from livepass.core.snapshots import AskSnapshot, Crowd, FetchSnapshot, RegisterSnapshot
+    from livepass.core.snapshots import AskSnapshot, Candidates, Crowd, FetchSnapshot, Handed, RegisterSnapshot
     from livepass.core.staleness import Instants, Waiting
     from livepass.core.timeline import Event
     from livepass.core.trip2_push import Credential, Outcome, PushAnswer, PushCredential, PushMessage
@@ -164,12 +163,8 @@ class Reader(ConsoleReader, ImportReader, WebhookReader, Protocol):
         events that are kept say it.
         """
 
-    async def candidates(
-        self, pass_type: str, serial: str, device_id: str | None, *, limit: int
-    ) -> tuple[Sequence[tuple[Registration, Device]], bool]:
-        """All phones of a pass, and false; where they are more than ``limit``, only the one that ``device_id`` names,
-        under all its device ids, and true.
-        """
+    async def candidates(self, handed: Sequence[Handed], *, limit: int) -> Sequence[Candidates]:
+        """Who may have got each. Of a pass that more than ``limit`` phones follow, only the phone that asked."""
 
     async def pass_(self, pass_type: str, serial: str) -> Pass | None: ...
 

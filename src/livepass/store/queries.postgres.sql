@@ -235,6 +235,38 @@ SELECT d.device_id, c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked
   LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
  WHERE c.pass_type = :pass_type;
 
+-- name: ask_snapshots
+-- ask_snapshot, likewise. A phone has as many rows as passes, and one where it has none.
+SELECT d.device_id, c.epoch, c.seq, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at, g.dead_at,
+       g.wanted > g.acked, r.serial, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at,
+       r.confirmed, r.retold, r.retell_at, CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END, g.last_push_at
+  FROM counter c
+  LEFT JOIN device d ON d.pass_type = c.pass_type AND d.device_id IN (SELECT value FROM json_each(:device_ids))
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+  LEFT JOIN registration r ON r.pass_type = d.pass_type AND r.device_id = d.device_id
+  LEFT JOIN pass p ON p.pass_type = r.pass_type AND p.serial = r.serial
+ WHERE c.pass_type = :pass_type;
+
+-- ─────────────────────────────────────────────── trip 3 fetch
+
+-- name: fetch_snapshots
+-- fetch_snapshot, likewise.
+SELECT p.serial, CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END,
+       p.last_modified, p.token_key, p.token_salt, p.token_sealed, t.tenant, c.epoch
+  FROM (SELECT :pass_type AS pass_type) q
+  LEFT JOIN pass_type t ON t.pass_type = q.pass_type
+  LEFT JOIN counter c ON c.pass_type = q.pass_type
+  LEFT JOIN pass p ON p.pass_type = q.pass_type AND p.serial IN (SELECT value FROM json_each(:serials));
+
+-- name: candidates
+SELECT x.*
+  FROM unnest(:serials) AS k (serial)
+ CROSS JOIN LATERAL (
+       SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at,
+              r.confirmed, r.retold, r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at
+         FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
+        WHERE r.pass_type = :pass_type AND r.serial = k.serial ORDER BY r.device_id LIMIT :limit + 1) x;
+
 -- ─────────────────────────────────────────────── history
 
 -- name: database_time

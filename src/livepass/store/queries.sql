@@ -1006,10 +1006,15 @@ SELECT CASE WHEN p.seq < c.began THEN c.began ELSE p.seq END,
   LEFT JOIN pass p ON p.pass_type = q.pass_type AND p.serial = q.serial;
 
 -- name: candidates
+-- The phones of each pass, up to one more than the limit: where a pass has more, its last that is read is looked up first.
 SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
        r.retell_at, d.push_token, d.token_registered_at, d.asked, d.told, d.asked_at
-  FROM registration r JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id
- WHERE r.pass_type = :pass_type AND r.serial = :serial ORDER BY r.device_id LIMIT :limit;
+  FROM (SELECT value AS serial, coalesce((
+               SELECT x.device_id FROM registration x WHERE x.pass_type = :pass_type AND x.serial = value
+                ORDER BY x.device_id LIMIT 1 OFFSET :limit), char(1114111)) AS last
+          FROM json_each(:serials)) k
+ CROSS JOIN registration r ON r.pass_type = :pass_type AND r.serial = k.serial AND r.device_id <= k.last
+  JOIN device d ON d.pass_type = r.pass_type AND d.device_id = r.device_id;
 
 -- name: candidates_of_phone
 SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.superseded_at, r.served, r.served_at, r.confirmed, r.retold,
@@ -1019,17 +1024,17 @@ SELECT r.serial, r.device_id, r.joined, r.seq, r.registered_at, r.left_at, r.sup
        SELECT x.push_token FROM device x WHERE x.pass_type = :pass_type AND x.device_id = :device_id);
 
 -- name: raise_served
+-- Who surely has the newest is not told again.
 UPDATE registration
    SET served = greatest(served, :seq), served_at = greatest(coalesce(served_at, 0), :at),
-       confirmed = CASE WHEN :confirmed = 1 THEN greatest(confirmed, :seq) ELSE confirmed END
+       confirmed = CASE WHEN :confirmed = 1 THEN greatest(confirmed, :seq) ELSE confirmed END,
+       (retold, retell_at) = (
+       SELECT CASE WHEN newest THEN 0 ELSE retold END, CASE WHEN newest THEN NULL ELSE retell_at END
+         FROM (SELECT :confirmed = 1 AND greatest(confirmed, :seq) >= (
+                      SELECT greatest(p.seq, c.began) FROM pass p JOIN counter c ON c.pass_type = p.pass_type
+                       WHERE p.pass_type = :pass_type AND p.serial = :serial) AS newest) has)
  WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial
    AND EXISTS (SELECT 1 FROM counter c WHERE c.pass_type = :pass_type AND c.epoch = :epoch AND c.seq >= :seq);
-
--- name: stop_retelling
-UPDATE registration SET retold = 0, retell_at = NULL
- WHERE pass_type = :pass_type AND device_id = :device_id AND serial = :serial
-   AND confirmed >= (SELECT greatest(p.seq, c.began) FROM pass p JOIN counter c ON c.pass_type = p.pass_type
-                      WHERE p.pass_type = :pass_type AND p.serial = :serial);
 
 -- ─────────────────────────────────────────────── timeline
 

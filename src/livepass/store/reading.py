@@ -37,7 +37,7 @@ from livepass.core.morning import Behind, extrapolated
 from livepass.core.provider_token import ApnsKey
 from livepass.core.rotation import Link
 from livepass.core.sealed import Sealable, Sealed, SealedCount, SharedKey
-from livepass.core.snapshots import AskSnapshot, FetchSnapshot, Listed, RegisterSnapshot, Twin
+from livepass.core.snapshots import AskSnapshot, Candidates, FetchSnapshot, Handed, Listed, RegisterSnapshot, Twin
 from livepass.core.timeline import Event, Stand
 from livepass.core.verdict import Circuit, Cohort
 from livepass.core.watching import Watched
@@ -240,14 +240,13 @@ class Reading(Figures, ConsoleReading, ImportReading, WebhookReading):
     # ── trip 3
 
     async def ask_snapshot(self, pass_type: str, device_id: str, tag: Tag | None) -> AskSnapshot:
-        key = {"pass_type": pass_type, "device_id": device_id}
         # A hint only: whether the phone has heard the newest number is read, not remembered; and also that this was
         # written down (``told``), because otherwise what it was told must be known.
         if tag is not None and tag == self._newest.get(pass_type):
             head = await self._ask_head(pass_type, device_id)
             if head is not None and (head[0], head[1]) == (tag.epoch, tag.seq) and (head[5] or 0) >= tag.seq:
                 return _ask_snapshot(pass_type, device_id, head, ())
-        found = await self._db.rows("ask_snapshot", key)
+        found = await self._ask_list(pass_type, device_id)
         if not found:
             return AskSnapshot(None, None, (), False, False)
         self._newest[pass_type] = Tag(found[0][0], found[0][1])
@@ -261,23 +260,34 @@ class Reading(Figures, ConsoleReading, ImportReading, WebhookReading):
     async def _ask_head(self, pass_type: str, device_id: str) -> rows.Row | None:
         return await self._one("ask_head", pass_type=pass_type, device_id=device_id)
 
+    async def _ask_list(self, pass_type: str, device_id: str) -> Sequence[rows.Row]:
+        return await self._db.rows("ask_snapshot", {"pass_type": pass_type, "device_id": device_id})
+
     async def fetch_snapshot(self, pass_type: str, serial: str) -> FetchSnapshot:
-        row = await self._one("fetch_snapshot", pass_type=pass_type, serial=serial)
-        assert row is not None
+        row = await self._fetch_head(pass_type, serial)
         return FetchSnapshot(rows.head(row[:5]), row[5] or "", row[6] or "")
 
-    async def candidates(
-        self, pass_type: str, serial: str, device_id: str | None, *, limit: int
-    ) -> tuple[Sequence[tuple[Registration, Device]], bool]:
-        key = {"pass_type": pass_type, "serial": serial}
-        found = await self._db.rows("candidates", {**key, "limit": limit + 1})
+    async def _fetch_head(self, pass_type: str, serial: str) -> rows.Row:
+        [row] = await self._db.rows("fetch_snapshot", {"pass_type": pass_type, "serial": serial})
+        return row
+
+    async def candidates(self, handed: Sequence[Handed], *, limit: int) -> Sequence[Candidates]:
+        found: dict[tuple[str, str], list[rows.Row]] = {(one.pass_type, one.serial): [] for one in handed}
+        for pass_type in dict.fromkeys(one.pass_type for one in handed):
+            serials = [serial for of, serial in found if of == pass_type]
+            given = {"pass_type": pass_type, "serials": self._db.array(serials), "limit": limit}
+            for row in await self._db.rows("candidates", given):
+                found[pass_type, row[0]].append(row)
+        return [await self._candidates(one, found[one.pass_type, one.serial], limit) for one in handed]
+
+    async def _candidates(self, handed: Handed, found: Sequence[rows.Row], limit: int) -> Candidates:
         crowded = len(found) > limit
         if crowded:
-            found = await self._db.rows("candidates_of_phone", {**key, "device_id": device_id}) if device_id else ()
-        return [
-            (Registration(pass_type, row[0], row[1], *row[2:12]), Device(pass_type, row[1], *row[12:17]))
-            for row in found
-        ], crowded
+            phone = {"pass_type": handed.pass_type, "serial": handed.serial, "device_id": handed.asked}
+            found = await self._db.rows("candidates_of_phone", phone) if handed.asked else ()
+        of = handed.pass_type
+        phones = [(Registration(of, row[0], row[1], *row[2:12]), Device(of, row[1], *row[12:17])) for row in found]
+        return Candidates(phones, crowded)
 
     # ── history
 
@@ -309,8 +319,11 @@ class Reading(Figures, ConsoleReading, ImportReading, WebhookReading):
         return [PassType(*row) for row in await self._db.rows("pass_types", {})]
 
     async def pass_(self, pass_type: str, serial: str) -> Pass | None:
-        row = await self._one("pass", pass_type=pass_type, serial=serial)
+        row = await self._pass_row(pass_type, serial)
         return None if row is None else rows.pass_(row)
+
+    async def _pass_row(self, pass_type: str, serial: str) -> rows.Row | None:
+        return await self._one("pass", pass_type=pass_type, serial=serial)
 
     async def passes(
         self,
@@ -486,7 +499,10 @@ class Reading(Figures, ConsoleReading, ImportReading, WebhookReading):
         return [rows.certificate(row) for row in found]
 
     async def lineage(self, pass_type: str) -> Sequence[Link]:
-        return [rows.link(row) for row in await self._db.rows("lineage", {"pass_type": pass_type})]
+        return [rows.link(row) for row in await self._lineage_rows(pass_type)]
+
+    async def _lineage_rows(self, pass_type: str) -> Sequence[rows.Row]:
+        return await self._db.rows("lineage", {"pass_type": pass_type})
 
     async def apns_key(self, tenant: str, key_id: str) -> ApnsKey | None:
         row = await self._one("apns_key", tenant=tenant, id=key_id)

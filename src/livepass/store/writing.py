@@ -226,11 +226,6 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
             for w in sorted(writes, key=by_registration)
         ]
         await self._db.run_many("raise_served", parameters)
-        sure = [p for p in parameters if p["confirmed"]]
-        if sure:
-            await self._db.run_many(
-                "stop_retelling", [{k: p[k] for k in ("pass_type", "device_id", "serial")} for p in sure]
-            )
 
     # ── change
 

@@ -1,18 +1,18 @@
-"""Asks that come at the same moment share a query, and nobody is answered by one that began before they asked."""
+"""What is read at the same moment shares a query, and nobody is answered by one that began before they asked."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from livepass.core.decision import RaiseAsked
+from livepass.core.decision import Leave, RaiseAsked
 from livepass.core.model import Tag
-from livepass.store.postgres_asks import AT_ONCE, UNDER_WAY, AskHeads
-from livepass.store.reading import Parameters
+from livepass.store.postgres_joined import AT_ONCE, HEADS, UNDER_WAY, Joined
+from livepass.store.reading import Parameters, Reading
 from store.hand import T0, TYPE, opened
 
 
@@ -23,13 +23,13 @@ class Database:
         self.queries: list[list[str]] = []
         self.answers: list[asyncio.Future[None]] = []
 
-    async def query(self, name: str, parameters: Parameters) -> Sequence[Any]:
+    async def rows(self, name: str, parameters: Parameters) -> Sequence[Any]:
         assert name == "ask_heads"
         number = len(self.queries)
         self.queries.append(parameters["device_ids"])
         self.answers.append(asyncio.get_running_loop().create_future())
         await self.answers[number]
-        return [(device_id, "epoch", number) for device_id in parameters["device_ids"]]
+        return [(device_id, number) for device_id in parameters["device_ids"]]
 
 
 async def settled() -> None:
@@ -37,8 +37,8 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def ask(heads: AskHeads, *phones: str) -> list[asyncio.Task[Any]]:
-    tasks = [asyncio.create_task(heads.head(TYPE, phone)) for phone in phones]
+async def ask(heads: Joined, *phones: str) -> list[asyncio.Task[Any]]:
+    tasks = [asyncio.create_task(heads.rows(TYPE, phone)) for phone in phones]
     await settled()
     return tasks
 
@@ -46,10 +46,10 @@ async def ask(heads: AskHeads, *phones: str) -> list[asyncio.Task[Any]]:
 def test_who_asks_at_the_same_moment_is_in_one_query() -> None:
     async def main() -> None:
         database = Database()
-        tasks = await ask(AskHeads(database.query), "a", "b", "a")
+        tasks = await ask(Joined(database, HEADS), "a", "b", "a")
         assert database.queries == [["a", "b"]]
         database.answers[0].set_result(None)
-        assert await asyncio.gather(*tasks) == [("epoch", 0)] * 3
+        assert await asyncio.gather(*tasks) == [[("a", 0)], [("b", 0)], [("a", 0)]]
 
     asyncio.run(main())
 
@@ -57,16 +57,16 @@ def test_who_asks_at_the_same_moment_is_in_one_query() -> None:
 def test_who_comes_while_queries_are_under_way_is_answered_by_a_later_one() -> None:
     async def main() -> None:
         database = Database()
-        heads = AskHeads(database.query)
+        heads = Joined(database, HEADS)
         early = [await ask(heads, f"early{n}") for n in range(UNDER_WAY)]
         late = await ask(heads, "late", "early0")
         assert database.queries == [[f"early{n}"] for n in range(UNDER_WAY)], "no more than these at once"
         database.answers[0].set_result(None)
-        assert await early[0][0] == ("epoch", 0)
+        assert await early[0][0] == [("early0", 0)]
         await settled()
         assert database.queries[UNDER_WAY:] == [["late", "early0"]]
         database.answers[UNDER_WAY].set_result(None)
-        assert await asyncio.gather(*late) == [("epoch", UNDER_WAY)] * 2
+        assert await asyncio.gather(*late) == [[("late", UNDER_WAY)], [("early0", UNDER_WAY)]]
 
     asyncio.run(main())
 
@@ -76,11 +76,11 @@ def test_who_asks_again_at_once_is_not_forgotten() -> None:
 
     async def main() -> None:
         database = Database()
-        heads = AskHeads(database.query)
+        heads = Joined(database, HEADS)
 
         async def twice(phone: str) -> None:
-            await heads.head(TYPE, phone)
-            await heads.head(TYPE, phone)
+            await heads.rows(TYPE, phone)
+            await heads.rows(TYPE, phone)
 
         tasks = []
         for n in range(UNDER_WAY):
@@ -99,14 +99,14 @@ def test_who_asks_again_at_once_is_not_forgotten() -> None:
 def test_a_query_that_hangs_holds_up_those_in_it_only() -> None:
     async def main() -> None:
         database = Database()
-        heads = AskHeads(database.query)
+        heads = Joined(database, HEADS)
         for n in range(UNDER_WAY):
             await ask(heads, f"hangs{n}")
         [late] = await ask(heads, "late")
         while len(database.queries) == UNDER_WAY:  # noqa: ASYNC110 - patience has no event
             await asyncio.sleep(0.01)
         database.answers[UNDER_WAY].set_result(None)
-        assert await asyncio.wait_for(late, 5) == ("epoch", UNDER_WAY)
+        assert await asyncio.wait_for(late, 5) == [("late", UNDER_WAY)]
 
     asyncio.run(main())
 
@@ -114,7 +114,7 @@ def test_a_query_that_hangs_holds_up_those_in_it_only() -> None:
 def test_a_query_is_no_longer_than_that() -> None:
     async def main() -> None:
         database = Database()
-        await ask(AskHeads(database.query), *(f"phone{n}" for n in range(AT_ONCE + 1)))
+        await ask(Joined(database, HEADS), *(f"phone{n}" for n in range(AT_ONCE + 1)))
         database.answers[0].set_result(None)
         await settled()
         assert [len(query) for query in database.queries] == [AT_ONCE, 1]
@@ -125,11 +125,11 @@ def test_a_query_is_no_longer_than_that() -> None:
 def test_who_goes_away_takes_nothing_from_the_others() -> None:
     async def main() -> None:
         database = Database()
-        gone, stays = await ask(AskHeads(database.query), "a", "a")
+        gone, stays = await ask(Joined(database, HEADS), "a", "a")
         gone.cancel()
         await settled()
         database.answers[0].set_result(None)
-        assert await stays == ("epoch", 0)
+        assert await stays == [("a", 0)]
 
     asyncio.run(main())
 
@@ -137,7 +137,7 @@ def test_who_goes_away_takes_nothing_from_the_others() -> None:
 def test_what_goes_wrong_is_told_to_all_of_that_query_and_to_nobody_else() -> None:
     async def main() -> None:
         database = Database()
-        heads = AskHeads(database.query)
+        heads = Joined(database, HEADS)
         tasks = await ask(heads, "a", "b")
         database.answers[0].set_exception(OSError("away"))
         for task in tasks:
@@ -145,7 +145,7 @@ def test_what_goes_wrong_is_told_to_all_of_that_query_and_to_nobody_else() -> No
                 await task
         [task] = await ask(heads, "a")
         database.answers[1].set_result(None)
-        assert await task == ("epoch", 1)
+        assert await task == [("a", 1)]
 
     asyncio.run(main())
 
@@ -183,5 +183,36 @@ def test_each_is_told_what_it_would_be_told_alone(tmp_path: Path) -> None:
                 )
                 assert (phone == phones[0]) is bool(together.listed), "left out for whoever has heard the newest"
             assert await hand.store._ask_head("pass.test.nobody", "phone") is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_lists_passes_and_certificates_are_what_they_would_be_alone(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(tmp_path) as hand:
+            await hand.put("a", "b", "c")
+            for phone, serials in (("one", "a"), ("two", "ab"), ("three", "abc"), ("four", "")):
+                for serial in serials or "a":
+                    await hand.join(phone, serial, token=f"token of {phone}")
+            await hand.apply(Leave(TYPE, "four", "a", T0))
+            phones, serials, odd = ["one", "two", "three", "four", "nobody"], ["a", "b", "c", "none"], "a\x00b"
+            reads: dict[str, list[Callable[[Reading], Awaitable[object]]]] = {
+                "lists": [lambda at, one=one: at.ask_snapshot(TYPE, one, None) for one in phones],  # type: ignore[misc]
+                "fetches": [lambda at, one=one: at.fetch_snapshot(TYPE, one) for one in serials],  # type: ignore[misc]
+                "passes": [lambda at, one=one: at.pass_(TYPE, one) for one in serials],  # type: ignore[misc]
+                "certificates": [lambda at: at.lineage(TYPE)] * 2,
+                "of no type": [lambda at: at.ask_snapshot("t", "one", None), lambda at: at.fetch_snapshot("t", "a")],
+            }
+            for what, kinds in reads.items():
+                together = await asyncio.gather(*(read(hand.store) for read in kinds))
+                for read, found in zip(kinds, together, strict=True):
+                    assert found == await hand.store.write(read), what
+            listed = await asyncio.gather(*(hand.store.ask_snapshot(TYPE, one, None) for one in (*phones, odd)))
+            assert [len(one.listed) for one in listed] == [1, 2, 3, 1, 0, 0]
+            assert [one.device is None for one in listed] == [False] * 4 + [True] * 2
+            passes = await asyncio.gather(*(hand.store.pass_(TYPE, one) for one in (*serials, odd)))
+            assert [one is None for one in passes] == [False] * 3 + [True] * 2
 
     asyncio.run(main())
