@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Coroutine, Sequence
 from contextlib import closing
 from functools import cache
@@ -136,6 +137,21 @@ def require_sound(url: str) -> None:
         assert run(url, "PRAGMA quick_check") == [("ok",)]
     else:
         run(url, _SOUND)
+
+
+_LEFT_BEHIND = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND backend_type = 'client backend'
+"""
+
+
+def wait_until_alone(url: str) -> None:
+    """PostgreSQL carries out what a client sent before it was killed: wait until nobody is connected any more."""
+    if not url.startswith("sqlite:///"):
+        until = time.monotonic() + 60
+        while run(url, _LEFT_BEHIND):
+            assert time.monotonic() < until, "somebody stays connected"
+            time.sleep(0.02)
 
 
 def _server(url: str) -> Databases:

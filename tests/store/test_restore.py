@@ -290,6 +290,7 @@ def test_a_kill_half_way_leaves_the_old_or_the_new(tmp_path: Path, engine: str) 
         round_ += 1
         assert round_ < 10 * KILLS, "it is always faster than its killer"
         took = _killed(url, file, NOW + round_ * 10_000, rng.uniform(0, took)) or took
+        engines.wait_until_alone(url)
         engines.require_sound(url)
         found = asyncio.run(contents(url))
         if {name: len(rows) for name, rows in found.items()} == new:
