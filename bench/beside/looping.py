@@ -47,7 +47,7 @@ class Phones:
 
 def loop(bench: Bench, name: str) -> Row:
     """Seconds for all phones."""
-    database, row = bench.database("sqlite", bench.plan.phones), Row(name, "s")
+    database, row, busy = bench.database("sqlite", bench.plan.phones), Row(name, "s"), []
     for turn in range(min(ROUNDS, bench.plan.rounds)):
         bench.folder.make_due(database, 0)  # a run that was ended in the middle left some
         phones = _phones(database)
@@ -59,12 +59,18 @@ def loop(bench: Bench, name: str) -> Row:
         echo = under_load("echo", ask(known, known.newest), 200, bench.plan.seconds)
         with (
             null_apns.running(free_port()) as apns,
-            served("serve", worker=True, **apns.known_to(), **bench.opened(database)) as (port, _),
+            served("serve", worker=True, **apns.known_to(), **bench.opened(database)) as (port, pid),
         ):
+            before = children.cpu_seconds(pid)
             seconds = uvloop.run(_turn(port, database, phones, apns, turn))
+            busy.append(round((children.cpu_seconds(pid) - before) / seconds, 3))
         alone = count / builds["per_cpu_second"] + 2 * count / echo.per_cpu_second
         row.add(seconds, builds_and_echoes=alone)
-    row.note = f"{count:,} phones, each with a pass of its own; {count / row.ours[-1]:,.0f} phones a second."
+    row.more = {"share_of_the_core": busy}
+    row.note = (
+        f"{count:,} phones, each with a pass of its own; {count / row.ours[-1]:,.0f} phones a second, with"
+        f" {100 * busy[-1]:.0f} % of the core."
+    )
     return row
 
 
