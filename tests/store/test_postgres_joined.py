@@ -150,6 +150,27 @@ def test_what_goes_wrong_is_told_to_all_of_that_query_and_to_nobody_else() -> No
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("ends", ["answered", "failed", "slow"])
+def test_nothing_is_kept_of_pass_types_that_nobody_asks_for_any_more(ends: str) -> None:
+    """Anybody can invent pass types."""
+
+    async def main() -> None:
+        database = Database()
+        heads = Joined(database, HEADS)
+        tasks = [asyncio.create_task(heads.rows(f"{TYPE}.{n}", "a")) for n in range(9)]
+        await settled()
+        if ends == "slow":
+            while heads._under_way:  # noqa: ASYNC110 - patience has no event
+                await asyncio.sleep(0.01)
+        for answer in database.answers:
+            answer.set_exception(OSError("away")) if ends == "failed" else answer.set_result(None)
+        assert len(await asyncio.gather(*tasks, return_exceptions=True)) == 9
+        await settled()
+        assert not heads._waiting and not heads._under_way and not heads._tasks
+
+    asyncio.run(main())
+
+
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 def test_each_is_told_what_it_would_be_told_alone(tmp_path: Path) -> None:

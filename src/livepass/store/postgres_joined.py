@@ -95,6 +95,8 @@ class Joined:
                 counts = False
                 self._under_way[pass_type] -= 1
                 self._begin(pass_type)
+                if not self._under_way[pass_type]:  # anybody can ask for pass types that there are not
+                    del self._under_way[pass_type], self._waiting[pass_type]
 
         try:
             while waiting and counts:
