@@ -40,16 +40,19 @@ def never_calls_stale_current(world: World) -> None:
 
 
 def accuses_nobody(world: World) -> None:
-    """W2, of phones that hold what they should, and can be pushed for all we know: a backup may have lost a push token.
-    A possibility is no accusation, nor is it one that nobody was pushed for what was changed without pushing.
+    """W2, of phones that hold what they should, and can be pushed for all we know: a backup may have lost a push token,
+    or the registration that tells an old 410 from a new one. A possibility is no accusation, nor is it one that nobody
+    was pushed for what was changed without pushing.
     """
     if not (world.pushes and world.retells):
         return
     for phone, key, _, verdict in _said(world, newest=True):
-        version, tokens = world.ledger.current(key), world.server.look(_TOKEN, key[0], verdict.device_id)
+        version, pushed = world.ledger.current(key), world.server.look(_PUSHED, key[0], verdict.device_id)
         if version is None or version.quiet:
             continue
-        if verdict.problem and verdict.sure is not Sure.POSSIBLE and tokens == [(phone.wallet.push_token,)]:
+        lost = bool(world.ledger.copy) and not world.has_journal
+        known = [(token, dead_at if lost else None) for token, dead_at in pushed] == [(phone.wallet.push_token, None)]
+        if verdict.problem and verdict.sure is not Sure.POSSIBLE and known:
             what = f"{phone} holds the newest {key[1]}, and why says {verdict.code} {verdict.name}: {verdict.sentence}"
             world.ledger.violate("W2", what, str(phone), key[1])
 
@@ -61,7 +64,10 @@ class _Looking(Reading):
         return [Process("p", "host", 1, "serve+worker", 1, 0, 1 << 62, None, 0)]
 
 
-_TOKEN = "SELECT push_token FROM device WHERE pass_type = ? AND device_id = ?"
+_PUSHED = """
+SELECT d.push_token, g.dead_at FROM device d
+  LEFT JOIN push_target g ON g.pass_type = d.pass_type AND g.push_token = d.push_token
+ WHERE d.pass_type = ? AND d.device_id = ?"""
 
 
 def _said(world: World, *, newest: bool) -> Iterator[tuple[Phone, Key, str, Verdict]]:
