@@ -34,7 +34,7 @@ STEPS = 3
 def device_peers(bench: Bench, name: str) -> Row:
     """Whole scripts a second of the service's CPU: each phone is new, asks without a tag, and fetches its pass."""
     database, plan, row = bench.database("sqlite"), bench.plan, Row(name, "scripts/CPU-s")
-    known = learn(database, PASSES)
+    known = learn(database, PASSES, anew=True)
     with tempfile.TemporaryDirectory(prefix="livepass-bench-") as temporary:
         folder = Path(temporary)
         given = _given(folder, _packages(bench, known), known)

@@ -91,7 +91,8 @@ def _counting(of_database: Callable[[], float], of_process: Callable[[], float])
 def _requests(bench: Bench, database: Database, step: str, of_database: Callable[[], float]) -> Cost:
     """Fetches are of passes that were not built before."""
     seconds = bench.plan.seconds
-    known = learn(database, 5_000 if step != "fetch-200" else int((seconds + 1) * 5_000 * 3))
+    passes = 5_000 if step != "fetch-200" else int((seconds + 1) * 5_000 * 3)
+    known = learn(database, passes, anew=step == "register")
     stream, expected = STREAMS[step]
     first = settled(known) if step == "ask-204" else ()
     return _asked(bench, database, _Counted(stream(known)), expected, of_database, first)
