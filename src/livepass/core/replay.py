@@ -124,7 +124,7 @@ def _registered(at: int, device: Device | None, registration: Registration | Non
     if registration.left_at is not None:
         # In the same millisecond the journal's order decides (``LastWords``), and it let this entry through.
         return Standing.OVERTAKEN if registration.left_at > at else Standing.MISSING
-    # Both: the phone may have registered another pass since, or have left this one out when it took its next token.
+    # The phone's instant moves with a registration of any pass: alone it would not say that this one was lost.
     return Standing.THERE if min(device.token_registered_at, registration.registered_at) >= at else Standing.MISSING
 
 

@@ -20,7 +20,7 @@ from livepass.core.timeline import Event
 from livepass.core.unavailable import Unavailable
 from livepass.core.webhooks import News
 from livepass.store.locking import Conflict
-from livepass.store.postgres_joined import FETCHES, HEADS, LINEAGES, LISTS, PASSES, Joined
+from livepass.store.postgres_joined import FETCHES, HEADS, JOINTS, LINEAGES, LISTS, PASSES, Joined
 from livepass.store.postgres_link import (
     CONNECT_SECONDS,
     LOST_CONNECTION,
@@ -108,9 +108,7 @@ class PostgresStore(Reading):
         self._renew = renew
         self._known = statements()
         super().__init__(_Pooled(self, self._known))
-        self._heads, self._lists = Joined(self._db, HEADS), Joined(self._db, LISTS)
-        self._fetches, self._passes = Joined(self._db, FETCHES), Joined(self._db, PASSES)
-        self._lineages = Joined(self._db, LINEAGES)
+        self._joined = {joint: Joined(self._db, joint) for joint in JOINTS}
         self._room = asyncio.Semaphore(WRITERS)
         self._units: set[asyncio.Task[Any]] = set()
         self._notices: list[Callable[[], None]] = []
@@ -195,20 +193,20 @@ class PostgresStore(Reading):
     # ── read for all who ask at the same moment
 
     async def _ask_head(self, pass_type: str, device_id: str) -> Row | None:
-        return next((row[1:] for row in await self._heads.rows(pass_type, device_id)), None)
+        return next((row[1:] for row in await self._joined[HEADS].rows(pass_type, device_id)), None)
 
     async def _ask_list(self, pass_type: str, device_id: str) -> Sequence[Row]:
-        return [row[1:] for row in await self._lists.rows(pass_type, device_id)]
+        return [row[1:] for row in await self._joined[LISTS].rows(pass_type, device_id)]
 
     async def _fetch_head(self, pass_type: str, serial: str) -> Row:
-        [row] = await self._fetches.rows(pass_type, serial)
+        [row] = await self._joined[FETCHES].rows(pass_type, serial)
         return row[1:]
 
     async def _pass_row(self, pass_type: str, serial: str) -> Row | None:
-        return next(iter(await self._passes.rows(pass_type, serial)), None)
+        return next(iter(await self._joined[PASSES].rows(pass_type, serial)), None)
 
     async def _lineage_rows(self, pass_type: str) -> Sequence[Row]:
-        return await self._lineages.rows(pass_type)
+        return await self._joined[LINEAGES].rows(pass_type)
 
     # ── units of work
 
