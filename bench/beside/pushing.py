@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from beside.measures import Bench
 
 AT_ONCE = 1_000
+LOTS = 20
+"""Of pushes, each to another token. Made before anything is measured, by the peers too: whoever sends gets them."""
 
 
 def credential(folder: str) -> PushCredential:
@@ -115,7 +117,7 @@ def _h2load(apns: null_apns.NullApns, count: int) -> float:
 
 def _peer(command: Sequence[str], apns: null_apns.NullApns, seconds: float) -> float:
     given: dict[str, Any] = {"folder": str(apns.folder), "port": apns.port, "topic": null_apns.TOPIC}
-    (apns.folder / "given.json").write_text(json.dumps({**given, "seconds": seconds, "at_once": AT_ONCE}))
+    (apns.folder / "given.json").write_text(json.dumps({**given, "seconds": seconds, "at_once": AT_ONCE, "lots": LOTS}))
     process = subprocess.Popen(
         [*command, str(apns.folder / "given.json")],
         stdout=subprocess.PIPE,

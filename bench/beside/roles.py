@@ -8,6 +8,7 @@ import pickle
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -153,24 +154,26 @@ def _build(seconds: float) -> None:
 
 
 def sender(apns: str, folder: str, seconds: float) -> None:
-    """The sender alone: as many pushes at once as the others have."""
+    """The sender alone: as many pushes at once as the others have, of lots that are there before."""
     import uvloop
 
-    from beside.pushing import AT_ONCE, accept, credential, messages
+    from beside.pushing import AT_ONCE, LOTS, accept, credential, messages
+    from livepass.cli.serving import settle_memory
 
     shown, roots = credential(folder), Path(folder, "root.pem").read_bytes()
 
     async def main() -> dict[str, float]:
         from livepass.apns import ApnsSender
 
-        sending = ApnsSender(apns, ca_pem=roots)
+        sending, lots = ApnsSender(apns, ca_pem=roots), cycle([messages(AT_ONCE) for _ in range(LOTS)])
 
         async def one() -> int:
             answers: list[Any] = []
-            await sending.send(shown, messages(AT_ONCE), answers.append)
+            await sending.send(shown, next(lots), answers.append)
             return accept(answers)
 
         await one()
+        settle_memory()
         print("ready", flush=True)
         try:
             return await timed_in(seconds, one)

@@ -1,6 +1,7 @@
 """aioapns: ``send_notification`` for each push, as many at once as the others."""
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -25,17 +26,21 @@ async def main():
     context.set_alpn_protocols(["h2"])
     apns = APNs(client_cert=str(folder / "both.pem"), topic=given["topic"], max_connections=1, ssl_context=context)
 
-    async def batch(count):
-        requests = [NotificationRequest(device_token=os.urandom(32).hex(), message={}) for _ in range(count)]
+    def lot():
+        return [NotificationRequest(device_token=os.urandom(32).hex(), message={}) for _ in range(given["at_once"])]
+
+    lots = itertools.cycle([lot() for _ in range(given["lots"])])
+
+    async def batch(requests):
         answers = await asyncio.gather(*(apns.send_notification(request) for request in requests))
         if not all(answer.is_successful for answer in answers):
             raise SystemExit("aioapns: a push was refused")
-        return count
+        return len(requests)
 
-    await batch(10)
+    await batch(next(lots)[:10])
     cpu, began, done = time.process_time(), time.perf_counter(), 0
     while time.perf_counter() - began < given["seconds"]:
-        done += await batch(given["at_once"])
+        done += await batch(next(lots))
     print(json.dumps({"per_cpu_second": done / (time.process_time() - cpu)}), flush=True)
 
 

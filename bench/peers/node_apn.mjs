@@ -12,22 +12,24 @@ const provider = new apn.Provider({
   address: "api.push.apple.com", port: given.port, production: true, rejectUnauthorized: false,
 });
 
-async function batch(count) {
+const lot = () => Array.from({ length: given.at_once }, () => randomBytes(32).toString("hex"));
+const lots = Array.from({ length: given.lots }, lot);
+
+async function batch(recipients) {
   const note = new apn.Notification();
   note.topic = given.topic;
   note.rawPayload = {};
   note.expiry = 1900000000;
-  const recipients = Array.from({ length: count }, () => randomBytes(32).toString("hex"));
   const { sent, failed } = await provider.send(note, recipients);
-  if (sent.length !== count) throw new Error(`${failed.length} refused: ${JSON.stringify(failed[0])}`);
-  return count;
+  if (sent.length !== recipients.length) throw new Error(`${failed.length} refused: ${JSON.stringify(failed[0])}`);
+  return sent.length;
 }
 
-await batch(10);
+await batch(lots[0].slice(0, 10));
 const before = process.cpuUsage();
 const began = process.hrtime.bigint();
-let done = 0;
-while (Number(process.hrtime.bigint() - began) / 1e9 < given.seconds) done += await batch(given.at_once);
+let done = 0, turn = 0;
+while (Number(process.hrtime.bigint() - began) / 1e9 < given.seconds) done += await batch(lots[turn++ % lots.length]);
 const { user, system } = process.cpuUsage(before);
 console.log(JSON.stringify({ per_cpu_second: done / ((user + system) / 1e6) }));
 process.exit(0);
