@@ -30,16 +30,14 @@ def request(method: str, path: str, *, authorization: str = "", since: str = "",
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, requests: Iterator[bytes], tally: Counter[int]) -> None:
-        self._requests = requests
-        self._tally = tally
+class Connection(asyncio.Protocol):
+    """One connection, and what is done with each whole answer that comes over it."""
+
+    def __init__(self) -> None:
         self._buffer = b""
-        self.stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -57,6 +55,26 @@ class _Connection(asyncio.Protocol):
         if len(rest) < length:
             return
         self._buffer = b""
+        self.answered(status, rest)
+
+    def answered(self, status: int, body: bytes) -> None:
+        raise NotImplementedError
+
+
+class _Counted(Connection):
+    """The next of ``requests`` after each answer."""
+
+    def __init__(self, requests: Iterator[bytes], tally: Counter[int]) -> None:
+        super().__init__()
+        self._requests = requests
+        self._tally = tally
+        self.stopped = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        transport.write(next(self._requests))
+
+    def answered(self, status: int, body: bytes) -> None:
         self._tally[status] += 1
         if not self.stopped:
             self.transport.write(next(self._requests))
@@ -72,7 +90,7 @@ async def measure(port: int, pid: int, requests: Requests, seconds: float, expec
     loop = asyncio.get_running_loop()
     tally: Counter[int] = Counter()
     made = [
-        await loop.create_connection(lambda stream=stream: _Connection(stream, tally), "127.0.0.1", port)
+        await loop.create_connection(lambda stream=stream: _Counted(stream, tally), "127.0.0.1", port)
         for stream in (requests(number) if callable(requests) else requests for number in range(CONNECTIONS))
     ]
     await asyncio.sleep(WARM_SECONDS)
@@ -92,7 +110,7 @@ async def all_of(port: int, requests: Iterator[bytes], expected: int) -> int:
     """Send each request once; answers how many there were."""
     loop, tally, ended = asyncio.get_running_loop(), Counter[int](), asyncio.Event()
 
-    class Once(_Connection):
+    class Once(_Counted):
         def data_received(self, data: bytes) -> None:
             try:
                 super().data_received(data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ class Phones:
 def loop(bench: Bench, name: str) -> Row:
     """Seconds for all phones."""
     database, row, busy = bench.database("sqlite", bench.plan.phones), Row(name, "s"), []
-    for turn in range(min(ROUNDS, bench.plan.rounds)):
+    for _ in range(min(ROUNDS, bench.plan.rounds)):
         bench.folder.make_due(database, 0)  # a run that was ended in the middle left some
         phones = _phones(database)
         count, serials = len(phones.by_token), phones.serials()
@@ -62,7 +63,7 @@ def loop(bench: Bench, name: str) -> Row:
             served("serve", worker=True, **apns.known_to(), **bench.opened(database)) as (port, pid),
         ):
             before = children.cpu_seconds(pid)
-            seconds = uvloop.run(_turn(port, database, phones, apns, turn))
+            seconds = uvloop.run(_turn(port, database, phones, apns))
             busy.append(round((children.cpu_seconds(pid) - before) / seconds, 3))
         alone = count / builds["per_cpu_second"] + 2 * count / echo.per_cpu_second
         row.add(seconds, builds_and_echoes=alone)
@@ -90,30 +91,25 @@ def _phones(database: Database) -> Phones:
     return Phones(asyncio.run(found()), learn(database, 1).newest)
 
 
-async def _turn(port: int, database: Database, phones: Phones, apns: null_apns.NullApns, turn: int) -> float:
+async def _turn(port: int, database: Database, phones: Phones, apns: null_apns.NullApns) -> float:
     began = time.perf_counter()
-    changing = asyncio.create_task(_change(port, database, phones, f"{turn}-{time.time_ns()}"))
-    woken: asyncio.Queue[str] = asyncio.Queue()
-    watching = asyncio.create_task(_watch(apns, woken))
-    left = set(phones.by_token)
-    workers = [asyncio.create_task(_serve(port, phones, woken, left)) for _ in range(load.CONNECTIONS)]
+    changing = asyncio.create_task(_change(port, database, phones, str(time.time_ns())))
+    crowd = _Crowd(phones)
+    watching = asyncio.create_task(_watch(apns, crowd))
+    for _ in range(load.CONNECTIONS):
+        crowd.connect(port)
     try:
         await changing
-        until = time.perf_counter() + PATIENCE
-        while left:
-            for worker in workers:
-                if worker.done():
-                    worker.result()
-            if time.perf_counter() > until:
-                raise SystemExit(
-                    f"{len(left):,} of {len(phones.by_token):,} phones hold nothing new after {PATIENCE} s"
-                )
-            await asyncio.sleep(POLL)
+        async with asyncio.timeout(PATIENCE):
+            await crowd.over
         return time.perf_counter() - began
+    except TimeoutError:
+        left, count = len(crowd.left), len(phones.by_token)
+        raise SystemExit(f"{left:,} of {count:,} phones hold nothing new after {PATIENCE} s") from None
     finally:
-        for task in (changing, watching, *workers):
+        for task in (changing, watching, *crowd.connecting):
             task.cancel()
-        await asyncio.gather(changing, watching, *workers, return_exceptions=True)
+        await asyncio.gather(changing, watching, *crowd.connecting, return_exceptions=True)
 
 
 async def _change(port: int, database: Database, phones: Phones, value: str) -> None:
@@ -142,40 +138,103 @@ async def _change(port: int, database: Database, phones: Phones, value: str) -> 
         raise SystemExit(f"{changed:,} of {len(phones.by_token):,} passes were changed: {said[-200:]!r}")
 
 
-async def _watch(apns: null_apns.NullApns, woken: asyncio.Queue[str]) -> None:
+async def _watch(apns: null_apns.NullApns, crowd: _Crowd) -> None:
     """Whom the null APNs was to wake, as it writes it down."""
     rest = ""
     with apns.log.open() as file:
         while True:
             *lines, rest = (rest + file.read()).split("\n")
             for line in lines:
-                woken.put_nowait(line.rpartition("/")[2])
+                crowd.wake(line.rpartition("/")[2])
             await asyncio.sleep(POLL)
 
 
-async def _serve(port: int, phones: Phones, woken: asyncio.Queue[str], left: set[str]) -> None:
+class _Crowd:
+    """Phones that are woken, and wait for a connection; ``over`` when all hold the change, or with what went wrong."""
+
+    def __init__(self, phones: Phones) -> None:
+        self.phones = phones
+        self.left = set(phones.by_token)
+        self.idle: list[_Phone] = []
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.connecting: set[asyncio.Task[None]] = set()
+        self._woken: deque[str] = deque()
+
+    def connect(self, port: int) -> None:
+        """One connection more, which serves whoever is woken."""
+
+        async def made() -> None:
+            await asyncio.get_running_loop().create_connection(lambda: _Phone(self, port), "127.0.0.1", port)
+
+        if not self.over.done():
+            self.connecting.add(task := asyncio.create_task(made()))
+            task.add_done_callback(self.connecting.discard)
+
+    def wake(self, token: str) -> None:
+        if token in self.left:
+            self._woken.append(token)
+            if self.idle:
+                self.idle.pop().go_on()
+
+    def next(self) -> str | None:
+        while self._woken:
+            if (token := self._woken.popleft()) in self.left:
+                return token
+        return None
+
+    def holds(self, token: str) -> None:
+        self.left.discard(token)
+        if not self.left:
+            self.end()
+
+    def end(self, wrong: str = "") -> None:
+        if not self.over.done():
+            self.over.set_exception(SystemExit(wrong)) if wrong else self.over.set_result(None)
+
+
+class _Phone(load.Connection):
     """One phone after the other over one connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-    while True:
-        token = await woken.get()
-        device, held, secret = phones.by_token.get(token, ("", "", ""))
-        if not device or token not in left:
-            continue
-        writer.write(load.request("GET", f"{listed(device)}?passesUpdatedSince={phones.tag}"))
-        status, body = await _answer(reader)
-        if status == 503:  # shed: it asks again by itself, which the clock runs for
-            asyncio.get_running_loop().call_later(AGAIN, woken.put_nowait, token)
-            continue
-        if status != 200 or json.loads(body)["serialNumbers"] != [held]:
-            raise SystemExit(f"a phone that was woken was answered {status} {body[:200]!r}")
-        writer.write(load.request("GET", f"/wallet/v1/passes/{MANY}/{held}", authorization=secret))
-        status, body = await _answer(reader)
-        if status != 200 or not body.startswith(b"PK"):
-            raise SystemExit(f"a phone that was told was answered {status}")
-        left.discard(token)
 
+    def __init__(self, crowd: _Crowd, port: int) -> None:
+        super().__init__()
+        self._crowd = crowd
+        self._port = port
+        self._token = ""
+        self._held = ""
+        self._told = False
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
-    return int(head[9:12]), await reader.readexactly(int(length or 0))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.go_on()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self._crowd.idle:  # the server hangs up on who is silent for some seconds
+            self._crowd.idle.remove(self)
+            self._crowd.connect(self._port)
+        else:
+            self._crowd.end("a connection of phones was closed")
+
+    def go_on(self) -> None:
+        token = self._crowd.next()
+        if token is None:
+            self._crowd.idle.append(self)
+            return
+        device, self._held, _ = self._crowd.phones.by_token[token]
+        self._token, self._told = token, False
+        tag = self._crowd.phones.tag
+        self.transport.write(load.request("GET", f"{listed(device)}?passesUpdatedSince={tag}"))
+
+    def answered(self, status: int, body: bytes) -> None:
+        if not self._told and status == 503:  # shed: it asks again by itself, which the clock runs for
+            asyncio.get_running_loop().call_later(AGAIN, self._crowd.wake, self._token)
+            self.go_on()
+        elif not self._told and status == 200 and json.loads(body)["serialNumbers"] == [self._held]:
+            self._told = True
+            secret = self._crowd.phones.by_token[self._token][2]
+            self.transport.write(load.request("GET", f"/wallet/v1/passes/{MANY}/{self._held}", authorization=secret))
+        elif self._told and status == 200 and body.startswith(b"PK"):
+            self._crowd.holds(self._token)
+            self.go_on()
+        else:
+            asked = "told" if self._told else "woken"
+            self._crowd.end(f"a phone that was {asked} was answered {status} {body[:200]!r}")

@@ -117,7 +117,7 @@ class Plan:
     due: int
 
 
-FULL = Plan(rounds=5, seconds=3.0, registrations=1_000_000, scale=(10_000, 1_000_000), phones=67_000, due=20_000)
+FULL = Plan(rounds=3, seconds=3.0, registrations=1_000_000, scale=(10_000, 1_000_000), phones=67_000, due=20_000)
 QUICK = Plan(rounds=3, seconds=1.0, registrations=50_000, scale=(10_000, 50_000), phones=5_000, due=5_000)
 BRIEF = Plan(rounds=3, seconds=0.5, registrations=5_000, scale=(1_000, 5_000), phones=500, due=1_000)
 BRIEF_ROWS = (
