@@ -22,8 +22,6 @@ from livepass.core.importing import ABANDONED_MS, KEPT_MS
 from livepass.core.model import Prunable
 from livepass.emulators.authority import Issued
 from livepass.service import importer, imports
-from livepass.service.drafting import Wish
-from livepass.service.issuing import Issuing
 from servers.livepass_process import running
 from web import asgi
 from web.asgi import NDJSON, OTHER, PASS_TYPE, Api, Reply, folder_zip, opened, with_api
@@ -190,40 +188,6 @@ async def test_errors_come_as_pages(api: Api) -> None:
     assert seen == [3, 4, 5, 6, 7]
 
 
-@with_api
-async def test_what_nobody_thought_of_stops_neither_the_others_nor_the_import(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest = Issuing.put_lot
-
-    async def stumbles(self: Issuing, wishes: Sequence[Wish], *more: Any) -> Any:
-        if any(wish.serial == "n2" for wish in wishes):
-            raise ZeroDivisionError
-        return await honest(self, wishes, *more)
-
-    monkeypatch.setattr(Issuing, "put_lot", stumbles)
-    job = await taken(api, numbered(3))
-    await through(api)
-    assert await tally(api, job) == ("finished", 2, 0, 0, 1, 0)
-    [error] = await wrong(api, job)
-    assert (error["row"], error["problem"]) == (3, "could not be carried out")
-
-
-@with_api
-async def test_what_goes_wrong_with_every_row_is_no_fault_of_theirs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def stumbles(*_: Any) -> Any:
-        raise ZeroDivisionError
-
-    job = await taken(api, numbered(3))
-    with monkeypatch.context() as patch:
-        patch.setattr(Issuing, "put_lot", stumbles)
-        assert await importer_of(api.services)._one_round() == importer.STUMBLE_SECONDS
-    assert await tally(api, job) == ("working", 0, 0, 0, 0, 3)
-    await run(api, "UPDATE import_job SET lease_until = 0")
-    await through(api)
-    assert await tally(api, job) == ("finished", 3, 0, 0, 0, 0)
-
-
 # ── what is refused as a whole
 
 
@@ -356,9 +320,9 @@ def test_an_import_that_was_not_acknowledged_is_not_begun(tmp_path: Path, certif
     asyncio.run(work())
 
 
-async def child(api: Api, after: int) -> int:
+async def child(api: Api, after: int, *more: str) -> int:
     config = api.services.config
-    command = [sys.executable, "-m", "web.import_child", config.database_url, config.secret_key[0], str(after)]
+    command = [sys.executable, "-m", "web.import_child", config.database_url, config.secret_key[0], str(after), *more]
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     ended = await asyncio.to_thread(subprocess.run, command, timeout=60, check=False, env=env)
     return ended.returncode

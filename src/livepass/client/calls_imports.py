@@ -45,7 +45,7 @@ def import_job(import_id: str) -> Call[answers.Import]:
 
 
 def import_errors(import_id: str) -> List[answers.ImportProblem]:
-    """What was wrong with rows that were refused, by row; complete once the import is over."""
+    """What was wrong with rows that were refused or failed, by row; complete once the import is over."""
     return List(f"{path('imports', import_id)}/errors", reads(answers.ImportProblemPage))
 
 

@@ -55,8 +55,10 @@ class ImportTx(ImportReader, Protocol):
     async def advance_import(self, job_id: str, lease: str, numbers: Sequence[int], progress: Progress) -> bool:
         """These rows are done with. False: the import is not ours any more, or a row is gone; then undo all of it."""
 
-    async def leave_import(self, job_id: str, lease: str, now: int) -> None:
-        """Its turn is over; without rows, so is the import."""
+    async def leave_import(self, job_id: str, lease: str, now: int, *, vain: int, until: int = 0) -> None:
+        """Its turn is over; without rows, so is the import. ``vain``: tries in vain so far; nobody gets it ``until``
+        then.
+        """
 
     async def cancel_import(self, tenant: str, job_id: str, now: int) -> bool:
         """Its rows are not done any more, and may be dropped. False: it is over, or there is none."""

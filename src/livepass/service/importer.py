@@ -2,6 +2,9 @@
 
 A row goes in the transaction that makes its pass, fenced by the lease: killed at any moment, or two at once, each row
 is done exactly once. After each lot as much time passes as it took, and more while phones are served slowly.
+
+A database that is away is waited for. What else fails without having been foreseen is tried again, and given up in the
+end (``core.importing.tried``); the count stands where the rows do.
 """
 
 from __future__ import annotations
@@ -10,9 +13,9 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from livepass.core.importing import ImportJob, ImportRow, Progress, RowError
+from livepass.core.importing import MOST_TRIES, ImportJob, ImportRow, Progress, RowError, Tried, tried
 from livepass.core.unavailable import Unavailable
 from livepass.service.drafting import Wish
 from livepass.service.imports import row_errors, wrong_of
@@ -32,7 +35,8 @@ SWEEP_SECONDS = 5.0
 BREATH_SECONDS = 0.1
 LONGEST_REST_SECONDS = 5.0
 STUMBLE_SECONDS = 1.0
-UNFORESEEN = "unforeseen"
+ALONE_SECONDS = LEASE_MS / 2000
+"""For the rows of a lot that failed, each by itself: what takes longer loses its lease, and was for nothing."""
 
 
 class _Changed(Exception):
@@ -48,6 +52,28 @@ class _Turn:
 
 
 Result = Issued | Refusal
+Failed = tuple[ImportRow, Exception]
+
+
+@dataclass(slots=True)
+class _Came:
+    """What came of a lot. ``went_through``: whether a pass is stored as a row has it. ``failed``: others went through
+    meanwhile; ``vain``: none did.
+    """
+
+    went_through: bool = False
+    refused: list[tuple[ImportRow, Refusal]] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    vain: list[Failed] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)
+    """Of errors whose traceback is in the log."""
+
+    def note(self, rows: Sequence[ImportRow], results: Sequence[Result]) -> bool:
+        """Whether one of them went through. What others change faster than it is rendered waits for another turn."""
+        refused = [(row, each) for row, each in zip(rows, results, strict=True) if isinstance(each, Refusal)]
+        self.refused += [(row, each) for row, each in refused if each.code != BUSY]
+        self.went_through |= len(refused) < len(rows)
+        return len(refused) < len(rows)
 
 
 class Importer:
@@ -106,30 +132,63 @@ class Importer:
     async def _take(self, turn: _Turn) -> None:
         rows = _lot(await self._store.import_rows(turn.job.id, limit=LOT))
         try:
-            refused = await self._carry_out(turn, rows) if rows else []
-            await self._store.write(lambda tx: self._leave(tx, turn, refused))
+            came = await self._carry_out(turn, rows) if rows else _Came()
+            after = await self._store.write(lambda tx: self._leave(tx, turn, came))
+            _tell(turn.job, len(came.vain), after)
         except _Changed:
-            await self._store.write(lambda tx: tx.leave_import(turn.job.id, turn.lease, self._clock.now()))
+            now = self._clock.now()
+            await self._store.write(lambda tx: tx.leave_import(turn.job.id, turn.lease, now, vain=turn.job.vain))
 
-    async def _carry_out(self, turn: _Turn, rows: Sequence[ImportRow]) -> list[tuple[ImportRow, Refusal]]:
-        """Make the passes of rows; answers those that were refused. What nobody thought of is found row by row, so that
-        it stops neither the others nor the import.
+    async def _carry_out(self, turn: _Turn, rows: Sequence[ImportRow]) -> _Came:
+        """Make the passes of rows. What nobody foresaw is found row by row, so that it stops neither the others nor the
+        import.
         """
+        came = _Came()
         try:
-            results = await self._put(turn, rows)
+            came.note(rows, await self._put(turn, rows))
         except (_Changed, Unavailable):
             raise
-        except Exception:
-            log.exception("%d rows of import %s could not be carried out", len(rows), turn.job.id)
-            if len(rows) == 1:
-                return [(rows[0], _unforeseen())]
-            refused = [found for row in rows for found in await self._carry_out(turn, [row])]
-            if all(refusal.code == UNFORESEEN for _, refusal in refused) and len(refused) == len(rows):
-                raise  # it is not the rows: they wait for another turn
-            return refused
-        # What others change faster than it can be rendered waits for another turn.
-        found = ((row, each) for row, each in zip(rows, results, strict=True) if isinstance(each, Refusal))
-        return [(row, each) for row, each in found if each.code != BUSY]
+        except Exception as error:
+            log.exception("%d rows of import %s failed; each is tried by itself", len(rows), turn.job.id)
+            came.kinds.add(type(error).__name__)
+            await self._one_by_one(turn, rows, came)
+        return came
+
+    async def _one_by_one(self, turn: _Turn, rows: Sequence[ImportRow], came: _Came) -> None:
+        """A row that fails where a later one goes through, and then once more, is to blame itself. Of those behind the
+        last one that went through nobody knows: they are the first of another turn.
+        """
+        began = self._clock.stopwatch()
+        blamed: list[ImportRow] = []
+        since: list[Failed] = []
+        for row in rows:
+            error = await self._alone(turn, row, came)
+            if isinstance(error, Exception):
+                since.append((row, error))
+            elif error:
+                blamed += [failed for failed, _ in since]
+                since = []
+            if self._clock.stopwatch() - began > ALONE_SECONDS:
+                break
+        if not came.went_through:
+            came.vain = since
+        for row in blamed:
+            error = await self._alone(turn, row, came)
+            if isinstance(error, Exception):
+                came.failed.append((row, error))
+
+    async def _alone(self, turn: _Turn, row: ImportRow, came: _Came) -> bool | Exception:
+        """Whether it went through; or what nobody foresaw."""
+        try:
+            return came.note([row], await self._put(turn, [row]))
+        except (_Changed, Unavailable):
+            raise
+        except Exception as error:
+            name = type(error).__name__
+            shown = None if name in came.kinds else error
+            log.error("row %d of import %s failed: %s", row.number, turn.job.id, name, exc_info=shown)
+            came.kinds.add(name)
+            return error
 
     async def _put(self, turn: _Turn, rows: Sequence[ImportRow]) -> Sequence[Result]:
         wishes = [_wish(row) for row in rows]
@@ -147,11 +206,19 @@ class Importer:
             await self._store.write(lambda tx: together(tx, would))
         return results
 
-    async def _leave(self, tx: Tx, turn: _Turn, refused: Sequence[tuple[ImportRow, Refusal]]) -> None:
-        if refused:
-            await _advance(tx, turn, [row.number for row, _ in refused], Progress(refused=len(refused)))
-            await tx.add_import_rows(turn.job.id, (), [error for each in refused for error in _errors(turn.job, *each)])
-        await tx.leave_import(turn.job.id, turn.lease, self._clock.now())
+    async def _leave(self, tx: Tx, turn: _Turn, came: _Came) -> Tried:
+        job = turn.job
+        after = tried(job.vain, went_through=came.went_through, failed=bool(came.vain))
+        failed = [*came.failed, *(came.vain if after.over else ())]
+        ended = [*came.refused, *((row, _unforeseen(job, row, error, after.over)) for row, error in failed)]
+        if ended:
+            progress = Progress(refused=len(came.refused), failed=len(failed))
+            await _advance(tx, turn, [row.number for row, _ in ended], progress)
+            await tx.add_import_rows(job.id, (), [error for each in ended for error in _errors(job, *each)])
+        now = self._clock.now()
+        until = now + after.pause_ms if after.pause_ms else 0
+        await tx.leave_import(job.id, turn.lease, now, vain=after.vain, until=until)
+        return after
 
 
 async def _advance(tx: Tx, turn: _Turn, numbers: Sequence[int], progress: Progress) -> None:
@@ -188,6 +255,22 @@ def _errors(job: ImportJob, row: ImportRow, refusal: Refusal) -> list[RowError]:
     return row_errors(row.number, row.pass_type, row.serial, wrong_of(refusal, job.columns))
 
 
-def _unforeseen() -> Refusal:
-    hint = "the log of the worker says why; then send the row again"
-    return Refusal("could not be carried out", hint=hint, code=UNFORESEEN)
+def _unforeseen(job: ImportJob, row: ImportRow, error: Exception, in_vain: bool) -> Refusal:
+    name = type(error).__name__
+    others = (
+        f"like every row beside it; {MOST_TRIES} tries were in vain" if in_vain else "twice, and rows beside it did not"
+    )
+    hint = (
+        f"the other rows went on; the worker's log says why (row {row.number} of import {job.id}): then send it again"
+    )
+    return Refusal(f"failed with an unexpected error ({name}), {others}", hint=hint, code="unforeseen")
+
+
+def _tell(job: ImportJob, rows: int, after: Tried) -> None:
+    if after.over:
+        log.error("%d rows of import %s are given up: %d tries were in vain", rows, job.id, MOST_TRIES)
+    elif after.pause_ms:
+        seconds = after.pause_ms // 1000
+        log.warning(
+            "import %s is tried again in %d s: try %d of %d was in vain", job.id, seconds, after.vain, MOST_TRIES
+        )

@@ -80,8 +80,9 @@ class ImportWriting(ImportReading):
         gone = await self._db.run("remove_import_rows", {"job": job_id, "numbers": self._db.array(numbers)})
         return gone == len(numbers)
 
-    async def leave_import(self, job_id: str, lease: str, now: int) -> None:
-        await self._db.run("leave_import", {"id": job_id, "lease": lease, "now": now})
+    async def leave_import(self, job_id: str, lease: str, now: int, *, vain: int, until: int = 0) -> None:
+        left = {"id": job_id, "lease": lease, "now": now, "vain": vain, "until": until}
+        await self._db.run("leave_import", left)
 
     async def cancel_import(self, tenant: str, job_id: str, now: int) -> bool:
         return await self._db.run("cancel_import", {"tenant": tenant, "id": job_id, "now": now}) > 0

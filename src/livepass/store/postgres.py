@@ -239,6 +239,9 @@ class PostgresStore(Reading):
                 if attempt == ATTEMPTS - 1:
                     raise Unavailable(f"the database cannot be reached: {said(error)}") from error
                 await asyncio.sleep(0.05 * 2**attempt)
+            except asyncpg.InsufficientResourcesError as error:
+                # Its disk or its memory is full: nobody's mistake, and not over in a moment.
+                raise Unavailable(f"the database cannot be written: {said(error)}") from error
             await asyncio.sleep(random.random() * 0.01 * 2**attempt)  # noqa: S311 - spreads retries
         raise AssertionError("unreachable")
 

@@ -28,7 +28,7 @@ _NUMBERS = (
     *("most", "most_phones", "siblings_since", "retold", "rested", "tomorrow"),
     *("since", "kept_since", "status", "step_1", "step_2", "step_3", "step_4"),
     *("before_at", "took_ms", "failing_since", "failing_before", "answered_at", "noted_before", "ok"),
-    *("total", "made", "changed", "unchanged", "refused", "part", "dry_run"),
+    *("total", "made", "changed", "unchanged", "refused", "failed", "vain", "part", "dry_run"),
 )
 _LISTS = (
     *("within", "serials", "kinds", "devices", "targets", "device_ids", "push_tokens", "tables"),

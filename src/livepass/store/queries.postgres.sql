@@ -406,4 +406,4 @@ WITH due AS MATERIALIZED (
 UPDATE import_job SET lease = :lease, lease_until = :lease_until, turn_at = :now
   FROM due WHERE import_job.id = due.id
 RETURNING tenant, import_job.id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made,
-          changed, unchanged, refused, turn_at, ended_at, 0;
+          changed, unchanged, refused, failed, vain, turn_at, ended_at, NULL, 0;

@@ -1779,13 +1779,13 @@ DELETE FROM webhook_attempt WHERE (endpoint, message, number) IN (
 
 -- name: import_job
 SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
-       refused, turn_at, ended_at,
+       refused, failed, vain, turn_at, ended_at, CASE WHEN lease IS NULL AND state = 'working' AND lease_until > 0 THEN lease_until END,
        (SELECT count(*) FROM import_row w WHERE w.job = import_job.id)
   FROM import_job WHERE tenant = :tenant AND id = :id AND state NOT IN ('receiving', 'abandoned');
 
 -- name: import_jobs
 SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
-       refused, turn_at, ended_at,
+       refused, failed, vain, turn_at, ended_at, CASE WHEN lease IS NULL AND state = 'working' AND lease_until > 0 THEN lease_until END,
        (SELECT count(*) FROM import_row w WHERE w.job = import_job.id)
   FROM import_job WHERE tenant = :tenant AND state NOT IN ('receiving', 'abandoned') ORDER BY created_at DESC, id DESC LIMIT :limit;
 
@@ -1804,9 +1804,9 @@ SELECT count(*) FROM import_job WHERE tenant = :tenant AND state IN ('receiving'
 
 -- name: begin_import
 INSERT INTO import_job (tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made,
-                        changed, unchanged, refused, turn_at, ended_at, lease, lease_until)
+                        changed, unchanged, refused, failed, vain, turn_at, ended_at, lease, lease_until)
 VALUES (:tenant, :id, :caller, :created_at, :push, :dry_run, :columns, '[]', '[]', 'receiving', 0, 0,
-        0, 0, 0, :created_at, NULL, NULL, 0);
+        0, 0, 0, 0, 0, :created_at, NULL, NULL, 0);
 
 -- name: add_import_row
 INSERT INTO import_row (job, number, pass_type, serial, body) VALUES (:job, :number, :pass_type, :serial, :text);
@@ -1833,19 +1833,19 @@ UPDATE import_job SET lease = :lease, lease_until = :lease_until, turn_at = :now
  WHERE id = (SELECT j.id FROM import_job j WHERE j.state = 'working' AND j.lease_until <= :now
               ORDER BY j.turn_at, j.id LIMIT 1)
 RETURNING tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
-       refused, turn_at, ended_at, 0;
+       refused, failed, vain, turn_at, ended_at, NULL, 0;
 
 -- name: advance_import
 -- Fenced by the lease: a process that lost it changes nothing.
 UPDATE import_job SET made = made + :made, changed = changed + :changed, unchanged = unchanged + :unchanged,
-       refused = refused + :refused
+       refused = refused + :refused, failed = failed + :failed
  WHERE id = :id AND lease = :lease AND state = 'working';
 
 -- name: remove_import_rows
 DELETE FROM import_row WHERE job = :job AND number IN (SELECT value FROM json_each(:numbers));
 
 -- name: leave_import
-UPDATE import_job SET lease = NULL, lease_until = 0,
+UPDATE import_job SET lease = NULL, lease_until = :until, vain = :vain,
        state = CASE WHEN EXISTS (SELECT 1 FROM import_row w WHERE w.job = :id) THEN state ELSE 'finished' END,
        ended_at = CASE WHEN EXISTS (SELECT 1 FROM import_row w WHERE w.job = :id) THEN ended_at ELSE :now END
  WHERE id = :id AND lease = :lease AND state = 'working';

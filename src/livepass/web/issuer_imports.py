@@ -60,9 +60,11 @@ class ImportQuery(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Import(Struct, frozen=True):
-    """An import, and what became of its rows so far (`dry_run`: would become). `rows` were read. What is missing in
-    the sum of `made`, `changed`, `unchanged`, `refused` and `waiting` was erased or cancelled before its turn.
-    `turn_at`: when it was worked on last. `kept_until`: then it is forgotten, with its errors.
+    """An import, and what became of its rows so far (`dry_run`: would become). `rows` were read. `refused`: what a row
+    says cannot be; `failed`: it was given up after an error of the service. What is missing in the sum of `made`,
+    `changed`, `unchanged`, `refused`, `failed` and `waiting` was erased or cancelled before its turn. `tries_in_vain`:
+    tries of which every row ended in such an error, `next_try_at`: when the next one is. `turn_at`: when it was worked
+    on last. `kept_until`: then it is forgotten, with its errors.
     """
 
     id: str
@@ -74,7 +76,10 @@ class Import(Struct, frozen=True):
     changed: int
     unchanged: int
     refused: int
+    failed: int
     waiting: int
+    tries_in_vain: int
+    next_try_at: Instant | None
     unused_columns: list[str]
     created_at: Instant
     turn_at: Instant | None
@@ -95,6 +100,9 @@ class Import(Struct, frozen=True):
             changed=job.changed,
             unchanged=job.unchanged,
             refused=job.refused,
+            failed=job.failed,
+            tries_in_vain=job.vain,
+            next_try_at=maybe_at(job.retry_at),
             waiting=job.waiting,
             unused_columns=list(job.unused),
             created_at=at(job.created_at),
@@ -175,7 +183,7 @@ async def get(call: Call) -> Answer:
 
 
 async def errors(call: Call) -> Answer:
-    """What was wrong with the rows of an import that were refused."""
+    """What was wrong with the rows of an import that were refused, or failed."""
     query: PageQuery = call.query
     job = await call.services.imports.job(call.caller, call.path["id"])
     after = _ERRORS.read(query.cursor, (0, 0) if query.cursor else (-1, -1))
@@ -259,7 +267,13 @@ OPERATIONS = (
     ),
     _operation("GET", _ONE, "getImport", "How far an import is", get, {200: (Import,)}),
     _operation(
-        *("GET", f"{_ONE}/errors", "listImportErrors", "Rows of an import that were refused, and why", errors),
+        *(
+            "GET",
+            f"{_ONE}/errors",
+            "listImportErrors",
+            "Rows of an import that were refused or failed, and why",
+            errors,
+        ),
         {200: (ImportProblemPage,)},
         query=PageQuery,
     ),

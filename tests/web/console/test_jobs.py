@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
+
 import engines
 from livepass.web.console import jobs
 from web.asgi import PASS_TYPE
 from web.console.console_app import Console, with_console
-from web.import_child import importer_of
+from web.import_child import importer_of, stumbles
 
 
 @with_console
@@ -60,6 +62,21 @@ async def test_imports_show_what_became_of_their_rows(console: Console) -> None:
     assert (newest["dry_run"], first["dry_run"]) == (True, False)
     assert (first["state"], first["made"], first["refused"], first["percent"]) == ("finished", 2, 1, 100)
     assert "3 of 3" in (await console.html("jobs")).text
+
+
+@with_console
+async def test_imports_say_what_fails(console: Console) -> None:
+    target = f"/imports?pass_type={PASS_TYPE}&template=membership"
+    assert (await console.api.call("POST", target, body=b"serial\na\nb\n", media="text/csv")).status == 202
+    with pytest.MonkeyPatch.context() as patch:
+        stumbles(patch.setattr, lambda wish: True)
+        assert await importer_of(console.api.services).once()
+        assert "failed 1 times, is tried again" in (await console.html("jobs")).text
+        engines.run(console.api.services.config.database_url, "UPDATE import_job SET vain = 99, lease_until = 0")
+        assert await importer_of(console.api.services).once()
+    [one] = (await console.data("jobs"))["imports"]
+    assert (one["state"], one["refused"], one["failed"], one["next_try_at"]) == ("finished", 0, 2, None)
+    assert "0, and 2 failed" in (await console.html("jobs")).text
 
 
 @with_console

@@ -403,10 +403,12 @@ CREATE TABLE import_job (
   changed     BIGINT  NOT NULL,
   unchanged   BIGINT  NOT NULL,
   refused     BIGINT  NOT NULL,
+  failed      BIGINT  NOT NULL,                -- rows that were given up for a reason that nobody foresaw
+  vain        INTEGER NOT NULL,                -- tries of which every row failed so
   turn_at     BIGINT  NOT NULL,                -- when somebody took it up last
   ended_at    BIGINT,
   lease       TEXT,
-  lease_until BIGINT  NOT NULL
+  lease_until BIGINT  NOT NULL                 -- without a lease: until when it pauses
 ) WITHOUT ROWID;
 CREATE INDEX import_job_by_tenant ON import_job (tenant, created_at, id);
 CREATE INDEX import_job_due ON import_job (turn_at, id) WHERE state = 'working';

@@ -83,6 +83,9 @@ def _import(job: ImportJob) -> dict[str, Any]:
         "changed": job.changed,
         "unchanged": job.unchanged,
         "refused": job.refused,
+        "failed": job.failed,
+        "tries_in_vain": job.vain,
+        "next_try_at": maybe_at(job.retry_at),
         "created_at": at(job.created_at),
         "ended_at": maybe_at(job.ended_at),
     }
