@@ -175,6 +175,7 @@ def test_imports_are_worked_off_and_told_of(any_client: Any) -> None:
     given = {"pass_type": PASS_TYPE, "template": "membership", "columns": {"serial": "Nummer"}}
     job = any_client.import_passes(file, once=serial, **given)
     assert any_client.import_passes(file, once=serial, **given).id == job.id
+    assert job.id in {each.id for each in any_client.imports()}
     until(lambda: any_client.import_job(job.id).state == "finished")
     done = any_client.import_job(job.id)
     assert (done.rows, done.made, done.refused, done.unused_columns) == (3, 1, 2, ["colour"])

@@ -657,6 +657,9 @@ async def _in_and_out(life: Life) -> None:
     for words in (
         ("import", "registrations", str(folder / "phones.csv")),
         ("import", "folder", str(folder / "no-passes")),
+        ("import", "list"),
+        ("import", "show", "imp_none"),
+        ("import", "cancel", "imp_none"),
         ("import", "django-walletpass", f"sqlite:///{folder}/none.db", "--media", str(folder)),
         ("export", "passes", "-o", str(folder / "out.ndjson")),
         ("export", "registrations", "-o", str(folder / "out-phones.csv")),

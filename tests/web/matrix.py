@@ -17,6 +17,7 @@ import engines
 from livepass.emulators.authority import Authority, Issued
 from livepass.service.access import OF_ALL_PASS_TYPES, SCOPES
 from livepass.service.admitting import Terms
+from livepass.service.imports import NEWEST
 from livepass.web.issuer_lists import _LOGS, _PASSES, _PUSHES, _REGISTRATIONS
 from livepass.web.issuer_passes import _EVENTS
 from livepass.web.operations import Operation
@@ -106,6 +107,7 @@ ROWS: Mapping[str, Row] = {
         media=NDJSON,
         creates=True,
     ),
+    "listImports": Row(("", "limit=1", "cursor={imports}")),
     "getImport": Row(id="import"),
     "listImportErrors": Row(("", "cursor={imported}"), id="import"),
     "cancelImport": Row(id="import"),
@@ -259,6 +261,7 @@ class Place:
         await self._live(PASS_TYPE, ("1", "2"))
         for _ in range(2):
             await self.api.services.admitting.requests.make(PASS_TYPE)
+            await self._import(PASS_TYPE, "1,5\n")
         self.erased_token = await self.api.token("erased-01")
         assert (await self.api.call("DELETE", f"/passes/{PASS_TYPE}/erased-01?erase=1")).status == 204
         read = [scope for scope in SCOPES if scope not in OF_ALL_PASS_TYPES]
@@ -295,9 +298,7 @@ class Place:
         await self.api.services.admitting.requests.make(OTHER, tenant=self.tenant)
         await self.api.services.webhooks.add(self.tenant, "https://theirs.example/", None, None)
         rows = "".join(f"{serial},\n" for serial in ("theirs-01", "theirs-02")) + "one too many,,\n"
-        asked = f"/imports?pass_type={OTHER}&template=membership"
-        taken = await self.api.call("POST", asked, body=f"serial,points\n{rows}".encode(), media="text/csv")
-        assert taken.status == 202, taken.body
+        await self._import(OTHER, rows)
         await self._names()
         self.api.tenant = ""
         return self
@@ -318,6 +319,11 @@ class Place:
     async def settle(self) -> None:
         await self.api.services.recorder.settle()
 
+    async def _import(self, pass_type: str, rows: str) -> None:
+        asked = f"/imports?pass_type={pass_type}&template=membership"
+        taken = await self.api.call("POST", asked, body=f"serial,points\n{rows}".encode(), media="text/csv")
+        assert taken.status == 202, taken.body
+
     async def _names(self) -> None:
         """What only exists once it is made: certificates, keys, and the cursors of other callers' lists."""
         store = self.api.services.store
@@ -325,7 +331,8 @@ class Place:
         [key] = [key for key in await store.api_keys() if key.pass_types == (OTHER,)]
         [request] = [each for each in await store.signing_requests(self.tenant) if each.pass_type == OTHER]
         [webhook] = await store.webhook_endpoints(self.tenant)
-        [imported] = await store.import_jobs(self.tenant, limit=2)
+        imports = await store.import_jobs(self.tenant, before=NEWEST, limit=9)
+        [imported] = [each for each in imports if each.pass_types == (OTHER,)]
         certificate_id, key_id = unlike(certificate.id), unlike(key.id)
         nobody = self.authority.pass_certificate(NOBODY, "TEAM123456")
         events = await store.timeline(OTHER, "theirs-01", after=0, limit=1)
@@ -345,6 +352,7 @@ class Place:
                 cer=base64.b64encode(issued.cer).decode(),
                 request=request_name,
                 webhook=(webhook.id, unlike(webhook.id))[at],
+                imports=_cursor("imports", (imported.created_at, (imported.id, unlike(imported.id))[at])),
                 imported=_cursor("import-errors", (1, 0)),
                 **{"import": (imported.id, unlike(imported.id))[at]},
                 messages=_cursor("webhook-messages", (1, "msg_1")),

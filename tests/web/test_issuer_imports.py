@@ -450,6 +450,67 @@ async def test_a_tenant_goes_with_the_imports_that_are_over(api: Api) -> None:
         assert await look(api, f"SELECT * FROM {name}") == []
 
 
+# ── all of them
+
+
+async def listed(api: Api, limit: int = 50, **more: Any) -> list[list[str]]:
+    """The ids of each page."""
+    pages, target = [], f"/imports?limit={limit}"
+    while target:
+        reply = await api.call("GET", target, **more)
+        page = reply.json()
+        pages.append([each["id"] for each in page["data"]])
+        target = page["next_cursor"] and f"/imports?limit={limit}&cursor={page['next_cursor']}"
+        assert ("link" in reply.headers) == bool(target)
+    return pages
+
+
+@pytest.mark.usefixtures("engine")
+@with_api
+async def test_the_list_is_newest_first_and_says_what_one_says(api: Api) -> None:
+    assert await listed(api) == [[]]
+    jobs = [await taken(api, numbered(number)) for number in range(1, 6)]
+    await run(api, f"UPDATE import_job SET created_at = 1000, turn_at = 1000 WHERE id IN ('{jobs[1]}', '{jobs[2]}')")
+    for job in (jobs[0], jobs[3], jobs[4]):
+        await run(
+            api, f"UPDATE import_job SET created_at = {2000 + jobs.index(job)}, turn_at = 2000 WHERE id = '{job}'"
+        )
+    await run(api, f"UPDATE import_job SET state = 'receiving' WHERE id = '{jobs[3]}'")
+    same = sorted(jobs[1:3], reverse=True)
+    assert await listed(api) == [[jobs[4], jobs[0], *same]]
+    assert await listed(api, 1) == [[jobs[4]], [jobs[0]], [same[0]], [same[1]]]
+    assert await listed(api, 3) == [[jobs[4], jobs[0], same[0]], [same[1]]]
+    assert await importer_of(api.services).once()
+    assert (await api.call("DELETE", f"/imports/{jobs[4]}")).status == 204
+    found = (await api.ok("GET", "/imports"))["data"]
+    assert found == [await told(api, each["id"]) for each in found]
+    assert {each["state"] for each in found} == {"waiting", "finished", "cancelled"}
+
+
+@with_api
+async def test_a_page_holds_what_its_reader_may_see_and_is_full(api: Api) -> None:
+    await api.ok("POST", "/tenants", {"name": "brand"})
+    ours = await api.key("passes:read", "passes:write", pass_types=[PASS_TYPE])
+    nothing = await api.key("templates:write")
+    seen = []
+    for number in range(9):
+        owner = {} if number % 3 else {"key": ours}
+        pass_type = PASS_TYPE if number % 3 < 2 else OTHER
+        job = await taken(api, table(f"a{number},1"), f"/imports?pass_type={pass_type}&template=membership", **owner)
+        await run(api, f"UPDATE import_job SET created_at = {number} WHERE id = '{job}'")
+        seen += [job] if number % 3 < 2 else []
+    seen.reverse()
+    assert await listed(api, 2, key=ours) == [seen[:2], seen[2:4], seen[4:]]
+    assert len((await listed(api))[0]) == 9
+    assert (await api.call("GET", "/imports", key=nothing)).status == 403
+    errors = (await api.call("GET", f"/imports/{seen[0]}/errors")).json()
+    assert errors["next_cursor"] is None
+    for garbled in ("x", "WyJwYXNzZXMiLFsiYSIsImIiXV0"):
+        assert (await api.call("GET", f"/imports?cursor={garbled}")).status == 422
+    api.tenant = "brand"
+    assert await listed(api) == [[]]
+
+
 # ── ended early, erased, forgotten
 
 

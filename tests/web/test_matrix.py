@@ -87,7 +87,7 @@ def test_every_route_and_every_parameter_has_its_row() -> None:
 def test_every_route_is_under_a_scope() -> None:
     """Fails when a route forgets to ask for a key; and names the few objects that belong to everybody."""
     assert [operation.name for operation in OPERATIONS if not operation.scopes] == ["getOpenapi"]
-    named = re.compile(r"\{(type|id|holder|p12|keys|apns_keys|requests|webhooks)\}")
+    named = re.compile(r"\{(type|id|holder|p12|keys|apns_keys|requests|webhooks|imports)\}")
     unrelated = {each.name for each in OPERATIONS if not named.search(_words(each))}
     assert unrelated == set(OF_EVERYBODY)
 

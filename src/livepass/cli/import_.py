@@ -20,6 +20,7 @@ from livepass.cli.batch import COME_AGAIN, WAITS
 from livepass.cli.faults import Exit, Fault, unchecked, usage
 from livepass.cli.import_django import django_walletpass
 from livepass.cli.import_folder import folder
+from livepass.cli.import_jobs import cancel, list_, show
 from livepass.cli.import_registrations import registrations
 from livepass.cli.import_tokens import REMEDY, SHARED, shared
 from livepass.cli.importing import Import, Put, Result
@@ -33,12 +34,18 @@ if TYPE_CHECKING:
 
 @noun("import")
 def import_() -> None:
-    """Take in passes and phones from a file, from another service, or from a folder."""
+    """Take in passes and phones from a file, from another service, or from a folder.
+
+    list, show and cancel are of imports that came over the API, and are worked off by the service.
+    """
 
 
 import_.add_command(django_walletpass)
 import_.add_command(folder)
 import_.add_command(registrations)
+import_.add_command(list_)
+import_.add_command(show)
+import_.add_command(cancel)
 
 
 @import_.command()

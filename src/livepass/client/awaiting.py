@@ -163,6 +163,7 @@ class AsyncClient(Settings):
     enrolments_of = _later(calls.enrolments_of)
     enrolments = _later_pages(calls.enrolments)
     import_passes = _later(calls.import_passes)
+    imports = _later_pages(calls.imports)
     import_job = _later(calls.import_job)
     import_errors = _later_pages(calls.import_errors)
     cancel_import = _later(calls.cancel_import)

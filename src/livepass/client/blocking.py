@@ -160,6 +160,7 @@ class Client(Settings):
     enrolments_of = _now(calls.enrolments_of)
     enrolments = _pages(calls.enrolments)
     import_passes = _now(calls.import_passes)
+    imports = _pages(calls.imports)
     import_job = _now(calls.import_job)
     import_errors = _pages(calls.import_errors)
     cancel_import = _now(calls.cancel_import)

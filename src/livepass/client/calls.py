@@ -53,6 +53,7 @@ from livepass.client.calls_imports import (
     import_errors,
     import_job,
     import_passes,
+    imports,
 )
 from livepass.client.calls_looking import (
     draft_pass,
@@ -173,6 +174,7 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     "resendWebhook": ("resend_webhook",),
     "recoverWebhooks": ("recover_webhooks",),
     "importPasses": ("import_passes",),
+    "listImports": ("imports",),
     "getImport": ("import_job",),
     "listImportErrors": ("import_errors",),
     "cancelImport": ("cancel_import",),
@@ -216,6 +218,7 @@ __all__ = [
     "import_job",
     "import_p12",
     "import_passes",
+    "imports",
     "key",
     "keys",
     "look_at_certificates",

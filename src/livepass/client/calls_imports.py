@@ -39,6 +39,11 @@ def import_passes(
     return Call("POST", "/imports", reads(answers.Import), query, file, media=MEDIA[kind], once=key)
 
 
+def imports() -> List[answers.Import]:
+    """Imports, newest first: those under way, and those that ended within a week."""
+    return List("/imports", reads(answers.ImportPage))
+
+
 def import_job(import_id: str) -> Call[answers.Import]:
     """How far an import is."""
     return Call("GET", path("imports", import_id), reads(answers.Import))

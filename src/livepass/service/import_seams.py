@@ -16,8 +16,8 @@ class ImportReader(Protocol):
     async def import_job(self, tenant: str, job_id: str) -> ImportJob | None:
         """One that was acknowledged."""
 
-    async def import_jobs(self, tenant: str, *, limit: int) -> Sequence[ImportJob]:
-        """Those that were acknowledged, newest first."""
+    async def import_jobs(self, tenant: str, *, before: tuple[int, str], limit: int) -> Sequence[ImportJob]:
+        """Those that were acknowledged, newest first, before (created_at, id)."""
 
     async def import_rows(self, job_id: str, *, limit: int) -> Sequence[ImportRow]:
         """Rows that wait, in order."""

@@ -29,6 +29,8 @@ MOST_PARTS = 10
 SHOWN = 20
 MOST_IN_VAIN = 10_000
 """Rows at the beginning that are all refused: what follows is not looked at."""
+NEWEST = ((1 << 63) - 1, "")
+"""A list begins before it: no instant is later."""
 LONGEST_NAME, LONGEST_SAID = 400, 1000
 
 Taken = tuple[str, ImportRow | Sequence[RowError]]
@@ -144,6 +146,17 @@ class Imports:
         if job is None or not may_see(caller, job):
             raise NotFound(f"there is no import {job_id}", hint="imports are forgotten a week after their end")
         return job
+
+    async def jobs(self, caller: Caller, *, limit: int, before: tuple[int, str] = NEWEST) -> list[ImportJob]:
+        """Those that the caller may see, newest first, before (created_at, id)."""
+        found: list[ImportJob] = []
+        while len(found) < limit:
+            read = await self._store.import_jobs(caller.tenant, before=before, limit=limit)
+            found += [job for job in read if may_see(caller, job)]
+            if len(read) < limit:
+                break
+            before = read[-1].created_at, read[-1].id
+        return found[:limit]
 
     async def cancel(self, caller: Caller, job_id: str) -> None:
         """Rows that wait are not done any more; those that are done stay. Of one that is over, nothing."""

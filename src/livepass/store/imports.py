@@ -25,8 +25,9 @@ class ImportReading:
         found = await self._db.rows("import_job", {"tenant": tenant, "id": job_id})
         return _job(found[0]) if found else None
 
-    async def import_jobs(self, tenant: str, *, limit: int) -> Sequence[ImportJob]:
-        return [_job(row) for row in await self._db.rows("import_jobs", {"tenant": tenant, "limit": limit})]
+    async def import_jobs(self, tenant: str, *, before: tuple[int, str], limit: int) -> Sequence[ImportJob]:
+        page = {"tenant": tenant, "created_before": before[0], "id": before[1], "limit": limit}
+        return [_job(row) for row in await self._db.rows("import_jobs", page)]
 
     async def import_rows(self, job_id: str, *, limit: int) -> Sequence[ImportRow]:
         return [ImportRow(*row) for row in await self._db.rows("import_rows", {"job": job_id, "limit": limit})]

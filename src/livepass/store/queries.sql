@@ -1787,7 +1787,8 @@ SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unuse
 SELECT tenant, id, caller, created_at, push, dry_run, columns, pass_types, unused, state, total, made, changed, unchanged,
        refused, failed, vain, turn_at, ended_at, CASE WHEN lease IS NULL AND state = 'working' AND lease_until > 0 THEN lease_until END,
        (SELECT count(*) FROM import_row w WHERE w.job = import_job.id)
-  FROM import_job WHERE tenant = :tenant AND state NOT IN ('receiving', 'abandoned') ORDER BY created_at DESC, id DESC LIMIT :limit;
+  FROM import_job WHERE tenant = :tenant AND state NOT IN ('receiving', 'abandoned')
+   AND (created_at, id) < (:created_before, :id) ORDER BY created_at DESC, id DESC LIMIT :limit;
 
 -- name: import_rows
 SELECT number, pass_type, serial, body FROM import_row WHERE job = :job ORDER BY number LIMIT :limit;

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from livepass.core.importing import KEPT_MS, ImportJob, ImportRow, ImportState, RowError
 from livepass.service.import_rows import BadHeader, Columns, Row, Source, Wrong, kind_of
-from livepass.service.imports import MOST_ROWS, Taken, row_errors, wrong_of
+from livepass.service.imports import MOST_ROWS, NEWEST, Taken, row_errors, wrong_of
 from livepass.service.refusals import Fault, Refusal, no_pass
 from livepass.web.bodies import decoded
 from livepass.web.issuer_answers_events import Instant, at, maybe_at
@@ -28,6 +28,7 @@ from livepass.web.operations import BASE, LARGEST_UPLOAD, NDJSON, Answer, Body, 
 from livepass.web.paging import Cursor, page
 
 CSV = "text/csv"
+_IMPORTS = Cursor("imports", tuple[int, str])
 _ERRORS = Cursor("import-errors", tuple[int, int])
 _LINE = msgspec.json.Decoder(BatchLine)
 _NO_TOKEN = Wrong(
@@ -112,6 +113,13 @@ class Import(Struct, frozen=True):
         )
 
 
+class ImportPage(Struct, frozen=True):
+    """A page of imports, newest first."""
+
+    data: list[Import]
+    next_cursor: str | None
+
+
 class ImportProblem(Struct, frozen=True):
     """What was wrong with a row. `row` as a spreadsheet counts; `column` empty: the row as a whole."""
 
@@ -175,6 +183,15 @@ async def create(call: Call) -> Answer:
 
 def _accepted(job: ImportJob) -> Answer:
     return Answer(202, Import.of(job), headers={"location": f"{BASE}/imports/{quote(job.id)}"})
+
+
+async def list_(call: Call) -> Answer:
+    """Imports, newest first: those under way, and those that ended within a week."""
+    query: PageQuery = call.query
+    before = _IMPORTS.read(query.cursor, NEWEST)
+    found = await call.services.imports.jobs(call.caller, before=before, limit=query.limit + 1)
+    shown, cursor = page(found, query.limit, _IMPORTS, lambda job: (job.created_at, job.id))
+    return linked(call, ImportPage([Import.of(job) for job in shown], cursor), cursor)
 
 
 async def get(call: Call) -> Answer:
@@ -265,6 +282,7 @@ OPERATIONS = (
             too_large="send the file in parts, an import each; or livepass import passes, which reads it bit by bit",
         ),
     ),
+    _operation("GET", "/imports", "listImports", "Imports, newest first", list_, {200: (ImportPage,)}, query=PageQuery),
     _operation("GET", _ONE, "getImport", "How far an import is", get, {200: (Import,)}),
     _operation(
         *(

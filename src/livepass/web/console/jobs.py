@@ -9,7 +9,6 @@ from typing import Any
 from livepass.core.house import FanOut
 from livepass.core.importing import ImportJob
 from livepass.core.model import Prunable
-from livepass.service.imports import may_see
 from livepass.service.keeping import KEPT_MS
 from livepass.web.console.page import Shown, Visit
 from livepass.web.issuer_answers_events import at, maybe_at
@@ -29,7 +28,7 @@ async def jobs(visit: Visit) -> Shown:
             left, refused = await store.behind_template(tenant, name, revision, most=MOST)
             behind.append({"template": name, "revision": revision[:12], "left": left, "refused": refused})
     under_way = [one for one in await store.fan_outs_under_way(limit=FAN_OUTS) if caller.sees(one.pass_type)]
-    imports = [one for one in await store.import_jobs(caller.tenant, limit=IMPORTS) if may_see(caller, one)]
+    imports = await visit.services.imports.jobs(caller, limit=IMPORTS)
     data: dict[str, Any] = {
         "most": MOST,
         "whole": caller.of_all,
