@@ -15,6 +15,7 @@ from livepass.cli import patience, serving
 from livepass.core.model import Tag
 from livepass.core.trip3_ask import write_tag
 from livepass.emulators.authority import Issued
+from livepass.pkpass import read, verify
 from livepass.web.app import App
 from livepass.web.begun import Begun
 from livepass.web.echo import Echo
@@ -135,6 +136,54 @@ def test_what_has_to_be_built_is_waited_for(tmp_path: Path, pass_certificate: Is
             assert [kind for kind in await service.kinds("1") if kind == "fetched"] == ["fetched"] * 2
             assert service.answering.meters.requests["fetch", 200] == 2
             assert service.answering.load.in_flight == 0
+
+    asyncio.run(main())
+
+
+def test_who_goes_or_is_told_to_go_while_a_pass_is_built(tmp_path: Path, pass_certificate: Issued) -> None:
+    """Whoever hangs up disturbs nobody, and is not taken for one who has the pass; whoever waits when the service stops
+    is answered, and told that it was last.
+    """
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service, asyncio.timeout(60):
+            for serial in ("1", "2"):
+                await service.issue(serial, 10)
+            go, real = asyncio.Event(), service.scheduler.off_loop
+
+            async def held(work: Any, **how: Any) -> Any:
+                await asyncio.wait([asyncio.ensure_future(go.wait())])
+                return await real(work, **how)
+
+            service.scheduler.off_loop = held  # type: ignore[method-assign]
+            counted, token = Counted(service), f"Authorization: {await service.allowed('1')}"
+
+            async def go_when_nobody_is_let_in(port: int) -> None:
+                with contextlib.suppress(OSError):
+                    while True:
+                        _, one = await asyncio.open_connection("127.0.0.1", port)
+                        one.close()
+                        await asyncio.sleep(0.02)
+                go.set()
+
+            async with whole(service, counted) as port:
+                _, gone = await asyncio.open_connection("127.0.0.1", port)
+                gone.write(request(FETCH, "GET", token))
+                while counted.found != ["waits"]:  # noqa: ASYNC110 - it is nobody's event
+                    await asyncio.sleep(0.01)
+                gone.transport.abort()
+                token = f"Authorization: {await service.allowed('2')}"
+                asked = asyncio.create_task(said(port, request(FETCH.replace("/1", "/2"), "GET", token)))
+                while counted.found != ["waits"] * 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                stopping = asyncio.create_task(go_when_nobody_is_let_in(port))
+            await stopping
+            head, _, body = (await asked).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ") and head.endswith(b"\r\nconnection: close")
+            assert verify(read(body)).serial == "2"
+            assert service.answering.load.in_flight == 0
+            assert "fetched" not in await service.kinds("1"), "it is known that nobody has it"
+            assert "fetched" in await service.kinds("2")
 
     asyncio.run(main())
 

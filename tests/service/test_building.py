@@ -19,9 +19,9 @@ def counted(service: Rig, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often something was built."""
     real, built = service.scheduler.off_loop, []
 
-    async def counting(work: Any) -> Any:
+    async def counting(work: Any, **how: Any) -> Any:
         built.append(1)
-        return await real(work)
+        return await real(work, **how)
 
     monkeypatch.setattr(service.scheduler, "off_loop", counting)
     return built

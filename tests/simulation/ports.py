@@ -76,7 +76,9 @@ class VirtualScheduler:
             raise Killed
         await self._loop.sleep(seconds)
 
-    async def off_loop(self, work: Callable[[], T], *, share: Hashable = None, aside: bool = False) -> T:
+    async def off_loop(
+        self, work: Callable[[], T], *, share: Hashable = None, aside: bool = False, brief: bool = False
+    ) -> T:
         """Others run meanwhile: before it begins, and before its result is used."""
         if self._owner.dead:
             raise Killed

@@ -1,4 +1,4 @@
-"""A coroutine that began without a task goes on in one as if it had always been there."""
+"""A coroutine that began without a task goes on without one, as if there had always been one."""
 
 from __future__ import annotations
 
@@ -6,54 +6,76 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-import pytest
-
 from livepass.web.begun import Begun
 
 
-def begun(work: Coroutine[Any, Any, Any]) -> Begun[Any]:
-    return Begun(work, work.send(None))
+def going_on(work: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+    """What it comes to: its result, or ``"failed"``."""
+    rest = Begun(work, work.send(None))
+    found = asyncio.get_running_loop().create_future()
+    rest.go_on(found.set_result, lambda: found.set_result("failed"))
+    return found
 
 
-def test_it_goes_on_where_it_waits() -> None:
+def test_it_goes_on_where_it_waits_and_needs_no_task() -> None:
     async def work(given: asyncio.Future[int]) -> int:
         await asyncio.sleep(0)
         first = await given
         await asyncio.sleep(0.001)
+        assert asyncio.current_task() is None
         return first + 1
 
     async def main() -> None:
         given = asyncio.get_running_loop().create_future()
-        rest = begun(work(given))
+        found = going_on(work(given))
         given.set_result(41)
-        assert await rest == 42
+        assert await found == 42
 
     asyncio.run(main())
 
 
-def test_what_came_before_anybody_waited_is_not_lost() -> None:
+def test_what_came_before_it_went_on_is_not_lost() -> None:
     async def main() -> None:
         given: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def work() -> int:
             return await given
 
-        rest = begun(work())
+        begun = work()
+        rest = Begun(begun, begun.send(None))
         given.set_result(1)
         await asyncio.sleep(0)
-        assert await asyncio.wait_for(asyncio.ensure_future(_as_task(rest)), 5) == 1
+        found = asyncio.get_running_loop().create_future()
+        rest.go_on(found.set_result, lambda: None)
+        assert await asyncio.wait_for(found, 5) == 1
 
     asyncio.run(main())
 
 
-def test_its_error_is_told() -> None:
-    async def work() -> None:
+def test_what_it_waits_for_may_be_another_coroutine_shielded_or_begun_as_a_task() -> None:
+    async def one() -> int:
         await asyncio.sleep(0)
-        raise LookupError
+        return 1
+
+    async def work() -> int:
+        return await one() + await asyncio.shield(asyncio.ensure_future(one()))
 
     async def main() -> None:
-        with pytest.raises(LookupError):
-            await begun(work())
+        assert await going_on(work()) == 2
+
+    asyncio.run(main())
+
+
+def test_its_error_is_told_and_reported() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("here")
+
+    async def main() -> None:
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        assert await going_on(work()) == "failed"
+        assert [str(error) for error in reported] == ["here"]
 
     asyncio.run(main())
 
@@ -70,32 +92,8 @@ def test_an_error_of_what_it_waits_for_reaches_it() -> None:
                 return "caught"
             return "nothing"
 
-        rest = begun(work())
+        found = going_on(work())
         given.set_exception(LookupError())
-        assert await rest == "caught"
+        assert await found == "caught"
 
     asyncio.run(main())
-
-
-def test_it_can_be_cancelled() -> None:
-    ended: list[str] = []
-
-    async def work() -> None:
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.append("work")
-
-    async def main() -> None:
-        task = asyncio.ensure_future(_as_task(begun(work())))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
-    assert ended == ["work"]
-
-
-async def _as_task(rest: Begun[Any]) -> Any:
-    return await rest

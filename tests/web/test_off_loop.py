@@ -102,3 +102,61 @@ def test_who_waits_no_longer_ends_it_for_nobody_else() -> None:
         await scheduler.close()
 
     asyncio.run(main())
+
+
+def test_brief_work_is_told_of_together_and_each_has_its_own_result() -> None:
+    """The loop is woken once for what one thread did meanwhile; an error and a caller who went are of one alone."""
+
+    async def main() -> None:
+        scheduler, loop, go = AsyncScheduler(1), asyncio.get_running_loop(), threading.Event()
+        woken, real = 0, loop.call_soon_threadsafe
+
+        def counted(*given: Any, **named: Any) -> Any:
+            nonlocal woken
+            woken += 1
+            return real(*given, **named)
+
+        loop.call_soon_threadsafe = counted  # type: ignore[method-assign]
+        first = asyncio.create_task(scheduler.off_loop(lambda: go.wait(60), brief=True))
+        works: list[Callable[[], Any]] = [*(lambda n=n: n for n in range(20)), lambda: int("wrong")]
+        rest = [asyncio.create_task(scheduler.off_loop(work, brief=True)) for work in works]
+        await asyncio.sleep(0)  # in which all are handed over
+        rest[3].cancel()
+        go.set()
+        assert await first
+        found = await asyncio.gather(*rest, return_exceptions=True)
+        assert [one for one in found if isinstance(one, int)] == [n for n in range(20) if n != 3]
+        assert isinstance(found[3], asyncio.CancelledError) and isinstance(found[-1], ValueError)
+        assert woken < len(works)
+        await scheduler.close()
+
+    asyncio.run(main())
+
+
+def test_brief_work_waits_for_nothing_that_takes_long() -> None:
+    async def main() -> None:
+        scheduler, go = AsyncScheduler(1), threading.Event()
+        long = asyncio.create_task(scheduler.off_loop(lambda: go.wait(60)))
+        assert await asyncio.wait_for(scheduler.off_loop(lambda: 7, brief=True), 30) == 7
+        go.set()
+        assert await long
+        await scheduler.close()
+
+    asyncio.run(main())
+
+
+def test_threads_of_brief_work_end_with_what_they_were_given_done() -> None:
+    async def main() -> None:
+        scheduler, go = AsyncScheduler(3), threading.Event()
+        given = [asyncio.create_task(scheduler.off_loop(lambda: go.wait(60), brief=True)) for _ in range(9)]
+        await asyncio.sleep(0)
+        threads = [one for one in threading.enumerate() if one.name.startswith("livepass-sign")]
+        assert len(threads) == 3
+        await scheduler.close()
+        go.set()
+        assert all(await asyncio.gather(*given))
+        for thread in threads:
+            await asyncio.to_thread(thread.join, 30)
+            assert not thread.is_alive()
+
+    asyncio.run(main())

@@ -1,4 +1,5 @@
-"""uvicorn's connection, with a short way for what phones ask most: answered where its bytes arrived.
+"""uvicorn's connection, with a short way for what phones ask most: answered where its bytes arrived, or where what it
+waited for did.
 
 Such an answer needs no task, no ASGI messages and no turns of the loop, which together cost as much as the answer. Of
 what arrives at once, one request is answered so: whoever sends many takes turns with the others.
@@ -13,11 +14,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from livepass.cli.patience import PatientProtocol
 from livepass.web.begun import Begun
-from livepass.web.phone import finish
 
 if TYPE_CHECKING:
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-
     from livepass.web.phone import Said
 
 
@@ -30,6 +28,19 @@ class _Answered:
 
 
 _ANSWERED: Any = _Answered()
+_LAST = b"connection: close\r\n"
+
+
+class _Awaited:
+    """Stands there while a request is answered that was begun at once and had to wait."""
+
+    def __init__(self) -> None:
+        self.response_complete = False
+        self.disconnected = False
+        self.keep_alive = True  # until uvicorn shuts down
+        self.more_body = True
+        self.body = bytearray()  # what comes with a GET, and nobody reads
+        self.message_event = _Answered.message_event
 
 
 class AtHandProtocol(PatientProtocol):
@@ -39,7 +50,6 @@ class AtHandProtocol(PatientProtocol):
         super().connection_made(transport)
         self._at_once: Any = getattr(self.config.app, "at_once", None)
         self._may = False
-        self._begun: Begun[Said] | None = None
         self._rests_since: float | None = None
         self._date: tuple[Any, bytes] = (None, b"")
 
@@ -52,11 +62,12 @@ class AtHandProtocol(PatientProtocol):
         if self._may and self._is_plain():
             self._may = False
             found = self._at_once(self.url, self.headers, self.client)
-            if isinstance(found, Begun):
-                self._begun = found
-            elif found is not None:
+            if found is not None:
                 self._steps += 1
-                self._say(found)
+                if isinstance(found, Begun):
+                    self._await(found)
+                else:
+                    self._say(found)
                 return
         super().on_headers_complete()
 
@@ -74,17 +85,39 @@ class AtHandProtocol(PatientProtocol):
             and not self.transport.is_closing()
         )
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        begun, self._begun = self._begun, None
-        super()._start_asgi_task(cycle, app if begun is None else lambda _, __, send: finish(begun, send))
+    def _await(self, begun: Begun[Said]) -> None:
+        """What comes on this connection meanwhile stands in uvicorn's line, as behind a request of its own."""
+        awaited: Any = _Awaited()
+        self.cycle = self._answering = awaited
+
+        def ended(said: Said) -> None:
+            awaited.response_complete = True
+            if self.cycle is awaited:
+                self.cycle = _ANSWERED
+            if awaited.disconnected or self.transport.is_closing():
+                said.gone()
+                return
+            self._write(said, b"" if awaited.keep_alive else _LAST)
+            if not awaited.keep_alive:
+                self.transport.close()
+                return
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._rests_since = None
+                self._start_asgi_task(*self.pipeline.pop())
+
+        begun.go_on(ended, self.transport.abort)
 
     def _say(self, said: Said) -> None:
+        self.cycle = _ANSWERED
+        self._write(said)
+
+    def _write(self, said: Said, last: bytes = b"") -> None:
         """As uvicorn writes it, in one piece. It would set a timer then for when nothing more comes: ``look`` sees to
         that, for a timer is set and taken back again with each request.
         """
-        reply = said.reply
-        self.cycle = _ANSWERED
-        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[reply.status], self._default(), said.head, reply.body))
+        reply, default = said.reply, self._default()
+        self.transport.write(b"%b%b%b%b\r\n%b" % (STATUS_LINE[reply.status], default, said.head, last, reply.body))
         said.wrote()
         self.server_state.total_requests += 1
         self._rests_since = self.loop.time()

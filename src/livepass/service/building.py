@@ -194,7 +194,7 @@ class Builder:
         at = datetime.fromtimestamp(self._clock.now() / 1000, UTC)
         try:
             document = self.complete(row.document, tenant, row, given)
-            built = await self._scheduler.off_loop(lambda: build(static, document, identity, at))
+            built = await self._scheduler.off_loop(lambda: build(static, document, identity, at), brief=True)
         except PkpassError as error:  # above all: the certificate has lapsed
             raise CannotBuild(str(error), error.hint) from error
         self._built.put((row.pass_type, row.serial, row.seq, row.last_modified, identity.id), built, len(built))

@@ -99,11 +99,13 @@ class Scheduler(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
-    async def off_loop(self, work: Callable[[], T], *, share: Hashable = None, aside: bool = False) -> T:
+    async def off_loop(
+        self, work: Callable[[], T], *, share: Hashable = None, aside: bool = False, brief: bool = False
+    ) -> T:
         """Run something that computes for long (building, signing) without holding up the others.
 
         ``share``: its name; who asks for it meanwhile gets the same result. ``aside``: one after the other, on a thread
-        that nothing needs which a phone waits for.
+        that nothing needs which a phone waits for. ``brief``: no longer than a signature, and never behind what is.
         """
 
 

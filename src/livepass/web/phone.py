@@ -87,10 +87,11 @@ class Request(NamedTuple):
 
 
 class Said(NamedTuple):
-    """An answer, and what to call once its last byte is handed over."""
+    """An answer, and what to call once its last byte is handed over, or where whoever asked was gone before."""
 
     reply: Reply
     wrote: Callable[[], None]
+    gone: Callable[[], None]
 
     @property
     def head(self) -> bytes:
@@ -166,8 +167,8 @@ class PhoneApp:
             request_ids.end(logged)
 
     def at_once(self, raw_path: bytes, query: bytes, headers: Headers, client: Client) -> Said | Begun[Said] | None:
-        """The answer to a phone's ``GET`` as most of them come, without a task and without ASGI; or what is to be
-        awaited, where it has to wait. ``None``: nothing has happened, and it is to be answered as any other.
+        """The answer to a phone's ``GET`` as most of them come, without a task and without ASGI; or what goes on
+        to it, where it has to wait. ``None``: nothing has happened, and it is to be answered as any other.
 
         For a server that calls us where the bytes of a request arrived, and for a store that reads inline.
         """
@@ -204,7 +205,7 @@ class PhoneApp:
             written()
             self._meters.answered(route, reply.status, monotonic() - began)
 
-        return Said(reply, wrote)
+        return Said(reply, wrote, lambda: self._meters.answered(route, HUNG_UP, monotonic() - began))
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         parts, method = request.parts, request.method
@@ -421,13 +422,6 @@ def _tag(query: bytes) -> str | None:
         return None
     found = values.get("passesUpdatedSince")
     return found[0] if found else None
-
-
-async def finish(begun: Begun[Said], send: Send) -> None:
-    """Say what ``PhoneApp.at_once`` could not say at once."""
-    said = await begun
-    await _send(send, said.reply)
-    said.wrote()
 
 
 class _TooLarge(Exception):
