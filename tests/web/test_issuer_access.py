@@ -62,6 +62,7 @@ SAMPLES = {
     "push": Sample("/pushes", json={"pass_type": "{type}", "serial": "1"}),
     "putPasses": Sample("/passes:batch", body=json.dumps(LINE).encode(), media=NDJSON),
     "importPasses": Sample("/imports?pass_type={type}", 202, body=json.dumps(LINE).encode(), media=NDJSON),
+    "listImports": Sample("/imports"),
     "getImport": Sample("/imports/{import}"),
     "listImportErrors": Sample("/imports/{import}/errors"),
     "cancelImport": Sample("/imports/{import}", 204),
