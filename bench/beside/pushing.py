@@ -65,7 +65,7 @@ def push(bench: Bench, name: str) -> Row:
     shares = sorted(ours / limit for ours, limit in zip(row.ours, limits, strict=True))
     row.more = {"per_second": walls, "h2load_per_cpu_second": limits, "share_of_h2load": shares}
     row.note = (
-        f"{walls[-1]:,} a second on one core; {shares[len(shares) // 2]:.2f} of h2load, the limit of HTTP/2 itself."
+        f"{walls[-1]:,} a second on one core; {shares[len(shares) // 2]:.2f} times what h2load, a load generator, does."
     )
     return row
 

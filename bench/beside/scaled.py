@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from beside.measures import Bench
 
 ASKS = 1_500
+ROUNDS = 3
+"""For each of the plan's: a 99th percentile is of few asks, and swings."""
 
 
 def scale(bench: Bench, name: str) -> Row:
     """99th percentiles (ms) of asks over HTTP, in turns at the smallest size and at the largest."""
     sizes = bench.plan.scale
     databases = [bench.database(name.removeprefix("scale-"), size) for size in sizes]
-    found = asyncio.run(asking.measure(bench.folder, databases, bench.plan.rounds, ASKS))
+    found = asyncio.run(asking.measure(bench.folder, databases, ROUNDS * bench.plan.rounds, ASKS))
     small, large = (found[str(size)]["all"] for size in sizes)
     row = Row(name, "ms")
     for at_small, at_large in zip(small["p99_us_of_rounds"], large["p99_us_of_rounds"], strict=True):
