@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from functools import lru_cache
 
 MINIMUM_TOKEN_LENGTH = 16
 """Apple: an authentication token has 16 characters or more."""
@@ -58,8 +57,6 @@ def refusal(header: str | None, schemes: frozenset[str] = frozenset({APPLE})) ->
     return NO_TOKEN if presented_token(header, schemes) is None else WRONG_TOKEN
 
 
-# A fetch shows it and is built with it; a registration is looked at before it is known to be one, and decided on then.
-@lru_cache(maxsize=256)
 def derive_token(key: bytes, tenant: str, pass_type: str, serial: str, salt: bytes) -> str:
     """A pass's token: 256 bits, 43 characters, never stored.
 
