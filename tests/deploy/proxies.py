@@ -61,12 +61,6 @@ def binary(name: str) -> str:
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def replaced(text: str, changes: Mapping[str, str]) -> str:
     """Each once: a file that ships and says it no more must not be tested as something else."""
     for old, new in changes.items():

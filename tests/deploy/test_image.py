@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.proxies import DEPLOY, free_port
+from deploy.proxies import DEPLOY
+from free_ports import free_port
 from servers.postgres import without
 
 TOP = DEPLOY.parent

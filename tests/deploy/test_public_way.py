@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.proxies import KINDS, Place, free_port, running
+from deploy.proxies import KINDS, Place, running
+from free_ports import free_port
 from journeys.world import World, world
 from livepass import wiring
 from livepass.core.public_way import REMEDIES, Fault, Finding

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,13 +36,6 @@ PROJECT = (
     f"livepass pass build {PASS_TYPE}/1001 -o 1001.pkpass",
 )
 PHONE = ("livepass phone add 1001.pkpass",)
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from cli.test_remote import running
-from docs.scene import carried_out, files_of_somebody, free_port, scene
+from docs.scene import carried_out, files_of_somebody, scene
 from docs.tables import PAGES, of
 from docs.typed import TOP, Typed, pages, typed
+from free_ports import free_port
 from livepass.emulators.authority import Authority
 from provider_keys import TEAM
 from servers.postgres import require

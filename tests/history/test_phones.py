@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from free_ports import free_port
 from history.house import TYPE, House, Process, house
 from journeys.world import pass_certificate, points, server_certificate, shows, until
 from livepass.cli import serving
@@ -80,9 +80,7 @@ class Street:
 def test_after_a_restore_every_phone_follows_its_pass_again(tmp_path: Path, authority: Authority) -> None:
     """Also one that registered after the backup, and one whose pass did not change."""
     (tmp_path / "journal").mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     async def main() -> None:
         server = server_certificate(authority)

@@ -15,7 +15,6 @@ import os
 import random
 import re
 import secrets
-import socket
 import ssl
 import struct
 import zlib
@@ -30,6 +29,7 @@ import uvicorn
 
 import engines
 from deploy import proxies
+from free_ports import bound, free_port
 from livepass import wiring
 from livepass.config import Config
 from livepass.core.model import Held
@@ -126,8 +126,7 @@ class World:
         accepted = authority.root_pem + pass_certificate(authority, PASS_TYPE).intermediate_pem
         self.apns = ApnsServer(server.certificate_pem, server.key_pem, accepted)
         self.stack = AsyncExitStack()
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket = bound()
         self.port: int = self.socket.getsockname()[1]
         self.front: int | None = None
         self.proxied = False
@@ -466,7 +465,7 @@ async def world(
 @contextmanager
 def behind(made: World, kind: str, **options: Any) -> Iterator[None]:
     """A real proxy before a world that has not started yet, which then speaks plain HTTP itself."""
-    made.front, made.proxied = proxies.free_port(), True
+    made.front, made.proxied = free_port(), True
     place = proxies.Place(made.directory / kind, made.front, made.port, *made.tls_files())
     with proxies.running(kind, place, **options):
         yield

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 
 import pytest
 
+from free_ports import free_port
 from journeys.world import PASS_TYPE, World, journey, shows, until
 from livepass import wiring
 from livepass.cli.migrate_url import pace
 from livepass.core.moving import Leg
 from livepass.emulators.iphone import PhoneRunner
 from moving.hands import change, command, listening, said
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.mark.timeout(400)
