@@ -23,6 +23,7 @@ import h2.exceptions
 import h2.settings
 from hyperframe.frame import GoAwayFrame
 
+from free_ports import free_port
 from livepass.emulators.authority import Authority
 
 Script = Callable[["Session", int, str], None]
@@ -176,7 +177,7 @@ class Hostile:
         self.deaf = False
         self.greeting: bytes | None = None
         self.alpn = True
-        self.port = 0
+        self.port = free_port()
         self.sessions: list[Session] = []
         self.live: set[Session] = set()
         self.answered: Counter[int] = Counter()

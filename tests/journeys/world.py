@@ -124,7 +124,7 @@ class World:
         self.ca_file.write_bytes(authority.root_pem)
         server = server_certificate(authority)
         accepted = authority.root_pem + pass_certificate(authority, PASS_TYPE).intermediate_pem
-        self.apns = ApnsServer(server.certificate_pem, server.key_pem, accepted)
+        self.apns = ApnsServer(server.certificate_pem, server.key_pem, accepted, port=free_port())
         self.stack = AsyncExitStack()
         self.socket = bound()
         self.port: int = self.socket.getsockname()[1]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from emulators.apns.h2client import Sender, client_context, connect
+from free_ports import free_port
 from livepass.emulators.apns import ApnsServer
 from livepass.emulators.authority import Authority, Issued
 
@@ -31,7 +32,7 @@ def server_certificate(authority: Authority) -> Issued:
 def make_apns(authority: Authority, server_certificate: Issued) -> Callable[..., ApnsServer]:
     def make(**options) -> ApnsServer:
         issued = server_certificate
-        options.setdefault("seed", 1)
+        options = {"seed": 1, "port": free_port(), **options}
         return ApnsServer(issued.certificate_pem, issued.key_pem, authority.root_pem, **options)
 
     return make
