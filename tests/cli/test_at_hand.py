@@ -12,6 +12,7 @@ import pytest
 
 from cli.sockets import said, served
 from livepass.cli import patience, serving
+from livepass.core.metrics import HUNG_UP
 from livepass.core.model import Tag
 from livepass.core.trip3_ask import write_tag
 from livepass.emulators.authority import Issued
@@ -184,6 +185,39 @@ def test_who_goes_or_is_told_to_go_while_a_pass_is_built(tmp_path: Path, pass_ce
             assert service.answering.load.in_flight == 0
             assert "fetched" not in await service.kinds("1"), "it is known that nobody has it"
             assert "fetched" in await service.kinds("2")
+
+    asyncio.run(main())
+
+
+def test_who_goes_while_a_pass_is_built_the_long_way(tmp_path: Path, pass_certificate: Issued) -> None:
+    """As over PostgreSQL and in an application: neither noted as having it, nor counted as answered."""
+
+    async def main() -> None:
+        async with rig(tmp_path, pass_certificate) as service, asyncio.timeout(60):
+            await service.issue("1", 10)
+            go, builds, real = asyncio.Event(), asyncio.Event(), service.scheduler.off_loop
+
+            async def held(work: Any, **how: Any) -> Any:
+                builds.set()
+                await go.wait()
+                return await real(work, **how)
+
+            service.scheduler.off_loop = held  # type: ignore[method-assign]
+            sent = request(FETCH, "GET", f"Authorization: {await service.allowed('1')}")
+            meters = service.answering.meters
+            async with whole(service, None) as port:
+                _, gone = await asyncio.open_connection("127.0.0.1", port)
+                gone.write(sent)
+                await builds.wait()
+                gone.transport.abort()
+                await asyncio.sleep(0.05)  # in which the server hears of it
+                go.set()
+                while not meters.requests["fetch", HUNG_UP]:  # noqa: ASYNC110 - it is nobody's event
+                    await asyncio.sleep(0.01)
+                assert "fetched" not in await service.kinds("1")
+                assert (await said(port, sent + END)).startswith(b"HTTP/1.1 200 ")
+            assert "fetched" in await service.kinds("1")
+            assert (meters.requests["fetch", HUNG_UP], meters.requests["fetch", 200]) == (1, 1)
 
     asyncio.run(main())
 

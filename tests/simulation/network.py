@@ -43,6 +43,8 @@ class Exchange:
     started: float = 0.0
     copy: int = 0
     again: bool = False
+    gone: bool = False
+    """Whether the server knows that who asked went."""
     status: int = 0
     answer_headers: dict[str, str] = field(default_factory=dict)
     answer_body: bytes = b""
@@ -162,7 +164,9 @@ class Network:
             return
         self.observer.arriving(exchange)
         sent: list[dict[str, Any]] = []
-        cut = self.rng.random() < self.faults.half_written
+        chance = self.rng.random()
+        cut = chance < self.faults.half_written
+        exchange.gone = chance < self.faults.half_written / 2
 
         async def send(message: dict[str, Any]) -> None:
             await self._point(process)

@@ -134,6 +134,11 @@ class Process:
             call.fail(Lost(f"{self} died"))
         self.around.server.listeners.pop(getattr(self, "store", None), None)  # type: ignore[arg-type]
 
+    async def _hung_up(self, _: object) -> bool:
+        """Whether who makes the request that is answered was seen to go."""
+        assert self.around.loop.current is not None
+        return bool(self.around.loop.current.exchange.gone)
+
     async def start(self) -> None:
         """As ``wiring.Services.open`` and ``working``."""
         around = self.around
@@ -156,7 +161,8 @@ class Process:
         self.recovering.replays = True
         self.answering = Answering(store, keys, builder, recorder, clock, chance, lookout=lookout, journal=journal)
         parts = (store, keys, builder, recorder, clock, chance, scheduler)
-        self.app = PhoneApp(self.answering, personalizing=Personalizing(*parts, issuing))
+        personalizing = Personalizing(*parts, issuing)
+        self.app = PhoneApp(self.answering, personalizing=personalizing, hung_up=self._hung_up)
         self.publishing = Publishing(store, issuing, clock, scheduler)
         self.rotating = Rotating(store, keys, clock, chance, _unproved)
         self.dispatcher = Dispatcher(

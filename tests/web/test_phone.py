@@ -58,12 +58,13 @@ async def call(
     pieces = [body] if isinstance(body, bytes) else body
     messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     messages[-1]["more_body"] = hangs_up
-    messages.append({"type": "http.disconnect"})
+    if hangs_up:
+        messages.append({"type": "http.disconnect"})
     incoming = iter(messages)
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return next(incoming)
+        return next(incoming, None) or await asyncio.Event().wait()  # until the client goes
 
     async def send(message: Any) -> None:
         if unheard:

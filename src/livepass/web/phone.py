@@ -6,6 +6,7 @@ No framework stands between a phone and its answer: phones accept a handful of s
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import re
@@ -109,7 +110,7 @@ class PhoneApp:
 
     Without ``personalizing`` an enrolment is a message like any other that we do not know. ``connection_header`` is
     where a proxy names the connection of its client, on every request that it passes on. ``echo`` answers the calls
-    that this installation makes to itself.
+    that this installation makes to itself. ``hung_up`` tells whether a client went, for what is not run by asyncio.
     """
 
     def __init__(
@@ -118,10 +119,12 @@ class PhoneApp:
         connection_header: str = "",
         personalizing: Personalizing | None = None,
         echo: Echo | None = None,
+        hung_up: Callable[[Receive], Awaitable[bool]] | None = None,
     ) -> None:
         self._answering = answering
         self._personalizing = personalizing
         self._echo = echo
+        self._hung_up = hung_up or _hung_up
         self._connection_header = connection_header.lower().encode()
         self._load = answering.load
         self._meters = answering.meters
@@ -146,7 +149,7 @@ class PhoneApp:
                 return
             route = route_of(request.method, request.parts)
             if route == "fetch":
-                status = await self._fetch(request, send)
+                status = await self._fetch(request, receive, send)
             else:
                 reply = await self._answer(request, receive)
                 status = reply.status
@@ -265,9 +268,13 @@ class PhoneApp:
         finally:
             load.asking -= 1
 
-    async def _fetch(self, request: Request, send: Send) -> int:
-        """Never given up: the phone has stored its tag already, and tries a fetch only so many times."""
+    async def _fetch(self, request: Request, receive: Receive, send: Send) -> int:
+        """Never given up: the phone has stored its tag already, and tries a fetch only so many times. Whoever went
+        meanwhile does not have the pass, and servers drop such an answer without a word.
+        """
         fetched = await self._fetched(request)
+        if fetched.reply.body and await self._hung_up(receive):
+            raise _Gone
         await _send(send, fetched.reply, head=request.method == "HEAD")
         fetched.written()
         return fetched.reply.status
@@ -429,7 +436,7 @@ class _TooLarge(Exception):
 
 
 class _Gone(Exception):
-    """The client hung up before its request was whole."""
+    """The client hung up before its request was whole, or before its answer was."""
 
 
 async def _body(receive: Receive, limit: int) -> bytes:
@@ -445,6 +452,18 @@ async def _body(receive: Receive, limit: int) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def _hung_up(receive: Receive) -> bool:
+    """Whether the server knows by now that the client went. It says so by a message, and waits where there is none."""
+    try:
+        async with asyncio.timeout(0):
+            for _ in range(2):  # what is left of the request comes before that
+                if (await receive())["type"] == "http.disconnect":
+                    return True
+    except TimeoutError:
+        pass
+    return False
 
 
 async def _send(send: Send, reply: Reply, *, head: bool = False) -> None:
