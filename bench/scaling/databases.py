@@ -8,6 +8,7 @@ random, and rows lie in the order in which they were made, as in an installation
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -91,6 +92,10 @@ INSERT INTO event (at, kind, pass_type, serial, device_id, target, seq, detail)
 SELECT :now, 'registered', s.pass_type, {serial}, {device}, NULL, 2 * i + 2, '{{"new": true}}' FROM ({series}) s
 """,
 }
+
+
+ASKED = ("device", "push_target", "registration", "pass_seq")
+"""What an ask reads: tables, and an index."""
 
 
 def device_of(number: int) -> int:
@@ -200,15 +205,28 @@ class Folder:
         asyncio.run(_due_postgres(database, tokens)) if database.engine == "postgres" else _due_sqlite(database, tokens)
 
     def read_through(self, database: Database) -> None:
-        """Bring it into memory as far as it fits, as days of use would have."""
-        paths: Iterator[Path] = iter([self._file(database.size)])
-        if database.engine == "postgres":
-            [(number,)] = self.server.rows("SELECT oid FROM pg_database WHERE datname = $1", None, _name(database.size))
-            paths = (self.path / "postgres/data/base" / str(number)).iterdir()
-        for path in paths:
-            with path.open("rb") as file:
-                while file.read(1 << 20):
-                    pass
+        """Bring it into memory as far as it fits, and what asks read last: days of use would have kept it there."""
+        postgres = database.engine == "postgres"
+        for path in self._postgres_files(database) if postgres else [self._file(database.size)]:
+            _read(path)
+        if postgres:
+            for path in self._postgres_files(database, ASKED):
+                _read(path)
+            return
+        with contextlib.closing(sqlite3.connect(database.config.sqlite_path)) as db:
+            for name in ASKED:
+                db.execute("SELECT sum(pgsize) FROM dbstat WHERE name = ?", (name,)).fetchone()
+
+    def _postgres_files(self, database: Database, names: Sequence[str] = ()) -> list[Path]:
+        """Of all that it holds, or of these tables with their keys, and indexes."""
+        name = _name(database.size)
+        [(number,)] = self.server.rows("SELECT oid FROM pg_database WHERE datname = $1", None, name)
+        folder = self.path / "postgres/data/base" / str(number)
+        if not names:
+            return list(folder.iterdir())
+        found = "SELECT pg_relation_filenode(oid) FROM pg_class WHERE relname = ANY($1) OR relname = ANY($2)"
+        files = self.server.rows(found, name, list(names), [f"{one}_pkey" for one in names])
+        return [path for (file,) in files for path in (folder / str(file), *folder.glob(f"{file}.*"))]
 
     def _url(self, engine: str, size: int) -> str:
         return self.server.url(_name(size)) if engine == "postgres" else f"sqlite:///{self._file(size)}"
@@ -263,6 +281,12 @@ def settings() -> Mapping[str, str]:
         "fsync": "on",
         "synchronous_commit": "on",
     }
+
+
+def _read(path: Path) -> None:
+    with path.open("rb") as file:
+        while file.read(1 << 20):
+            pass
 
 
 def _name(size: int) -> str:
