@@ -455,7 +455,10 @@ async def _body(receive: Receive, limit: int) -> bytes:
 
 
 async def _hung_up(receive: Receive) -> bool:
-    """Whether the server knows by now that the client went. It says so by a message, and waits where there is none."""
+    """Whether the server knows by now that the client went. It says so by a message, and waits where there is none.
+
+    Through a middleware that passes messages on in a task of its own it is not heard in time: then nobody knows.
+    """
     try:
         async with asyncio.timeout(0):
             for _ in range(2):  # what is left of the request comes before that
