@@ -48,7 +48,7 @@ class ImportJob:
     created_at: int
     push: str
     dry_run: bool
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str]
     pass_types: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     state: ImportState = ImportState.RECEIVING
