@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from livepass.core.trip2_push import (
     ANSWERS,
     CIRCUIT_MS,
     DAY,
+    DEAD_KEPT_MS,
     FAILED_LADDER,
     HOUR,
     MINUTE,
@@ -30,6 +32,7 @@ from livepass.core.trip2_push import (
     TokenErrors,
     action_for,
     message,
+    random_uuid,
     read_answer,
 )
 
@@ -80,6 +83,11 @@ def test_a_push_names_the_pass_type_and_nothing_else() -> None:
 
 def test_a_push_waits_for_a_phone_for_days() -> None:
     assert message(DUE, "id-1", NOW).expiration == NOW // 1000 + 14 * 86_400
+
+
+@pytest.mark.parametrize("drawn", [bytes(16), b"\xff" * 16, bytes(range(16))], ids=["zeros", "ones", "all differ"])
+def test_the_number_of_a_push_is_a_random_uuid(drawn: bytes) -> None:
+    assert random_uuid(drawn) == str(UUID(bytes=drawn, version=4)), "RFC 9562: all of chance but version and variant"
 
 
 def test_neither_push_tokens_nor_keys_are_printed() -> None:
@@ -275,6 +283,10 @@ def test_bad_tokens_are_not_believed_while_many_are_called_bad(reason: str) -> N
     assert outcome.next_at == NOW + int(RACE_RETRY_MS * 1.2)
 
 
+def test_a_dead_token_may_come_back_for_90_days() -> None:
+    assert DEAD_KEPT_MS == 90 * DAY, "as the guide to restores and the reference of webhooks say"
+
+
 def test_a_410_needs_no_such_doubt() -> None:
     assert answered(410, "Unregistered", trust=False).dead_reason == "Unregistered"
 
@@ -321,6 +333,17 @@ def test_token_errors_are_forgotten_after_500_answers() -> None:
     for _ in range(490):
         errors.seen(410, "Unregistered")
     assert errors.believable
+
+
+def test_a_share_is_of_the_last_500_answers_and_the_501st_takes_the_place_of_the_first() -> None:
+    errors = TokenErrors()
+    for _ in range(490):
+        errors.seen(200, "")
+    for _ in range(10):
+        errors.seen(400, "BadDeviceToken")
+    assert errors.believable, "2 % of 500"
+    errors.seen(400, "BadDeviceToken")
+    assert not errors.believable
 
 
 @pytest.mark.parametrize(
