@@ -15,6 +15,7 @@ from livepass.core.authorization import (
     derive_token,
     fingerprint,
     presented_token,
+    scheme_of,
     token_print,
     weakness,
 )
@@ -41,6 +42,20 @@ KEY = b"k" * 32
 )
 def test_the_scheme_is_apple_pass_in_any_case(header: str | None, token: str | None) -> None:
     assert presented_token(header) == token
+
+
+@pytest.mark.parametrize(
+    ("header", "scheme"),
+    [
+        (f"WalletUnionPass {TOKEN}", "walletunionpass"),
+        (f"  ApplePass {TOKEN}", "applepass"),
+        ("BEARER", "bearer"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_which_wallet_asks_is_told_by_the_scheme_in_any_case(header: str | None, scheme: str) -> None:
+    assert scheme_of(header) == scheme
 
 
 @pytest.mark.parametrize(
@@ -168,3 +183,8 @@ def test_the_print_of_an_imported_token_is_keyed_and_the_same_each_time() -> Non
     print_ = token_print(KEY, TOKEN)
     assert print_ == token_print(KEY, TOKEN) and TOKEN not in print_
     assert len({print_, token_print(b"x" * 32, TOKEN), token_print(KEY, TOKEN[1:])}) == 3
+
+
+def test_a_print_that_was_stored_is_found_again_by_every_version() -> None:
+    """Else two passes could share a token. The HMAC-SHA256 of ``openssl dgst``, its first 128 bits."""
+    assert token_print(KEY, TOKEN) == "4b178893afa489cea8ee6de49f77aa9c"
