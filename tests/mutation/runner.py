@@ -129,11 +129,13 @@ class _Loop:
         mutant.apply()
         code = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
         module = f"{self.subject.package}.{mutant.module}"
-        function = _function(sys.modules[module], mutant.owner) if mutant.owner else None
-        # A function that no test ran may be one that builds a table.
-        if function is not None and items:
+        # A module that no test imports has no function here yet.
+        function = _function(sys.modules[module], mutant.owner) if mutant.owner and module in sys.modules else None
+        # A function that no test ran may be one that builds a table. One that lost its super() closes over less.
+        inside = _code(code, mutant.owner) if function is not None and items else None
+        if inside is not None and inside.co_freevars == function.__code__.co_freevars:
             _clear_caches(self.subject.package)
-            function.__code__ = _code(code, mutant.owner)
+            function.__code__ = inside
             for item in items:
                 _run([item])
                 if self.failed:

@@ -39,9 +39,17 @@ class Till:
     @property
     def open(self):
         return True
+
+class Closed(Exception):
+    def __init__(self, why):
+        super().__init__(f"closed: {why}")
+"""
+ATTIC = """
+def dust():
+    return 1
 """
 TESTS = """
-from sample_shop.shop import Till, allowed, down, price
+from sample_shop.shop import Closed, Till, allowed, down, price
 from tests.shelf import TAX
 
 def test_the_tax():
@@ -58,6 +66,9 @@ def test_down_to_nothing():
 
 def test_the_till_is_looked_at():
     Till().open
+
+def test_why_it_is_closed():
+    assert str(Closed("late")) == "closed: late"
 """
 SHELF = "from sample_shop.shop import TAX"
 RUN = """
@@ -74,6 +85,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "sample_shop").mkdir()
     (folder / "sample_shop" / "__init__.py").touch()
     (folder / "sample_shop" / "shop.py").write_text(SAMPLE)
+    (folder / "sample_shop" / "attic.py").write_text(ATTIC)
     (folder / "tests").mkdir()
     (folder / "tests" / "test_shop.py").write_text(TESTS)
     (folder / "tests" / "shelf.py").write_text(SHELF)
@@ -101,6 +113,8 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ("shop: down: while count > 0: pass → while count >= 0: pass", "killed"),
         ("shop: down: count -= 1 → pass", "timed out"),
         ("shop: Till.open: return True → return False", "survived"),
+        ("shop: Closed.__init__: super().__init__(f'closed: {why}') → pass", "killed"),
+        ("attic: dust: return 1 → return 2", "survived"),  # no test imports it
     ],
 )
 def test_a_known_mutant_gets_its_verdict(verdicts: dict[str, str], mutant: str, verdict: str) -> None:
