@@ -85,6 +85,17 @@ def test_a_refusal_leaves_a_trace_only_for_passes_that_exist() -> None:
     assert fetch(replace(CALL, head=None))[1].events == ()
 
 
+def test_a_wallet_with_a_scheme_of_its_own_may_fetch_with_the_pass_token_and_no_other() -> None:
+    assert fetch(replace(CALL, authorization=f"WalletUnionPass {TOKEN}"))[0] is Verdict.SEND
+    assert fetch(replace(CALL, authorization=f"WalletUnionPass {TOKEN}x"))[0] is Verdict.REFUSE
+
+
+def test_a_refused_fetch_of_a_wallet_that_polls_is_counted_and_no_event_of_the_pass() -> None:
+    """Such a wallet polls for ever: an event each time would bury those of phones."""
+    verdict, decision = fetch(replace(CALL, authorization=None, wallet="android"))
+    assert (verdict, decision.reply.status, decision.events, decision.writes) == (Verdict.REFUSE, 401, (), ())
+
+
 # ── a fetch names no device
 
 
