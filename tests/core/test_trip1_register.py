@@ -16,6 +16,7 @@ from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip1_register import (
     ASK_GRACE_MS,
     CLOCK_AHEAD_MS,
+    DEVICE_ID,
     LATE_MS,
     TOMBSTONE_MS,
     RegisterFacts,
@@ -245,6 +246,16 @@ def test_delete_leaves_a_tombstone_for_an_hour(left_at: int | None, still: bool)
 )
 def test_the_push_token_is_hex_and_unknown_keys_pass(raw: bytes, token: str | None) -> None:
     assert push_token_of(raw) == token
+
+
+@pytest.mark.parametrize("device_id", [PHONE, PHONE.upper(), "2f1c8a04-9a0e-4c55-8d6e-0f5f3f1a7b9c", "Z", "x" * 128])
+def test_a_device_id_of_another_form_than_today_s_is_taken(device_id: str) -> None:
+    assert DEVICE_ID.fullmatch(device_id)
+
+
+@pytest.mark.parametrize("device_id", ["", "x" * 129, "a_b", "a b", "a/b", "ä", f"{PHONE}\n"])
+def test_what_stands_in_no_device_id(device_id: str) -> None:
+    assert not DEVICE_ID.fullmatch(device_id)
 
 
 @given(st.binary(max_size=200))
