@@ -284,7 +284,7 @@ def settings() -> Mapping[str, str]:
 
 
 def _read(path: Path) -> None:
-    with path.open("rb") as file:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # PostgreSQL makes some anew
         while file.read(1 << 20):
             pass
 
