@@ -13,6 +13,9 @@ from typing import Final
 
 from livepass.pkpass.links import STYLE_OF_LINK
 
+OBJECT: Final = (dict, Mapping)
+"""What is a JSON object. Nearly all are a dict, and to ask for that alone takes a quarter of the time."""
+
 
 def _strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
@@ -23,7 +26,7 @@ def _numbers(value: object) -> bool:
 
 
 def _objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
+    return isinstance(value, list) and all(isinstance(each, OBJECT) for each in value)
 
 
 def is_number(value: object) -> bool:
@@ -36,7 +39,7 @@ KINDS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "string": (lambda value: isinstance(value, str), "a string"),
     "number": (is_number, "a number"),
     "boolean": (lambda value: isinstance(value, bool), "true or false"),
-    "object": (lambda value: isinstance(value, Mapping), "an object"),
+    "object": (lambda value: isinstance(value, OBJECT), "an object"),
     "strings": (_strings, "a list of strings"),
     "numbers": (_numbers, "a list of numbers"),
     "objects": (_objects, "a list of objects"),

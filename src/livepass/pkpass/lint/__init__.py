@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from livepass.pkpass.bundle import StaticFiles
@@ -43,6 +43,17 @@ __all__ = [
     "shared_messages",
 ]
 
+_OF_SOME: tuple[tuple[frozenset[str], Callable[[Mapping[str, object]], Iterable[Problem]]], ...] = (
+    (look.KEYS, look.check),
+    (barcodes.KEYS, barcodes.check),
+    (relevance.KEYS, relevance.check),
+    (extras.KEYS, extras.check),
+    (semantics.KEYS, semantics.check),
+    (upcoming.KEYS, upcoming.check),
+)
+"""Checks with the keys that they look at: they find nothing in a pass that has none of these."""
+_LOOKED_FOR = frozenset[str]().union(*(each for each, _ in _OF_SOME))
+
 
 def lint(
     document: Mapping[str, object],
@@ -57,18 +68,14 @@ def lint(
 
     Fatal problems come first; otherwise in reading order. Never raises for anything that JSON can say.
     """
+    there = _LOOKED_FOR.intersection(document)
     static, looked = files.files if isinstance(files, StaticFiles) else files, _looked_at(files)
     found = [
         *keys.check(document),
         *identity.check(document, certificate),
         *web_service.check(document),
         *style.check(document),
-        *look.check(document),
-        *barcodes.check(document),
-        *relevance.check(document),
-        *extras.check(document),
-        *semantics.check(document),
-        *upcoming.check(document),
+        *(each for looked_at, check in _OF_SOME if not looked_at.isdisjoint(there) for each in check(document)),
         *layouts.check(document, static),
         *looked.problems,
         *looked.sizes(document),

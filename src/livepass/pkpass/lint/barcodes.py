@@ -10,6 +10,7 @@ from livepass.pkpass.lint.problem import Problems, Severity, problem
 from livepass.pkpass.pointer import did_you_mean
 from livepass.pkpass.since import is_new_barcode
 
+KEYS = frozenset({"barcode", "barcodes"})
 _NEEDED = ("format", "message", "messageEncoding")
 
 

@@ -21,6 +21,7 @@ from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, problem
 from livepass.pkpass.pointer import did_you_mean
 
+KEYS = frozenset({"appLaunchURL", "nfc", "featuredActions"})
 _COMPRESSED_POINT = 33  # bytes: sign and x; both coordinates take 65
 
 

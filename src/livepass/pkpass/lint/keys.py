@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from livepass.pkpass.fields import KINDS, REQUIRED, TOP_LEVEL
+from livepass.pkpass.fields import KINDS, OBJECT, REQUIRED, TOP_LEVEL
 from livepass.pkpass.lint.problem import Problems, Severity, problem
 from livepass.pkpass.pointer import did_you_mean, down
 
@@ -46,4 +46,4 @@ def objects(document: Mapping[str, object], key: str) -> list[tuple[str, Mapping
     value = document.get(key)
     if not isinstance(value, list):
         return []
-    return [(down(down("", key), index), each) for index, each in enumerate(value) if isinstance(each, Mapping)]
+    return [(down(down("", key), index), each) for index, each in enumerate(value) if isinstance(each, OBJECT)]

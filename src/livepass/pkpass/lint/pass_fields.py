@@ -6,13 +6,11 @@ for a header, primary, secondary or auxiliary field (observed on phones). ``seve
 
 from __future__ import annotations
 
-import marshal
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from typing import NamedTuple
 
-from livepass.pkpass.dates import parse_date
+from livepass.pkpass.dates import parse_date, without_fraction
 from livepass.pkpass.fields import (
     DATA_DETECTORS,
     DATE_OPTIONS,
@@ -22,24 +20,21 @@ from livepass.pkpass.fields import (
     FRONT_GROUPS,
     KINDS,
     NUMBER_OPTIONS,
+    OBJECT,
     UNALIGNED_GROUPS,
     is_number,
 )
 from livepass.pkpass.lint import fraction
 from livepass.pkpass.lint.keys import typed
-from livepass.pkpass.lint.problem import Problem, Problems, Severity, problem
+from livepass.pkpass.lint.problem import Problems, Severity, problem
+from livepass.pkpass.lint.remembered import remembered
 from livepass.pkpass.pointer import did_you_mean, down
 
-LONGEST_REMEMBERED = 2048
-"""Bytes of a field."""
-_PLAINLY = 2
-"""The version of ``marshal`` that writes equal values as equal bytes: without references between them."""
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _OTHER_MARKUP = re.compile(r"<(?!/?a\b)[/!a-z]", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     """A field with its place."""
 
     group: str
@@ -56,24 +51,40 @@ def check(pointer: str, groups: Mapping[str, object]) -> Problems:
     fields = list(_fields(pointer, groups))
     yield from _unique(fields)
     for field in fields:
-        yield from _of_one(field)
+        yield from _of_one((field.group, field.pointer), _alike(field.content))
 
 
-def _of_one(field: _Field) -> tuple[Problem, ...]:
-    """Most fields of a template are the same on each of its passes, and are looked at once."""
-    try:
-        written = marshal.dumps(field.content, _PLAINLY)  # type: ignore[arg-type]
-    except ValueError:  # no plain JSON
-        return tuple(_judged(field))
-    if len(written) > LONGEST_REMEMBERED:
-        return tuple(_judged(field))
-    return _judged_before(field.group, field.pointer, written)
+def alike(groups: Mapping[str, object]) -> dict[str, object]:
+    """The same for all passes of a template whose fields differ in their values only."""
+    return {
+        name: [_alike(each) if isinstance(each, OBJECT) else each for each in fields]
+        if name in FIELD_GROUPS and isinstance(fields, list)
+        else fields
+        for name, fields in groups.items()
+    }
 
 
-@lru_cache(maxsize=512)
-def _judged_before(group: str, pointer: str, written: bytes) -> tuple[Problem, ...]:
-    """It sees no more of a field than what it is remembered by."""
-    return tuple(_judged(_Field(group, pointer, marshal.loads(written))))  # noqa: S302 - our own bytes, of a moment ago
+def _alike(content: Mapping[str, object]) -> Mapping[str, object]:
+    """Of a value the rules see its kind, and of one that is shown as a date whether it is one."""
+    value = content.get("value")
+    if type(value) not in _STANDING_IN:
+        return content
+    if _DATED.isdisjoint(content):
+        return {**content, "value": _STANDING_IN[type(value)]}
+    if parse_date(value) is None or without_fraction(value) is not None:
+        return content
+    return {**content, "value": _A_DATE}
+
+
+_DATED = frozenset(DATE_OPTIONS)
+_STANDING_IN: Mapping[type, object] = {str: "", int: 0, float: 0}
+_A_DATE = "2026-11-23T17:30:00Z"
+
+
+@remembered(most=512, longest=2048)
+def _of_one(place: tuple[str, str], content: Mapping[str, object]) -> Problems:
+    """Most fields of a template are the same on each of its passes, but for their values."""
+    return _judged(_Field(*place, content))
 
 
 def _judged(field: _Field) -> Problems:
@@ -94,7 +105,7 @@ def _fields(pointer: str, groups: Mapping[str, object]) -> Iterator[_Field]:
     for group in FIELD_GROUPS:
         content = groups.get(group)
         for index, each in enumerate(content if isinstance(content, list) else ()):
-            if isinstance(each, Mapping):
+            if isinstance(each, OBJECT):
                 yield _Field(group, f"{pointer}/{group}/{index}", each)
 
 

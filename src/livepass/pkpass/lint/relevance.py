@@ -12,6 +12,7 @@ from livepass.pkpass.lint.keys import objects, typed
 from livepass.pkpass.lint.problem import Problems, Severity, problem
 from livepass.pkpass.since import RELEVANT_DATE_READ_BY, ios_names
 
+KEYS = frozenset({*DATES, "relevantDates", "locations", "maxDistance", "beacons"})
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _RELEVANT_DATE = dict.fromkeys(RELEVANT_DATE_KEYS, "string")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from livepass.pkpass.dates import parse_date
-from livepass.pkpass.fields import FIELD_GROUPS, KINDS, STYLES
+from livepass.pkpass.fields import FIELD_GROUPS, KINDS, OBJECT, STYLES
 from livepass.pkpass.lint import fraction
 from livepass.pkpass.lint.keys import objects
 from livepass.pkpass.lint.problem import Problem, Problems, problem
@@ -16,6 +16,7 @@ from livepass.pkpass.pointer import did_you_mean, down
 from livepass.pkpass.semantic_tags import ENUMS, LISTS, OBJECTS, SPELLINGS, TAGS
 from livepass.pkpass.upcoming import ENTRY_GROUPS
 
+KEYS = frozenset({"semantics", "upcomingPassInformation", *STYLES})
 _DATE = "a date such as 2026-11-23T18:30:00+01:00"
 
 
@@ -32,7 +33,7 @@ def _holders(document: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str,
     yield from _own("", document)
     for style in STYLES:
         groups = document.get(style)
-        if isinstance(groups, Mapping):
+        if isinstance(groups, OBJECT):
             yield from _of_fields(f"/{style}", groups, FIELD_GROUPS)
     for pointer, entry in objects(document, "upcomingPassInformation"):
         yield from _own(pointer, entry)
@@ -51,7 +52,7 @@ def _of_fields(
     for group in groups:
         fields = holder.get(group)
         for index, field in enumerate(fields if isinstance(fields, list) else ()):
-            if isinstance(field, Mapping) and "semantics" in field:
+            if isinstance(field, OBJECT) and "semantics" in field:
                 yield from _own(f"{pointer}/{group}/{index}", field)
 
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from livepass.pkpass.fields import CLASSIC_STYLES, FIELD_GROUPS, POSTER_STYLE, STYLE_SCHEMES, STYLES, TRANSIT_TYPES
+from livepass.pkpass.fields import (
+    CLASSIC_STYLES,
+    FIELD_GROUPS,
+    OBJECT,
+    POSTER_STYLE,
+    STYLE_SCHEMES,
+    STYLES,
+    TRANSIT_TYPES,
+)
 from livepass.pkpass.lint import pass_fields
 from livepass.pkpass.lint.keys import typed
 from livepass.pkpass.lint.problem import Problems, problem
+from livepass.pkpass.lint.remembered import remembered
 from livepass.pkpass.pointer import did_you_mean, down
 
 _GROUPS = dict.fromkeys(FIELD_GROUPS, "objects")
@@ -31,10 +40,15 @@ def check(document: Mapping[str, object]) -> Problems:
         )
     for style in STYLES:
         group = document.get(style)
-        if isinstance(group, Mapping):
-            yield from _style(style, group)
-            yield from pass_fields.check(f"/{style}", group)
+        if isinstance(group, OBJECT):
+            yield from _of_style(style, pass_fields.alike(group))
     yield from _schemes(document)
+
+
+@remembered(most=128, longest=16 * 1024)
+def _of_style(style: str, group: Mapping[str, object]) -> Problems:
+    yield from _style(style, group)
+    yield from pass_fields.check(f"/{style}", group)
 
 
 def _style(style: str, group: Mapping[str, object]) -> Problems:

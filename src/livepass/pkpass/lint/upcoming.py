@@ -23,6 +23,7 @@ from livepass.pkpass.upcoming import (
     REUSABLE_IMAGE,
 )
 
+KEYS = frozenset({"upcomingPassInformation"})
 _LINKS = dict.fromkeys(EVENT_LINKS, "string")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from livepass.pkpass.fields import SAMPLE_TOKENS, SHORTEST_TOKEN
@@ -46,8 +47,9 @@ def _url(url: str) -> Problems:
         )
 
 
+@lru_cache(maxsize=64)
 def _fault(url: str) -> str | None:
-    """What is wrong with the address, if anything, as the end of a sentence."""
+    """What is wrong with the address, if anything, as the end of a sentence. Most passes of a service have the same."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
