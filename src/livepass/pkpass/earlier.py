@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from livepass.pkpass.errors import InvalidDocument
+from livepass.pkpass.fields import FIELD_GROUPS, STYLES
 from livepass.pkpass.merge import merge_patch
 from livepass.pkpass.notices import fields_of
 from livepass.pkpass.strict_json import canonical
@@ -23,11 +24,11 @@ UNDO_BYTES = 4096
 """Of one change at most. A template that changes a pass beyond it is what a pass is not drawn back over."""
 
 
-def undo(before: bytes, after: bytes, rows: Rows) -> Json | None:
-    """What leads from ``after``, a canonical pass.json, to ``before`` once these values are put back. Empty: nothing is
+def undo(before: bytes, after: Json, rows: Rows) -> Json | None:
+    """What leads from ``after`` to ``before``, a canonical pass.json, once these values are put back. Empty: nothing is
     left over. ``None``: it is too much to keep, or a merge patch cannot say it.
     """
-    stepped = _with_values(orjson.loads(after), rows)
+    stepped = _with_values(after, rows)
     if canonical(stepped) == before:
         return {}
     patch = _patch(stepped, orjson.loads(before))
@@ -47,14 +48,28 @@ def back(after: bytes, rows: Rows, patch: Json) -> bytes | None:
     return _patched(_with_values(document, rows), patch)
 
 
-def _with_values(document: dict[str, object], rows: Rows) -> dict[str, object]:
-    """The document itself, with its fields' values put back. A field that is new or gone is left to the patch."""
-    fields = fields_of(document)
-    for row in rows:
-        field = fields.get(str(row["key"]))
-        if isinstance(field, dict) and row["before"] is not None and row["after"] is not None:
-            field["value"] = row["before"]
-    return document
+def _with_values(document: Json, rows: Rows) -> dict[str, object]:
+    """The document with its fields' values put back. A field that is new or gone is left to the patch."""
+    values = {str(row["key"]): row["before"] for row in rows if row["before"] is not None and row["after"] is not None}
+    stepped = dict(document)
+    for style in STYLES:
+        groups = document.get(style)
+        if isinstance(groups, dict):
+            stepped[style] = {**groups, **_put_back(groups, values)}
+    return stepped
+
+
+def _put_back(groups: Json, values: Json) -> dict[str, object]:
+    return {
+        group: [
+            {**field, "value": values[field["key"]]}
+            if isinstance(field, dict) and isinstance(field.get("key"), str) and field["key"] in values
+            else field
+            for field in fields
+        ]
+        for group in FIELD_GROUPS
+        if isinstance(fields := groups.get(group), list)
+    }
 
 
 def _patched(document: Json, patch: Json) -> bytes:

@@ -27,6 +27,7 @@ Say = Callable[[Field, str], str]
 """A field's value in a language, as a phone shows it."""
 Says = Literal["exact", "general", "silent"]
 
+_FORMATS = frozenset({*DATE_OPTIONS, *NUMBER_OPTIONS})
 PLACEHOLDER = "%@"
 MOST_NAMED = 5
 
@@ -94,8 +95,12 @@ def moved_fields(before: Mapping[str, object] | None, after: Mapping[str, object
     """The fields whose value differs, those of the new document first."""
     old, new = fields_of(before or {}), fields_of(after)
     keys = [*new, *(key for key in old if key not in new)]
-    pairs = [Moved(key, old.get(key), new.get(key)) for key in keys]
-    return [pair for pair in pairs if (pair.before or {}).get("value") != (pair.after or {}).get("value")]
+    pairs = ((key, old.get(key), new.get(key)) for key in keys)
+    return [Moved(*pair) for pair in pairs if _value(pair[1]) != _value(pair[2])]
+
+
+def _value(field: Field | None) -> object:
+    return None if field is None else field.get("value")
 
 
 def foretell(
@@ -149,7 +154,7 @@ def _one(
 
 def is_formatted(field: Field) -> bool:
     """Whether the phone spells the value by its region."""
-    return any(option in field for option in (*DATE_OPTIONS, *NUMBER_OPTIONS))
+    return not _FORMATS.isdisjoint(field)
 
 
 def as_text(field: Field) -> str:
