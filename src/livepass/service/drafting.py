@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +17,7 @@ import orjson
 from livepass.core import canary
 from livepass.core.authorization import token_print, weakness
 from livepass.core.change import moves
+from livepass.core.frozen import frozen
 from livepass.core.model import DEFAULT_TENANT, Pass, PassType, TokenSource
 from livepass.core.personalize import fill_in, stand_in
 from livepass.core.sealed import Sealable
@@ -57,7 +58,7 @@ MOST_FIELDS = 20
 """That an event of a change holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """What the issuer wants a pass to be. ``None`` keeps what is there; ``revision`` pins the pass to it.
 
@@ -90,11 +91,12 @@ class Wish:
     """By ``service.canary``, and nobody else."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Draft:
     """A rendered pass and what it was rendered from. ``edit`` 0: it did not exist.
 
-    ``files`` are the template's, ``moved`` the fields with another value, ``notice`` what the lock screen says of them.
+    ``files`` are the template's, ``moved`` the fields with another value, ``noted_fields`` as many of them as an event
+    holds, ``notice`` what the lock screen says of them.
     """
 
     row: Pass
@@ -104,6 +106,7 @@ class Draft:
     noted: bool
     files: Mapping[str, bytes] = field(repr=False)
     moved: tuple[Moved, ...]
+    noted_fields: Sequence[Mapping[str, object]]
     notice: Notice
     warnings: tuple[Problem, ...] = ()
     on_pass: tuple[str, ...] = ()
@@ -120,11 +123,6 @@ class Draft:
     def fields(self) -> tuple[dict[str, object], ...]:
         """``moved`` as it is told and noted."""
         return tuple(each.row() for each in self.moved)
-
-    @property
-    def noted_fields(self) -> list[dict[str, object]]:
-        """Of the fields, as many as an event holds."""
-        return _noted(self.moved)
 
 
 class Drafting:
@@ -207,14 +205,15 @@ class Drafting:
         type_ = await gathered.type_(wish.pass_type)
         document = self._completed(rendered, wish, type_, before, voided)
         allowed = {"authenticationToken": self._token(tenant, wish, token)}
+        served = {**document, **allowed}
         enrolled, given = await self._enrolled(wish, before, template)
         static = files_of(template, enrolled)
-        warnings = await self._lint({**document, **allowed}, static, wish.pass_type, gathered)
+        warnings = await self._lint(served, static, wish.pass_type, gathered)
         on_pass: tuple[str, ...] = ()
         if standing_in := _standing_in(template, data, given):
             personal = self._completed(template.render({**data, **standing_in}, content), wish, type_, before, voided)
             if await self._fits(_filled({**personal, **allowed}, given), static, wish.pass_type, gathered):
-                document, on_pass = personal, tuple(standing_in)
+                document, served, on_pass = personal, {**personal, **allowed}, tuple(standing_in)
             else:
                 warnings = (*warnings, _UNFIT)
         now = self._clock.now()
@@ -226,7 +225,7 @@ class Drafting:
             seq=before.seq if before else 0,
             edit=(before.edit if before else 0) + 1,
             last_modified=before.last_modified if before else 0,
-            manifest_sha=manifest_sha(static, canonical(_filled({**document, **allowed}, given))),
+            manifest_sha=manifest_sha(static, canonical(_filled(served, given))),
             document=canonical(document),
             template=template.name,
             revision=template.revision,
@@ -246,9 +245,10 @@ class Drafting:
         )
         moved = tuple(moved_fields(orjson.loads(before.document) if before else None, document))
         notice = foretell(moved, new=before is None)
+        noted = [each.row() for each in moved[:MOST_FIELDS]]
         leads_back: Mapping[str, Any] | None = {}
         if before is not None and moves(before.manifest_sha, row.manifest_sha):
-            leads_back = undo(before.document, row.document, _noted(moved))
+            leads_back = undo(before.document, document, noted)
         return Draft(
             row,
             before,
@@ -257,6 +257,7 @@ class Drafting:
             not wish.following,
             static.files,
             moved,
+            noted,
             notice,
             (*warnings, *_drowned(moved, notice)),
             on_pass,
@@ -369,10 +370,6 @@ class Drafting:
         close = get_close_matches(name, names, 1)
         hint = f"did you mean {close[0]}?" if close else f"import it: livepass template import {name}"
         return Refusal(f"there is no template {name}", hint=hint, code="no_template")
-
-
-def _noted(moved: Sequence[Moved]) -> list[dict[str, object]]:
-    return [each.row() for each in moved[:MOST_FIELDS]]
 
 
 def shared_token() -> Refusal:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from livepass.core.change import next_last_modified
 from livepass.core.decision import PassVersion
+from livepass.core.frozen import frozen
 from livepass.core.model import DEFAULT_TENANT, Held, Pass, Tag, TokenSource
 from livepass.core.timeline import TAKEN, Event, Kind
 from livepass.core.trip3_ask import write_tag
@@ -41,7 +42,7 @@ READ_AT_ONCE = 10 * AT_A_STRETCH
 Push = Literal["auto", "now", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Issued:
     """What became of a wish. ``number`` is the pass's newest change number, ``tag`` the same as phones see it."""
 
@@ -55,8 +56,13 @@ class Issued:
     registrations: int
     pushes_due: int
     warnings: tuple[Problem, ...] = ()
-    version: str = ""
-    """Of this writing of the pass, for its ``ETag``."""
+    row: Pass | None = field(default=None, repr=False)
+    """As it is stored; ``None`` where nothing was."""
+
+    @property
+    def version(self) -> str:
+        """Of this writing of the pass, for its ``ETag``. Nobody asks for it in a batch."""
+        return "" if self.row is None else version_of(self.row)
 
 
 Then = Callable[[Tx, Issued], Awaitable[None]]
@@ -412,7 +418,7 @@ class Issuing:
             phones,
             tokens if version.moves and push != "none" else 0,
             draft.warnings,
-            version_of(row),
+            row,
         )
 
     def _tell(self, stored: Mapping[int, Issued], began: float) -> None:

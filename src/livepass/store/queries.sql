@@ -164,6 +164,7 @@ VALUES (:pass_type, :serial, :seq, :edit, :last_modified, :manifest_sha, :docume
         :enrolled, :holder, :web_service_url, :url_seq, :url_at, :token_print);
 
 -- name: put_pass
+-- A pass keeps its token and the day it was made for good.
 UPDATE pass SET
   seq = :seq, edit = :edit, last_modified = :last_modified, manifest_sha = :manifest_sha, document = :document,
   template = :template, revision = :revision, pinned = :pinned, refused_revision = NULL, data = :data,

@@ -57,7 +57,7 @@ def pass_(row: Row) -> Pass:
     )
 
 
-def pass_parameters(row: Pass) -> Mapping[str, Any]:
+def pass_parameters(row: Pass) -> dict[str, Any]:
     return {
         "pass_type": row.pass_type,
         "serial": row.serial,

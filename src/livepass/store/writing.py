@@ -255,7 +255,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
         added: list[dict[str, Any]] = []
         updated: list[dict[str, Any]] = []
         for version in sorted(versions, key=lambda version: version.row.serial):
-            parameters = dict(rows.pass_parameters(version.row))
+            parameters = rows.pass_parameters(version.row)
             if version.moves:
                 parameters["seq"] = number
                 if version.row.url_seq == TAKEN:
@@ -264,8 +264,7 @@ class Writing(Twins, ConsoleWriting, IdempotencyWriting, ImportWriting, WebhookW
         if added:
             await self._db.run_many("add_pass", added)
         if updated:
-            kept = [{name: p[name] for name in p if name not in _NEVER_UPDATED} for p in updated]
-            await self._db.run_many("put_pass", kept)
+            await self._db.run_many("put_pass", updated)
         events = [version.event for version in versions if version.event is not None]
         await self._add_events(events, {pass_type: number})
         if not moved:
@@ -599,10 +598,6 @@ _PRUNE: Mapping[Prunable, str] = {
     Prunable.WEBHOOKS: "prune_webhooks",
     Prunable.WEBHOOK_ATTEMPTS: "prune_webhook_attempts",
 }
-
-_NEVER_UPDATED = ("token_key", "token_salt", "token_sealed", "token_print", "created_at")
-"""What an installed pass keeps for good."""
-
 
 _APPLY: Sequence[tuple[type, Any]] = (
     # Devices, then registrations, then push targets: the order of locks.

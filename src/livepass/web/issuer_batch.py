@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -182,8 +182,9 @@ class _Batch:
             line: BatchLine = decoded(_LINE, BatchLine, text)
             if not self._call.caller.sees(line.pass_type):
                 return no_pass(line.pass_type, line.serial)
-            asked = wish(line.pass_type, line.serial, line)
-            return replace(asked, token=line.authentication_token, web_service_url=line.web_service_url)
+            return wish(
+                line.pass_type, line.serial, line, token=line.authentication_token, web_service_url=line.web_service_url
+            )
         except Refusal as refusal:
             return refusal
 
@@ -199,8 +200,8 @@ class _Batch:
         issuing = self._call.services.issuing
         put = issuing.rehearse_many(wishes) if self._dry_run else issuing.put_many(wishes, self._push)
         results = iter(await put)
-        for line in lines:
-            self._spool.write(_answer(line.number, next(results) if isinstance(line.asked, Wish) else line.asked))
+        told = ((line.number, next(results) if isinstance(line.asked, Wish) else line.asked) for line in lines)
+        self._spool.write(b"".join(_answer(*each) for each in told))
         self._answered = True
         self._next = lines[-1].number + 1
 

@@ -85,8 +85,16 @@ def _wish(call: Call, *, patch: bool) -> Wish:
 Asked = PassPut | PassPatch | PassCreate | BatchLine
 
 
-def wish(pass_type: str, serial: str, body: Asked, *, patch: bool = False) -> Wish:
-    """What a body asks for; what it leaves out is ``None``."""
+def wish(
+    pass_type: str,
+    serial: str,
+    body: Asked,
+    *,
+    patch: bool = False,
+    token: str | None = None,
+    web_service_url: str | None = None,
+) -> Wish:
+    """What a body asks for; what it leaves out is ``None``. ``token``, ``web_service_url``: of one on phones."""
     return Wish(
         pass_type,
         serial,
@@ -96,6 +104,8 @@ def wish(pass_type: str, serial: str, body: Asked, *, patch: bool = False) -> Wi
         None if body.revision is UNSET else body.revision,
         patch,
         holder=None if body.holder is UNSET else body.holder or "",
+        token=token,
+        web_service_url=web_service_url,
     )
 
 
