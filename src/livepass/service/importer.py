@@ -110,6 +110,9 @@ class Importer:
             if not await self.once():
                 return None
             slowest = await self._slowest()
+        except Unavailable as error:
+            log.warning("the import worker waits for the database: %s", error)
+            return STUMBLE_SECONDS
         except Exception:
             log.exception("the import worker stumbled; it goes on")
             return STUMBLE_SECONDS
