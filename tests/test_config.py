@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,14 @@ def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypat
         ("PUBLIC_URL", "https://a.example?x=1", "LIVEPASS_PUBLIC_URL has a query", "leave them out"),
         ("PUBLIC_URL", "https://a.example/#x", "LIVEPASS_PUBLIC_URL has a query or fragment", "leave them out"),
         ("PUBLIC_URL", "https://a.example/v1/", "LIVEPASS_PUBLIC_URL ends in /v1", "phones add /v1"),
+        ("PUBLIC_URL", "https://a b.example", "LIVEPASS_PUBLIC_URL holds what no address has", "no space"),
+        ("PUBLIC_URL", "https://a.example/a b", "LIVEPASS_PUBLIC_URL holds what no address has", "no space"),
+        ("PUBLIC_URL", "https://bücher.example", "LIVEPASS_PUBLIC_URL holds what no address has", "xn--"),
+        ("PUBLIC_URL", "https://ada:pw@a.example", "LIVEPASS_PUBLIC_URL holds what no address has", "no user"),
+        ("PUBLIC_URL", "https://a.example/<x>", "LIVEPASS_PUBLIC_URL holds what no address has", "%"),
+        ("PUBLIC_URL", "https://a.example:99999", "LIVEPASS_PUBLIC_URL", "https"),
+        ("HOST", " ", "LIVEPASS_HOST is empty", "0.0.0.0"),
+        ("WITNESS_FILE", os.devnull, "LIVEPASS_WITNESS_FILE names /dev/null, which cannot be a file", "say off"),
         ("OTHER_URLS", "https://a.example/x,http://b.example", "not an https address", "no pass"),
         ("OTHER_URLS", "https://a.example/x/v1", "LIVEPASS_OTHER_URLS names", "without /v1"),
         ("OTHER_URLS", "https://a.example/api/", "where issuers call this service", "the proxy"),

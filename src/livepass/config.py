@@ -179,7 +179,7 @@ def _checked(values: Mapping[str, str], directory: Path | None) -> Config:
         admin_key=_admin_key(values.get("ADMIN_KEY", "")),
         apns_url=_https("APNS_URL", values.get("APNS_URL", PRODUCTION_APNS)),
         apns_ca_file=_file("APNS_CA_FILE", values.get("APNS_CA_FILE")),
-        host=values.get("HOST", "127.0.0.1"),
+        host=_host(values.get("HOST", "127.0.0.1")),
         port=_port(values.get("PORT", "8420")),
         phones_per_pass=_phones(values.get("PHONES_PER_PASS", "64")),
         key_rate=_rate("KEY_RATE", values.get("KEY_RATE", "60000")),
@@ -360,6 +360,8 @@ def _within(text: str) -> int:
     return int(text)
 
 
+_WRITABLE = re.compile(r"""[A-Za-z]+://[\w.:\[\]-]+(/[^\s"<>\\^`{|}@\x00-\x20\x7f]*)?([?#].*)?""", re.ASCII)
+"""An address that is the same for everybody who reads it: no user before the host, nothing that some would escape."""
 _WHY_HTTPS = {
     "OTHER_URLS": "phones hold no pass whose service is not https",
     "PUBLIC_URL": "Wallet refuses a pass whose service is not https",
@@ -375,6 +377,9 @@ def _https(name: str, url: str) -> str:
         usable = False
     if not usable:
         raise ConfigError(f"LIVEPASS_{name} is {url!r}, not an https address", _WHY_HTTPS[name])
+    if _WRITABLE.fullmatch(url) is None:
+        hint = "write it as it stands in a request: ASCII, no space, no user; a name as xn--…, other letters as %…"
+        raise ConfigError(f"LIVEPASS_{name} holds what no address has", hint)
     return url.rstrip("/")
 
 
@@ -411,7 +416,8 @@ def _file(setting: str, name: str | None) -> Path | None:
 
 
 def _witness(name: str) -> str:
-    if name and name != "off" and (Path(name).is_dir() or not Path(name).parent.is_dir()):
+    path = Path(name)
+    if name and name != "off" and ((path.exists() and not path.is_file()) or not path.parent.is_dir()):
         hint = "name a file in a folder that exists and outlives this machine's restarts, or say off"
         raise ConfigError(f"LIVEPASS_WITNESS_FILE names {name}, which cannot be a file", hint)
     return name
@@ -434,6 +440,13 @@ def _badges(name: str | None) -> Path | None:
         hint = "put Apple's artwork there, one file a language, as in en.svg; or leave it out for a text button"
         raise ConfigError(f"LIVEPASS_BADGE_DIR names {name}, which has no en.svg and no en.png", hint)
     return Path(name)
+
+
+def _host(text: str) -> str:
+    """Nothing would be every address of this machine, for the issuer API too: that is said, or not meant."""
+    if not text.strip():
+        raise ConfigError("LIVEPASS_HOST is empty", "use 127.0.0.1, or 0.0.0.0 for every address of this machine")
+    return text
 
 
 def _port(text: str) -> int:
