@@ -52,10 +52,10 @@ def why(session: Session, name: PassName | None, everything: bool, pass_type: st
     if name is not None:
         session.out.show(found, lambda page: _draw(page, name, found))
     elif group:
-        session.out.show(found, lambda page: _draw_all(page, found))
+        session.out.show(found, lambda page: _draw_all(page, found, pass_type))
     else:
         columns = (("pass", _pass_of), ("phone", _phone_of), ("finding", _finding_of), ("who", "who"))
-        session.out.rows(_examples(found), columns, "every phone was served the newest version")
+        session.out.rows(_examples(found), columns, _nothing_open(found, pass_type))
     if found["problem"]:
         raise click.exceptions.Exit(Exit.PROBLEM)
 
@@ -79,8 +79,19 @@ def _finding_of(row: Mapping[str, Any]) -> Cell:
     return bad(said) if row["problem"] else warn(said)
 
 
-def _draw_all(page: Page, found: Mapping[str, Any]) -> None:
-    page.line(good(f"{found['current']} of {found['registrations']} registrations were served the newest version"))
+def _nothing_open(found: Mapping[str, Any], pass_type: str | None) -> str:
+    """Where nobody follows a pass, nothing is well either: least of all when the pass type was mistyped."""
+    if found["registrations"]:
+        return "every phone was served the newest version"
+    return f"no phone follows a pass{f' of {pass_type}' if pass_type else ''}: livepass pass list shows what there is"
+
+
+def _draw_all(page: Page, found: Mapping[str, Any], pass_type: str | None) -> None:
+    if found["registrations"]:
+        said = f"{found['current']} of {found['registrations']} registrations were served the newest version"
+        page.line(good(said))
+    else:
+        page.line(warn(_nothing_open(found, pass_type)))
     for group in found["groups"]:
         count = f"{'' if group['exact'] else 'about '}{group['registrations']}"
         said = f"{group['code']} {group['name']}: {count}"

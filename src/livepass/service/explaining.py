@@ -32,8 +32,9 @@ SAMPLE = 500
 
 @frozen
 class Explained:
-    """The verdicts on a pass, worst first. ``phones``: how many were looked at; ``more``: there are others. ``cohort``:
-    what the other phones of the pass type did that were pushed when the first one was that has not asked since.
+    """The verdicts on a pass, worst first. ``phones``: how many that follow it were looked at; ``more``: there are
+    others. ``cohort``: what the other phones of the pass type did that were pushed when the first one was that has not
+    asked since.
     """
 
     pass_: Pass
@@ -103,7 +104,8 @@ class Explaining:
             next((one for one in polls if one.detail.get("status") != 401), None),
             self._other_urls,
         )
-        return Explained(row, explain(facts, self.clock.now()), len(looked_at), more, facts.cohort)
+        followed = sum(phone.followed for phone in facts.phones)
+        return Explained(row, explain(facts, self.clock.now()), followed, more, facts.cohort)
 
     async def everything(self, pass_types: Sequence[str]) -> Round:
         """Of all passes of some pass types: who waits, grouped by what is to be said of them; and of certificates."""

@@ -59,8 +59,8 @@ class WhyCohort(Struct, frozen=True):
 class Why(Struct, frozen=True):
     """Why a pass is not up to date on its phones, or that it is: problems first, worst first.
 
-    `phones`: how many were looked at; `more`: there are others. `cohort`: where a phone was pushed and has not asked
-    since, what those did that were pushed in the same hour; `null` where none waits like that.
+    `phones`: how many that follow it were looked at; `more`: there are others. `cohort`: where a phone was pushed and
+    has not asked since, what those did that were pushed in the same hour; `null` where none waits like that.
     """
 
     pass_type: str
