@@ -285,3 +285,6 @@ def test_an_installation_that_runs(stage, livepass, monkeypatch, tmp_path):
     assert said["SELF9"] == ("passed", "the backup is 2 hours old")
     assert said["SELF10"] == ("passed", "as phones need it") and said["SELF8"][0] == "passed"
     assert json.dumps(said).count(config.secret_key[0]) == 0
+    monkeypatch.setenv("LIVEPASS_PUBLIC_CA_FILE", "root.pem")
+    rows = livepass("doctor", "--json", exit_=1).json["results"]
+    assert [row["id"] for row in rows if row["status"] == "failed"] == ["SELF3"], "phones trust what the settings name"

@@ -74,11 +74,23 @@ def _draw(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     lines = attention(rows, unclear=True)
     for text, worse in lines:
         page.line(bad(text) if worse else warn(text))
+    unseen = [row for row in rows if _is_unseen(row)]
+    if unseen:
+        page.line(warn("TLS was not looked at yet: livepass cert check --now"))
     if not lines:
-        page.line(good("nothing ends soon, and nothing is unsound"))
+        page.line(
+            good(f"nothing{' else' if unseen else ''} ends soon, and nothing{' else' if unseen else ''} is unsound")
+        )
+
+
+def _is_unseen(row: Mapping[str, Any]) -> bool:
+    """Of TLS nothing is known before the first look; of a certificate its ends are."""
+    return row["kind"].endswith("_tls") and not row["checked_at"]
 
 
 def _state(row: Mapping[str, Any]) -> Cell:
+    if _is_unseen(row):
+        return dim("not looked at yet")
     said = str(row["state"])
     if row["needs"]:
         return bad(said)

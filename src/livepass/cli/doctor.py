@@ -69,6 +69,7 @@ def doctor(
         raise usage("--apns-probe needs the certificate to connect with", "add --p12 FILE --password-file FILE")
     if file is None and (p12 or register or log_ or offline):
         raise usage("these options need a pass to look at", "livepass doctor FILE.pkpass")
+    ca_file = ca_file or session.ca or (_phones_trust(session) if file is None else None)
     credential: Credential | None = _credential(p12, password_file) if p12 else None
     options = Options(
         register=register,
@@ -76,11 +77,11 @@ def doctor(
         apns_probe=apns_probe,
         credential=credential,
         offline=offline,
-        roots_pem=_roots(ca_file or session.ca),
+        roots_pem=_roots(ca_file),
         apns_url=(apns_url or PRODUCTION).rstrip("/"),
     )
     if file is None:
-        report = _own(session, options, backup, ca_file or session.ca)
+        report = _own(session, options, backup, ca_file)
     else:
         report = _judged(session, names.read_bytes(file), options, yes=yes)
     _say(session, report, junit)
@@ -88,6 +89,11 @@ def doctor(
         raise click.exceptions.Exit(Exit.PROBLEM)
     if report.broke:
         raise click.exceptions.Exit(Exit.UNCHECKED)
+
+
+def _phones_trust(session: Session) -> Path | None:
+    """What this installation says of the roots that its phones have; the service looks at itself with them too."""
+    return None if session.remote() else session.config().public_ca_file
 
 
 def _judged(session: Session, data: bytes, options: Options, *, yes: bool) -> Report:
