@@ -258,7 +258,8 @@ def invalid(error: msgspec.ValidationError, struct: type[msgspec.Struct], *, que
     unknown = _UNKNOWN.fullmatch(what)
     if unknown:
         return _unknown_field(unknown["name"], struct, query)
-    steps = [step["name"] or step["index"] for step in _STEP.finditer(path)]
+    named = path.partition("[...]")[0]  # some key of an object, which msgspec does not name
+    steps = [step["name"] or step["index"] for step in _STEP.finditer(named)]
     pointer = _pointer(steps, query)
     fault = Fault(pointer, what, _allowed(struct, steps), "type")
     where = f" at {pointer}" if pointer else ""
