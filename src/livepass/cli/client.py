@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from livepass.cli.database import explained, services
 from livepass.cli.faults import Exit, Fault, Where, refused, unchecked, usage
 from livepass.cli.session import Session
-from livepass.client.address import API, BadAddress, checked
+from livepass.client.address import API, BadAddress, checked, possible
 from livepass.client.address import path as address
 from livepass.client.faults import Refused
 
@@ -163,6 +163,8 @@ async def _near(session: Session) -> AsyncIterator[Client]:
 
 
 def _as_whom(session: Session, key: str) -> dict[str, str]:
+    if not possible(key):
+        raise usage("the API key holds a character that no key has", "copy it anew, without the end of its line")
     headers = {"Authorization": f"Bearer {key}"}
     if tenant := session.as_tenant():
         if not tenant.isascii() or not tenant.isprintable():

@@ -53,9 +53,21 @@ def _fault(config: Config, error: Exception) -> Fault | None:
             hint = "is PostgreSQL running, and does LIVEPASS_DATABASE_URL name it and a user who may enter?"
             return unchecked(f"{database}: {error}", hint)
         case sqlite3.Error() | OSError():
-            hint = "livepass db verify looks into it; LIVEPASS_DATABASE_URL names it"
-            return unchecked(f"{database} cannot be used: {error}", hint)
+            return unchecked(f"{database} cannot be used: {error}", _hint(error))
     return None
+
+
+def _hint(error: Exception) -> str:
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the rest says more than anybody asks here
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return "keep a copy of it, and bring a backup back: livepass help restore-from-a-backup"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "another process holds it: try again, and see what runs: livepass status"
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_FULL:
+            return (
+                "is there room, and may this user write to the file and to its folder? LIVEPASS_DATABASE_URL names it"
+            )
+    return "livepass db verify looks into it; LIVEPASS_DATABASE_URL names it"
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -94,21 +95,30 @@ def values(words: Sequence[str]) -> dict[str, Any]:
 def value(text: str) -> Any:
     """One value: see ``values``."""
     try:
-        found = json.loads(text, parse_constant=_never)
-    except ValueError:
+        found = json.loads(text, parse_constant=_never, parse_float=_finite)
+    except (ValueError, RecursionError):
         return text
     return text if isinstance(found, dict | list) else found
 
 
 def _never(constant: str) -> Any:
-    raise ValueError(constant)  # NaN and Infinity are not JSON
+    raise ValueError(f"{constant} is not JSON")  # NaN and Infinity
+
+
+def _finite(number: str) -> float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise ValueError(f"{number} is larger than numbers can be")
+    return found
 
 
 def read_object(path: str) -> dict[str, Any]:
     """The JSON object in a file, or on standard input (``-``)."""
     data = read_bytes(path)
     try:
-        found = json.loads(data)
+        found = json.loads(data, parse_constant=_never, parse_float=_finite)
+    except RecursionError as error:
+        raise Fault(f"{shown(path)} is nested too deep", hint="check the file") from error
     except ValueError as error:
         raise Fault(f"{shown(path)} is not JSON", where=[Where("", str(error))], hint="check the file") from error
     if not isinstance(found, dict):
@@ -141,20 +151,32 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def write_bytes(path: str | Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file, whole or not at all; ``-`` is standard output."""
+    """Write a file, whole or not at all; ``-`` is standard output. A link stays, and its file is written. What is there
+    and no file, such as a pipe or ``/dev/stdout``, is written into: to put a file in its place would break it for all.
+    """
     if str(path) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
     path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _write_whole(path.resolve(), data, mode)
+    except OSError as error:
+        raise unchecked(f"{path} cannot be written: {error.strerror or error}", "name another file") from error
+
+
+def _write_whole(path: Path, data: bytes, mode: int) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
         beside.replace(path)
-    except OSError as error:
+    except OSError:
         beside.unlink(missing_ok=True)
-        raise unchecked(f"{path} cannot be written: {error.strerror or error}", "name another file") from error
+        raise
 
 
 def shown(path: str) -> str:

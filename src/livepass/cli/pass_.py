@@ -160,7 +160,7 @@ async def _change(
     dry_run: bool,
     if_match: str | None = None,
 ) -> None:
-    """Ask what would change, say it, do it."""
+    """Ask what would change, do it, and say it once it is done."""
     from livepass.cli.client import address, connected
 
     path = address("passes", *name)
@@ -170,12 +170,11 @@ async def _change(
             preview = (await client.request(method, path, query=asked, json=body, if_match=if_match)).json()
         except Fault as fault:
             raise _told_to_quote(fault, (body or {}).get("data") or {}) from fault
-        session.out.draw(lambda page: _draw_preview(page, name, preview, dry_run=dry_run))
         if dry_run:
-            if session.as_json:
-                session.out.show(preview, lambda _: None)
+            session.out.show(preview, lambda page: _draw_preview(page, name, preview, dry_run=True))
             return
         answer = await client.request(method, path, query={"push": push}, json=body, if_match=if_match)
+        session.out.draw(lambda page: _draw_preview(page, name, preview, dry_run=False))
         done = answer.json() | {"etag": answer.headers.get("etag")}
     session.out.show({**preview, **done}, lambda page: _draw_reach(page, done))
 

@@ -264,6 +264,8 @@ def run_(session: Session, state: Path, apns_control: str | None, console: bool)
             loop.add_signal_handler(number, ending.set)
         async with talking(wallet, heard, apns_control):
             session.out.note(f"{len(wallet.passes)} passes; Ctrl-C ends it")
+            if apns_control is None:
+                session.out.note("nothing pushes to this phone: --apns-control URL names an emulated APNs that does")
             while not ending.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ending.wait(), SAVE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,8 +23,14 @@ def tenant() -> None:
     """
 
 
+def _new_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", value) is None:
+        raise click.BadParameter(f"{value!r} is not 1 to 40 of a-z, 0-9 and -, as in gym", ctx, param)
+    return value
+
+
 @tenant.command()
-@click.argument("name")
+@click.argument("name", callback=_new_name)
 @click.option("--title", help="What people read (default: the name).")
 @click.pass_obj
 def add(session: Session, name: str, title: str | None) -> None:

@@ -18,6 +18,8 @@ def whole_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
     """
     if not force and path.exists():
         raise _there(path)
+    if path.exists() and not path.is_file():
+        raise refused(f"{path} is there already, and is no file", "name a file")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:

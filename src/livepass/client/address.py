@@ -17,12 +17,21 @@ class BadAddress(ValueError):
 
 def checked(url: str) -> str:
     """The service's address without ``/api/v1``. A key is not sent where others can read it: ``BadAddress``."""
-    parts = urlsplit(url.rstrip("/"))
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    try:
+        parts = urlsplit(url.rstrip("/"))
+        usable = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        usable = False
+    if not usable:
         raise BadAddress(f"{url!r} is not the address of a service")
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise BadAddress(f"{url} would send the API key unencrypted", unencrypted=True)
     return url.rstrip("/").removesuffix(API)
+
+
+def possible(key: str) -> bool:
+    """Whether an API key can stand in a header. What is refused there is named in the error, and so in some log."""
+    return key.isascii() and key.isprintable()
 
 
 def path(*parts: str) -> str:

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 
 from livepass._version import __version__
-from livepass.client.address import API, checked
+from livepass.client.address import API, checked, possible
 from livepass.client.call import Call
 from livepass.client.faults import Refused, Unreachable
 from livepass.service.access import TENANT_HEADER
@@ -54,9 +54,11 @@ class Settings:
         """``url``: of the service, ``https://passes.example.com``. ``attempts``: of a call that may be repeated.
 
         ``tenant``: whose passes, for a key that may act as any. ``verify``: an ``ssl.SSLContext``, for an authority of
-        your own. Raises ``ValueError`` for an address to which a key would go unencrypted.
+        your own. Raises ``ValueError`` for an address to which a key would go unencrypted, and for what can be no key.
         """
         self.base = checked(url)
+        if not possible(key):
+            raise ValueError("the API key holds a character that no key has, such as the end of its line")
         self._attempts = max(1, attempts)
         headers = {"Authorization": f"Bearer {key}", "User-Agent": f"livepass-client/{__version__}"}
         self._options: dict[str, Any] = {

@@ -108,7 +108,8 @@ def _unopened(data: bytes) -> CertificateRefused:
             f"the .p12 is encrypted with {' and '.join(old)}, which the OpenSSL of this installation refuses", CONVERT
         )
     return CertificateRefused(
-        "the .p12 could not be opened: wrong password, or not a .p12", "check the password of the export"
+        "the .p12 could not be opened: wrong password, or not a .p12",
+        "check the password of the export: --password-file FILE",
     )
 
 
