@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -249,6 +250,7 @@ def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypat
         ("PUBLIC_URL", "https://a b.example", "LIVEPASS_PUBLIC_URL holds what no address has", "no space"),
         ("PUBLIC_URL", "https://a.example/a b", "LIVEPASS_PUBLIC_URL holds what no address has", "no space"),
         ("PUBLIC_URL", "https://bücher.example", "LIVEPASS_PUBLIC_URL holds what no address has", "xn--"),
+        ("PUBLIC_URL", "https://a.example/bücher", "LIVEPASS_PUBLIC_URL holds what no address has", "%"),
         ("PUBLIC_URL", "https://ada:pw@a.example", "LIVEPASS_PUBLIC_URL holds what no address has", "no user"),
         ("PUBLIC_URL", "https://a.example/<x>", "LIVEPASS_PUBLIC_URL holds what no address has", "%"),
         ("PUBLIC_URL", "https://a.example:99999", "LIVEPASS_PUBLIC_URL", "https"),
@@ -264,6 +266,10 @@ def test_without_arguments_the_process_itself_is_asked(tmp_path: Path, monkeypat
         ("APNS_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_APNS_CA_FILE names /nowhere/ca.pem", "PEM"),
         ("PUBLIC_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_PUBLIC_CA_FILE names /nowhere/ca.pem", "PEM"),
         ("WEBHOOK_CA_FILE", "/nowhere/ca.pem", "LIVEPASS_WEBHOOK_CA_FILE names /nowhere/ca.pem", "PEM"),
+        ("DATABASE_URL", "postgresql://me:p@ss@host/db", "LIVEPASS_DATABASE_URL has a user or password with", "%40"),
+        ("DATABASE_URL", "postgresql://me:p/ss@host/db", "LIVEPASS_DATABASE_URL has a user or password with", "%2F"),
+        ("DATABASE_URL", "postgresql://me:p#ss@host/db", "LIVEPASS_DATABASE_URL has a user or password with", "%23"),
+        ("DATABASE_URL", "postgresql://me:pw@a:5432,b:99999/db", "LIVEPASS_DATABASE_URL names port 99999", "5432"),
         ("DATABASE_URL", "mysql://x", "LIVEPASS_DATABASE_URL is 'mysql://x'", "sqlite:///livepass.db"),
         ("DATABASE_URL", "sqlite:///", "LIVEPASS_DATABASE_URL", "sqlite:///livepass.db"),
         ("PORT", "http", "LIVEPASS_PORT is 'http'", "65535"),
@@ -379,6 +385,21 @@ def test_a_witness_needs_a_folder(tmp_path: Path) -> None:
         assert "WITNESS_FILE" in str(refused(tmp_path, WITNESS_FILE=str(tmp_path / name)))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "https://[::1]:8420/a-b/~c/@d/%20"),
+        ("PUBLIC_URL", "HTTPS://xn--bcher-kva.example"),
+        ("APNS_URL", "https://apns_emulator:2197"),
+        ("DATABASE_URL", "postgresql:///livepass?host=/run/postgresql"),
+        ("DATABASE_URL", "postgresql://me:p%40ss@a:5432,b/db?sslmode=require"),
+        ("DATABASE_URL", "postgres://host"),
+    ],
+)
+def test_unusual_addresses_are_taken(name: str, value: str, tmp_path: Path) -> None:
+    assert getattr(loaded(tmp_path, **{name: value}), name.lower()) == value
+
+
 # ── secrets
 
 
@@ -390,9 +411,11 @@ def test_no_secret_shows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("password", ["hunter2", "with/slash", "with@sign", "a/b@c/d"])
 def test_a_password_in_a_database_address_does_not_show(password: str, tmp_path: Path) -> None:
-    config = loaded(tmp_path, DATABASE_URL=f"postgresql://me:{password}@host/db")
-    assert password not in repr(config)
+    config = loaded(tmp_path, DATABASE_URL=f"postgresql://me:{quote(password, safe='')}@host/db")
+    assert password not in repr(config) and quote(password, safe="") not in repr(config)
     assert config.database == "postgresql://…@host/db"
+    if password != quote(password, safe=""):
+        assert password not in str(refused(tmp_path, DATABASE_URL=f"postgresql://me:{password}@host/db"))
     error = refused(tmp_path, DATABASE_URL=f"mysql://me:{password}@host/db")
     assert password not in str(error)
     assert "host/db" in str(error)

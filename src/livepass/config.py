@@ -306,7 +306,7 @@ def _content(path: Path, shown: str) -> str:
 
 def _database(url: str, directory: Path | None, setting: str = "DATABASE_URL") -> str:
     if url.startswith(("postgresql://", "postgres://")):
-        return url
+        return _postgres(url, setting)
     if not url.startswith("sqlite:///") or url == "sqlite:///":
         shown = re.sub(r"//.*@", "//…@", url)
         raise ConfigError(
@@ -315,6 +315,19 @@ def _database(url: str, directory: Path | None, setting: str = "DATABASE_URL") -
         )
     path = Path(url.removeprefix("sqlite:///"))
     return url if path.is_absolute() or directory is None else f"sqlite:///{directory / path}"
+
+
+def _postgres(url: str, setting: str) -> str:
+    """What stands between here and the database is found out on connecting; not what was meant by an address."""
+    rest = url.partition("://")[2]
+    where = re.split("[/?#]", rest, maxsplit=1)[0]
+    if where.count("@") > 1 or "@" in rest[len(where) :]:
+        hint = "write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A and % as %25"
+        raise ConfigError(f"LIVEPASS_{setting} has a user or password with characters that end one", hint)
+    for port in re.findall(r":([0-9]+)(?:,|$)", where.rpartition("@")[2]):
+        if int(port[:6]) > 65535:
+            raise ConfigError(f"LIVEPASS_{setting} names port {port[:20]}", "PostgreSQL's own is 5432")
+    return url
 
 
 def _public_url(url: str) -> str:
@@ -360,7 +373,7 @@ def _within(text: str) -> int:
     return int(text)
 
 
-_WRITABLE = re.compile(r"""[A-Za-z]+://[\w.:\[\]-]+(/[^\s"<>\\^`{|}@\x00-\x20\x7f]*)?([?#].*)?""", re.ASCII)
+_WRITABLE = re.compile(r"""[A-Za-z]+://[\w.:\[\]-]+(/[^"<>\\^`{|}?#]*)?([?#].*)?""", re.ASCII)
 """An address that is the same for everybody who reads it: no user before the host, nothing that some would escape."""
 _WHY_HTTPS = {
     "OTHER_URLS": "phones hold no pass whose service is not https",
@@ -377,7 +390,7 @@ def _https(name: str, url: str) -> str:
         usable = False
     if not usable:
         raise ConfigError(f"LIVEPASS_{name} is {url!r}, not an https address", _WHY_HTTPS[name])
-    if _WRITABLE.fullmatch(url) is None:
+    if _WRITABLE.fullmatch(url) is None or not url.isascii() or not url.isprintable() or " " in url:
         hint = "write it as it stands in a request: ASCII, no space, no user; a name as xn--…, other letters as %…"
         raise ConfigError(f"LIVEPASS_{name} holds what no address has", hint)
     return url.rstrip("/")

@@ -64,7 +64,7 @@ from livepass.store import archive, sqlite
 from livepass.store.archive import Archive, BadArchive, Manifest
 from livepass.store.losses import Loss, Lost, losses
 from livepass.store.named import migrations
-from livepass.store.schema import SchemaMismatch, StillRunning
+from livepass.store.schema import SchemaMismatch, StillRunning, WrongEncoding
 from livepass.store.verify import Verified
 from livepass.store.verify import verify as _verify
 from livepass.store.whole import CannotSetAside, Filled, NotEmpty, NotSetAside, StillWorking, Whole
@@ -90,6 +90,7 @@ __all__ = [
     "StillRunning",
     "StillWorking",
     "Verified",
+    "WrongEncoding",
     "backup",
     "check",
     "examined",
@@ -467,7 +468,10 @@ def _postgres_schema() -> Any:
 
 
 async def upgrade(config: Config) -> list[str]:
-    """Bring the database to this version's schema; answers the migrations that ran. Raises ``StillRunning``."""
+    """Bring the database to this version's schema; answers the migrations that ran.
+
+    Raises ``StillRunning``, ``WrongEncoding``.
+    """
     uuid, now = secrets.token_hex(16), WallClock().now()
     if config.on_postgres:
         ran: list[str] = await _postgres_schema().upgrade(config.database_url, uuid=uuid, now=now)

@@ -11,6 +11,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import connect
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,6 +22,7 @@ from livepass.cli.whole_file import whole_file
 from livepass.client.address import BadAddress, checked, possible
 from livepass.client.sending import Settings
 from livepass.emulators.iphone import Wallet, storage
+from servers.postgres import require
 
 NAME = f"{PASS_TYPE}/1001"
 ISSUE = ("pass", "issue", NAME, "--template", "membership", 'member_no="1"', "name=Ada")
@@ -170,3 +172,19 @@ def test_a_database_that_cannot_be_opened_is_about_room_and_permission(livepass:
     livepass("init", "--public-url", "https://wallet.example.com")
     Path("livepass.db").mkdir()
     assert "may this user write to the file" in livepass("status", exit_=3).err
+
+
+def test_a_role_that_may_not_is_told_who_may(livepass: Livepass, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since PostgreSQL 15, who may use a database may not make tables in it."""
+    server = require()
+    url = urlsplit(server.create_database())
+    server.run_sql("CREATE ROLE stranger LOGIN PASSWORD 'x'")
+    server.run_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC", url.path[1:])
+    livepass("init", "--public-url", "https://wallet.example.com")
+    theirs = url._replace(netloc=f"stranger:x@{url.netloc.rpartition('@')[2]}").geturl()
+    monkeypatch.setenv("LIVEPASS_DATABASE_URL", theirs)
+    try:
+        said = livepass("db", "upgrade", exit_=3).err
+        assert "permission denied for schema public" in said and "OWNER TO" in said
+    finally:
+        server.run_sql("DROP ROLE stranger")

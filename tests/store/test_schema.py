@@ -13,7 +13,7 @@ import pytest
 import engines
 from livepass.store import postgres_schema, sqlite
 from livepass.store.named import Migration, migrations
-from livepass.store.schema import Schema, SchemaMismatch, StillRunning, require
+from livepass.store.schema import Schema, SchemaMismatch, StillRunning, WrongEncoding, require
 from servers.postgres import require as require_postgres
 
 NEWEST = migrations("sqlite")[-1].number
@@ -231,3 +231,22 @@ def test_a_migration_that_is_cut_off_leaves_nothing_on_postgres(monkeypatch: pyt
         assert engines.tables(url) == []
 
     asyncio.run(main())
+
+
+# ── PostgreSQL alone
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_new_database_that_cannot_hold_every_name_is_refused(encoding: str) -> None:
+    """Fails when it is taken: LATIN1 breaks off in the middle, and SQL_ASCII takes bytes for letters."""
+    server, name = require_postgres(), f"livepass_{encoding.lower()}"
+    server.run_sql(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    try:
+        with pytest.raises(WrongEncoding, match=f"is {encoding}") as error:
+            asyncio.run(upgrade(server.url(name)))
+        assert "ENCODING 'UTF8'" in error.value.hint
+        assert server.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", name) == [], (
+            "nothing was begun"
+        )
+    finally:
+        server.drop_database(name)

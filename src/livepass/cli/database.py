@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from livepass.config import Config
     from livepass.wiring import Services
 
+NOT_ALLOWED = "42501"
+
 
 @contextmanager
 def explained(config: Config) -> Iterator[None]:
@@ -43,6 +45,8 @@ def _fault(config: Config, error: Exception) -> Fault | None:
             return Fault(title, Exit.UNCHECKED, hint=error.hint, code="schema")
         case wiring.StillRunning():
             return Fault(f"{database}: {error}", Exit.REFUSED, hint=error.hint, code="still_running")
+        case wiring.WrongEncoding():
+            return unchecked(f"{database}: {error}", error.hint)
         case ConfigError():
             return usage(str(error), error.hint)
         case BadSecretKey():
@@ -54,6 +58,8 @@ def _fault(config: Config, error: Exception) -> Fault | None:
             return unchecked(f"{database}: {error}", hint)
         case sqlite3.Error() | OSError():
             return unchecked(f"{database} cannot be used: {error}", _hint(error))
+    if getattr(error, "sqlstate", "") == NOT_ALLOWED:  # PostgreSQL's, whose driver need not be there
+        return unchecked(f"{database}: {error}", "make its role the owner: ALTER DATABASE … OWNER TO …")
     return None
 
 

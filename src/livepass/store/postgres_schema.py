@@ -7,7 +7,7 @@ from typing import Any
 from livepass.core.model import PRESENT_MS
 from livepass.store.named import migrations
 from livepass.store.postgres_link import connect, physical
-from livepass.store.schema import MIGRATION_TABLE, Schema, StillRunning, due, require
+from livepass.store.schema import MIGRATION_TABLE, Schema, StillRunning, WrongEncoding, due, require
 
 UPGRADE_LOCK = 0x6C697665
 
@@ -15,7 +15,8 @@ UPGRADE_LOCK = 0x6C697665
 async def upgrade(url: str, *, uuid: str, now: int) -> list[str]:
     """Bring a database to the newest schema; answers the migrations that ran. Safe to run at every start, by several.
 
-    Raises ``StillRunning`` when a migration would break processes that work on the database right now.
+    Raises ``StillRunning`` when a migration would break processes that work on the database right now, and
+    ``WrongEncoding`` for a new one that is not in UTF8: with a locale of C, that is what PostgreSQL makes by itself.
     """
     db = await connect(url)
     try:
@@ -35,8 +36,11 @@ async def upgrade(url: str, *, uuid: str, now: int) -> list[str]:
 async def migrate(db: Any, now: int) -> list[str]:
     """Run the migrations that a database has not had; answers their names. In a transaction, under the lock."""
     ran = []
+    found, encoding = await schema(db), await db.fetchval("SHOW server_encoding")
+    if found.number == 0 and encoding != "UTF8":
+        raise WrongEncoding(encoding)
     await db.execute(MIGRATION_TABLE)
-    for migration in due(migrations("postgres"), await schema(db)):
+    for migration in due(migrations("postgres"), found):
         await _refuse_to_break(db, migration, now)
         await db.execute(migration.script)
         await db.execute(

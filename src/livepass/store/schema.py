@@ -47,6 +47,14 @@ class StillRunning(Exception):
         super().__init__(f"{migration.label} would break older livepass processes that still run: {shown}")
 
 
+class WrongEncoding(Exception):
+    """A database that cannot hold every character, or does not know what one is."""
+
+    def __init__(self, encoding: str) -> None:
+        self.hint = "make another one: CREATE DATABASE livepass OWNER livepass ENCODING 'UTF8' TEMPLATE template0"
+        super().__init__(f"the database is {encoding}, and names are of any language: livepass needs UTF8")
+
+
 def require(found: Schema, known: int) -> None:
     """Raise ``SchemaMismatch`` unless this livepass can work on the database.
 
