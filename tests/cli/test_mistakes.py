@@ -21,6 +21,7 @@ from livepass.cli.faults import Exit, Fault
 from livepass.cli.whole_file import whole_file
 from livepass.client.address import BadAddress, checked, possible
 from livepass.client.sending import Settings
+from livepass.core.findings import FINDINGS
 from livepass.emulators.iphone import Wallet, storage
 from servers.postgres import require
 
@@ -90,6 +91,12 @@ def test_half_a_character_is_called_that(project: Livepass, words: tuple[str, ..
     assert "which is no character" in said and "fault of livepass" not in said
 
 
+@pytest.mark.parametrize("first", [b"a\rb", b"\xff\xfe\r\x00"])
+def test_a_file_that_is_no_table_is_called_that(project: Livepass, first: bytes) -> None:
+    Path("people.csv").write_bytes(first + b"\n1\n")
+    assert "the first line is not CSV" in project("import", "passes", "people.csv", exit_=2).err
+
+
 # ── addresses and keys
 
 
@@ -141,6 +148,20 @@ def test_a_phone_that_nothing_pushes_to_says_so(tmp_path: Path) -> None:
         said = phone.stderr.readline() + phone.stderr.readline()
         phone.send_signal(signal.SIGINT)
     assert phone.returncode == 0 and "nothing pushes to this phone: --apns-control URL" in said, said
+
+
+def test_what_is_asked_of_one_pass_type_is_not_said_of_all(project: Livepass) -> None:
+    assert "no phone was ever registered for pass.mistyped" in project("push", "list", "--type", "pass.mistyped").out
+
+
+def test_whoever_reads_a_remedy_at_a_terminal_finds_a_command_there() -> None:
+    assert [one.code for one in FINDINGS if "/api/v1" in one.remedy] == []
+
+
+@pytest.mark.parametrize("key", ["nowhere.key", "tls.pem"])
+def test_the_files_that_tls_cannot_be_spoken_with_are_named(project: Livepass, tls: Path, key: str) -> None:
+    said = project("serve", "--port", "0", "--tls-cert", "tls.pem", "--tls-key", key, exit_=2).err
+    assert f"the TLS certificate tls.pem with the key {key} cannot be used" in said
 
 
 # ── what could not be done

@@ -41,7 +41,8 @@ def list_(session: Session, due: bool, pass_type: str | None, limit: int) -> Non
         ("TRIES", "attempts"),
         ("NEXT", lambda row: instant(row.get("next_at"))),
     ]
-    session.out.rows(run(work()), columns, "no push is due" if due else "no phone was ever registered")
+    nothing = "no push is due" if due else "no phone was ever registered"
+    session.out.rows(run(work()), columns, f"{nothing} for {pass_type}" if pass_type else nothing)
 
 
 def _state(row: Mapping[str, Any]) -> Cell:

@@ -222,7 +222,8 @@ def _server(app: Asgi, tls_cert: Path | None, tls_key: Path | None, listening: C
         config.load()
     except (OSError, ssl.SSLError) as error:
         raise usage(
-            f"the TLS certificate cannot be used: {error}", "give --tls-cert and --tls-key, both PEM"
+            f"the TLS certificate {tls_cert} with the key {tls_key or tls_cert} cannot be used: {error.strerror}",
+            "give --tls-cert and --tls-key, both PEM, and each of the other",
         ) from error
     return Server(config)
 

@@ -302,7 +302,7 @@ FINDINGS: tuple[Finding, ...] = (
         Trip.PUSH,
         "{phone} was pushed so often that the next push is held back, or Wallet may switch updates off.",
         Who.NOBODY,
-        "Nothing; what cannot wait: POST /api/v1/passes/{pass}:push",
+        "Nothing; what cannot wait: livepass pass push {pass}",
         problem=False,
     ),
     Finding(

@@ -103,7 +103,10 @@ def _csv(file: IO[bytes], source: Source) -> Iterator[Row]:
     lines = _lines(file)
     header_text = next(lines, "").removeprefix("\ufeff")
     delimiter = max(",;\t", key=header_text.count)
-    header = next(csv.reader([header_text], delimiter=delimiter), [])
+    try:
+        header = next(csv.reader([header_text], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise BadHeader("the first line is not CSV", "write CSV (RFC 4180), or one JSON object a line") from error
     if not any(map(str.strip, header)):
         raise BadHeader("the file is empty, or its first line is", "the first line names the columns")
     _check_header(header, source)
