@@ -132,6 +132,14 @@ def test_the_name_of_a_tenant_is_explained_without_a_pattern(livepass: Livepass)
     assert "'The Gym' is not 1 to 40 of a-z, 0-9 and -" in said and "regex" not in said
 
 
+def test_a_certificate_of_another_tenant_is_no_matter_of_keys(project: Livepass) -> None:
+    """Nobody who works on the database itself gave a key: there is none to use instead."""
+    project("tenant", "add", "gym")
+    words = ("cert", "import", "pass.p12", "--password-file", "password", "--tenant", "gym")
+    said = project(*words, exit_=1).err
+    assert "is another tenant's, and not of gym" in said and "API key" not in said
+
+
 def test_a_pass_type_that_is_not_there_is_not_well(made: Livepass) -> None:
     """Fails when the morning round ends in a green tick because its pass type was mistyped."""
     for words in ((), ("--group",)):

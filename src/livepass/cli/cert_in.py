@@ -11,7 +11,7 @@ import click
 
 from livepass.cli import names
 from livepass.cli.cert_rows import draw as draw_certificate
-from livepass.cli.faults import usage
+from livepass.cli.faults import Fault, usage
 from livepass.cli.render import Column, Page, dim, good, instant, text_of, warn
 from livepass.cli.root import Noun, Verb
 from livepass.cli.session import Session, run
@@ -57,7 +57,18 @@ def import_(
         async with connected(session) as client:
             return (await client.request("POST", "/certificates", json=body)).json()
 
-    done = run(work())
+    try:
+        done = run(work())
+    except Fault as fault:
+        if fault.code != "foreign_pass_type" or session.remote():
+            raise
+        # Whoever works on the database itself came with no key, and may know.
+        tenant = session.as_tenant() or "the tenant default"
+        raise Fault(
+            f"the pass type of this certificate is another tenant's, and not of {tenant}",
+            hint="name the one whose it is: livepass cert import … --tenant NAME; livepass tenant list shows them",
+            code=fault.code,
+        ) from fault
 
     def draw(page: Page) -> None:
         draw_certificate(page, done)
