@@ -90,6 +90,21 @@ def issued(project):
     return project
 
 
+def test_phones_that_wait_for_a_worker_need_somebody_who_starts_one(issued, monkeypatch):
+    """Fails when all is called well because the last process was stopped well, and stands in no list any more."""
+    monkeypatch.setenv("LIVEPASS_PORT", "1")
+    joined("on-1", served=1)
+    with closing(sqlite3.connect("livepass.db")) as db:
+        db.execute("UPDATE pass SET seq = 2")
+        db.execute(
+            "INSERT INTO push_target SELECT pass_type, push_token, 1, 2, 1, 1, 0, 0, 0, 1, 0, NULL, NULL, 0, 1,"
+            " NULL, NULL FROM device"
+        )
+        db.commit()
+    said = issued("status", exit_=1).out
+    assert "LP201 no worker" in said and "start livepass worker" in said and "nothing needs a person" not in said
+
+
 def test_it_says_whether_the_target_is_met(issued, monkeypatch):
     """Fails when a missed target, or pushes that stand still, need nobody."""
     monkeypatch.setenv("LIVEPASS_PORT", "1")
@@ -107,7 +122,8 @@ def test_it_says_whether_the_target_is_met(issued, monkeypatch):
     assert "livepass help LP" in ran.out
     found = issued("status", "--json", exit_=1).json
     assert found["coherence"]["met"] is False and found["stats"]["stands_on"]["current"] == 97
-    assert found["findings"][0]["registrations"] and len(found["attention"]) == 2 and found["age_seconds"] == 0
+    assert found["findings"][0]["registrations"] and found["age_seconds"] == 0
+    assert len(found["attention"]) == 3, "and nobody pushes"
 
 
 def test_a_service_that_counted_lately_is_asked_and_nothing_is_walked(issued, files, monkeypatch):

@@ -25,6 +25,7 @@ ASKS = 3
 STUCK_SECONDS = 120
 """As the alert LivepassOutboxStuck has it."""
 SHOWN = 5
+NO_WORKER = "LP201"
 
 
 @click.command(cls=Verb)
@@ -119,7 +120,8 @@ def _attention(document: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     if coherence and coherence["met"] is False:
         said = f"{_percent(coherence['share'])} have what is current within 15 minutes, {_percent(coherence['target'])}"
         yield f"{said} are aimed at: livepass why --all --group", True
-    yield from ((text, False) for text in _pressed(document["processes"]))
+    unpushed = any(row["code"] == NO_WORKER for row in document["findings"])
+    yield from ((text, False) for text in _pressed(document["processes"], unpushed))
 
 
 def _percent(share: float) -> str:
@@ -173,14 +175,17 @@ PROCESSES: list[Column] = [
 ]
 
 
-def _pressed(processes: list[dict[str, Any]]) -> Iterator[str]:
-    """Phones that are sent away, and pushes that nobody sends. A silent process beside others is no alarm."""
+def _pressed(processes: list[dict[str, Any]], unpushed: bool) -> Iterator[str]:
+    """Phones that are sent away, and pushes that nobody sends. A silent process beside others is no alarm; one that was
+    stopped well is in no list, and ``unpushed`` tells of phones that wait for it.
+    """
     heard = [row for row in processes if row["silent_seconds"] < SILENT_SECONDS]
     for row in heard:
         if row["shedding"] >= ASKS:
             yield f"{row['host']} pid {row['pid']} sends phones away ({row['given_up']}): start another livepass serve"
     for role, what in (("worker", "pushes wait"), ("serve", "phones are not answered")):
-        if any(role in row["role"] for row in processes) and not any(role in row["role"] for row in heard):
+        expected = any(role in row["role"] for row in processes) or (role == "worker" and unpushed)
+        if expected and not any(role in row["role"] for row in heard):
             yield f"no {role} has been heard of for a minute: {what}; start livepass {role}"
 
 
