@@ -270,9 +270,9 @@ PLANTED: tuple[Plant, ...] = (
         "lost-history-acknowledges",
         "what a phone was told in a lost history acknowledges pushes of the present one",
         "store/queries.sql",
-        " WHERE pass_type = :pass_type AND push_token = :push_token\n"
+        "   AND (acked < :told OR (attempts <> 0 AND wanted <= acked))\n"
         "   AND EXISTS (SELECT 1 FROM counter c WHERE c.pass_type = :pass_type AND c.epoch = :epoch AND c.seq >= :told);",
-        " WHERE pass_type = :pass_type AND push_token = :push_token;",
+        "   AND (acked < :told OR (attempts <> 0 AND wanted <= acked));",
     ),
     Plant(
         "late-ask-counts",

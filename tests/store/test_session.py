@@ -574,6 +574,29 @@ def test_watermarks_only_rise(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_an_ask_that_acknowledges_nothing_leaves_the_push_target_as_it_is(tmp_path: Path) -> None:
+    """A page is logged for every row that is written, whether it changes or not."""
+
+    async def main() -> None:
+        async with opened(tmp_path / "a.db") as hand:
+            await hand.put("a")
+            await hand.join("phone", "a")
+            await hand.put("b", "c")
+            key = {"pass_type": TYPE, "push_token": "aa", "device_id": "phone", "epoch": "e1", "siblings_since": T0}
+
+            async def acknowledges(told: int) -> int:
+                return await hand.store.write(lambda tx: tx._db.run("acknowledge", {**key, "told": told}))
+
+            assert [await acknowledges(told) for told in (2, 2, 1)] == [1, 0, 0]
+            engines.run(hand.url, "UPDATE push_target SET attempts = 3")
+            assert (await acknowledges(2), hand.target()["attempts"]) == (1, 0), "the waiting of a silent phone ends"
+            engines.run(hand.url, "UPDATE push_target SET attempts = 3, wanted = 3")
+            assert (await acknowledges(2), hand.target()["attempts"]) == (0, 3), "it is owed more"
+            assert (await acknowledges(3), hand.target()["acked"], hand.target()["attempts"]) == (1, 3, 0)
+
+    asyncio.run(main())
+
+
 def test_an_attribution_in_doubt_raises_served_and_confirms_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path / "a.db") as hand:

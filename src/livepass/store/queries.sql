@@ -934,6 +934,7 @@ UPDATE device SET asked = greatest(asked, :asked), told = greatest(told, :told),
 -- name: acknowledge
 -- An ask is what acknowledges a push, and ends the waiting that a silent phone had earned. But it speaks for one record:
 -- another with the same push token, which was not told yet what it is owed, keeps the push due until its own ask.
+-- What would stay as it is, is not written.
 UPDATE push_target SET (acked, attempts) = (
        SELECT greatest(acked, heard.told), CASE WHEN wanted > greatest(acked, heard.told) THEN attempts ELSE 0 END
          FROM (SELECT least(:told, coalesce((
@@ -946,6 +947,7 @@ UPDATE push_target SET (acked, attempts) = (
                                    WHERE r.pass_type = :pass_type AND r.device_id = d.device_id
                                      AND r.left_at IS NULL AND r.superseded_at IS NULL)), :told)) AS told) heard)
  WHERE pass_type = :pass_type AND push_token = :push_token
+   AND (acked < :told OR (attempts <> 0 AND wanted <= acked))
    AND EXISTS (SELECT 1 FROM counter c WHERE c.pass_type = :pass_type AND c.epoch = :epoch AND c.seq >= :told);
 
 -- name: name_serial
