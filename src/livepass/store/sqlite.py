@@ -184,22 +184,23 @@ class SqliteConnection:
         return self._db.execute(self._statements[name], parameters).rowcount
 
     async def run_many(self, name: str, parameters: Sequence[Parameters]) -> None:
-        self._db.executemany(self._statements[name], parameters)
+        text, names = _numbered(self._statements[name])
+        self._db.executemany(text, map(itemgetter(*names), parameters))
 
     async def run_rows(self, name: str, columns: Sequence[str], rows: Sequence[Row], same: Parameters) -> Sequence[Row]:
-        text, values = _by_position(self._statements[name], (*same, *columns))
+        text, _ = _numbered(self._statements[name], (*same, *columns))
         shared = tuple(same.values())
-        self._db.executemany(text, (values((*shared, *row)) for row in rows))
+        self._db.executemany(text, [(*shared, *row) for row in rows] if shared else rows)
         return ()
 
 
 @cache
-def _by_position(statement: str, names: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
-    """A statement with values by position, which the driver takes in half the time; and which of those that are named
-    so they are.
+def _numbered(statement: str, names: Sequence[str] = ()) -> tuple[str, Sequence[str]]:
+    """A statement with values by number, each once, which the driver takes in half the time; and the names in order,
+    as they come in the statement unless they are given.
     """
-    places = [names.index(name) for name in PARAMETER.findall(statement)]
-    return PARAMETER.sub("?", statement), itemgetter(*places)
+    order = names or tuple(dict.fromkeys(PARAMETER.findall(statement)))
+    return PARAMETER.sub(lambda found: f"?{order.index(found[1]) + 1}", statement), order
 
 
 class Place:
