@@ -440,6 +440,14 @@ def test_what_is_told_once_more_is_waited_for_once_more() -> None:
     assert [serial for serial, _ in raised.named] == ["a", "b", "c"]
 
 
+def test_what_is_waited_for_already_is_waited_for_anew() -> None:
+    """Whether it still is when this is written, nobody knows yet: a fetch of what it was before may be noted first."""
+    rows = tuple(replace(row, registration=replace(row.registration, retell_at=NOW)) for row in ROWS)
+    decision = ask(call(None, listed=(*rows, listed("d", 10))))
+    [raised] = [write for write in decision.writes if isinstance(write, RaiseAsked)]
+    assert [serial for serial, _ in raised.named] == ["a", "b", "c", "d"]
+
+
 def test_a_decision_cannot_be_added_to() -> None:
     assert isinstance(ask(call(tag(10))).events, tuple)
 
@@ -452,6 +460,13 @@ def test_what_was_written_down_as_told_is_not_waited_for_anew() -> None:
 def test_a_list_has_no_blanks() -> None:
     """It goes over a phone's radio: some have thousands of passes."""
     assert b" " not in ask(call(tag(6))).reply.body
+
+
+@pytest.mark.parametrize("serial", ['a"b\\', "\u00e9\u2028", "\x00\x1f</"])
+def test_a_list_is_json_whatever_a_serial_holds(serial: str) -> None:
+    body = ask(call(tag(6), listed=(listed(serial, 9), listed("b", 9)))).reply.body
+    assert body.isascii()
+    assert json.loads(body) == {"lastUpdated": tag(10), "serialNumbers": sorted([serial, "b"])}
 
 
 def test_an_ask_of_an_unknown_phone_is_filed_under_its_device_id() -> None:

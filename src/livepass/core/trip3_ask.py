@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 
 from livepass.core.change import floor_of_a_new_epoch
 from livepass.core.decision import Decision, NewEpoch, RaiseAsked, Reinstate, Reply, Revive, Write
@@ -27,7 +27,6 @@ from livepass.core.trip1_register import followed
 _TAG = re.compile(r"v1\.([0-9A-Za-z_-]{1,16})\.(0|[1-9][0-9]{0,17})\.([0-9A-Za-z_-]{8})")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _JSON = ((b"content-type", b"application/json"),)
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 SIBLING_MS = 86_400_000
 """A phone asks for all its records in one go: one that was last heard a day before the others is none of them any more,
@@ -146,8 +145,10 @@ def _told_unwritten(rows: Sequence[Listed], device: Device, seen: int) -> Sequen
 
 
 def _raise(facts: AskFacts, device: Device, seen: int, told: Counter, named: Sequence[Listed]) -> Write:
-    """``named``: what is waited for until it shows that it arrived."""
-    retellings = tuple((row.registration.serial, next_retelling(_retold(row), facts.now)) for row in named)
+    """``named``: what is waited for until it shows that it arrived. Also what is waited for already: that may end by a
+    note of an earlier fetch, which is written after this was read.
+    """
+    retellings = tuple([(row.registration.serial, next_retelling(_retold(row), facts.now)) for row in named])
     asked_before = facts.now if device.asked_at is None else device.asked_at
     return RaiseAsked(
         facts.pass_type,
@@ -173,8 +174,9 @@ def _serial(row: Listed) -> str:
 
 def _list(serials: tuple[str, ...], tag: Tag, facts: AskFacts) -> Reply:
     # > Both values are strings to the phone; a numeric lastUpdated makes it ask and never fetch.
-    body = {"lastUpdated": write_tag(tag, facts.pass_type, facts.key), "serialNumbers": serials}
-    return Reply(200, _JSON, _COMPACT.encode(body).encode())
+    named = ",".join([encode_basestring_ascii(serial) for serial in serials])
+    last_updated = write_tag(tag, facts.pass_type, facts.key)
+    return Reply(200, _JSON, f'{{"lastUpdated":"{last_updated}","serialNumbers":[{named}]}}'.encode())
 
 
 def _asked(facts: AskFacts, status: int, seen: int, told: int, serials: tuple[str, ...]) -> Event:
