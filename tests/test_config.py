@@ -391,6 +391,7 @@ def test_a_witness_needs_a_folder(tmp_path: Path) -> None:
         ("PUBLIC_URL", "https://[::1]:8420/a-b/~c/@d/%20"),
         ("PUBLIC_URL", "HTTPS://xn--bcher-kva.example"),
         ("APNS_URL", "https://apns_emulator:2197"),
+        ("APNS_URL", "https://ada:pw@relay.example"),
         ("DATABASE_URL", "postgresql:///livepass?host=/run/postgresql"),
         ("DATABASE_URL", "postgresql://me:p%40ss@a:5432,b/db?sslmode=require"),
         ("DATABASE_URL", "postgres://host"),
