@@ -394,6 +394,7 @@ def test_a_witness_needs_a_folder(tmp_path: Path) -> None:
         ("APNS_URL", "https://ada:pw@relay.example"),
         ("DATABASE_URL", "postgresql:///livepass?host=/run/postgresql"),
         ("DATABASE_URL", "postgresql://me:p%40ss@a:5432,b/db?sslmode=require"),
+        ("DATABASE_URL", "postgresql://host/db?user=me@elsewhere"),
         ("DATABASE_URL", "postgres://host"),
     ],
 )

@@ -321,7 +321,7 @@ def _postgres(url: str, setting: str) -> str:
     """What stands between here and the database is found out on connecting; not what was meant by an address."""
     rest = url.partition("://")[2]
     where = re.split("[/?#]", rest, maxsplit=1)[0]
-    if where.count("@") > 1 or "@" in rest[len(where) :]:
+    if where.count("@") > 1 or "@" in rest[len(where) :].partition("=")[0]:
         hint = "write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A and % as %25"
         raise ConfigError(f"LIVEPASS_{setting} has a user or password with characters that end one", hint)
     for port in re.findall(r":([0-9]+)(?:,|$)", where.rpartition("@")[2]):
