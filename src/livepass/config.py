@@ -335,7 +335,7 @@ def _public_url(url: str) -> str:
         raise ConfigError(
             "LIVEPASS_PUBLIC_URL is not set", "set it to the https address under which phones reach this service"
         )
-    checked = _https("PUBLIC_URL", url.rstrip("/"))
+    checked = _in_passes("PUBLIC_URL", url.rstrip("/"))
     parts = urlsplit(checked)
     if parts.query or parts.fragment:
         raise ConfigError("LIVEPASS_PUBLIC_URL has a query or fragment", "phones append text to it: leave them out")
@@ -348,7 +348,7 @@ def _others(text: str) -> tuple[str, ...]:
     """webServiceURLs as they stand in passes. Phones add /v1/… to them."""
     urls = tuple(part.strip() for part in text.split(",") if part.strip())
     for url in urls:
-        parts = urlsplit(_https("OTHER_URLS", url))
+        parts = urlsplit(_in_passes("OTHER_URLS", url))
         path = parts.path.rstrip("/")
         if parts.query or parts.fragment or path.endswith("/v1"):
             raise ConfigError(f"LIVEPASS_OTHER_URLS names {url!r}", "name what stands in pass.json, without /v1")
@@ -374,7 +374,6 @@ def _within(text: str) -> int:
 
 
 _WRITABLE = re.compile(r"""[A-Za-z]+://[\w.:\[\]-]+(/[^"<>\\^`{|}?#]*)?([?#].*)?""", re.ASCII)
-"""An address that is the same for everybody who reads it: no user before the host, nothing that some would escape."""
 _WHY_HTTPS = {
     "OTHER_URLS": "phones hold no pass whose service is not https",
     "PUBLIC_URL": "Wallet refuses a pass whose service is not https",
@@ -390,11 +389,16 @@ def _https(name: str, url: str) -> str:
         usable = False
     if not usable:
         raise ConfigError(f"LIVEPASS_{name} is {url!r}, not an https address", _WHY_HTTPS[name])
-    told = name != "APNS_URL"  # which is in no pass, and may name a user
-    if told and (_WRITABLE.fullmatch(url) is None or not url.isascii() or not url.isprintable() or " " in url):
+    return url.rstrip("/")
+
+
+def _in_passes(name: str, url: str) -> str:
+    """As ``_https``, and the same for all who read it: no user before the host, nothing that some would escape."""
+    checked = _https(name, url)
+    if _WRITABLE.fullmatch(url) is None or not url.isascii() or not url.isprintable() or " " in url:
         hint = "write it as it stands in a request: ASCII, no space, no user; a name as xn--…, other letters as %…"
         raise ConfigError(f"LIVEPASS_{name} holds what no address has", hint)
-    return url.rstrip("/")
+    return checked
 
 
 def _log_format(text: str) -> str:

@@ -78,9 +78,8 @@ def _draw(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
     if unseen:
         page.line(warn("TLS was not looked at yet: livepass cert check --now"))
     if not lines:
-        page.line(
-            good(f"nothing{' else' if unseen else ''} ends soon, and nothing{' else' if unseen else ''} is unsound")
-        )
+        nothing = "nothing else" if unseen else "nothing"
+        page.line(good(f"{nothing} ends soon, and {nothing} is unsound"))
 
 
 def _is_unseen(row: Mapping[str, Any]) -> bool:

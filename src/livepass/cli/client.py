@@ -167,7 +167,7 @@ def _as_whom(session: Session, key: str) -> dict[str, str]:
         raise usage("the API key holds a character that no key has", "copy it anew, without the end of its line")
     headers = {"Authorization": f"Bearer {key}"}
     if tenant := session.as_tenant():
-        if not tenant.isascii() or not tenant.isprintable():
+        if not possible(tenant):
             raise usage(f"{tenant!r} is no name of a tenant", "livepass tenant list shows them")
         headers["Livepass-Tenant"] = tenant
     return headers

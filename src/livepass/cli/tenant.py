@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,7 +23,9 @@ def tenant() -> None:
 
 
 def _new_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", value) is None:
+    from livepass.service.tenants import NAME
+
+    if NAME.fullmatch(value) is None:
         raise click.BadParameter(f"{value!r} is not 1 to 40 of a-z, 0-9 and -, as in gym", ctx, param)
     return value
 

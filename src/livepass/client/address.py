@@ -29,9 +29,9 @@ def checked(url: str) -> str:
     return url.rstrip("/").removesuffix(API)
 
 
-def possible(key: str) -> bool:
-    """Whether an API key can stand in a header. What is refused there is named in the error, and so in some log."""
-    return key.isascii() and key.isprintable()
+def possible(text: str) -> bool:
+    """Whether a key or a name can stand in a header. What cannot is named in the error there, and so in some log."""
+    return text.isascii() and text.isprintable()
 
 
 def path(*parts: str) -> str:
