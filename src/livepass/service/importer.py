@@ -22,7 +22,7 @@ from livepass.service.imports import row_errors, wrong_of
 from livepass.service.issuing import BUSY, Issued, Issuing, Push
 from livepass.service.presence import STRAINED, Slowest
 from livepass.service.refusals import Refusal
-from livepass.service.rounds import Rounds
+from livepass.service.rounds import Rounds, stumbled
 from livepass.service.seams import Chance, Clock, Scheduler, Store, Tx
 
 log = logging.getLogger(__name__)
@@ -110,11 +110,8 @@ class Importer:
             if not await self.once():
                 return None
             slowest = await self._slowest()
-        except Unavailable as error:
-            log.warning("the import worker waits for the database: %s", error)
-            return STUMBLE_SECONDS
-        except Exception:
-            log.exception("the import worker stumbled; it goes on")
+        except Exception as error:
+            stumbled(log, "the import worker", error)
             return STUMBLE_SECONDS
         if slowest is not None and slowest >= STRAINED:
             return LONGEST_REST_SECONDS

@@ -15,10 +15,10 @@ from livepass.core.model import Target
 from livepass.core.provider_token import PushKey, meaning, to_certificate
 from livepass.core.timeline import Event, Kind
 from livepass.core.trip2_push import Credential, Outcome, PushAnswer, TokenErrors
-from livepass.core.unavailable import Unavailable
 from livepass.service.building import Builder, CannotBuild
 from livepass.service.metering import Meters
 from livepass.service.presence import Slowest
+from livepass.service.rounds import stumbled
 from livepass.service.seams import Chance, Clock, Scheduler, Sender, Signal, Store, Tracing, Tx
 
 log = logging.getLogger(__name__)
@@ -104,11 +104,8 @@ class Dispatcher:
             return wait
         try:
             return await self._start_due()
-        except Unavailable as error:
-            log.warning("the push worker waits for the database: %s", error)
-            return STUMBLE_SECONDS
-        except Exception:
-            log.exception("the push worker stumbled; it goes on")
+        except Exception as error:
+            stumbled(log, "the push worker", error)
             return STUMBLE_SECONDS
 
     async def stop(self, seconds: float = 20.0) -> None:

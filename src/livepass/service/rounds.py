@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from livepass.core.unavailable import Unavailable
 from livepass.service.seams import Scheduler
+
+
+def stumbled(log: logging.Logger, who: str, error: Exception) -> None:
+    """Say why a round came to nothing; there will be another. A database that is away is no fault to be traced."""
+    if isinstance(error, Unavailable):
+        log.warning("%s waits for the database: %s", who, error)
+    else:
+        log.error("%s stumbled; it goes on", who, exc_info=error)
 
 
 class Rounds:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from livepass.core import webhook_signature
 from livepass.core.sealed import Sealable, Sealed
-from livepass.core.unavailable import Unavailable
 from livepass.core.webhooks import FAILING_MS, Attempt, Endpoint, Message, Secrets, about, next_at
 from livepass.service.presence import STRAINED, Slowest
-from livepass.service.rounds import Rounds
+from livepass.service.rounds import Rounds, stumbled
 from livepass.service.seams import Chance, Clock, KeyRing, Scheduler, Store, Tracing, Tx
 from livepass.service.webhook_seams import Poster
 
@@ -94,12 +93,8 @@ class Teller:
         self._under_way += Counter()  # forgets those at zero
         try:
             return await self._write_down_and_claim(sent)
-        except Unavailable as error:
-            log.warning("the webhook worker waits for the database: %s", error)
-            self._keep(sent)
-            return STUMBLE_SECONDS
-        except Exception:
-            log.exception("the webhook worker stumbled; it goes on")
+        except Exception as error:
+            stumbled(log, "the webhook worker", error)
             self._keep(sent)
             return STUMBLE_SECONDS
 
