@@ -197,7 +197,7 @@ class SqliteConnection:
 @cache
 def _numbered(statement: str, names: Sequence[str] = ()) -> tuple[str, Sequence[str]]:
     """A statement with values by number, each once, which the driver takes in half the time; and the names in order,
-    as they come in the statement unless they are given.
+    as they come in the statement unless they are given. Two at least: no statement that is run many times has fewer.
     """
     order = names or tuple(dict.fromkeys(PARAMETER.findall(statement)))
     return PARAMETER.sub(lambda found: f"?{order.index(found[1]) + 1}", statement), order
